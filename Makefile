@@ -1,0 +1,29 @@
+# Everything builds .venv from the pinned lock first, so that a fresh clone needs nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: test test-slow demo lint bench clean
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: .venv/ready
+	$(BIN)/python -m pytest -m slow
+
+demo: .venv/ready
+	$(BIN)/wnsense demo --out demo
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,133 @@
+"""Small pure pieces of linear algebra, batched over leading dimensions, real and complex."""
+
+import math
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+# Higham's scaled Newton iteration reaches machine precision from any condition number that float64 can hold in 9.
+_NEWTON_STEPS = 9
+
+
+def symmetric_part(A: Inexact[Tensor, "*batch m m"]) -> Inexact[Tensor, "*batch m m"]:
+    """(A + A^H) / 2, the nearest Hermitian (real: symmetric) matrix."""
+    return (A + A.mH) / 2
+
+
+def frobenius_norm(A: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*batch"]:
+    """The square root of the sum of squared magnitudes of each matrix of a batch."""
+    return torch.linalg.vector_norm(A, dim=(-2, -1))
+
+
+def packed_length(size: int, is_complex: bool) -> int:
+    """The real dimension of the symmetric (real) or Hermitian (complex) matrices of a size."""
+    return size * size if is_complex else size * (size + 1) // 2
+
+
+def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
+    """Pack symmetric or Hermitian matrices into real vectors, keeping the inner product.
+
+    The upper triangle row by row, with sqrt(2) off the diagonal; complex matrices append sqrt(2) times the
+    imaginary parts of the strict upper triangle in the same order. Only the upper triangle is read.
+
+    Returns:
+        Vectors with <svec A, svec B> = Re <A, B>; d = m(m+1)/2, or m^2 for complex A.
+    """
+    size = A.shape[-1]
+    row, column = torch.triu_indices(size, size, device=A.device)
+    weight = torch.where(row == column, 1.0, math.sqrt(2)).to(A.real.dtype)
+    upper = A[..., row, column]
+    if not A.is_complex():
+        return upper * weight
+    strict = row != column
+    return torch.cat([upper.real * weight, upper.imag[..., strict] * math.sqrt(2)], dim=-1)
+
+
+def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -> Inexact[Tensor, "*batch m m"]:
+    """The inverse of `svec`: the symmetric or Hermitian matrices of the given size that pack to v."""
+    row, column = torch.triu_indices(size, size, device=v.device)
+    weight = torch.where(row == column, 1.0, math.sqrt(0.5)).to(v.dtype)
+    count = row.shape[0]
+    upper = v[..., :count] * weight
+    if not is_complex:
+        A = v.new_zeros((*v.shape[:-1], size, size))
+        A[..., row, column] = upper
+        A[..., column, row] = upper
+        return A
+    imaginary = torch.zeros_like(upper)
+    imaginary[..., row != column] = v[..., count:] * math.sqrt(0.5)
+    A = torch.zeros((*v.shape[:-1], size, size), dtype=torch.complex(upper[:0], upper[:0]).dtype, device=v.device)
+    A[..., row, column] = torch.complex(upper, imaginary)
+    A[..., column, row] = torch.complex(upper, -imaginary)
+    return A
+
+
+def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
+    """The Q of a QR factorization, made unique by a positive diagonal of R."""
+    Q, R = torch.linalg.qr(A)
+    diagonal = torch.diagonal(R, dim1=-2, dim2=-1)
+    return Q * torch.where(diagonal == 0, 1, torch.sgn(diagonal)).unsqueeze(-2)
+
+
+def polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
+    """The nearest matrix with orthonormal columns, A (A^H A)^{-1/2}, for A of full column rank.
+
+    Returns:
+        The polar factor, orthonormal to machine precision.
+    """
+    if A.is_cuda:
+        # An SVD on a GPU makes the host wait for it, at every step of a solver.
+        return newton_polar_factor(A)
+    U, _, Vh = torch.linalg.svd(A, full_matrices=False)
+    return U @ Vh
+
+
+def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
+    """The polar factor by QR and Newton's iteration on R, scaled (Higham, SIAM J. Sci. Stat. Comput. 7, 1986).
+
+    Backward stable for any conditioning, of a fixed cost, and free of host synchronization; slower than an SVD on a CPU.
+
+    Returns:
+        The polar factor; NaN where A is rank-deficient.
+    """
+    Q, P = torch.linalg.qr(A)
+    for _ in range(_NEWTON_STEPS):
+        inverse = torch.linalg.inv_ex(P).inverse.mH
+        scale = (
+            (torch.linalg.matrix_norm(inverse, 1) * torch.linalg.matrix_norm(inverse, torch.inf))
+            / (torch.linalg.matrix_norm(P, 1) * torch.linalg.matrix_norm(P, torch.inf))
+        ) ** 0.25
+        scale = scale[..., None, None]
+        P = (scale * P + inverse / scale) / 2
+    # The scale tends to 1 only as fast as the iteration; one unscaled step removes what it leaves.
+    P = (P + torch.linalg.inv_ex(P).inverse.mH) / 2
+    return Q @ P
+
+
+def random_normal(
+    shape: tuple[int, ...],
+    *,
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Standard normal entries, drawn where the generator lives and then moved, so that a seed means one thing everywhere.
+
+    Complex entries have E |z|^2 = 1.
+    """
+    source = generator.device if generator is not None else torch.device("cpu")
+    return torch.randn(shape, generator=generator, dtype=dtype, device=source).to(device)
+
+
+def haar_frame(
+    rows: int,
+    columns: int,
+    *,
+    batch: tuple[int, ...] = (),
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Inexact[Tensor, "*batch m r"]:
+    """Frames drawn uniformly (Haar) from the Stiefel manifold: the polar factor of a Gaussian matrix (2510.01175, Alg. 1)."""
+    return polar_factor(random_normal((*batch, rows, columns), generator=generator, dtype=dtype, device=device))

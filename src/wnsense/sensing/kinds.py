@@ -1,0 +1,65 @@
+"""The four kinds of unknown matrix, and how each is packed into a real vector without changing inner products."""
+
+from enum import StrEnum
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+from wnsense.linalg import packed_length, smat, svec
+
+
+class Kind(StrEnum):
+    """What is known of the unknown matrix before it is measured.
+
+    Measurements are real for each kind. HERMITIAN is complex Hermitian, of any signature; RECTANGULAR may be real or
+    complex, and is measured as y_i = Re <M_i, Z>.
+    """
+
+    PSD = "psd"
+    SYMMETRIC = "symmetric"
+    HERMITIAN = "hermitian"
+    RECTANGULAR = "rectangular"
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether Z = Z^H, so that one frame serves both sides."""
+        return self is not Kind.RECTANGULAR
+
+    def default_dtype(self) -> torch.dtype:
+        """The dtype of an unknown of this kind when nobody says otherwise: double precision."""
+        return torch.complex128 if self is Kind.HERMITIAN else torch.float64
+
+    def dimension(self, shape: tuple[int, int], *, is_complex: bool) -> int:
+        """The number of real unknowns of a full matrix of this kind."""
+        if self.is_symmetric:
+            return packed_length(shape[0], is_complex)
+        return shape[0] * shape[1] * (2 if is_complex else 1)
+
+    def degrees_of_freedom(self, shape: tuple[int, int], rank: int, *, is_complex: bool) -> int:
+        """The number of real parameters of a matrix of this kind, shape and rank.
+
+        r(2m - r + 1)/2 for real symmetric, r(2m - r) for Hermitian, r(m1 + m2 - r) for rectangular (twice that when
+        complex).
+        """
+        m1, m2 = shape
+        if self.is_symmetric:
+            return rank * (2 * m1 - rank) if is_complex else rank * (2 * m1 - rank + 1) // 2
+        return rank * (m1 + m2 - rank) * (2 if is_complex else 1)
+
+    def pack(self, Z: Inexact[Tensor, "*batch m1 m2"]) -> Float[Tensor, "*batch d"]:
+        """The matrices as real vectors, <pack A, pack B> = Re <A, B>: svec when symmetric, rows end to end otherwise."""
+        if self.is_symmetric:
+            return svec(Z)
+        flat = Z.flatten(-2)
+        return torch.view_as_real(flat).flatten(-2) if flat.is_complex() else flat
+
+    def unpack(
+        self, v: Float[Tensor, "*batch d"], shape: tuple[int, int], *, is_complex: bool
+    ) -> Inexact[Tensor, "*batch m1 m2"]:
+        """The inverse of `pack`."""
+        if self.is_symmetric:
+            return smat(v, shape[0], is_complex=is_complex)
+        if is_complex:
+            v = torch.view_as_complex(v.unflatten(-1, (-1, 2)).contiguous())
+        return v.unflatten(-1, shape)

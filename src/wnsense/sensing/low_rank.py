@@ -1,0 +1,189 @@
+"""A matrix held by its factors, Z = X Theta Y^H, which is never formed unless somebody asks."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+from wnsense.checks import require, require_rank, require_size, size_text
+from wnsense.linalg import frobenius_norm, symmetric_part
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """The matrix X Theta Y^H; with Y left out it is X Theta X^H, Theta symmetric (Hermitian).
+
+    The factors need not be orthonormal; `orthonormal()` gives the form in which they are and Theta is diagonal.
+    Leading dimensions are a batch of matrices.
+
+    Attributes:
+        X: Left factor, (..., m1, r).
+        Theta: Core, (..., r, r), or (..., r, q) beside a Y of q columns.
+        Y: Right factor, (..., m2, q), or None for a symmetric matrix.
+    """
+
+    X: Inexact[Tensor, "*batch m1 r"]
+    Theta: Inexact[Tensor, "*batch r q"]
+    Y: Inexact[Tensor, "*batch m2 q"] | None = None
+
+    @property
+    def right(self) -> Inexact[Tensor, "*batch m2 q"]:
+        """The right factor, X itself when the matrix is symmetric."""
+        return self.X if self.Y is None else self.Y
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the matrix is held as X Theta X^H."""
+        return self.Y is None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m1, m2), without the batch dimensions."""
+        return (self.X.shape[-2], self.right.shape[-2])
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The leading dimensions."""
+        return tuple(self.X.shape[:-2])
+
+    @property
+    def width(self) -> int:
+        """The number of columns of X: the rank is at most this."""
+        return self.X.shape[-1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the factors."""
+        return self.X.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the factors."""
+        return self.X.device
+
+    @property
+    def mH(self) -> "LowRank":
+        """The conjugate transpose."""
+        if self.Y is None:
+            return LowRank(self.X, self.Theta.mH)
+        return LowRank(self.Y, self.Theta.mH, self.X)
+
+    def dense(self) -> Inexact[Tensor, "*batch m1 m2"]:
+        """The full matrix, m1 x m2 numbers: only where that fits."""
+        return self.X @ self.Theta @ self.right.mH
+
+    def __matmul__(self, V: Inexact[Tensor, "*batch m2 k"]) -> Inexact[Tensor, "*batch m1 k"]:
+        """Z V, through the factors."""
+        require(V.shape[-2] == self.shape[1], f"{self.shape[1]} rows on the right", V.shape[-2])
+        return self.X @ (self.Theta @ (self.right.mH @ V))
+
+    def scaled(self, factor: float | Tensor) -> "LowRank":
+        """The matrix times a real number."""
+        return LowRank(self.X, self.Theta * factor, self.Y)
+
+    def trace(self) -> Inexact[Tensor, "*batch"]:
+        """The sum of the diagonal entries of a square matrix."""
+        return (self.Theta * (self.X.mH @ self.right).mT).sum((-2, -1))
+
+    def inner(self, other: "LowRank") -> Float[Tensor, "*batch"]:
+        """Re <Z, Z'> = Re Tr(Z^H Z')."""
+        require_size("the other matrix", other.shape, self.shape)
+        left = self.Theta.mH @ (self.X.mH @ other.X) @ other.Theta
+        return (left * (self.right.mH @ other.right).conj()).sum((-2, -1)).real
+
+    def norm(self) -> Float[Tensor, "*batch"]:
+        """The Frobenius norm, computed from triangular factors so that nothing cancels."""
+        return frobenius_norm(self._core())
+
+    def distance(self, other: "LowRank") -> Float[Tensor, "*batch"]:
+        """||Z - Z'||_F to machine precision relative to the larger of the two norms."""
+        return self.minus(other).norm()
+
+    def minus(self, other: "LowRank") -> "LowRank":
+        """Z - Z', as a matrix of the summed widths."""
+        require_size("the other matrix", other.shape, self.shape)
+        return self.plus(other.scaled(-1.0))
+
+    def plus(self, other: "LowRank") -> "LowRank":
+        """Z + Z', as a matrix of the summed widths."""
+        require_size("the other matrix", other.shape, self.shape)
+        X = torch.cat([self.X, other.X], dim=-1)
+        Theta = _block_diagonal(self.Theta, other.Theta)
+        if self.Y is None and other.Y is None:
+            return LowRank(X, Theta)
+        return LowRank(X, Theta, torch.cat([self.right, other.right], dim=-1))
+
+    def orthonormal(self) -> "LowRank":
+        """The same matrix with orthonormal X (and Y) and a diagonal Theta, its entries falling in magnitude.
+
+        The diagonal holds the eigenvalues when symmetric, the singular values otherwise.
+        """
+        Q, R = torch.linalg.qr(self.X)
+        if self.Y is None:
+            values, vectors = torch.linalg.eigh(symmetric_part(R @ self.Theta @ R.mH))
+            order = values.abs().argsort(dim=-1, descending=True, stable=True)
+            values = values.gather(-1, order)
+            vectors = vectors.gather(-1, order.unsqueeze(-2).expand_as(vectors))
+            return LowRank(Q @ vectors, torch.diag_embed(values).to(self.dtype))
+        P, S = torch.linalg.qr(self.Y)
+        U, values, Vh = torch.linalg.svd(R @ self.Theta @ S.mH, full_matrices=False)
+        return LowRank(Q @ U, torch.diag_embed(values).to(self.dtype), P @ Vh.mH)
+
+    def eigenvalues(self) -> Float[Tensor, "*batch r"]:
+        """The eigenvalues that can differ from zero, the largest magnitude first.
+
+        Raises:
+            InputError: When the matrix is rectangular; it has singular values.
+        """
+        require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "ask for singular_values()")
+        return torch.diagonal(self.orthonormal().Theta, dim1=-2, dim2=-1).real
+
+    def singular_values(self) -> Float[Tensor, "*batch r"]:
+        """The singular values that can differ from zero, falling."""
+        return torch.linalg.svdvals(self._core())
+
+    def rank(self, tolerance: float = 1e-8) -> int:
+        """The number of singular values above tolerance times the largest (the greatest over a batch); 0 for zero."""
+        values = self.singular_values()
+        return int((values > tolerance * values[..., :1]).sum(-1).max())
+
+    def truncate(self, rank: int) -> "LowRank":
+        """The best approximation of at most this rank (Eckart-Young), in orthonormal form."""
+        require_rank("the rank to keep", rank, min(self.shape))
+        Z = self.orthonormal()
+        Y = None if Z.Y is None else Z.Y[..., :rank]
+        return LowRank(Z.X[..., :rank], Z.Theta[..., :rank, :rank], Y)
+
+    def positive_part(self) -> "LowRank":
+        """The nearest positive semidefinite matrix: negative eigenvalues become zero."""
+        require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "only symmetric ones have a positive part")
+        Z = self.orthonormal()
+        return LowRank(Z.X, torch.diag_embed(torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real.clamp(min=0)).to(self.dtype))
+
+    def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LowRank":
+        """The same matrix on a device, in a precision."""
+
+        def move(A: Tensor) -> Tensor:
+            return A.to(device=device or A.device, dtype=dtype or A.dtype)
+
+        return LowRank(move(self.X), move(self.Theta), None if self.Y is None else move(self.Y))
+
+    def __str__(self) -> str:
+        """A short line for people: shape and width, never the entries."""
+        batch = f"{size_text(self.batch)} batch of " if self.batch else ""
+        return f"{batch}{size_text(self.shape)} matrix in {self.width} directions"
+
+    def _core(self) -> Inexact[Tensor, "*batch k l"]:
+        # R Theta S^H has the singular values of Z; QR of each factor avoids squaring its condition number.
+        R = torch.linalg.qr(self.X, mode="r").R
+        S = R if self.Y is None else torch.linalg.qr(self.Y, mode="r").R
+        return R @ self.Theta @ S.mH
+
+
+def _block_diagonal(A: Tensor, B: Tensor) -> Tensor:
+    rows, columns = A.shape[-2] + B.shape[-2], A.shape[-1] + B.shape[-1]
+    out = A.new_zeros((*A.shape[:-2], rows, columns))
+    out[..., : A.shape[-2], : A.shape[-1]] = A
+    out[..., A.shape[-2] :, A.shape[-1] :] = B
+    return out

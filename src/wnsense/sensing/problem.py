@@ -1,0 +1,140 @@
+"""A sensing problem: an operator, what it measured and, in experiments, the truth."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import require, require_finite, require_level, require_rank, require_size
+from wnsense.linalg import haar_frame, random_normal
+from wnsense.sensing.dense import require_complex_agrees, square_shape
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Measurements of an unknown matrix.
+
+    Attributes:
+        operator: What measured.
+        measurements: y, (n,), real.
+        truth: The matrix that was measured, where it is known.
+        noise_level: ||noise|| / ||y||, where it is known; 0.01 is 1%.
+        weights: How much each measurement counts in the least squares, (n,), not negative; None counts all alike.
+    """
+
+    operator: Operator
+    measurements: Float[Tensor, "n"]
+    truth: LowRank | None = None
+    noise_level: float | None = None
+    weights: Float[Tensor, "n"] | None = None
+
+    def __post_init__(self) -> None:
+        """Check sizes and numbers once, here."""
+        require_size("the measurements", self.measurements.shape, (self.operator.count,), "one for each row")
+        require_finite("the measurements", self.measurements)
+        require(
+            bool((self.measurements != 0).any()),
+            "measurements that are not all zero",
+            "a zero vector",
+            "the zero matrix explains it, there is nothing to recover",
+        )
+        if self.noise_level is not None:
+            require_level("a noise level", self.noise_level)
+        if self.weights is not None:
+            require_size("the weights", self.weights.shape, (self.operator.count,))
+            require_finite("the weights", self.weights)
+            require(bool((self.weights >= 0).all()), "weights of at least 0", "a negative one")
+            require(bool((self.weights > 0).any()), "at least one positive weight", "none")
+        if self.truth is not None:
+            require_size("the truth", self.truth.shape, self.operator.shape)
+
+    @classmethod
+    def measure(
+        cls,
+        operator: Operator,
+        truth: LowRank,
+        noise: float = 0.0,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> "Problem":
+        """Measure a matrix, with Gaussian noise.
+
+        Args:
+            operator: What measures.
+            truth: What is measured.
+            noise: The standard deviation of the noise over the root mean square of the noiseless measurements.
+            generator: The source of the noise.
+        """
+        require_level("noise", noise)
+        clean = operator.measure(truth)
+        if noise == 0:
+            return cls(operator, clean, truth, 0.0)
+        error = random_normal((operator.count,), generator=generator, dtype=clean.dtype, device=clean.device)
+        noisy = clean + error * (noise * clean.square().mean().sqrt())
+        return cls(operator, noisy, truth, noise / (1 + noise * noise) ** 0.5)
+
+
+def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float[Tensor, "r"]:
+    """Eigenvalues from 1 down to 1/condition: evenly spaced ("linear") or in equal ratios ("geometric").
+
+    Raises:
+        InputError: When the rank is below 1, the condition number below 1, or the shape is another word.
+    """
+    require(rank >= 1, "a rank of at least 1", rank)
+    require(condition >= 1, "a condition number of at least 1", condition)
+    require(shape in {"linear", "geometric"}, "the spectrum 'linear' or 'geometric', or the values themselves", shape)
+    ends = torch.linspace(0, 1, rank, dtype=torch.float64)
+    if shape == "geometric":
+        return float(condition) ** -ends
+    return 1 - ends * (1 - 1 / condition)
+
+
+def low_rank(
+    size: int | tuple[int, int],
+    rank: int,
+    condition: float = 1.0,
+    *,
+    spectrum: str | Float[Tensor, "r"] = "linear",
+    kind: Kind | str = Kind.PSD,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+) -> LowRank:
+    """Draw a matrix of a given rank and spectrum with Haar-distributed eigenvectors (singular vectors).
+
+    Its largest eigenvalue is 1. Of kind symmetric, every second eigenvalue is made negative.
+
+    Args:
+        size: m, or (m1, m2).
+        rank: The rank.
+        condition: The ratio of the largest to the smallest nonzero singular value.
+        spectrum: "linear", "geometric", or the values, (rank,).
+        kind: The kind of matrix.
+        generator: The source of randomness.
+        dtype: Double precision by default, complex for kind hermitian.
+        device: Where it shall lie.
+
+    Raises:
+        InputError: When a number is out of range.
+    """
+    kind = Kind(kind)
+    shape = square_shape(size, kind)
+    dtype = dtype or kind.default_dtype()
+    require_complex_agrees(kind, dtype)
+    require_rank("the rank", rank, min(shape))
+    if isinstance(spectrum, str):
+        values = spectrum_values(rank, condition, spectrum)
+    else:
+        require_size("the spectrum", spectrum.shape, (rank,))
+        values = spectrum.clone()
+    if kind is Kind.SYMMETRIC:
+        values[1::2] *= -1
+    Theta = torch.diag(values).to(device=device, dtype=dtype)
+    X = haar_frame(shape[0], rank, generator=generator, dtype=dtype, device=device)
+    if kind.is_symmetric:
+        return LowRank(X, Theta)
+    return LowRank(X, Theta, haar_frame(shape[1], rank, generator=generator, dtype=dtype, device=device))

@@ -1,0 +1,146 @@
+"""The least-squares objective that every solver descends, in units in which the answer is about 1."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+from wnsense.checks import InputError, require_size
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem
+from wnsense.solvers.calibration import Calibration, calibrate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at a point: all that one forward and one adjoint application give.
+
+    With q = T D (M(Z) - y/s) the balanced residual and R = (T D M)*(q) its back-projection:
+
+    Attributes:
+        point: Z, in scaled units.
+        residual: M(Z) - y/s on all rows, fitted or not, (..., n).
+        balanced: q, (..., n); zero in effect on rows held out.
+        left: R Y, or R X for the symmetric kinds, (..., m1, r).
+        right: R^H X for rectangular points, (..., m2, r); None otherwise.
+    """
+
+    point: LowRank
+    residual: Float[Tensor, "*batch n"]
+    balanced: Float[Tensor, "*batch n"]
+    left: Inexact[Tensor, "*batch m1 r"]
+    right: Inexact[Tensor, "*batch m2 r"] | None = None
+
+    @property
+    def misfit(self) -> Float[Tensor, "*batch"]:
+        """||q||, about the Frobenius distance to the answer where T D M is close to an isometry."""
+        return torch.linalg.vector_norm(self.balanced, dim=-1)
+
+
+@dataclass(frozen=True)
+class SensingObjective:
+    """f(Z) = 1/4 ||T D (M(Z) - y/s)||^2 for the symmetric kinds, 1/2 for rectangular ones (arXiv 2510.01175, section 2).
+
+    Points and solvers live in scaled units, Z = A / s; `to_user` undoes it. D weights rows (0 for those held out) and
+    T shrinks the trace direction (see `Calibration`); both are found here unless given.
+
+    Attributes:
+        problem: What is fitted.
+        fitted: 1 for rows that are fitted and 0 for rows held out, (n,); None for all.
+        seed: Of the probes that find the scale.
+        calibration: The scales, found from the problem when left out.
+    """
+
+    problem: Problem
+    fitted: Float[Tensor, "n"] | None = None
+    seed: int = 0
+    calibration: Calibration = None  # type: ignore[assignment]
+    target: Float[Tensor, "n"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the scales unless they came."""
+        if self.fitted is not None:
+            require_size("the mask of fitted rows", self.fitted.shape, self.problem.measurements.shape)
+        if self.calibration is None:
+            object.__setattr__(self, "calibration", calibrate(self.problem, self.fitted, seed=self.seed))
+        object.__setattr__(self, "target", self.problem.measurements / self.scale)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of unknown."""
+        return self.problem.operator.kind
+
+    @property
+    def scale(self) -> float:
+        """s, the estimate of ||A||_2."""
+        return self.calibration.scale
+
+    def evaluate(self, point: LowRank) -> Evaluation:
+        """Residual and back-projection at a point: 2 applications."""
+        operator = self.problem.operator
+        residual = operator.measure(point) - self.target
+        balanced = self.calibration.balance(residual)
+        v = self.calibration.balance_transpose(balanced)
+        left = operator.adjoint_times(v, point.right)
+        right = None if point.Y is None else operator.adjoint_transpose_times(v, point.X)
+        return Evaluation(point, residual, balanced, left, right)
+
+    def forward(self, direction: LowRank) -> Float[Tensor, "*batch n"]:
+        """T D M(direction): 1 application."""
+        return self.calibration.balance(self.problem.operator.measure(direction))
+
+    def adjoint_times(
+        self, q: Float[Tensor, "*batch n"], point: LowRank
+    ) -> tuple[Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"] | None]:
+        """(T D M)*(q) times Y, and its conjugate transpose times X for rectangular points: 1 application."""
+        operator = self.problem.operator
+        v = self.calibration.balance_transpose(q)
+        left = operator.adjoint_times(v, point.right)
+        return left, None if point.Y is None else operator.adjoint_transpose_times(v, point.X)
+
+    def relative_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """||M(Z) - y|| / ||y|| over the fitted rows, in the problem's own weights."""
+        return self._relative(residual, self.fitted)
+
+    def holdout_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"] | None:
+        """The same over the rows held out; None when there are none."""
+        return None if self.fitted is None else self._relative(residual, 1 - self.fitted)
+
+    def _relative(self, residual: Tensor, rows: Tensor | None) -> Tensor:
+        weights = self.problem.weights
+        if rows is not None:
+            weights = rows if weights is None else weights * rows
+        if weights is not None:
+            root = weights.sqrt()
+            return torch.linalg.vector_norm(residual * root, dim=-1) / torch.linalg.vector_norm(self.target * root)
+        return torch.linalg.vector_norm(residual, dim=-1) / torch.linalg.vector_norm(self.target)
+
+    def to_user(self, point: LowRank) -> LowRank:
+        """A point in the user's units."""
+        return point.scaled(self.scale)
+
+    def from_user(self, matrix: LowRank) -> LowRank:
+        """A matrix in the user's units as a point."""
+        return matrix.scaled(1 / self.scale)
+
+
+def relative_error(objective: SensingObjective, point: LowRank) -> Float[Tensor, "*batch"]:
+    """||Z - A||_F / ||A||_F against the problem's truth, at no cost in applications.
+
+    Raises:
+        InputError: When the problem has no truth.
+    """
+    return relative_distance(objective.to_user(point), objective.problem.truth)
+
+
+def relative_distance(matrix: LowRank, truth: LowRank | None) -> Float[Tensor, "*batch"]:
+    """||Z - A||_F / ||A||_F.
+
+    Raises:
+        InputError: When there is no truth to compare with.
+    """
+    if truth is None:
+        raise InputError("needed a problem with a truth, got one without; give Problem(..., truth=...)")
+    return matrix.distance(truth) / truth.norm()
