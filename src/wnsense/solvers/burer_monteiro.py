@@ -40,7 +40,7 @@ class GradientDescent:
         root = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).abs().sqrt().unsqueeze(-2)
         identity = torch.eye(Z.width, dtype=Z.dtype, device=Z.device).expand_as(Z.Theta)
         factored = LowRank(Z.X * root, identity, None if Z.Y is None else Z.Y * root)
-        return State(objective.evaluate(factored), objective.calibration.applications + 2)
+        return State(objective.evaluate(factored), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
         """One gradient step."""

@@ -81,7 +81,7 @@ class GaussNewton:
         """Evaluate the first point in orthonormal form."""
         at = objective.evaluate(_truncated(point, point.width, objective.kind))
         damping = torch.full_like(at.misfit, self.first_damping)
-        return GaussNewtonState(at, objective.calibration.applications + 2, damping)
+        return GaussNewtonState(at, 2, damping)
 
     def step(self, objective: SensingObjective, state: GaussNewtonState) -> GaussNewtonState:
         """One outer step."""

@@ -26,6 +26,11 @@ class PreconditionedState(State):
     fraction: Float[Tensor, "*batch"]
     waited: Float[Tensor, "*batch"]
 
+    @property
+    def answer(self) -> Evaluation:
+        """The evaluation of least misfit so far."""
+        return self.best
+
 
 @dataclass(frozen=True)
 class PreconditionedWN:
@@ -59,7 +64,7 @@ class PreconditionedWN:
         """Evaluate the first point, made orthonormal."""
         at = objective.evaluate(point)
         fraction = torch.ones_like(at.misfit)
-        return PreconditionedState(at, objective.calibration.applications + 2, at, fraction, torch.zeros_like(fraction))
+        return PreconditionedState(at, 2, at, fraction, torch.zeros_like(fraction))
 
     def step(self, objective: SensingObjective, state: PreconditionedState) -> PreconditionedState:
         """One step of X and Theta together, taken back when it went wrong."""

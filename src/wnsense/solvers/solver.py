@@ -17,7 +17,7 @@ class State:
 
     Attributes:
         evaluation: The point, with the residual and back-projection evaluated at that very point.
-        applications: Applications of M and M* so far, calibration included.
+        applications: Applications of M and M* in this run, without the calibration of the objective.
     """
 
     evaluation: Evaluation
@@ -27,6 +27,11 @@ class State:
     def point(self) -> LowRank:
         """The present point, in scaled units."""
         return self.evaluation.point
+
+    @property
+    def answer(self) -> Evaluation:
+        """What to report if the run ends here: the best point known, which need not be the present one."""
+        return self.evaluation
 
 
 S = TypeVar("S", bound=State)

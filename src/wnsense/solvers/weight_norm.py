@@ -32,7 +32,7 @@ class WeightNormalizedGD:
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
         """Evaluate the first point."""
-        return State(objective.evaluate(point), objective.calibration.applications + 2)
+        return State(objective.evaluate(point), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
         """One alternating step."""

@@ -1,0 +1,201 @@
+"""Keeping a run on disk, so that it can go on as if nothing had happened."""
+
+import dataclasses
+import hashlib
+import platform
+import time
+import types
+import typing
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wnsense.checks import InputError
+from wnsense.running.loop import Snapshot
+from wnsense.running.status import Status
+from wnsense.running.tables import Table, read_table, write_table
+from wnsense.running.trace import Columns, Row
+from wnsense.sensing.problem import Problem
+from wnsense.solvers.solver import Solver, State
+
+S = TypeVar("S", bound=State)
+
+# A fingerprint reads at most so many numbers of each tensor, evenly spread, so that it costs nothing beside a step.
+_SAMPLED_ENTRIES = 100_000
+
+
+def fingerprint(problem: Problem, *settings: object) -> str:
+    """A hash of a problem and of settings, which a checkpoint must share with the run that resumes it.
+
+    Measurements and the operator's tensors enter at single precision, so that a change of dtype is not a change of
+    problem; functions enter by nothing but the operator's size.
+    """
+    digest = hashlib.sha256(repr((str(problem.operator), *settings)).encode())
+    tensors = [problem.measurements, problem.weights, *vars(problem.operator).values()]
+    for tensor in tensors:
+        if isinstance(tensor, Tensor):
+            flat = (torch.view_as_real(tensor) if tensor.is_complex() else tensor).detach().reshape(-1)
+            stride = max(1, flat.numel() // _SAMPLED_ENTRIES)
+            digest.update(flat[::stride].to("cpu", torch.float32).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def machine_facts(problem: Problem) -> dict[str, str]:
+    """What must be the same for a resumed run to give the same bits."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "device": problem.operator.device.type,
+        "dtype": str(problem.operator.dtype),
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+    }
+
+
+def check_same_run(header: Mapping[str, Any], problem: Problem, mark: str, path: Path) -> None:
+    """Compare a checkpoint's header with the run that wants to go on from it; another machine is a warning.
+
+    Raises:
+        InputError: When problem or settings are others.
+    """
+    if header.get("fingerprint") != mark:
+        raise InputError(
+            f"needed the problem and settings that {path} was written with, got others; "
+            "run without resuming, or with the same file and options"
+        )
+    then, now = header.get("machine", {}), machine_facts(problem)
+    changed = [f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name]]
+    if changed:
+        warnings.warn(
+            f"resumed on another set-up ({', '.join(changed)}): the result may differ in its last digits", stacklevel=2
+        )
+
+
+def pack_snapshot(snapshot: Snapshot[S], prefix: str = "") -> dict[str, np.ndarray]:
+    """A snapshot as named arrays, without loss."""
+    arrays = {f"{prefix}state.{name}": value for name, value in _flatten(snapshot.state).items()}
+    counts = [snapshot.steps, snapshot.seconds, snapshot.best, snapshot.best_step]
+    arrays[f"{prefix}counts"] = np.array(counts, dtype=np.float64)
+    for name, column in Columns.from_rows(snapshot.rows).items():
+        arrays[f"{prefix}trace.{name}"] = column
+    return arrays
+
+
+def unpack_snapshot(
+    arrays: Mapping[str, np.ndarray], state_type: type[S], device: torch.device, prefix: str = ""
+) -> Snapshot[S]:
+    """The inverse of `pack_snapshot`, on a device."""
+    state_arrays = {
+        name.removeprefix(f"{prefix}state."): value for name, value in arrays.items() if name.startswith(f"{prefix}state.")
+    }
+    steps, seconds, best, best_step = arrays[f"{prefix}counts"].tolist()
+    columns = {
+        name.removeprefix(f"{prefix}trace."): value for name, value in arrays.items() if name.startswith(f"{prefix}trace.")
+    }
+    length = len(next(iter(columns.values()))) if columns else 0
+    rows: list[Row] = [{name: torch.as_tensor(column[i]) for name, column in columns.items()} for i in range(length)]
+    return Snapshot(_unflatten(state_type, state_arrays, device), int(steps), seconds, best, int(best_step), rows)
+
+
+def state_type_of(solver: Solver[S]) -> type[S]:
+    """The class of a solver's states, as its `start` declares it."""
+    return typing.cast("type[S]", typing.get_type_hints(type(solver).start)["return"])
+
+
+@dataclass
+class Checkpoint(Generic[S]):
+    """A file that a run is kept in: written every so often, when interrupted and at the end, whole or not at all.
+
+    A run that is resumed from it gives bit for bit what it would have given uninterrupted, on the same machine, device
+    CPU, dtype and number of threads.
+
+    Attributes:
+        path: The file, `.npz`.
+        problem: The problem, to recognize it.
+        solver: The solver, to recognize it and to rebuild its state.
+        settings: What else must agree for the run to be the same.
+        resume: Whether to go on from the file; a missing file is an error then.
+        every_seconds: How often to write.
+    """
+
+    path: Path
+    problem: Problem
+    solver: Solver[S]
+    settings: tuple[object, ...] = ()
+    resume: bool = False
+    every_seconds: float = 30.0
+    _saved_at: float = field(default_factory=time.monotonic, init=False, repr=False)
+
+    def load(self) -> tuple[Snapshot[S], Status | None] | None:
+        """What the file holds, when resuming.
+
+        Raises:
+            InputError: When the file is missing, damaged, or of another problem.
+        """
+        if not self.resume:
+            return None
+        table = read_table(self.path)
+        check_same_run(table.header, self.problem, self._mark(), self.path)
+        snapshot = unpack_snapshot(table.arrays, state_type_of(self.solver), self.problem.operator.device)
+        return snapshot, reopened(table.header["status"])
+
+    def due(self) -> bool:
+        """Whether the interval has passed."""
+        return time.monotonic() - self._saved_at >= self.every_seconds
+
+    def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
+        """Write the file."""
+        header = {"fingerprint": self._mark(), "machine": machine_facts(self.problem), "status": status}
+        write_table(self.path, Table(header, pack_snapshot(snapshot)))
+        self._saved_at = time.monotonic()
+
+    def _mark(self) -> str:
+        return fingerprint(self.problem, self.solver, *self.settings)
+
+
+def reopened(status: object) -> Status | None:
+    """The status that a file holds, unless it is one that a resumed run is there to change: a spent budget, a stop."""
+    if status is None or status in {Status.OUT_OF_BUDGET, Status.STOPPED_BY_USER}:
+        return None
+    return Status(str(status))
+
+
+def _flatten(value: Any) -> dict[str, np.ndarray]:
+    """A dataclass of tensors, numbers and dataclasses as arrays under dotted names; None leaves no name."""
+    arrays: dict[str, np.ndarray] = {}
+    for part in dataclasses.fields(value):
+        entry = getattr(value, part.name)
+        if entry is None:
+            continue
+        if dataclasses.is_dataclass(entry):
+            arrays |= {f"{part.name}.{name}": inner for name, inner in _flatten(entry).items()}
+        elif isinstance(entry, Tensor):
+            arrays[part.name] = entry.detach().cpu().numpy()
+        else:
+            arrays[part.name] = np.asarray(entry)
+    return arrays
+
+
+def _unflatten(cls: type[Any], arrays: Mapping[str, np.ndarray], device: torch.device) -> Any:
+    """The inverse of `_flatten`, guided by the types that the dataclass declares."""
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for part in dataclasses.fields(cls):
+        inner = {k.removeprefix(f"{part.name}."): v for k, v in arrays.items() if k.startswith(f"{part.name}.")}
+        hint = hints[part.name]
+        if inner:
+            members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+            nested = next(member for member in members if dataclasses.is_dataclass(member))
+            values[part.name] = _unflatten(typing.cast("type[Any]", nested), inner, device)
+        elif part.name not in arrays:
+            values[part.name] = None
+        elif hint in {int, float}:
+            values[part.name] = hint(arrays[part.name])
+        else:
+            values[part.name] = torch.from_numpy(arrays[part.name].copy()).to(device)
+    return cls(**values)

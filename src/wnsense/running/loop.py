@@ -1,0 +1,234 @@
+"""The only loop: it steps, looks, writes down, stops, and can be interrupted at any moment."""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from wnsense.running.status import Status
+from wnsense.running.stop import Progress, Stop
+from wnsense.running.trace import Columns, Row, Trace
+from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.solver import Solver, State
+
+S = TypeVar("S", bound=State)
+
+_GPU_CHECK_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[S]):
+    """All that a run must remember, replaced whole at every step, so that an interruption never sees half of one.
+
+    Attributes:
+        state: The solver's.
+        steps: Steps taken.
+        seconds: Time spent, metrics not counted.
+        best: The least monitored residual that counted as an improvement.
+        best_step: The step it came at.
+        rows: The trace so far, appended to in place.
+    """
+
+    state: S
+    steps: int = 0
+    seconds: float = 0.0
+    best: float = float("inf")
+    best_step: int = 0
+    rows: list[Row] = field(default_factory=list, repr=False)
+
+
+class Recorder(Protocol[S]):
+    """Where snapshots are kept."""
+
+    def load(self) -> tuple[Snapshot[S], Status | None] | None:
+        """The snapshot to go on from, with how the run ended if it had; None to begin."""
+        ...
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        ...
+
+    def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
+        """Keep a snapshot; the status once the run has ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result(Generic[S]):
+    """How a run ended and where.
+
+    Attributes:
+        status: Why it ended.
+        snapshot: The last state, with counts.
+        trace: What was written down, as columns.
+        matrix: The answer, in the user's units.
+        residual: Its relative residual on the fitted rows.
+        applications: Applications of M and M*, the objective's calibration included.
+    """
+
+    status: Status
+    snapshot: Snapshot[S]
+    trace: Columns
+    matrix: LowRank
+    residual: Tensor
+    applications: int
+
+    @property
+    def state(self) -> S:
+        """The solver's last state."""
+        return self.snapshot.state
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return self.snapshot.steps
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, metrics not counted."""
+        return self.snapshot.seconds
+
+
+def solve(
+    objective: SensingObjective,
+    solver: Solver[S],
+    start: LowRank,
+    *,
+    stop: Stop | None = None,
+    trace: Trace | None = None,
+    recorder: Recorder[S] | None = None,
+    stage: str = "solving",
+    applications_before: int | None = None,
+    seconds_before: float = 0.0,
+) -> Result[S]:
+    """Run a solver from a start until something stops it.
+
+    Ctrl-C ends the run with status INTERRUPTED and everything computed up to the last whole step.
+
+    Args:
+        objective: What is minimized.
+        solver: How the point moves.
+        start: The first point, in the objective's scaled units.
+        stop: When to end; a relative residual of 1e-10 by default.
+        trace: What to write down; every step by default.
+        recorder: Where to keep and find snapshots, so that the run can be resumed.
+        stage: What to call this run in progress.
+        applications_before: What to count from; the objective's calibration by default.
+        seconds_before: The same for time.
+
+    Raises:
+        InputError: When the solver cannot treat the objective.
+    """
+    run = _Run(
+        objective,
+        stop or Stop(),
+        trace or Trace(),
+        stage,
+        objective.calibration.applications if applications_before is None else applications_before,
+        seconds_before,
+    )
+    saved = recorder.load() if recorder is not None else None
+    if saved is None:
+        began = time.perf_counter()
+        state = solver.start(objective, start)
+        snapshot, status = Snapshot(state, seconds=time.perf_counter() - began), None
+    else:
+        snapshot, status = saved
+    try:
+        while status is None:
+            if run.must_look(snapshot):
+                progress = run.progress(snapshot)
+                snapshot = run.noted(snapshot, progress)
+                status = run.stop.verdict(progress, snapshot.steps - snapshot.best_step)
+                if status is not None:
+                    break
+            if recorder is not None and recorder.due():
+                recorder.save(snapshot, None)
+            began = time.perf_counter()
+            state = solver.step(objective, snapshot.state)
+            spent = time.perf_counter() - began
+            snapshot = replace(snapshot, state=state, steps=snapshot.steps + 1, seconds=snapshot.seconds + spent)
+    except KeyboardInterrupt:
+        if recorder is not None:
+            recorder.save(snapshot, None)
+        return run.result(snapshot, Status.INTERRUPTED)
+    result = run.result(snapshot, status)
+    if recorder is not None:
+        recorder.save(snapshot, status)
+    return result
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same during one run."""
+
+    objective: SensingObjective
+    stop: Stop
+    trace: Trace
+    stage: str
+    applications_before: int
+    seconds_before: float
+
+    def must_look(self, snapshot: Snapshot[S]) -> bool:
+        """Whether this step is one at which the residual is asked for."""
+        every = self.stop.check_every
+        if every is None:
+            every = 1 if self.objective.problem.operator.device.type == "cpu" else _GPU_CHECK_EVERY
+        limit = self.stop.max_steps
+        return snapshot.steps % every == 0 or (limit is not None and snapshot.steps >= limit)
+
+    def progress(self, snapshot: Snapshot[S]) -> Progress:
+        """Where the run is; asks the device."""
+        residual = snapshot.state.evaluation.residual
+        held = self.objective.holdout_residual(residual)
+        return Progress(
+            self.stage,
+            snapshot.steps,
+            self.applications_before + snapshot.state.applications,
+            self.seconds_before + snapshot.seconds,
+            float(self.objective.relative_residual(residual).max()),
+            None if held is None else float(held.max()),
+        )
+
+    def noted(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
+        """The snapshot with its trace row and its least residual brought up to date."""
+        monitored = progress.residual
+        if self.stop.watch_holdout and progress.holdout_residual is not None:
+            monitored = progress.holdout_residual
+        if monitored < (1 - self.stop.gain) * snapshot.best:
+            snapshot = replace(snapshot, best=monitored, best_step=snapshot.steps)
+        if snapshot.steps % self.trace.every == 0:
+            self.write_row(snapshot)
+        return snapshot
+
+    def write_row(self, snapshot: Snapshot[S]) -> None:
+        """Write the trace row for the snapshot's step, unless it is there."""
+        if snapshot.rows and snapshot.rows[-1]["step"] == snapshot.steps:
+            return
+        residual = snapshot.state.evaluation.residual
+        row: dict[str, Tensor | float] = {
+            "step": snapshot.steps,
+            "applications": self.applications_before + snapshot.state.applications,
+            "seconds": self.seconds_before + snapshot.seconds,
+            "residual": self.objective.relative_residual(residual),
+        }
+        held = self.objective.holdout_residual(residual)
+        if held is not None:
+            row["holdout_residual"] = held
+        row |= self.trace.measure(self.objective, snapshot.state.point)
+        snapshot.rows.append(row)
+
+    def result(self, snapshot: Snapshot[S], status: Status) -> Result[S]:
+        """The result, with a last row."""
+        self.write_row(snapshot)
+        answer = snapshot.state.answer
+        return Result(
+            status,
+            snapshot,
+            Columns.from_rows(snapshot.rows),
+            self.objective.to_user(answer.point),
+            self.objective.relative_residual(answer.residual),
+            self.applications_before + snapshot.state.applications,
+        )
