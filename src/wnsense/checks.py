@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 class InputError(ValueError):
-    """Something handed in cannot be used; the message is one line that says what was needed, what came and what to do."""
+    """Something handed in cannot be used: the message is one line, what was needed, what came and what to do."""
 
 
-def require(condition: bool, needed: str, came: object, advice: str = "") -> None:
+def require(condition: object, needed: str, came: object, advice: str = "") -> None:
     """Raise `InputError` unless the condition holds.
 
     Args:
-        condition: What must be true.
+        condition: What must be true; scalars of NumPy and torch have a truth value too.
         needed: What was needed, as a noun phrase or clause.
         came: What came instead.
         advice: What to do about it, a clause; empty when the first two say it.

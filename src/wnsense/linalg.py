@@ -17,10 +17,11 @@ def symmetric_part(A: Inexact[Tensor, "*batch m m"]) -> Inexact[Tensor, "*batch 
 
 def frobenius_norm(A: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*batch"]:
     """The square root of the sum of squared magnitudes of each matrix of a batch."""
-    return torch.linalg.vector_norm(A, dim=(-2, -1))
+    norm: Tensor = torch.linalg.vector_norm(A, dim=(-2, -1))
+    return norm
 
 
-def packed_length(size: int, is_complex: bool) -> int:
+def packed_length(size: int, *, is_complex: bool) -> int:
     """The real dimension of the symmetric (real) or Hermitian (complex) matrices of a size."""
     return size * size if is_complex else size * (size + 1) // 2
 
@@ -40,8 +41,9 @@ def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
     upper = A[..., row, column]
     if not A.is_complex():
         return upper * weight
-    strict = row != column
-    return torch.cat([upper.real * weight, upper.imag[..., strict] * math.sqrt(2)], dim=-1)
+    # A second list of indices, since a mask would make the host wait for a GPU.
+    above, right = torch.triu_indices(size, size, offset=1, device=A.device)
+    return torch.cat([upper.real * weight, A.imag[..., above, right] * math.sqrt(2)], dim=-1)
 
 
 def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -> Inexact[Tensor, "*batch m m"]:
@@ -55,11 +57,13 @@ def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -
         A[..., row, column] = upper
         A[..., column, row] = upper
         return A
-    imaginary = torch.zeros_like(upper)
-    imaginary[..., row != column] = v[..., count:] * math.sqrt(0.5)
-    A = torch.zeros((*v.shape[:-1], size, size), dtype=torch.complex(upper[:0], upper[:0]).dtype, device=v.device)
-    A[..., row, column] = torch.complex(upper, imaginary)
-    A[..., column, row] = torch.complex(upper, -imaginary)
+    A = v.new_zeros((*v.shape[:-1], size, size), dtype=v.dtype.to_complex())
+    A.real[..., row, column] = upper
+    A.real[..., column, row] = upper
+    above, right = torch.triu_indices(size, size, offset=1, device=v.device)
+    imaginary = v[..., count:] * math.sqrt(0.5)
+    A.imag[..., above, right] = imaginary
+    A.imag[..., right, above] = -imaginary
     return A
 
 
@@ -67,7 +71,8 @@ def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*ba
     """The Q of a QR factorization, made unique by a positive diagonal of R."""
     Q, R = torch.linalg.qr(A)
     diagonal = torch.diagonal(R, dim1=-2, dim2=-1)
-    return Q * torch.where(diagonal == 0, 1, torch.sgn(diagonal)).unsqueeze(-2)
+    signed: Tensor = Q * torch.where(diagonal == 0, 1, torch.sgn(diagonal)).unsqueeze(-2)
+    return signed
 
 
 def polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
@@ -80,13 +85,15 @@ def polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m 
         # An SVD on a GPU makes the host wait for it, at every step of a solver.
         return newton_polar_factor(A)
     U, _, Vh = torch.linalg.svd(A, full_matrices=False)
-    return U @ Vh
+    nearest: Tensor = U @ Vh
+    return nearest
 
 
 def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
     """The polar factor by QR and Newton's iteration on R, scaled (Higham, SIAM J. Sci. Stat. Comput. 7, 1986).
 
-    Backward stable for any conditioning, of a fixed cost, and free of host synchronization; slower than an SVD on a CPU.
+    Backward stable for any conditioning, of a fixed cost, and free of host synchronization; slower than an SVD on a
+    CPU.
 
     Returns:
         The polar factor; NaN where A is rank-deficient.
@@ -102,7 +109,8 @@ def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*b
         P = (scale * P + inverse / scale) / 2
     # The scale tends to 1 only as fast as the iteration; one unscaled step removes what it leaves.
     P = (P + torch.linalg.inv_ex(P).inverse.mH) / 2
-    return Q @ P
+    nearest: Tensor = Q @ P
+    return nearest
 
 
 def random_normal(
@@ -112,7 +120,7 @@ def random_normal(
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Standard normal entries, drawn where the generator lives and then moved, so that a seed means one thing everywhere.
+    """Standard normal entries, drawn where the generator lives and then moved: a seed means one thing everywhere.
 
     Complex entries have E |z|^2 = 1.
     """
@@ -129,5 +137,5 @@ def haar_frame(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Inexact[Tensor, "*batch m r"]:
-    """Frames drawn uniformly (Haar) from the Stiefel manifold: the polar factor of a Gaussian matrix (2510.01175, Alg. 1)."""
+    """Haar-distributed frames, the polar factors of Gaussian matrices (arXiv 2510.01175, Alg. 1)."""
     return polar_factor(random_normal((*batch, rows, columns), generator=generator, dtype=dtype, device=device))

@@ -27,9 +27,7 @@ def polar_retraction(
     return polar_factor(X + G)
 
 
-def qr_retraction(
-    X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]
-) -> Inexact[Tensor, "*batch m r"]:
+def qr_retraction(X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
     """The orthonormal factor of X + G, signs fixed by a positive diagonal of R."""
     return orthonormal_factor(X + G)
 
@@ -46,7 +44,7 @@ def cayley_retraction(
     U = torch.cat([PG, X], dim=-1)
     V = torch.cat([X, -PG], dim=-1)
     middle = torch.eye(U.shape[-1], dtype=X.dtype, device=X.device) - V.mH @ U / 2
-    Z = X + U @ torch.linalg.solve_ex(middle, V.mH @ X).result
+    Z: Tensor = X + U @ torch.linalg.solve_ex(middle, V.mH @ X).result
     return Z @ (3 * torch.eye(X.shape[-1], dtype=X.dtype, device=X.device) - Z.mH @ Z) / 2
 
 
@@ -56,7 +54,11 @@ def distance_to_stiefel(X: Inexact[Tensor, "*batch m r"]) -> Float[Tensor, "*bat
 
 
 class Retraction(StrEnum):
-    """How a tangent step returns to the manifold; all three agree to second order."""
+    """How a tangent step tG returns to the manifold.
+
+    All three leave X in the direction G and differ by O(t^2). Polar and QR span the same subspace, so their frames
+    differ by a rotation alone; Cayley agrees with polar to O(t^3) when G is orthogonal to X.
+    """
 
     POLAR = "polar"
     QR = "qr"

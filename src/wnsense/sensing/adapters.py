@@ -16,6 +16,8 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class FunctionSensing(Operator):
@@ -40,18 +42,20 @@ class FunctionSensing(Operator):
     shape: tuple[int, int]
     kind: Kind = Kind.PSD
     dtype: torch.dtype = torch.float64
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
     second_moment: tuple[float, float] | None = None
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         Z = point.dense()
         y = torch.stack([self.forward(one) for one in Z.reshape(-1, *self.shape)])
-        require_size("what the forward function returns", y.shape[1:], (self.count,), "give count = len(forward(Z))")
+        require_size("what the forward function returns", y.shape[1:], (self.count,), "say n=len(forward(Z))")
+        y = y.real if y.is_complex() else y
         return y.to(self.real_dtype).reshape(*point.batch, self.count)
 
     def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
         R = torch.stack([self.adjoint_matrix(one) for one in v.reshape(-1, self.count)])
         require_size("what the adjoint function returns", R.shape[1:], self.shape)
+        R = R.real if R.is_complex() and not self.is_complex else R
         R = R.to(self.dtype).reshape(*v.shape[:-1], *self.shape)
         return symmetric_part(R) if self.kind.is_symmetric else R
 
@@ -103,6 +107,8 @@ def from_numpy_functions(
 ) -> FunctionSensing:
     """The same as `from_functions` for two functions of NumPy arrays, in double precision on the CPU.
 
+    What the functions return is copied, so that they may hand out the same array each time.
+
     Raises:
         InputError: When n or the size is not positive.
     """
@@ -141,10 +147,10 @@ def from_scipy(
         )
 
     def forward(Z: Tensor) -> Tensor:
-        return torch.from_numpy(np.asarray(linear_operator.matvec(kind.pack(Z).numpy())))
+        return torch.from_numpy(np.array(linear_operator.matvec(kind.pack(Z).numpy())))
 
     def adjoint(v: Tensor) -> Tensor:
-        packed_adjoint = torch.from_numpy(np.asarray(linear_operator.rmatvec(v.numpy())))
+        packed_adjoint = torch.from_numpy(np.array(linear_operator.rmatvec(v.numpy())))
         return kind.unpack(packed_adjoint, shape, is_complex=is_complex)
 
     return from_functions(forward, adjoint, n=n, size=shape, kind=kind)
@@ -152,6 +158,6 @@ def from_scipy(
 
 def _through_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], Tensor]:
     def call(argument: Tensor) -> Tensor:
-        return torch.from_numpy(np.asarray(function(argument.numpy())))
+        return torch.from_numpy(np.array(function(argument.numpy())))
 
     return call

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Inexact
+from jaxtyping import Float, Inexact, Shaped
 from torch import Tensor
 
 from wnsense.checks import require
@@ -40,6 +40,7 @@ class DenseSensing(Operator):
         """Read off what the rows say, and check the packed length against the shape."""
         n, length = self.rows.shape
         require(n > 0, "at least one measurement", "none")
+        square_shape(self.shape, self.kind)
         is_complex = self.kind is Kind.HERMITIAN or (
             self.kind is Kind.RECTANGULAR and length == 2 * self.shape[0] * self.shape[1]
         )
@@ -50,7 +51,7 @@ class DenseSensing(Operator):
         object.__setattr__(self, "device", self.rows.device)
 
     @classmethod
-    def from_matrices(cls, matrices: Inexact[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
+    def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
         """Take a user's matrices as they are: y_i = Re <M_i, Z>, nothing normalized.
 
         For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no
@@ -61,14 +62,21 @@ class DenseSensing(Operator):
             kind: What is known of the unknown.
 
         Raises:
-            InputError: When the matrices are not square and the kind is.
+            InputError: When the matrices are not square and the kind is, or their dtype does not suit it.
         """
         kind = Kind(kind)
         n, m1, m2 = matrices.shape
+        require(
+            matrices.is_floating_point() or matrices.is_complex(),
+            "matrices of a floating-point dtype",
+            matrices.dtype,
+            "convert them with .double()",
+        )
         if kind.is_symmetric:
             require(m1 == m2, f"square matrices for kind {kind}", f"{m1} x {m2}", "say kind='rectangular' otherwise")
         if kind is Kind.HERMITIAN and not matrices.is_complex():
             matrices = matrices.to(matrices.dtype.to_complex())
+        require_complex_agrees(kind, matrices.dtype)
         length = kind.dimension((m1, m2), is_complex=matrices.is_complex())
         rows = torch.empty((n, length), dtype=matrices.real.dtype, device=matrices.device)
         step = max(1, _BLOCK_ENTRIES // (m1 * m2))
@@ -81,7 +89,7 @@ class DenseSensing(Operator):
         packed = self.kind.pack(point.dense())
         if packed.dim() == 1:
             return self.rows @ packed
-        return (self.rows @ packed.flatten(0, -2).mT).mT.unflatten(0, packed.shape[:-1])
+        return torch.unflatten((self.rows @ packed.flatten(0, -2).mT).mT, 0, packed.shape[:-1])
 
     def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
         return self.kind.unpack(v @ self.rows, self.shape, is_complex=self.is_complex)

@@ -33,7 +33,7 @@ class Kind(StrEnum):
     def dimension(self, shape: tuple[int, int], *, is_complex: bool) -> int:
         """The number of real unknowns of a full matrix of this kind."""
         if self.is_symmetric:
-            return packed_length(shape[0], is_complex)
+            return packed_length(shape[0], is_complex=is_complex)
         return shape[0] * shape[1] * (2 if is_complex else 1)
 
     def degrees_of_freedom(self, shape: tuple[int, int], rank: int, *, is_complex: bool) -> int:
@@ -48,10 +48,10 @@ class Kind(StrEnum):
         return rank * (m1 + m2 - rank) * (2 if is_complex else 1)
 
     def pack(self, Z: Inexact[Tensor, "*batch m1 m2"]) -> Float[Tensor, "*batch d"]:
-        """The matrices as real vectors, <pack A, pack B> = Re <A, B>: svec when symmetric, rows end to end otherwise."""
+        """The matrices as real vectors with <pack A, pack B> = Re <A, B>: svec, or rows end to end if rectangular."""
         if self.is_symmetric:
             return svec(Z)
-        flat = Z.flatten(-2)
+        flat = Z.flatten(-2).resolve_conj()
         return torch.view_as_real(flat).flatten(-2) if flat.is_complex() else flat
 
     def unpack(
@@ -61,5 +61,5 @@ class Kind(StrEnum):
         if self.is_symmetric:
             return smat(v, shape[0], is_complex=is_complex)
         if is_complex:
-            v = torch.view_as_complex(v.unflatten(-1, (-1, 2)).contiguous())
-        return v.unflatten(-1, shape)
+            v = torch.view_as_complex(torch.unflatten(v, -1, (-1, 2)).contiguous())
+        return torch.unflatten(v, -1, shape)

@@ -27,6 +27,13 @@ class LowRank:
     Theta: Inexact[Tensor, "*batch r q"]
     Y: Inexact[Tensor, "*batch m2 q"] | None = None
 
+    def __post_init__(self) -> None:
+        """Check that the factors fit together."""
+        X, Theta, Y = self.X, self.Theta, self.right
+        require_size(f"Theta beside factors {_sizes(X, Y)}", Theta.shape, (*X.shape[:-2], X.shape[-1], Y.shape[-1]))
+        require_size(f"the batch of Y beside X {size_text(X.shape)}", Y.shape[:-2], X.shape[:-2])
+        require(X.dtype == Theta.dtype == Y.dtype, f"Theta and Y of X's {X.dtype}", f"{Theta.dtype} and {Y.dtype}")
+
     @property
     def right(self) -> Inexact[Tensor, "*batch m2 q"]:
         """The right factor, X itself when the matrix is symmetric."""
@@ -78,13 +85,16 @@ class LowRank:
         require(V.shape[-2] == self.shape[1], f"{self.shape[1]} rows on the right", V.shape[-2])
         return self.X @ (self.Theta @ (self.right.mH @ V))
 
-    def scaled(self, factor: float | Tensor) -> "LowRank":
-        """The matrix times a real number."""
+    def scaled(self, factor: float | Float[Tensor, "*#batch"]) -> "LowRank":
+        """The matrix times a real number, or each of a batch times its own."""
+        if isinstance(factor, Tensor):
+            factor = factor[..., None, None]
         return LowRank(self.X, self.Theta * factor, self.Y)
 
     def trace(self) -> Inexact[Tensor, "*batch"]:
         """The sum of the diagonal entries of a square matrix."""
-        return (self.Theta * (self.X.mH @ self.right).mT).sum((-2, -1))
+        require(self.shape[0] == self.shape[1], "a square matrix for a trace", size_text(self.shape))
+        return (self.Theta * (self.right.mH @ self.X).mT).sum((-2, -1))
 
     def inner(self, other: "LowRank") -> Float[Tensor, "*batch"]:
         """Re <Z, Z'> = Re Tr(Z^H Z')."""
@@ -106,13 +116,13 @@ class LowRank:
         return self.plus(other.scaled(-1.0))
 
     def plus(self, other: "LowRank") -> "LowRank":
-        """Z + Z', as a matrix of the summed widths."""
+        """Z + Z', as a matrix of the summed widths; one matrix may be added to each of a batch."""
         require_size("the other matrix", other.shape, self.shape)
-        X = torch.cat([self.X, other.X], dim=-1)
+        X = _side_by_side(self.X, other.X)
         Theta = _block_diagonal(self.Theta, other.Theta)
         if self.Y is None and other.Y is None:
             return LowRank(X, Theta)
-        return LowRank(X, Theta, torch.cat([self.right, other.right], dim=-1))
+        return LowRank(X, Theta, _side_by_side(self.right, other.right))
 
     def orthonormal(self) -> "LowRank":
         """The same matrix with orthonormal X (and Y) and a diagonal Theta, its entries falling in magnitude.
@@ -141,7 +151,8 @@ class LowRank:
 
     def singular_values(self) -> Float[Tensor, "*batch r"]:
         """The singular values that can differ from zero, falling."""
-        return torch.linalg.svdvals(self._core())
+        values: Tensor = torch.linalg.svdvals(self._core())
+        return values
 
     def rank(self, tolerance: float = 1e-8) -> int:
         """The number of singular values above tolerance times the largest (the greatest over a batch); 0 for zero."""
@@ -157,9 +168,10 @@ class LowRank:
 
     def positive_part(self) -> "LowRank":
         """The nearest positive semidefinite matrix: negative eigenvalues become zero."""
-        require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "only symmetric ones have a positive part")
+        require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "none other has a positive part")
         Z = self.orthonormal()
-        return LowRank(Z.X, torch.diag_embed(torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real.clamp(min=0)).to(self.dtype))
+        values = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real
+        return LowRank(Z.X, torch.diag_embed(values.clamp(min=0)).to(self.dtype))
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LowRank":
         """The same matrix on a device, in a precision."""
@@ -176,14 +188,24 @@ class LowRank:
 
     def _core(self) -> Inexact[Tensor, "*batch k l"]:
         # R Theta S^H has the singular values of Z; QR of each factor avoids squaring its condition number.
-        R = torch.linalg.qr(self.X, mode="r").R
+        R: Tensor = torch.linalg.qr(self.X, mode="r").R
         S = R if self.Y is None else torch.linalg.qr(self.Y, mode="r").R
         return R @ self.Theta @ S.mH
 
 
+def _sizes(X: Tensor, Y: Tensor) -> str:
+    return size_text(X.shape) if X is Y else f"{size_text(X.shape)} and {size_text(Y.shape)}"
+
+
+def _side_by_side(A: Tensor, B: Tensor) -> Tensor:
+    batch = max(A.shape[:-2], B.shape[:-2], key=len)
+    return torch.cat([A.expand(*batch, *A.shape[-2:]), B.expand(*batch, *B.shape[-2:])], dim=-1)
+
+
 def _block_diagonal(A: Tensor, B: Tensor) -> Tensor:
     rows, columns = A.shape[-2] + B.shape[-2], A.shape[-1] + B.shape[-1]
-    out = A.new_zeros((*A.shape[:-2], rows, columns))
+    batch = max(A.shape[:-2], B.shape[:-2], key=len)
+    out = A.new_zeros((*batch, rows, columns))
     out[..., : A.shape[-2], : A.shape[-1]] = A
     out[..., A.shape[-2] :, A.shape[-1] :] = B
     return out

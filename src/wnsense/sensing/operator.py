@@ -61,7 +61,7 @@ class Operator(ABC):
         identity = torch.eye(self.shape[1], dtype=self.dtype, device=self.device)
         return self._adjoint_times(v, identity.expand(*v.shape[:-1], *identity.shape))
 
-    def traces(self) -> Float[Tensor, "n"]:
+    def traces(self) -> Float[Tensor, " n"]:
         """Tr M_i for each measurement: what the operator says of the identity, for the square kinds."""
         identity = torch.eye(self.shape[0], dtype=self.dtype, device=self.device)
         return self.measure(LowRank(identity, identity))
@@ -103,7 +103,7 @@ class Operator(ABC):
         """M*(v) V, without M*(v).
 
         Raises:
-            InputError: When v has not n entries, or V not m2 rows.
+            InputError: When v has not n entries, or V not m2 rows, or a dtype is not the operator's.
         """
         self._check_adjoint(v, V, self.shape[1])
         return self._adjoint_times(v, V)
@@ -114,7 +114,7 @@ class Operator(ABC):
         """M*(v)^H U, without M*(v); for the symmetric kinds the same as `adjoint_times`.
 
         Raises:
-            InputError: When v has not n entries, or U not m1 rows.
+            InputError: When v has not n entries, or U not m1 rows, or a dtype is not the operator's.
         """
         self._check_adjoint(v, U, self.shape[0])
         return self._adjoint_transpose_times(v, U)
@@ -123,14 +123,19 @@ class Operator(ABC):
         """M*(v) as a full matrix: m1 x m2 numbers, only where that fits.
 
         Raises:
-            InputError: When v has not n entries.
+            InputError: When v has not n entries or not the operator's dtype.
         """
-        require_size("the vector of measurements", v.shape[-1:], (self.count,))
+        self._check_vector(v)
         return self._adjoint(v)
 
-    def _check_adjoint(self, v: Tensor, V: Tensor, rows: int) -> None:
+    def _check_vector(self, v: Tensor) -> None:
         require_size("the vector of measurements", v.shape[-1:], (self.count,))
+        require(v.dtype == self.real_dtype, f"measurements of {self.real_dtype}", v.dtype)
+
+    def _check_adjoint(self, v: Tensor, V: Tensor, rows: int) -> None:
+        self._check_vector(v)
         require(V.shape[-2] == rows, f"a factor of {rows} rows", V.shape[-2])
+        require(V.dtype == self.dtype, f"a factor of {self.dtype}", V.dtype, "convert it with .to(...)")
 
     def __str__(self) -> str:
         """A short line for people."""

@@ -27,14 +27,16 @@ class Problem:
     """
 
     operator: Operator
-    measurements: Float[Tensor, "n"]
+    measurements: Float[Tensor, " n"]
     truth: LowRank | None = None
     noise_level: float | None = None
-    weights: Float[Tensor, "n"] | None = None
+    weights: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         """Check sizes and numbers once, here."""
+        real = self.operator.real_dtype
         require_size("the measurements", self.measurements.shape, (self.operator.count,), "one for each row")
+        require(self.measurements.dtype == real, f"measurements of {real}", self.measurements.dtype, "convert them")
         require_finite("the measurements", self.measurements)
         require(
             bool((self.measurements != 0).any()),
@@ -46,6 +48,7 @@ class Problem:
             require_level("a noise level", self.noise_level)
         if self.weights is not None:
             require_size("the weights", self.weights.shape, (self.operator.count,))
+            require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype, "convert them")
             require_finite("the weights", self.weights)
             require(bool((self.weights >= 0).all()), "weights of at least 0", "a negative one")
             require(bool((self.weights > 0).any()), "at least one positive weight", "none")
@@ -78,7 +81,7 @@ class Problem:
         return cls(operator, noisy, truth, noise / (1 + noise * noise) ** 0.5)
 
 
-def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float[Tensor, "r"]:
+def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float[Tensor, " r"]:
     """Eigenvalues from 1 down to 1/condition: evenly spaced ("linear") or in equal ratios ("geometric").
 
     Raises:
@@ -98,7 +101,7 @@ def low_rank(
     rank: int,
     condition: float = 1.0,
     *,
-    spectrum: str | Float[Tensor, "r"] = "linear",
+    spectrum: str | Float[Tensor, " r"] = "linear",
     kind: Kind | str = Kind.PSD,
     generator: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
@@ -106,7 +109,7 @@ def low_rank(
 ) -> LowRank:
     """Draw a matrix of a given rank and spectrum with Haar-distributed eigenvectors (singular vectors).
 
-    Its largest eigenvalue is 1. Of kind symmetric, every second eigenvalue is made negative.
+    Its largest eigenvalue is 1, and of kind symmetric every second one is negative, unless the values are given.
 
     Args:
         size: m, or (m1, m2).
@@ -128,11 +131,13 @@ def low_rank(
     require_rank("the rank", rank, min(shape))
     if isinstance(spectrum, str):
         values = spectrum_values(rank, condition, spectrum)
+        if kind is Kind.SYMMETRIC:
+            values[1::2] *= -1
     else:
         require_size("the spectrum", spectrum.shape, (rank,))
-        values = spectrum.clone()
-    if kind is Kind.SYMMETRIC:
-        values[1::2] *= -1
+        signed = kind in {Kind.SYMMETRIC, Kind.HERMITIAN}
+        require(signed or (spectrum >= 0).all(), f"values of at least 0 for kind {kind}", "a negative one")
+        values = spectrum
     Theta = torch.diag(values).to(device=device, dtype=dtype)
     X = haar_frame(shape[0], rank, generator=generator, dtype=dtype, device=device)
     if kind.is_symmetric:

@@ -55,11 +55,11 @@ class RankOneSensing(Operator):
             InputError: When n or size is not positive or the kind is rectangular.
         """
         kind = Kind(kind)
-        vectors = _draw_vectors(n, size, kind, generator, dtype, device)
+        vectors = _draw_vectors(n, size, kind, generator=generator, dtype=dtype, device=device)
         moment = 1.0 if vectors.is_complex() else 2.0
         return cls(vectors * (moment * n) ** -0.25, kind, second_moment=(1.0, 1.0 / moment))
 
-    def traces(self) -> Float[Tensor, "n"]:
+    def traces(self) -> Float[Tensor, " n"]:
         """||a_i||^2."""
         return _squared_lengths(self.vectors)
 
@@ -122,11 +122,11 @@ class PairedRankOneSensing(Operator):
             InputError: When n or size is not positive or the kind is rectangular.
         """
         kind = Kind(kind)
-        both = _draw_vectors(2 * n, size, kind, generator, dtype, device)
+        both = _draw_vectors(2 * n, size, kind, generator=generator, dtype=dtype, device=device)
         both *= ((2.0 if both.is_complex() else 4.0) * n) ** -0.25
         return cls(both[:n], both[n:], kind, second_moment=(1.0, 0.0))
 
-    def traces(self) -> Float[Tensor, "n"]:
+    def traces(self) -> Float[Tensor, " n"]:
         """||a_i||^2 - ||b_i||^2."""
         return _squared_lengths(self.vectors) - _squared_lengths(self.vectors_minus)
 
@@ -156,6 +156,7 @@ def _draw_vectors(
     n: int,
     size: int,
     kind: Kind,
+    *,
     generator: torch.Generator | None,
     dtype: torch.dtype | None,
     device: torch.device | str,
@@ -176,4 +177,4 @@ def _weighted_outer_times(A: Tensor, v: Tensor, V: Tensor) -> Tensor:
 
 
 def _squared_lengths(A: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(A, dim=-1).square()
+    return A.abs().square().sum(-1)

@@ -35,8 +35,8 @@ class Calibration:
         applications: What finding all this cost.
     """
 
-    row_scale: Float[Tensor, "n"]
-    trace_direction: Float[Tensor, "n"] | None
+    row_scale: Float[Tensor, " n"]
+    trace_direction: Float[Tensor, " n"] | None
     trace_factor: float
     scale: float
     applications: int
@@ -57,7 +57,7 @@ class Calibration:
 
 
 def calibrate(
-    problem: Problem, fitted: Float[Tensor, "n"] | None = None, *, seed: int = 0, scale: float | None = None
+    problem: Problem, fitted: Float[Tensor, " n"] | None = None, *, seed: int = 0, scale: float | None = None
 ) -> Calibration:
     """Find gain, trace component and scale of a problem; probes are drawn from the seed.
 

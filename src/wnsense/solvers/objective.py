@@ -54,10 +54,10 @@ class SensingObjective:
     """
 
     problem: Problem
-    fitted: Float[Tensor, "n"] | None = None
+    fitted: Float[Tensor, " n"] | None = None
     seed: int = 0
     calibration: Calibration = None  # type: ignore[assignment]
-    target: Float[Tensor, "n"] = field(init=False)
+    target: Float[Tensor, " n"] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the scales unless they came."""

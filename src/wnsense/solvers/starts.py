@@ -42,7 +42,7 @@ def haar_start(
         return haar_frame(rows, rank, batch=batch, generator=generator, dtype=operator.dtype, device=operator.device)
 
     X = frame(m1)
-    signs: Float[Tensor, "r"] = torch.ones(rank, dtype=operator.real_dtype)
+    signs: Float[Tensor, " r"] = torch.ones(rank, dtype=operator.real_dtype)
     if objective.kind in {Kind.SYMMETRIC, Kind.HERMITIAN}:
         signs[1::2] = -1
     Theta = torch.diag(magnitude * signs).to(device=operator.device, dtype=operator.dtype).expand(*batch, rank, rank)
