@@ -1,0 +1,67 @@
+"""From what was found to what may be said."""
+
+import math
+from dataclasses import dataclass
+
+from wnsense.diagnosis.hold_out import Evidence
+from wnsense.running.status import Status
+
+# A rank correlation this many deviations from none has a chance of about 3e-6 (one-sided).
+SIGNIFICANT_SCORE = 4.5
+# A rank can be judged when the rows fitted are at least twice its degrees of freedom.
+_JUDGED_SHARE = 0.5
+# Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions.
+_CHANCE_FACTOR = 2.5
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a recovery found out at the rank it chose.
+
+    Attributes:
+        exact: Whether the residuals, fitted and held out, are within the tolerance.
+        residual: The relative residual on the rows fitted.
+        evidence: What the rows held out say; None where none were.
+        noise_level: The known noise level; None where it is not known.
+        allowance: The relative residual that such noise leaves at most.
+        freedom: Degrees of freedom of the rank chosen.
+        next_freedom: Those of the next rank, which must have been given its chance.
+        second_freedom: Those of rank 2.
+        fitted: The number of rows fitted.
+        excluded: Whether the user's max_rank shut out a better fit.
+    """
+
+    exact: bool
+    residual: float
+    evidence: Evidence | None
+    noise_level: float | None
+    allowance: float
+    freedom: int
+    next_freedom: int
+    second_freedom: int
+    fitted: int
+    excluded: bool
+
+
+def verdict(found: Findings) -> Status:
+    """The status that the findings allow.
+
+    CONVERGED needs an exact fit, of held-out rows too, by fewer degrees of freedom than rows. REACHED_NOISE_FLOOR needs
+    held-out rows predicted far better than by chance (or a residual that the known noise explains, and that chance does
+    not), and enough rows for the next larger rank to have had its chance.
+    """
+    if found.exact:
+        return Status.CONVERGED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
+    if found.excluded:
+        return Status.NO_LOW_RANK_FIT
+    if found.evidence is None and found.noise_level is None:
+        return Status.STAGNATED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
+    judged = _JUDGED_SHARE * found.fitted
+    if found.evidence is not None:
+        predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
+    else:
+        by_chance = _CHANCE_FACTOR * found.freedom / found.fitted + 5 / math.sqrt(found.fitted)
+        predicts = found.residual <= found.allowance and 1 - found.residual**2 > by_chance
+    if predicts:
+        return Status.REACHED_NOISE_FLOOR if found.next_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
+    return Status.NO_LOW_RANK_FIT if found.second_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
