@@ -1,7 +1,7 @@
 """How a point moves: the interface of solvers, and the state that all of them share."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool
@@ -37,6 +37,7 @@ class State:
 S = TypeVar("S", bound=State)
 
 
+@runtime_checkable
 class Solver(Protocol[S]):
     """A frozen set of hyper-parameters with two functions; it holds no state, prints nothing and never loops to the end."""
 
