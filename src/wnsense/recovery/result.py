@@ -1,12 +1,17 @@
 """What a recovery returns."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from wnsense.atomic import write_text
 from wnsense.diagnosis.hold_out import Evidence
+from wnsense.report.recovery_page import recovery_page
 from wnsense.running.status import Status
+from wnsense.running.tables import Table, write_table
 from wnsense.running.trace import Columns
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -97,6 +102,42 @@ class Recovery:
             "seed": self.seed,
             "warnings": list(self.warnings),
         }
+
+    def table(self) -> Table:
+        """Everything as arrays under names, with `facts()` as the header: what `result.npz` holds and pages are made of.
+
+        X, Theta (and Y), `eigenvalues` (or `singular_values`), `trace_*` columns, and `candidate_*`: the ranks tried.
+        """
+        arrays = {"X": self.matrix.X.cpu().numpy(), "Theta": self.matrix.Theta.cpu().numpy()}
+        if self.matrix.Y is not None:
+            arrays["Y"] = self.matrix.Y.cpu().numpy()
+        arrays["singular_values" if self.kind is Kind.RECTANGULAR else "eigenvalues"] = self.spectrum
+        arrays |= {f"trace_{name}": column for name, column in self.trace.items()}
+        arrays["candidate_rank"] = np.array([c.rank for c in self.candidates], dtype=np.int64)
+        arrays["candidate_residual"] = np.array([c.relative_residual for c in self.candidates], dtype=np.float64)
+        held = [np.nan if c.holdout_residual is None else c.holdout_residual for c in self.candidates]
+        arrays["candidate_holdout_residual"] = np.array(held, dtype=np.float64)
+        return Table(self.facts() | {"advice": self.status.advice}, arrays)
+
+    def report(self, path: Path | str) -> None:
+        """Write a self-contained page on this recovery.
+
+        Raises:
+            InputError: When the place cannot be written.
+        """
+        write_text(Path(path), recovery_page(self.table()))
+
+    def save(self, directory: Path | str) -> None:
+        """Write `result.npz`, `result.json` and `report.html` into a directory, which is made.
+
+        Raises:
+            InputError: When the place cannot be written.
+        """
+        folder = Path(directory)
+        table = self.table()
+        write_table(folder / "result.npz", table)
+        write_text(folder / "result.json", json.dumps(self.facts(), indent=2) + "\n")
+        write_text(folder / "report.html", recovery_page(table))
 
     def __str__(self) -> str:
         """A short summary for a person."""

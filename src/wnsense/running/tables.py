@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wnsense.atomic import write_bytes
 from wnsense.checks import InputError
 
 _HEADER = "header_json"
@@ -27,37 +26,6 @@ class Table:
 
     header: Mapping[str, object]
     arrays: Mapping[str, np.ndarray]
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
-
-    Raises:
-        InputError: When the place cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes files private; a result has the permissions that any new file has.
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o666 & ~mask)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"needed a place to write {path}, got: {error.strerror}; name a directory you can write") from error
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write a text file whole or not at all, in UTF-8."""
-    write_bytes(path, content.encode())
 
 
 def write_table(path: Path, table: Table) -> None:
