@@ -37,21 +37,21 @@ def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
     """
     size = A.shape[-1]
     row, column = torch.triu_indices(size, size, device=A.device)
-    weight = torch.where(row == column, 1.0, math.sqrt(2)).to(A.real.dtype)
     upper = A[..., row, column]
+    scaled = torch.where(row == column, upper.real, upper.real * math.sqrt(2))
     if not A.is_complex():
-        return upper * weight
+        return scaled
     # A second list of indices, since a mask would make the host wait for a GPU.
     above, right = torch.triu_indices(size, size, offset=1, device=A.device)
-    return torch.cat([upper.real * weight, A.imag[..., above, right] * math.sqrt(2)], dim=-1)
+    return torch.cat([scaled, A.imag[..., above, right] * math.sqrt(2)], dim=-1)
 
 
 def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -> Inexact[Tensor, "*batch m m"]:
     """The inverse of `svec`: the symmetric or Hermitian matrices of the given size that pack to v."""
     row, column = torch.triu_indices(size, size, device=v.device)
-    weight = torch.where(row == column, 1.0, math.sqrt(0.5)).to(v.dtype)
     count = row.shape[0]
-    upper = v[..., :count] * weight
+    upper = v[..., :count]
+    upper = torch.where(row == column, upper, upper * math.sqrt(0.5))
     if not is_complex:
         A = v.new_zeros((*v.shape[:-1], size, size))
         A[..., row, column] = upper
@@ -101,11 +101,10 @@ def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*b
     Q, P = torch.linalg.qr(A)
     for _ in range(_NEWTON_STEPS):
         inverse = torch.linalg.inv_ex(P).inverse.mH
-        scale = (
-            (torch.linalg.matrix_norm(inverse, 1) * torch.linalg.matrix_norm(inverse, torch.inf))
-            / (torch.linalg.matrix_norm(P, 1) * torch.linalg.matrix_norm(P, torch.inf))
-        ) ** 0.25
-        scale = scale[..., None, None]
+        columns = torch.linalg.matrix_norm(inverse, 1) / torch.linalg.matrix_norm(P, 1)
+        rows = torch.linalg.matrix_norm(inverse, torch.inf) / torch.linalg.matrix_norm(P, torch.inf)
+        # Root by root: the product under one root overflows, in single precision already for entries of 1e10.
+        scale = (columns.sqrt() * rows.sqrt()).sqrt()[..., None, None]
         P = (scale * P + inverse / scale) / 2
     # The scale tends to 1 only as fast as the iteration; one unscaled step removes what it leaves.
     P = (P + torch.linalg.inv_ex(P).inverse.mH) / 2

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.linalg import symmetric_part
-from wnsense.sensing.dense import square_shape
+from wnsense.sensing.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -87,14 +87,14 @@ def from_functions(
         device: Where the functions work.
 
     Raises:
-        InputError: When n or the size is not positive.
+        InputError: When n or the size is not positive, or the dtype does not suit the kind.
     """
     kind = Kind(kind)
     require(n >= 1, "at least one measurement", n)
     shape = square_shape(size, kind)
-    return FunctionSensing(
-        forward, adjoint, n, shape, kind, dtype=dtype or kind.default_dtype(), device=torch.device(device)
-    )
+    dtype = dtype or kind.default_dtype()
+    require_complex_agrees(kind, dtype)
+    return FunctionSensing(forward, adjoint, n, shape, kind, dtype=dtype, device=torch.device(device))
 
 
 def from_numpy_functions(

@@ -55,7 +55,7 @@ class RankOneSensing(Operator):
             InputError: When n or size is not positive or the kind is rectangular.
         """
         kind = Kind(kind)
-        vectors = _draw_vectors(n, size, kind, generator=generator, dtype=dtype, device=device)
+        vectors = _draw_vectors(1, n, size, kind, generator=generator, dtype=dtype, device=device)
         moment = 1.0 if vectors.is_complex() else 2.0
         return cls(vectors * (moment * n) ** -0.25, kind, second_moment=(1.0, 1.0 / moment))
 
@@ -122,7 +122,7 @@ class PairedRankOneSensing(Operator):
             InputError: When n or size is not positive or the kind is rectangular.
         """
         kind = Kind(kind)
-        both = _draw_vectors(2 * n, size, kind, generator=generator, dtype=dtype, device=device)
+        both = _draw_vectors(2, n, size, kind, generator=generator, dtype=dtype, device=device)
         both *= ((2.0 if both.is_complex() else 4.0) * n) ** -0.25
         return cls(both[:n], both[n:], kind, second_moment=(1.0, 0.0))
 
@@ -153,6 +153,7 @@ def _read_off_vectors(operator: RankOneSensing | PairedRankOneSensing) -> None:
 
 
 def _draw_vectors(
+    sets: int,
     n: int,
     size: int,
     kind: Kind,
@@ -162,7 +163,7 @@ def _draw_vectors(
     device: torch.device | str,
 ) -> Tensor:
     require(n >= 1 and size >= 1, "a positive number of measurements and size", f"{n} and {size}")
-    return random_normal((n, size), generator=generator, dtype=dtype or kind.default_dtype(), device=device)
+    return random_normal((sets * n, size), generator=generator, dtype=dtype or kind.default_dtype(), device=device)
 
 
 def _quadratic_form(A: Tensor, point: LowRank) -> Tensor:

@@ -1,0 +1,350 @@
+"""The shared lists: operators, retractions and solvers. What joins a list inherits every law that the tests state.
+
+An operator joins `OPERATORS` by one line: a name, the flavors of unknown that it measures, and a function that makes
+one together with the matrices M_i that it stands for, written out literally.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from torch import Tensor
+
+from wnsense.manifolds import Retraction
+from wnsense.sensing.adapters import from_functions, from_numpy_functions, from_scipy
+from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.preconditioned import PreconditionedWN
+from wnsense.solvers.weight_norm import WeightNormalizedGD
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+RETRACTIONS = [pytest.param(retraction, id=str(retraction)) for retraction in Retraction]
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A kind of unknown, real or complex."""
+
+    kind: Kind
+    is_complex: bool = False
+
+    def __str__(self) -> str:
+        return f"complex-{self.kind}" if self.is_complex else str(self.kind)
+
+    def dtype(self, real: torch.dtype = torch.float64) -> torch.dtype:
+        return real.to_complex() if self.is_complex else real
+
+
+PSD = Flavor(Kind.PSD)
+SYMMETRIC = Flavor(Kind.SYMMETRIC)
+HERMITIAN = Flavor(Kind.HERMITIAN, is_complex=True)
+RECTANGULAR = Flavor(Kind.RECTANGULAR)
+COMPLEX_RECTANGULAR = Flavor(Kind.RECTANGULAR, is_complex=True)
+
+QUADRATIC = (PSD, SYMMETRIC, HERMITIAN)
+FOUR_KINDS = (*QUADRATIC, RECTANGULAR)
+ALL_FLAVORS = (*FOUR_KINDS, COMPLEX_RECTANGULAR)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, dtype: torch.dtype = torch.float64, rng: torch.Generator | None = None) -> Tensor:
+    return torch.randn(shape, dtype=dtype, generator=rng or generator())
+
+
+def hermitian(A: Tensor) -> Tensor:
+    return (A + A.mH) / 2
+
+
+def random_point(
+    flavor: Flavor,
+    shape: tuple[int, int],
+    rank: int,
+    *,
+    batch: tuple[int, ...] = (),
+    dtype: torch.dtype = torch.float64,
+    rng: torch.Generator | None = None,
+) -> LowRank:
+    """Factors of independent normal entries, not orthonormal."""
+    rng = rng or generator()
+    dtype = flavor.dtype(dtype)
+    X = normal(*batch, shape[0], rank, dtype=dtype, rng=rng)
+    Theta = normal(*batch, rank, rank, dtype=dtype, rng=rng)
+    if flavor.kind.is_symmetric:
+        return LowRank(X, hermitian(Theta))
+    return LowRank(X, Theta, normal(*batch, shape[1], rank, dtype=dtype, rng=rng))
+
+
+# ---------------------------------------------------------------------------------------------------- operators
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an operator shall be made for."""
+
+    flavor: Flavor
+    count: int
+    shape: tuple[int, int]
+    real_dtype: torch.dtype = torch.float64
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.flavor.dtype(self.real_dtype)
+
+    @cached_property
+    def rng(self) -> torch.Generator:
+        return generator(7)
+
+    def matrices(self) -> Tensor:
+        """Random M_i; Hermitian where the kind is."""
+        M = normal(self.count, *self.shape, dtype=self.dtype, rng=self.rng)
+        return hermitian(M) if self.flavor.kind.is_symmetric else M
+
+    def vectors(self) -> Tensor:
+        return normal(self.count, self.shape[0], dtype=self.dtype, rng=self.rng)
+
+    def drawn(self) -> dict:
+        return {"kind": self.flavor.kind, "generator": self.rng, "dtype": self.dtype}
+
+
+Made = tuple[Operator, Tensor]
+
+
+@dataclass(frozen=True)
+class OperatorCase:
+    """One entry of the list.
+
+    Attributes:
+        name: For the test's id.
+        flavors: The unknowns it measures.
+        make: From an order to the operator and its matrices, (n, m1, m2).
+        real_dtypes: The precisions it comes in.
+        holds_data: Whether it holds its data itself, rather than asking functions of a user.
+    """
+
+    name: str
+    flavors: tuple[Flavor, ...]
+    make: Callable[[Order], Made]
+    real_dtypes: tuple[torch.dtype, ...] = (torch.float64, torch.float32)
+    holds_data: bool = True
+
+
+def unpacked_literally(rows: Tensor, flavor: Flavor, shape: tuple[int, int]) -> Tensor:
+    """The matrices of packed rows, entry by entry in the documented order."""
+    out = torch.zeros((len(rows), *shape), dtype=flavor.dtype(rows.dtype))
+    m1, m2 = shape
+    if not flavor.kind.is_symmetric:
+        for k in range(m1 * m2):
+            entry = torch.complex(rows[:, 2 * k], rows[:, 2 * k + 1]) if flavor.is_complex else rows[:, k]
+            out[:, k // m2, k % m2] = entry
+        return out
+    upper = [(i, j) for i in range(m1) for j in range(i, m1)]
+    for k, (i, j) in enumerate(upper):
+        entry = rows[:, k] if i == j else rows[:, k] / math.sqrt(2)
+        out[:, i, j] += entry
+        if i != j:
+            out[:, j, i] += entry
+    if flavor.is_complex:
+        strict = [(i, j) for i, j in upper if i != j]
+        for k, (i, j) in enumerate(strict, start=len(upper)):
+            out[:, i, j] += 1j * rows[:, k] / math.sqrt(2)
+            out[:, j, i] -= 1j * rows[:, k] / math.sqrt(2)
+    return out
+
+
+def outer(a: Tensor) -> Tensor:
+    return torch.einsum("ni,nj->nij", a, a.conj())
+
+
+def make_gaussian(order: Order) -> Made:
+    size = order.shape[0] if order.flavor.kind.is_symmetric else order.shape
+    operator = GaussianSensing.draw(order.count, size, **order.drawn())
+    return operator, unpacked_literally(operator.rows, order.flavor, order.shape)
+
+
+def make_from_matrices(order: Order) -> Made:
+    # Not Hermitian on purpose: only the Hermitian part may count.
+    M = normal(order.count, *order.shape, dtype=order.dtype, rng=order.rng)
+    operator = DenseSensing.from_matrices(M, order.flavor.kind)
+    return operator, hermitian(M) if order.flavor.kind.is_symmetric else M
+
+
+def make_rank_one(order: Order) -> Made:
+    operator = RankOneSensing.draw(order.count, order.shape[0], **order.drawn())
+    return operator, outer(operator.vectors)
+
+
+def make_literal_rank_one(order: Order) -> Made:
+    a = order.vectors()
+    return RankOneSensing(a, order.flavor.kind), outer(a)
+
+
+def make_paired(order: Order) -> Made:
+    operator = PairedRankOneSensing.draw(order.count, order.shape[0], **order.drawn())
+    return operator, outer(operator.vectors) - outer(operator.vectors_minus)
+
+
+def make_functions(order: Order) -> Made:
+    M = order.matrices()
+    operator = from_functions(
+        lambda Z: torch.einsum("nij,ij->n", M.conj(), Z),
+        lambda v: torch.einsum("n,nij->ij", v.to(M.dtype), M),
+        n=order.count,
+        size=order.shape,
+        kind=order.flavor.kind,
+        dtype=order.dtype,
+    )
+    return operator, M
+
+
+def make_numpy_functions(order: Order) -> Made:
+    M = order.matrices()
+    N, y, R = M.numpy(), np.empty(order.count), np.empty(order.shape, dtype=M.numpy().dtype)
+
+    # Both write into one array each, as careful code outside does.
+    def forward(Z: np.ndarray) -> np.ndarray:
+        y[:] = np.einsum("nij,ij->n", N.conj(), Z).real
+        return y
+
+    def adjoint(v: np.ndarray) -> np.ndarray:
+        R[:] = np.einsum("n,nij->ij", v, N)
+        return R
+
+    return from_numpy_functions(forward, adjoint, n=order.count, size=order.shape, kind=order.flavor.kind), M
+
+
+def make_scipy_full(order: Order) -> Made:
+    M = order.matrices()
+    rows = M.conj().resolve_conj().reshape(order.count, -1).numpy()
+    return from_scipy(aslinearoperator(rows), order.shape, kind=order.flavor.kind), M
+
+
+def make_scipy_packed(order: Order) -> Made:
+    m = order.shape[0]
+    rows = normal(order.count, m * (m + 1) // 2, rng=order.rng)
+    linear_operator = LinearOperator(
+        rows.shape, matvec=lambda z: rows.numpy() @ z, rmatvec=lambda v: rows.numpy().T @ v, dtype=np.float64
+    )
+    operator = from_scipy(linear_operator, m, kind=order.flavor.kind)
+    return operator, unpacked_literally(rows, order.flavor, order.shape)
+
+
+OPERATORS = [
+    OperatorCase("gaussian", ALL_FLAVORS, make_gaussian),
+    OperatorCase("from-matrices", ALL_FLAVORS, make_from_matrices),
+    OperatorCase("rank-one", QUADRATIC, make_rank_one),
+    OperatorCase("literal-rank-one", QUADRATIC, make_literal_rank_one),
+    OperatorCase("paired-rank-one", QUADRATIC, make_paired),
+    OperatorCase("functions", ALL_FLAVORS, make_functions, holds_data=False),
+    OperatorCase("numpy-functions", FOUR_KINDS, make_numpy_functions, (torch.float64,), holds_data=False),
+    OperatorCase("scipy-full", FOUR_KINDS, make_scipy_full, (torch.float64,), holds_data=False),
+    OperatorCase("scipy-packed", (PSD, SYMMETRIC), make_scipy_packed, (torch.float64,), holds_data=False),
+]
+
+SETTINGS = [
+    (9, (1, 1), torch.float64),
+    (23, (6, 4), torch.float64),
+    (23, (4, 6), torch.float32),
+    (70, (7, 9), torch.float64),
+]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An operator on the bench: with its matrices, random arguments, and the rounding that its sums may show."""
+
+    order: Order
+    operator: Operator
+    matrices: Tensor
+    rng: torch.Generator = field(default_factory=lambda: generator(11))
+
+    def point(self, rank: int = 2, batch: tuple[int, ...] = ()) -> LowRank:
+        return random_point(
+            self.order.flavor, self.order.shape, rank, batch=batch, dtype=self.order.real_dtype, rng=self.rng
+        )
+
+    def vector(self, batch: tuple[int, ...] = ()) -> Tensor:
+        return normal(*batch, self.order.count, dtype=self.order.real_dtype, rng=self.rng)
+
+    def factor(self, side: int, columns: int = 3, batch: tuple[int, ...] = ()) -> Tensor:
+        return normal(*batch, self.order.shape[side], columns, dtype=self.order.dtype, rng=self.rng)
+
+    def rounding(self, *factors: Tensor | float) -> float:
+        """A bound on the rounding of a product of sums: machine epsilon x the numbers added up x the norms involved.
+
+        Each sum runs over at most n, m1, m2 or m1 m2 terms; a few more for packing, and sqrt(2) and 2 for complex
+        arithmetic.
+        """
+        m1, m2 = self.order.shape
+        terms = self.order.count + m1 + m2 + m1 * m2 + 10
+        size = math.prod(float(torch.linalg.vector_norm(f)) if isinstance(f, Tensor) else f for f in factors)
+        return 3 * torch.finfo(self.order.real_dtype).eps * terms * size
+
+
+def benches(keep: Callable[[OperatorCase, Flavor], bool] = lambda case, flavor: True) -> list:
+    """Every operator with every flavor that it measures, in a few sizes and each precision: cases for `bench`."""
+    params = []
+    for case in OPERATORS:
+        for flavor in case.flavors:
+            for count, (m1, m2), real_dtype in SETTINGS:
+                if real_dtype in case.real_dtypes and keep(case, flavor):
+                    shape = (m1, m1) if flavor.kind.is_symmetric else (m1, m2)
+                    name = f"{case.name}-{flavor}-{count}x{m1}-{str(real_dtype)[-2:]}"
+                    params.append(pytest.param((case, Order(flavor, count, shape, real_dtype)), id=name))
+    return params
+
+
+def factor_norms(point: LowRank) -> float:
+    """||X|| ||Theta|| ||Y||, what bounds the rounding of anything computed from the factors."""
+    return math.prod(float(torch.linalg.vector_norm(f)) for f in (point.X, point.Theta, point.right))
+
+
+# ------------------------------------------------------------------------------------------------------ solvers
+
+
+@dataclass(frozen=True)
+class SolverCase:
+    """One entry of the list: a solver on a small Gaussian problem of rank 2.
+
+    Attributes:
+        name: For the test's id.
+        solver: The solver.
+        flavors: The unknowns it recovers.
+        rank: The working rank.
+        steps: How many steps it is given.
+        tolerance: The relative error that it shall reach in them.
+    """
+
+    name: str
+    solver: object
+    flavors: tuple[Flavor, ...]
+    rank: int
+    steps: int
+    tolerance: float
+
+
+SOLVERS = [
+    SolverCase("preconditioned-wn", PreconditionedWN(), FOUR_KINDS, rank=5, steps=60, tolerance=1e-12),
+    SolverCase("wn-polar", WeightNormalizedGD(retraction=Retraction.POLAR), FOUR_KINDS, 8, 600, 1e-9),
+    SolverCase("wn-qr", WeightNormalizedGD(retraction=Retraction.QR), FOUR_KINDS, 8, 600, 1e-9),
+    SolverCase("wn-cayley", WeightNormalizedGD(retraction=Retraction.CAYLEY), FOUR_KINDS, 8, 600, 1e-9),
+    SolverCase("gd", GradientDescent(), (PSD, HERMITIAN, RECTANGULAR), rank=2, steps=600, tolerance=1e-9),
+    SolverCase("gauss-newton", GaussNewton(), FOUR_KINDS, rank=2, steps=25, tolerance=1e-12),
+]
+
+
+def solver_cases() -> list:
+    return [pytest.param(case, flavor, id=f"{case.name}-{flavor}") for case in SOLVERS for flavor in case.flavors]
