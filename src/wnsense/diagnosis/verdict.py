@@ -10,6 +10,8 @@ from wnsense.running.status import Status
 SIGNIFICANT_SCORE = 4.5
 # A rank can be judged when the rows fitted are at least twice its degrees of freedom.
 _JUDGED_SHARE = 0.5
+# Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
+SMALL_RANK = 4
 # Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions.
 _CHANCE_FACTOR = 2.5
 
@@ -26,7 +28,7 @@ class Findings:
         allowance: The relative residual that such noise leaves at most.
         freedom: Degrees of freedom of the rank chosen.
         next_freedom: Those of the next rank, which must have been given its chance.
-        second_freedom: Those of rank 2.
+        small_freedom: Those of rank `SMALL_RANK`.
         fitted: The number of rows fitted.
         excluded: Whether the user's max_rank shut out a better fit.
     """
@@ -38,7 +40,7 @@ class Findings:
     allowance: float
     freedom: int
     next_freedom: int
-    second_freedom: int
+    small_freedom: int
     fitted: int
     excluded: bool
 
@@ -64,4 +66,4 @@ def verdict(found: Findings) -> Status:
         predicts = found.residual <= found.allowance and 1 - found.residual**2 > by_chance
     if predicts:
         return Status.REACHED_NOISE_FLOOR if found.next_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
-    return Status.NO_LOW_RANK_FIT if found.second_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
+    return Status.NO_LOW_RANK_FIT if found.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS

@@ -12,7 +12,7 @@ from torch import Tensor
 from wnsense.checks import require, require_level, require_rank, require_size
 from wnsense.diagnosis.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence, improvement_score
 from wnsense.diagnosis.spectrum import largest_rank, residual_directions, significant_rank, visible_rank
-from wnsense.diagnosis.verdict import Findings, verdict
+from wnsense.diagnosis.verdict import SMALL_RANK, Findings, verdict
 from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.running.loop import Result, solve
@@ -24,6 +24,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
+from wnsense.solvers.catalogue import solver_name
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_distance, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
@@ -237,7 +238,7 @@ class _Session:
         return best
 
     def _climb(self, objective: SensingObjective, best: int, bound: int) -> int:
-        step, misses = 1, 0
+        step, misses = max(1, best // 6), 0
         while best + step <= bound and not self._is_exact(objective, best):
             rank = best + step
             self._grow(objective, best, rank)
@@ -290,7 +291,7 @@ class _Session:
             allowance=self._noise_allowance(rank),
             freedom=operator.degrees_of_freedom(rank),
             next_freedom=operator.degrees_of_freedom(min(rank + 1, *operator.shape)),
-            second_freedom=operator.degrees_of_freedom(min(2, *operator.shape)),
+            small_freedom=operator.degrees_of_freedom(min(SMALL_RANK, *operator.shape)),
             fitted=fitted,
             excluded=excluded,
         )
@@ -299,22 +300,35 @@ class _Session:
 
     def _final(self, objective: SensingObjective, rank: int) -> LowRank:
         """Fit to all measurements, once the verdict no longer needs those held out; in the user's units."""
+        operator = self.problem.operator
         chosen = objective.to_user(self.fits[rank].point)
         if objective.fitted is None:
             return chosen
         everything = SensingObjective(self.problem, None, self.seed)
         self.applications += everything.calibration.applications
         begun = everything.from_user(chosen)
-        result = self._run(everything, GaussNewton(), begun, self._refit_stop(), f"final fit, rank {rank}")
+        result = self._run(
+            everything, self._refitter(rank, operator.count), begun, self._refit_stop(gain=1e-3), f"final fit, rank {rank}"
+        )
         return result.matrix
 
     # -- fits of one rank ---------------------------------------------------------------------------------------------
 
-    def _refit_stop(self) -> Stop:
-        return Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-3, max_steps=_REFIT_STEPS, watch_holdout=False)
+    def _refit_stop(self, gain: float = 1e-2) -> Stop:
+        return Stop(residual=self.tolerance / 10, stagnation=2, gain=gain, max_steps=_REFIT_STEPS, watch_holdout=False)
+
+    def _refitter(self, rank: int, rows: int) -> GaussNewton:
+        """Gauss-Newton with as many inner steps as conjugate gradients need where n rows meet d degrees of freedom.
+
+        There the singular values of the Jacobian spread over 1 +- sqrt(d / n) (Marchenko-Pastur).
+        """
+        spread = min(self.problem.operator.degrees_of_freedom(rank) / rows, 0.8) ** 0.5
+        return GaussNewton(inner_steps=round(2 * (1 + spread) / (1 - spread)))
 
     def _fit(self, objective: SensingObjective, rank: int, point: LowRank) -> None:
-        result = self._run(objective, GaussNewton(), _widened(point, rank), self._refit_stop(), f"rank {rank}")
+        rows = objective.problem.operator.count if objective.fitted is None else int((objective.fitted > 0).sum())
+        solver = self._refitter(rank, rows)
+        result = self._run(objective, solver, _widened(point, rank), self._refit_stop(), f"rank {rank}")
         self.fits[rank] = result.state.answer
 
     def _grow(self, objective: SensingObjective, rank: int, larger: int) -> None:
@@ -415,7 +429,7 @@ class _Session:
             kind=operator.kind,
             measurements=operator.count,
             working_rank=working,
-            solver=type(self.solver).__name__,
+            solver=solver_name(self.solver),
             steps=self.steps,
             applications=self.applications + 1,
             seconds=self.seconds,
