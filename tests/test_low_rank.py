@@ -139,6 +139,22 @@ def test_orthonormal_form_is_the_same_matrix(flavor, m1, m2, rank, batch):
 @flavors
 @sizes
 @batches
+def test_framed_form_is_the_same_matrix(flavor, m1, m2, rank, batch):
+    Z = point(flavor, m1, m2, rank, batch)
+    form = Z.framed()
+    assert_within(form.dense(), Z.dense(), rounding(Z))
+    for frame in (form.X, form.right):
+        identity = torch.eye(frame.shape[-1], dtype=Z.dtype).expand(*batch, -1, -1)
+        assert_within(frame.mH @ frame, identity, 20 * m1 * EPS)
+    assert form.is_symmetric == flavor.kind.is_symmetric
+    again = form.framed()
+    for before, after in ((form.X, again.X), (form.Theta, again.Theta), (form.right, again.right)):
+        assert_within(after, before, 20 * m1 * EPS * max(1.0, float(before.norm())))
+
+
+@flavors
+@sizes
+@batches
 def test_singular_values(flavor, m1, m2, rank, batch):
     Z = point(flavor, m1, m2, rank, batch)
     expected = torch.linalg.svdvals(Z.dense())

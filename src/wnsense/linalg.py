@@ -67,8 +67,8 @@ def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -
     return A
 
 
-def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
-    """The Q of a QR factorization, made unique by a positive diagonal of R."""
+def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m k"]:
+    """The Q of a QR factorization, made unique by a positive diagonal of R; k = min(m, r)."""
     Q, R = torch.linalg.qr(A)
     diagonal = torch.diagonal(R, dim1=-2, dim2=-1)
     signed: Tensor = Q * torch.where(diagonal == 0, 1, torch.sgn(diagonal)).unsqueeze(-2)

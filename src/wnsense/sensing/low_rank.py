@@ -7,7 +7,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_rank, require_size, size_text
-from wnsense.linalg import frobenius_norm, symmetric_part
+from wnsense.linalg import frobenius_norm, orthonormal_factor, symmetric_part
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,15 @@ class LowRank:
         P, S = torch.linalg.qr(self.Y)
         U, values, Vh = torch.linalg.svd(R @ self.Theta @ S.mH, full_matrices=False)
         return LowRank(Q @ U, torch.diag_embed(values).to(self.dtype), P @ Vh.mH)
+
+    def framed(self) -> "LowRank":
+        """The same matrix with orthonormal X (and Y), which are kept where they are so already; Theta may be full."""
+        X = orthonormal_factor(self.X)
+        left = X.mH @ self.X
+        if self.Y is None:
+            return LowRank(X, symmetric_part(left @ self.Theta @ left.mH))
+        Y = orthonormal_factor(self.Y)
+        return LowRank(X, left @ self.Theta @ (Y.mH @ self.Y).mH, Y)
 
     def eigenvalues(self) -> Float[Tensor, "*batch r"]:
         """The eigenvalues that can differ from zero, the largest magnitude first.

@@ -62,7 +62,7 @@ class PreconditionedWN:
 
     def start(self, objective: SensingObjective, point: LowRank) -> PreconditionedState:
         """Evaluate the first point, made orthonormal."""
-        at = objective.evaluate(point)
+        at = objective.evaluate(point.framed())
         fraction = torch.ones_like(at.misfit)
         return PreconditionedState(at, 2, at, fraction, torch.zeros_like(fraction))
 
@@ -104,4 +104,7 @@ def _damped_inverse(
     """Theta^H (Theta Theta^H + lambda^2 I)^{-1}: the inverse, without what lies below lambda."""
     U, w, Vh = torch.linalg.svd(Theta)
     w = w.unsqueeze(-2)
-    return (Vh.mH * (w / (w * w + lamda * lamda))) @ U.mH
+    # A surplus direction of an exact answer is 0/0, and stays where it is.
+    inverse = w / (w * w + lamda * lamda).clamp(min=torch.finfo(w.dtype).tiny)
+    damped: Tensor = (Vh.mH * inverse) @ U.mH
+    return damped

@@ -31,8 +31,8 @@ class WeightNormalizedGD:
     retraction: Retraction = Retraction.POLAR
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Evaluate the first point."""
-        return State(objective.evaluate(point), 2)
+        """Evaluate the first point, made orthonormal."""
+        return State(objective.evaluate(point.framed()), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
         """One alternating step."""
