@@ -47,6 +47,8 @@ EPS = torch.finfo(torch.float64).eps
 # What some hundred additions and a few ill-scaled products may cost, relative to the largest entry.
 ROUNDING = 5000 * EPS
 
+# The shorter tests check every annotation; where hundreds of steps are run, that would take most of the time.
+long_run = pytest.mark.usefixtures("as_users_run")
 four_kinds = pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
 
@@ -430,6 +432,7 @@ def first_point(case, objective, *, batch=(), seed=1) -> LowRank:
     )
 
 
+@long_run
 @pytest.mark.parametrize(("case", "flavor"), solver_cases())
 def test_every_solver_recovers_every_kind(case, flavor):
     objective = SensingObjective(gaussian_problem(flavor))
@@ -516,6 +519,7 @@ def test_every_application_is_counted(case, flavor):
     assert operator.calls[0] == state.applications
 
 
+@long_run
 @pytest.mark.parametrize(("case", "flavor"), solver_cases())
 def test_single_precision_is_kept(case, flavor):
     rng = generator()
@@ -594,6 +598,7 @@ def test_preconditioned_wn_does_not_see_the_condition_number(condition):
     assert float(relative_error(objective, state.answer.point)) <= 1e-10
 
 
+@long_run
 def test_surplus_rank_makes_gradient_descent_sublinear_and_weight_normalization_not():
     """Where r = 5 > r_A = 2: WN is down to rounding when GD has not come to 1e-4 (arXiv 2310.01769, theorem 3.2)."""
     objective = SensingObjective(gaussian_problem(PSD))
@@ -618,6 +623,7 @@ def far_from_isometry(kind_of_trouble: str):
     return SensingObjective(gaussian_problem(PSD)), PreconditionedWN(step_size=50.0, magnitude_step_size=40.0)
 
 
+@long_run
 @pytest.mark.parametrize("trouble", ["trace", "step size"])
 def test_preconditioned_wn_is_kept_from_diverging(trouble):
     """The misfit never stands above `growth` times the least one so far, which never rises; without that it would."""
@@ -657,6 +663,7 @@ def measure_symmetric(operator, Z):
     return operator.measure(LowRank(torch.eye(len(Z), dtype=Z.dtype), hermitian(Z)))
 
 
+@long_run
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e200])
 def test_a_trial_of_preconditioned_wn_that_is_not_a_number_is_taken_back(bad):
     problem = spoiled(gaussian_problem(PSD), lambda y: y * bad, at=4)

@@ -38,6 +38,8 @@ _LEAST_WORKING_RANK = 2
 # A fit with more degrees of freedom than this share of the rows it fits has hardly anything left to be wrong about.
 _FITTING_SHARE = 0.9
 _REFIT_STEPS = 40
+# The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
+_FINAL_GAIN = 3e-3
 _SURPLUS = 2
 
 
@@ -307,15 +309,15 @@ class _Session:
         everything = SensingObjective(self.problem, None, self.seed)
         self.applications += everything.calibration.applications
         begun = everything.from_user(chosen)
-        result = self._run(
-            everything, self._refitter(rank, operator.count), begun, self._refit_stop(gain=1e-3), f"final fit, rank {rank}"
-        )
+        stop = replace(self._refit_stop(), gain=_FINAL_GAIN)
+        result = self._run(everything, self._refitter(rank, operator.count), begun, stop, f"final fit, rank {rank}")
         return result.matrix
 
     # -- fits of one rank ---------------------------------------------------------------------------------------------
 
-    def _refit_stop(self, gain: float = 1e-2) -> Stop:
-        return Stop(residual=self.tolerance / 10, stagnation=2, gain=gain, max_steps=_REFIT_STEPS, watch_holdout=False)
+    def _refit_stop(self) -> Stop:
+        """Refits end when two steps in a row no longer predict held-out rows better: fitting on would be fitting noise."""
+        return Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-2, max_steps=_REFIT_STEPS)
 
     def _refitter(self, rank: int, rows: int) -> GaussNewton:
         """Gauss-Newton with as many inner steps as conjugate gradients need where n rows meet d degrees of freedom.
