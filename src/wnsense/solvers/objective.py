@@ -36,7 +36,8 @@ class Evaluation:
     @property
     def misfit(self) -> Float[Tensor, "*batch"]:
         """||q||, about the Frobenius distance to the answer where T D M is close to an isometry."""
-        return torch.linalg.vector_norm(self.balanced, dim=-1)
+        misfit: Tensor = torch.linalg.vector_norm(self.balanced, dim=-1)
+        return misfit
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,13 @@ class SensingObjective:
         weights = self.problem.weights
         if rows is not None:
             weights = rows if weights is None else weights * rows
+        relative: Tensor
         if weights is not None:
             root = weights.sqrt()
-            return torch.linalg.vector_norm(residual * root, dim=-1) / torch.linalg.vector_norm(self.target * root)
-        return torch.linalg.vector_norm(residual, dim=-1) / torch.linalg.vector_norm(self.target)
+            relative = torch.linalg.vector_norm(residual * root, dim=-1) / torch.linalg.vector_norm(self.target * root)
+        else:
+            relative = torch.linalg.vector_norm(residual, dim=-1) / torch.linalg.vector_norm(self.target)
+        return relative
 
     def to_user(self, point: LowRank) -> LowRank:
         """A point in the user's units."""
