@@ -236,8 +236,9 @@ def make_scipy_full(order: Order) -> Made:
 def make_scipy_packed(order: Order) -> Made:
     m = order.shape[0]
     rows = normal(order.count, m * (m + 1) // 2, rng=order.rng)
+    N, y, z = rows.numpy(), np.empty(rows.shape[0]), np.empty(rows.shape[1])
     linear_operator = LinearOperator(
-        rows.shape, matvec=lambda z: rows.numpy() @ z, rmatvec=lambda v: rows.numpy().T @ v, dtype=np.float64
+        N.shape, matvec=lambda x: np.dot(N, x, out=y), rmatvec=lambda v: np.dot(N.T, v, out=z), dtype=np.float64
     )
     operator = from_scipy(linear_operator, m, kind=order.flavor.kind)
     return operator, unpacked_literally(rows, order.flavor, order.shape)

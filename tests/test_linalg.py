@@ -35,11 +35,15 @@ def orthonormality(X) -> float:
     return float((X.mH @ X - torch.eye(X.shape[-1], dtype=X.dtype)).abs().max())
 
 
-def with_condition(m: int, r: int, condition: float, dtype=torch.float64):
-    """A matrix of singular values from 1 to 1/condition in equal ratios, and its polar factor U V^H."""
-    U = torch.linalg.qr(normal(m, r, dtype=dtype, rng=generator(1))).Q
+def with_condition(r: int, condition: float, spectrum: str, dtype=torch.float64):
+    """A matrix of singular values from 1 to 1/condition, and its polar factor U V^H."""
+    U = torch.linalg.qr(normal(r + 5, r, dtype=dtype, rng=generator(1))).Q
     V = torch.linalg.qr(normal(r, r, dtype=dtype, rng=generator(2))).Q
     values = condition ** -torch.linspace(0, 1, r, dtype=torch.float64)
+    if spectrum == "one large":
+        values[1:] = 1 / condition
+    elif spectrum == "one small":
+        values[:-1] = 1.0
     return (U * values.to(U.real.dtype)) @ V.mH, U @ V.mH
 
 
@@ -142,11 +146,12 @@ def test_polar_factor_leaves_a_positive_semidefinite_cofactor(polar, m, r, dtype
 
 
 @polar_factors
-@pytest.mark.parametrize("condition", [1.0, 1e4, 1e8, 1e12])
+@pytest.mark.parametrize("condition", [1.0, 1e4, 1e8, 1e12, 1e15])
+@pytest.mark.parametrize("spectrum", ["even", "one large", "one small"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=["real", "complex"])
-def test_polar_factor_of_any_condition(polar, condition, dtype):
+def test_polar_factor_of_any_condition(polar, condition, spectrum, dtype):
     """Orthonormal and backward stable whatever the condition; known itself to machine epsilon times the condition."""
-    A, expected = with_condition(12, 6, condition, dtype)
+    A, expected = with_condition(30, condition, spectrum, dtype)
     U = polar(A)
     machine = 100 * torch.finfo(torch.float64).eps
     assert orthonormality(U) <= machine

@@ -320,7 +320,7 @@ def test_rank_one_measurements_of_psd_matrices_are_not_negative():
 @pytest.mark.parametrize("flavor", [HERMITIAN, COMPLEX_RECTANGULAR], ids=str)
 def test_matrices_that_are_lazily_conjugated_are_taken(flavor):
     M = normal(5, 4, 4, dtype=torch.complex128)
-    lazy = M.mH
+    lazy = M.conj()
     assert lazy.is_conj()
     operator = DenseSensing.from_matrices(lazy, flavor.kind)
     eager = lazy.resolve_conj()

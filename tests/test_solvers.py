@@ -539,9 +539,9 @@ def test_gradient_descent_refuses_indefinite_unknowns():
         GradientDescent().start(objective, haar_start(objective, 2))
 
 
-def scaled_problem(flavor: Flavor, factor: float) -> Problem:
+def scaled_problem(flavor: Flavor, factor: float, n=800) -> Problem:
     """The same unknown measured by the same operator times a factor, nothing of which is declared."""
-    problem = gaussian_problem(flavor)
+    problem = gaussian_problem(flavor, n)
     operator = DenseSensing(problem.operator.rows * factor, problem.operator.shape, flavor.kind)
     return Problem(operator, problem.measurements * factor, problem.truth)
 
@@ -631,10 +631,15 @@ def test_preconditioned_wn_is_kept_from_diverging(trouble):
     point = haar_start(objective, 6, generator=generator(2))
     state = solver.start(objective, point)
     first = float(state.evaluation.misfit)
-    best = first
+    best, fraction = first, 1.0
     for _ in range(100):
         state = solver.step(objective, state)
         misfit, least = float(state.evaluation.misfit), float(state.best.misfit)
+        if float(state.fraction) < fraction:
+            # Taken back, and to the best point rather than to the one before.
+            assert torch.equal(state.point.X, state.best.point.X)
+            assert misfit == least
+        fraction = float(state.fraction)
         assert misfit <= solver.growth * best
         assert least <= best
         best = least
@@ -676,6 +681,7 @@ def test_a_trial_of_preconditioned_wn_that_is_not_a_number_is_taken_back(bad):
     assert torch.equal(after.point.Theta, best.point.Theta)
     assert torch.equal(after.evaluation.left, best.left)
     assert float(after.fraction) == 0.5
+    assert float(after.waited) == 0
     # And the run goes on from there.
     on = run_on(solver, objective, after, 100)
     assert float(relative_error(objective, on.answer.point)) <= SETTLED
@@ -818,10 +824,11 @@ def test_no_trace_component_is_seen_where_there_is_none(make):
 
 
 @four_kinds
-def test_the_balanced_operator_keeps_norms(flavor):
-    """E ||T D M(Z)||^2 = ||Z||^2 whatever weights and rows held out, of literal matrices of any size."""
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_balanced_operator_keeps_norms(flavor, declared):
+    """E ||T D M(Z)||^2 = ||Z||^2 whatever weights and rows held out, of drawn ensembles and literal matrices alike."""
     n = 4000
-    problem = scaled_problem_of(flavor, n, factor=1e3)
+    problem = gaussian_problem(flavor, n=n) if declared else scaled_problem(flavor, 1e3, n=n)
     weights = torch.rand(n, dtype=torch.float64, generator=generator(2)) * 50
     fitted = (torch.rand(n, generator=generator(3)) > 0.2).double()
     objective = SensingObjective(replace(problem, weights=weights), fitted)
@@ -832,12 +839,6 @@ def test_the_balanced_operator_keeps_norms(flavor):
     # Squares of Gaussian measurements have relative variance 2; uneven weights leave n (E w)^2 / E w^2 rows of them,
     # three quarters of 80%. Five standard errors, once for the probes that found the gain and once for these.
     assert ((gains - 1).abs() <= 2 * 5 * math.sqrt(2 / (0.6 * n))).all()
-
-
-def scaled_problem_of(flavor: Flavor, n: int, factor: float) -> Problem:
-    problem = gaussian_problem(flavor, n=n)
-    operator = DenseSensing(problem.operator.rows * factor, problem.operator.shape, flavor.kind)
-    return Problem(operator, problem.measurements * factor, problem.truth)
 
 
 @four_kinds
