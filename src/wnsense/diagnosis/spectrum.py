@@ -13,20 +13,28 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 _POWER_STEPS = 3
 
 
-def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
-    """How many singular values stand out of what the residual can explain; at least 1.
+def echo_level(operator: Operator, fitted: int) -> float:
+    """The spectral norm to which a residual of unit norm and random signs back-projects: about 2 sqrt(m / n).
 
-    A residual q of n random signs back-projects to a matrix of spectral norm about 2 ||q|| sqrt(m / n): smaller singular
-    values may be its echo.
+    Real symmetric matrices have half the freedom of others of their size.
+
+    Args:
+        operator: What measures.
+        fitted: n, the number of rows fitted.
+    """
+    sides = sum(operator.shape) / (1 if operator.is_complex or not operator.kind.is_symmetric else 2)
+    return 2 * (sides / fitted) ** 0.5
+
+
+def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
+    """How many singular values stand out of the echo of the residual; at least 1.
 
     Args:
         objective: What is fitted.
         at: The point and its residual.
         fitted: The number of rows fitted.
     """
-    operator = objective.problem.operator
-    sides = sum(operator.shape) / (1 if operator.is_complex or not operator.kind.is_symmetric else 2)
-    threshold = 2 * float(at.misfit) * (sides / fitted) ** 0.5
+    threshold = echo_level(objective.problem.operator, fitted) * float(at.misfit)
     return max(1, int((at.point.singular_values() > threshold).sum()))
 
 

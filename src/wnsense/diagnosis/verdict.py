@@ -8,8 +8,11 @@ from wnsense.running.status import Status
 
 # A rank correlation this many deviations from none has a chance of about 3e-6 (one-sided).
 SIGNIFICANT_SCORE = 4.5
-# A rank can be judged when the rows fitted are at least twice its degrees of freedom.
+# A rank can be judged when its degrees of freedom are at most half the rows fitted; or more of them, when there are so many
+# rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
 _JUDGED_SHARE = 0.5
+_JUDGED_SHARE_IF_SEEN = 0.8
+_SEEN = 0.4
 # Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
 SMALL_RANK = 4
 # Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions.
@@ -30,6 +33,7 @@ class Findings:
         next_freedom: Those of the next rank, which must have been given its chance.
         small_freedom: Those of rank `SMALL_RANK`.
         fitted: The number of rows fitted.
+        echo: The spectral norm to which a unit residual back-projects (`echo_level`).
         excluded: Whether the user's max_rank shut out a better fit.
     """
 
@@ -42,7 +46,13 @@ class Findings:
     next_freedom: int
     small_freedom: int
     fitted: int
+    echo: float
     excluded: bool
+
+
+def judged_share(echo: float) -> float:
+    """The share of the rows fitted that a rank's degrees of freedom may reach for the rank to be judged."""
+    return _JUDGED_SHARE_IF_SEEN if echo <= _SEEN else _JUDGED_SHARE
 
 
 def verdict(found: Findings) -> Status:
@@ -58,7 +68,7 @@ def verdict(found: Findings) -> Status:
         return Status.NO_LOW_RANK_FIT
     if found.evidence is None and found.noise_level is None:
         return Status.STAGNATED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
-    judged = _JUDGED_SHARE * found.fitted
+    judged = judged_share(found.echo) * found.fitted
     if found.evidence is not None:
         predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
     else:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,7 @@ class Snapshot(Generic[S]):
     rows: list[Row] = field(default_factory=list, repr=False)
 
 
+@runtime_checkable
 class Recorder(Protocol[S]):
     """Where snapshots are kept."""
 

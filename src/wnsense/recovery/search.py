@@ -1,0 +1,191 @@
+"""The rank that held-out measurements choose, found by refits that warm-start each other."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wnsense.diagnosis.hold_out import improvement_score
+from wnsense.diagnosis.spectrum import residual_directions, significant_rank
+from wnsense.recovery.session import Session, widened
+from wnsense.running.stop import Stop
+from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.preconditioned import PreconditionedWN
+
+_REFIT_STEPS = 40
+# Below this residual second-order fits contract at once, if the rank is right; above it there is a tail or noise.
+_LITTLE = 0.1
+# Smaller steps and lighter damping than for finding the way: what suits PreconditionedWN close to a noise floor.
+_STEADY = PreconditionedWN(step_size=1.0, magnitude_step_size=1.0, damping=0.1, growth=1.1)
+
+
+@dataclass
+class RankSearch:
+    """Fits of one rank each, and the walk between them.
+
+    Three ways to fit: `quick` second-order steps that must contract at once, since an exact answer does; `steady`
+    first-order ones, cheaper where noise or a tail of the spectrum leaves nothing to contract to; `thorough` second-order
+    ones, for when there are few measurements and no other way was found.
+
+    Attributes:
+        session: What pays for the runs.
+        objective: What is fitted.
+        tolerance: The relative residual that counts as exact.
+        rows: The number of rows fitted.
+        seed: Of the directions by which a fit grows.
+        fits: The best fit of each rank.
+    """
+
+    session: Session
+    objective: SensingObjective
+    tolerance: float
+    rows: int
+    seed: int
+    fits: dict[int, Evaluation] = field(default_factory=dict)
+
+    def swift(self, first: Evaluation, guess: int, bound: int) -> int:
+        """The rank of the best fit: second-order fits where little is left to explain, first-order ones otherwise."""
+        self.quick(guess, first.point)
+        if self.is_exact(guess):
+            return guess
+        little_left = self._monitored(self.fits[guess]) < _LITTLE
+        best = self._walk(guess, bound, self.quick if little_left else self.steady)
+        if not little_left and self._monitored(self.fits[best]) < _LITTLE:
+            self.quick(best, self.fits[best].point)
+        return best
+
+    def thorough_from(self, guess: int, bound: int) -> int:
+        """The same with second-order fits throughout; the fits made so far are where they begin."""
+        swift, self.fits = self.fits, {}
+        self.thorough(guess, swift[guess].point)
+        best = self._walk(guess, bound, self.thorough)
+        if not self.is_exact(best):
+            for rank, at in swift.items():
+                self._keep(rank, at)
+        return best
+
+    def without_idle(self, rank: int) -> int:
+        """The rank that is left of an exact fit once the directions that its residual could have made are dropped."""
+        if not self.is_exact(rank):
+            return rank
+        at = self.fits[rank]
+        level = 100 * max(self.residual(at), self.held(at) or 0.0, 1e-14)
+        left = min(rank, significant_rank(at.point, level))
+        if left not in self.fits or not self.is_exact(left):
+            self.quick(left, at.point)
+        return left
+
+    # -- three ways to fit --------------------------------------------------------------------------------------------
+
+    def quick(self, rank: int, point: LowRank) -> None:
+        """Second-order steps for as long as each at least halves the residual, or nearly so."""
+        stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=0.4, max_steps=_REFIT_STEPS)
+        self._run(second_order(self.objective, rank, self.rows), rank, point, stop)
+
+    def steady(self, rank: int, point: LowRank) -> None:
+        """First-order steps for as long as they help rows held out; fitting on would be fitting noise."""
+        stop = Stop(residual=self.tolerance / 10, stagnation=6, gain=1e-2, max_steps=_REFIT_STEPS)
+        self._run(_STEADY, rank, point, stop)
+
+    def thorough(self, rank: int, point: LowRank) -> None:
+        """Second-order steps for as long as they help at all."""
+        stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-2, max_steps=_REFIT_STEPS)
+        self._run(second_order(self.objective, rank, self.rows), rank, point, stop)
+
+    def _run(self, solver: GaussNewton | PreconditionedWN, rank: int, point: LowRank, stop: Stop) -> None:
+        self._keep(rank, self.session.run(self.objective, solver, widened(point, rank), stop, f"rank {rank}"))
+
+    def _keep(self, rank: int, at: Evaluation) -> None:
+        known = self.fits.get(rank)
+        if known is None or self._monitored(at) < self._monitored(known):
+            self.fits[rank] = at
+
+    # -- the walk -----------------------------------------------------------------------------------------------------
+
+    def _walk(self, guess: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
+        best = self._climb(guess, bound, fit)
+        return self._descend(guess, fit) if best == guess else best
+
+    def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
+        step, misses = max(1, best // 6), 0
+        while best + step <= bound and not self.is_exact(best):
+            rank = best + step
+            if rank not in self.fits:
+                fit(rank, self._grown(best, step))
+            if self.is_better(best, rank):
+                best, step, misses = rank, step * 2, 0
+            elif step > 1:
+                step //= 2
+            else:
+                misses += 1
+                if misses > 1:
+                    break
+                # One direction more may only help together with the next.
+                step = 2
+        return best
+
+    def _descend(self, best: int, fit: Callable[[int, LowRank], None]) -> int:
+        step = 1
+        while best - step >= 1 and not self.is_exact(best):
+            rank = best - step
+            if rank not in self.fits:
+                fit(rank, self.fits[best].point.truncate(rank))
+            if not self.is_better(rank, best):
+                best, step = rank, step * 2
+            elif step > 1:
+                step //= 2
+            else:
+                break
+        return best
+
+    def _grown(self, rank: int, step: int) -> LowRank:
+        at = self.fits[rank]
+        added, cost = residual_directions(self.objective, at, step, seed=self.seed + rank + step)
+        self.session.applications += cost
+        return at.point.plus(added)
+
+    # -- comparisons --------------------------------------------------------------------------------------------------
+
+    def residual(self, at: Evaluation) -> float:
+        """The relative residual on the rows fitted."""
+        return float(self.objective.relative_residual(at.residual))
+
+    def held(self, at: Evaluation) -> float | None:
+        """The relative residual on the rows held out; None without them."""
+        held = self.objective.holdout_residual(at.residual)
+        return None if held is None else float(held)
+
+    def _monitored(self, at: Evaluation) -> float:
+        held = self.held(at)
+        return self.residual(at) if held is None else held
+
+    def is_exact(self, rank: int) -> bool:
+        """Whether the fit of a rank is within the tolerance, on rows held out too."""
+        at = self.fits[rank]
+        return max(self.residual(at), self.held(at) or 0.0) <= self.tolerance
+
+    def is_better(self, rank: int, larger: int) -> bool:
+        """Whether the larger rank is worth its extra degrees of freedom."""
+        small, large = self.fits[rank], self.fits[larger]
+        if self.objective.fitted is not None:
+            return improvement_score(self.objective, small, large) > 1.0
+        before, after = self.residual(small), self.residual(large)
+        if self.objective.problem.noise_level:
+            return before > self.noise_allowance(rank) and after < before
+        return after < 0.9 * before
+
+    def noise_allowance(self, rank: int) -> float:
+        """The relative residual that noise of the known level leaves after a fit of this rank, with three deviations."""
+        left = max(self.rows - self.objective.problem.operator.degrees_of_freedom(rank), 1)
+        noise = self.objective.problem.noise_level or 0.0
+        return noise * math.sqrt(left / self.rows) * (1 + 3 / math.sqrt(2 * left))
+
+
+def second_order(objective: SensingObjective, rank: int, rows: int) -> GaussNewton:
+    """Gauss-Newton with as many inner steps as conjugate gradients need where n rows meet d degrees of freedom.
+
+    There the singular values of the Jacobian spread over 1 +- sqrt(d / n) (Marchenko-Pastur).
+    """
+    spread = min(objective.problem.operator.degrees_of_freedom(rank) / rows, 0.8) ** 0.5
+    return GaussNewton(inner_steps=round(2 * (1 + spread) / (1 - spread)))
