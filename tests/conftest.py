@@ -4,8 +4,10 @@ import jaxtyping
 import pytest
 import torch
 
-# Before anything of the package is imported: what its annotations say is then enforced.
-jaxtyping.install_import_hook("wnsense", "beartype.beartype")
+# Before anything of the package is imported: what its annotations say is then enforced. An int is a float, as PEP 484
+# and mypy have it.
+_CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+jaxtyping.install_import_hook("wnsense", _CHECKER)
 
 torch.set_num_threads(1)
 

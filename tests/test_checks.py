@@ -2,10 +2,13 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 
 from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size, size_text
+from wnsense.linalg import symmetric_part
+from wnsense.manifolds import tangent_projection
 
 
 def test_an_error_says_what_was_needed_what_came_and_what_to_do():
@@ -62,3 +65,14 @@ def test_levels_out_of_range(level):
     with pytest.raises(InputError) as error:
         require_level("noise", level)
     assert str(error.value) == f"needed noise that is finite and at least 0, got {level}"
+
+
+def test_annotations_are_enforced_while_testing():
+    """Were the hook of conftest.py not to work, the whole test run would check less than it says."""
+    with pytest.raises(jaxtyping.TypeCheckError, match="A"):
+        symmetric_part(torch.ones(2, 3))
+    with pytest.raises(jaxtyping.TypeCheckError, match="E"):
+        tangent_projection(torch.ones(3, 2), torch.ones(4, 2))
+    with pytest.raises(jaxtyping.TypeCheckError, match="rank"):
+        require_rank("the rank", 1.5, 4)
+    require_level("noise", 1)
