@@ -12,7 +12,7 @@ SIGNIFICANT_SCORE = 4.5
 # rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
 _JUDGED_SHARE = 0.5
 _JUDGED_SHARE_IF_SEEN = 0.8
-_SEEN = 0.4
+SEEN = 0.4
 # Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
 SMALL_RANK = 4
 # Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions.
@@ -52,7 +52,7 @@ class Findings:
 
 def judged_share(echo: float) -> float:
     """The share of the rows fitted that a rank's degrees of freedom may reach for the rank to be judged."""
-    return _JUDGED_SHARE_IF_SEEN if echo <= _SEEN else _JUDGED_SHARE
+    return _JUDGED_SHARE_IF_SEEN if echo <= SEEN else _JUDGED_SHARE
 
 
 def verdict(found: Findings) -> Status:

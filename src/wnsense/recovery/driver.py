@@ -11,7 +11,7 @@ from torch import Tensor
 from wnsense.checks import require, require_level, require_rank, require_size
 from wnsense.diagnosis.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
 from wnsense.diagnosis.spectrum import echo_level, largest_rank, residual_directions, visible_rank
-from wnsense.diagnosis.verdict import SMALL_RANK, Findings, judged_share, verdict
+from wnsense.diagnosis.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
 from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.search import RankSearch, second_order
@@ -188,10 +188,12 @@ class _Recovering:
             limit = largest_rank(operator, share * search.rows)
             return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
 
-        judged = bound(judged_share(echo_level(operator, search.rows)))
+        echo = echo_level(operator, search.rows)
+        judged = bound(judged_share(echo))
         guess = min(visible_rank(search.objective, first, search.rows), judged)
         status, rank = self._judge(search, search.swift(first, guess, judged))
-        if not status.is_success:
+        if not status.is_success and echo > SEEN:
+            # With fewer rows a way can be hidden from first-order steps; with more, a missed direction would have shown.
             status, rank = self._judge(search, search.thorough_from(guess, bound(_FITTING_SHARE)))
         return status, rank
 

@@ -14,6 +14,8 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 
 _REFIT_STEPS = 40
+# d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half as much.
+_WORTH = 0.5
 # Below this residual second-order fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
 # Smaller steps and lighter damping than for finding the way: what suits PreconditionedWN close to a noise floor.
@@ -108,33 +110,33 @@ class RankSearch:
         return self._descend(guess, fit) if best == guess else best
 
     def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
-        step, misses = max(1, best // 6), 0
-        while best + step <= bound and not self.is_exact(best):
+        step, misses = finest(best), 0
+        while best < bound and not self.is_exact(best):
+            step = min(step, bound - best)
             rank = best + step
             if rank not in self.fits:
                 fit(rank, self._grown(best, step))
             if self.is_better(best, rank):
                 best, step, misses = rank, step * 2, 0
-            elif step > 1:
-                step //= 2
-            else:
-                misses += 1
-                if misses > 1:
-                    break
+            elif step > finest(best):
+                step = max(step // 2, finest(best))
+            elif finest(best) == 1 and misses == 0:
                 # One direction more may only help together with the next.
-                step = 2
+                step, misses = 2, 1
+            else:
+                break
         return best
 
     def _descend(self, best: int, fit: Callable[[int, LowRank], None]) -> int:
-        step = 1
-        while best - step >= 1 and not self.is_exact(best):
-            rank = best - step
+        step = finest(best)
+        while best > 1 and not self.is_exact(best):
+            rank = best - min(step, best - 1)
             if rank not in self.fits:
                 fit(rank, self.fits[best].point.truncate(rank))
             if not self.is_better(rank, best):
                 best, step = rank, step * 2
-            elif step > 1:
-                step //= 2
+            elif step > finest(best):
+                step = max(step // 2, finest(best))
             else:
                 break
         return best
@@ -169,7 +171,10 @@ class RankSearch:
         """Whether the larger rank is worth its extra degrees of freedom."""
         small, large = self.fits[rank], self.fits[larger]
         if self.objective.fitted is not None:
-            return improvement_score(self.objective, small, large) > 1.0
+            operator = self.objective.problem.operator
+            extra = operator.degrees_of_freedom(larger) - operator.degrees_of_freedom(rank)
+            gain = 1 - (self._monitored(large) / self._monitored(small)) ** 2
+            return improvement_score(self.objective, small, large) > 1.0 and gain > _WORTH * extra / self.rows
         before, after = self.residual(small), self.residual(large)
         if self.objective.problem.noise_level:
             return before > self.noise_allowance(rank) and after < before
@@ -180,6 +185,11 @@ class RankSearch:
         left = max(self.rows - self.objective.problem.operator.degrees_of_freedom(rank), 1)
         noise = self.objective.problem.noise_level or 0.0
         return noise * math.sqrt(left / self.rows) * (1 + 3 / math.sqrt(2 * left))
+
+
+def finest(rank: int) -> int:
+    """The smallest step between ranks that is worth a fit: an eighth of the rank, since minima are flat where ranks are large."""
+    return max(1, rank // 8)
 
 
 def second_order(objective: SensingObjective, rank: int, rows: int) -> GaussNewton:
