@@ -203,7 +203,7 @@ def test_rows_held_out_and_rows_of_no_weight_move_nothing():
     y[silent] = 1e6
     # The same scales, since they are part of what must not change.
     altered = SensingObjective(
-        replace(objective.problem, measurements=y), objective.fitted, calibration=objective.calibration
+        replace(objective.problem, measurements=y), objective.fitted, given=objective.calibration
     )
     point = frame_point(PSD)
     assert torch.equal(altered.evaluate(point).left, objective.evaluate(point).left)
@@ -223,7 +223,7 @@ def test_residuals_are_relative_to_what_they_are_residuals_of():
 
     assert_close(objective.relative_residual(residual), relative(w * fitted))
     assert_close(objective.holdout_residual(residual), relative(w * (1 - fitted)))
-    everything = SensingObjective(replace(objective.problem, weights=None), calibration=objective.calibration)
+    everything = SensingObjective(replace(objective.problem, weights=None), given=objective.calibration)
     assert_close(everything.relative_residual(residual), user.norm() / y.norm())
     assert everything.holdout_residual(residual) is None
 
@@ -579,7 +579,7 @@ def test_mu_of_two_gives_the_exact_magnitude_where_the_operator_is_an_isometry(f
     d = flavor.kind.dimension(shape, is_complex=flavor.is_complex)
     operator = DenseSensing(torch.eye(d, dtype=torch.float64), shape, flavor.kind, second_moment=(1.0, 0.0))
     truth = low_rank(size, 2, 5.0, kind=flavor.kind, generator=generator(2))
-    objective = SensingObjective(Problem.measure(operator, truth), calibration=unit_calibration(d))
+    objective = SensingObjective(Problem.measure(operator, truth), given=unit_calibration(d))
     point = frame_point(flavor, rank=3, shape=(7, 6))
     state = run(WeightNormalizedGD(step_size=0.4, magnitude_step_size=2.0), objective, point, 1)
     assert_close(state.point.Theta, state.point.X.mH @ truth.dense() @ state.point.right)
@@ -618,7 +618,7 @@ def far_from_isometry(kind_of_trouble: str):
     if kind_of_trouble == "trace":
         operator = RankOneSensing.draw(20 * 30 * 3, 30, generator=generator())
         problem = Problem.measure(operator, low_rank(30, 3, 10.0, generator=generator(1)))
-        objective = SensingObjective(problem, calibration=unit_calibration(operator.count))
+        objective = SensingObjective(problem, given=unit_calibration(operator.count))
         return objective, PreconditionedWN()
     return SensingObjective(gaussian_problem(PSD)), PreconditionedWN(step_size=50.0, magnitude_step_size=40.0)
 
@@ -672,7 +672,7 @@ def measure_symmetric(operator, Z):
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e200])
 def test_a_trial_of_preconditioned_wn_that_is_not_a_number_is_taken_back(bad):
     problem = spoiled(gaussian_problem(PSD), lambda y: y * bad, at=4)
-    objective = SensingObjective(problem, calibration=unit_calibration(800))
+    objective = SensingObjective(problem, given=unit_calibration(800))
     solver = PreconditionedWN()
     state = run(solver, objective, haar_start(objective, 5, generator=generator(1)), 2)
     best = state.best
@@ -697,7 +697,7 @@ def run_on(solver, objective, state, steps):
 def test_a_trial_of_gauss_newton_that_is_not_a_number_is_taken_back(bad):
     # The start measures once, the step once for each inner step and then its trial.
     problem = spoiled(gaussian_problem(PSD), lambda y: y * bad, at=1 + 3 + 1)
-    objective = SensingObjective(problem, calibration=unit_calibration(800))
+    objective = SensingObjective(problem, given=unit_calibration(800))
     solver = GaussNewton(inner_steps=3)
     state = solver.start(objective, first_point(SOLVERS[-1], objective))
     after = solver.step(objective, state)
@@ -728,7 +728,7 @@ def test_preconditioned_wn_stands_still_at_the_exact_answer():
     X = torch.eye(4, 2, dtype=torch.float64)
     answer = LowRank(X, torch.diag(torch.tensor([1.0, 0], dtype=torch.float64)))
     operator = DenseSensing(torch.eye(10, dtype=torch.float64), (4, 4))
-    objective = SensingObjective(Problem.measure(operator, answer), calibration=unit_calibration(10))
+    objective = SensingObjective(Problem.measure(operator, answer), given=unit_calibration(10))
     state = run(PreconditionedWN(), objective, answer, 3)
     assert float(state.evaluation.misfit) == 0
     assert torch.equal(state.point.dense(), answer.dense())

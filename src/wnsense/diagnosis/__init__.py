@@ -1,0 +1,1 @@
+"""What measurements can decide: ranks, hold-out, verdicts."""

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
-# Rows held out when nobody says how many: a tenth, but enough for a test to be able to speak, and no more than it needs.
+# Rows held out when nobody says how many: a tenth, but enough for a test to be able to speak, and no more than
+# it needs.
 _FRACTION = 0.1
 _ENOUGH = 30
 _LARGEST_SHARE = 0.2
@@ -22,10 +23,10 @@ class Evidence:
     """What held-out measurements say of a matrix.
 
     Attributes:
-        explained: The explained part of their variance, 1 for a perfect prediction, at most 0 for none. What a multiple
-            of the identity and a constant explain is not counted.
-        score: Spearman's rank correlation of prediction and measurement times sqrt(count - 1): standard normal when they
-            have nothing to do with each other, whatever their distributions.
+        explained: The explained part of their variance, 1 for a perfect prediction, at most 0 for none. What a
+            multiple of the identity and a constant explain is not counted.
+        score: Spearman's rank correlation of prediction and measurement times sqrt(count - 1): standard normal when
+            they have nothing to do with each other, whatever their distributions.
     """
 
     explained: float
@@ -39,7 +40,7 @@ def held_out_count(count: int, fraction: float | None) -> int:
     return min(max(math.ceil(_FRACTION * count), min(_ENOUGH, int(_LARGEST_SHARE * count))), _PLENTY)
 
 
-def fitted_mask(usable: Float[Tensor, "n"], held_out: int, seed: int) -> Float[Tensor, "n"]:
+def fitted_mask(usable: Float[Tensor, " n"], held_out: int, seed: int) -> Float[Tensor, " n"]:
     """1 for rows to fit and 0 for rows held out, drawn from the seed among the rows whose weight is positive."""
     rows = torch.nonzero(usable > 0).flatten().cpu()
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
@@ -72,11 +73,11 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     return Evidence(explained, _spearman(measured, measured + missed) * math.sqrt(max(len(measured) - 1, 0)))
 
 
-def improvement_score(
-    objective: SensingObjective, before: Evaluation, after: Evaluation
-) -> float:
-    """How surely `after` predicts the held-out rows better than `before`: the mean paired difference of squared misses over
-    its standard error, infinite when there is no spread."""
+def improvement_score(objective: SensingObjective, before: Evaluation, after: Evaluation) -> float:
+    """How surely `after` predicts the held-out rows better than `before`.
+
+    The mean paired difference of squared misses over its standard error; infinite when there is no spread.
+    """
     held = _held(objective)
     difference = before.residual[held].square() - after.residual[held].square()
     mean = float(difference.mean())

@@ -1,5 +1,7 @@
 """The rank that a spectrum shows, and the ranks that measurements can decide on."""
 
+import math
+
 import torch
 from jaxtyping import Inexact
 from torch import Tensor
@@ -23,7 +25,7 @@ def echo_level(operator: Operator, fitted: int) -> float:
         fitted: n, the number of rows fitted.
     """
     sides = sum(operator.shape) / (1 if operator.is_complex or not operator.kind.is_symmetric else 2)
-    return 2 * (sides / fitted) ** 0.5
+    return 2 * math.sqrt(sides / fitted)
 
 
 def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
@@ -51,9 +53,7 @@ def significant_rank(matrix: LowRank, level: float) -> int:
     return max(1, int((matrix.singular_values() > level * matrix.norm()).sum()))
 
 
-def residual_directions(
-    objective: SensingObjective, at: Evaluation, width: int, *, seed: int
-) -> tuple[LowRank, int]:
+def residual_directions(objective: SensingObjective, at: Evaluation, width: int, *, seed: int) -> tuple[LowRank, int]:
     """The dominant part of -R, the back-projected residual, of a given width, and its cost in applications.
 
     It is the direction in which the misfit falls fastest among matrices of that rank: what to add to a point whose rank

@@ -8,8 +8,8 @@ from wnsense.running.status import Status
 
 # A rank correlation this many deviations from none has a chance of about 3e-6 (one-sided).
 SIGNIFICANT_SCORE = 4.5
-# A rank can be judged when its degrees of freedom are at most half the rows fitted; or more of them, when there are so many
-# rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
+# A rank can be judged when its degrees of freedom are at most half the rows fitted; or more of them, when there are
+# so many rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
 _JUDGED_SHARE = 0.5
 _JUDGED_SHARE_IF_SEEN = 0.8
 SEEN = 0.4

@@ -1,6 +1,6 @@
-"""The recovery: an overparameterized run, the rank it shows, refits around that rank, a verdict, a last fit to everything."""
+"""The recovery: an overparameterized run, the rank it shows, refits around it, a verdict, a last fit to everything."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from wnsense.solvers.objective import Evaluation, SensingObjective, relative_dis
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
 
-# The working rank leaves the model clearly fewer degrees of freedom than there are measurements, and keeps mu = 2 stable
-# (r (r + 1) / 2 small against n).
+# The working rank leaves the model clearly fewer degrees of freedom than there are measurements, and keeps mu = 2
+# stable (r (r + 1) / 2 small against n).
 _WORKING_SHARE = 0.5
 _STABLE_SHARE = 0.05
 _LEAST_WORKING_RANK = 2
@@ -98,7 +98,11 @@ def recover(
     if start is not None:
         require_size("the start", start.shape, operator.shape)
     problem = Problem(
-        operator, _as_vector(measurements, operator), truth, noise_level, None if weights is None else _as_vector(weights, operator)
+        operator,
+        _as_vector(measurements, operator),
+        truth,
+        noise_level,
+        None if weights is None else _as_vector(weights, operator),
     )
     solver = solver or PreconditionedWN()
     settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None)
@@ -181,7 +185,7 @@ class _Recovering:
         return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
-        """The rank and the verdict; a thorough search is tried before a recovery is given up."""
+        """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
         operator = self.session.problem.operator
 
         def bound(share: float) -> int:
@@ -192,8 +196,9 @@ class _Recovering:
         judged = bound(judged_share(echo))
         guess = min(visible_rank(search.objective, first, search.rows), judged)
         status, rank = self._judge(search, search.swift(first, guess, judged))
-        if not status.is_success and echo > SEEN:
-            # With fewer rows a way can be hidden from first-order steps; with more, a missed direction would have shown.
+        if status is not Status.CONVERGED and echo > SEEN:
+            # With few rows an exact answer can be hidden from first-order steps, and what is left of it looks like
+            # noise; with more rows, a missed direction would have stood out.
             status, rank = self._judge(search, search.thorough_from(guess, bound(_FITTING_SHARE)))
         return status, rank
 

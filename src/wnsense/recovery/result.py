@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from wnsense.atomic import write_text
+from wnsense.checks import size_text
 from wnsense.diagnosis.hold_out import Evidence
 from wnsense.report.recovery_page import recovery_page
 from wnsense.running.status import Status
@@ -104,7 +105,7 @@ class Recovery:
         }
 
     def table(self) -> Table:
-        """Everything as arrays under names, with `facts()` as the header: what `result.npz` holds and pages are made of.
+        """Everything as arrays under names, with `facts()` as the header: what `result.npz` holds.
 
         X, Theta (and Y), `eigenvalues` (or `singular_values`), `trace_*` columns, and `candidate_*`: the ranks tried.
         """
@@ -143,8 +144,7 @@ class Recovery:
         """A short summary for a person."""
         lines = [
             f"{self.status}: {self.status.advice}",
-            f"  rank {self.rank}, a {self.kind} matrix of {self.matrix.shape[0]} x {self.matrix.shape[1]} "
-            f"from {self.measurements} measurements",
+            f"  rank {self.rank}; {self.kind}, {size_text(self.matrix.shape)}; {self.measurements} measurements",
             f"  relative residual {self.relative_residual:.2e}"
             + ("" if self.holdout_residual is None else f", on held-out measurements {self.holdout_residual:.2e}"),
         ]

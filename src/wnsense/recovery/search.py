@@ -14,7 +14,8 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 
 _REFIT_STEPS = 40
-# d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half as much.
+# d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
+# as much.
 _WORTH = 0.5
 # Below this residual second-order fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
@@ -26,9 +27,9 @@ _STEADY = PreconditionedWN(step_size=1.0, magnitude_step_size=1.0, damping=0.1, 
 class RankSearch:
     """Fits of one rank each, and the walk between them.
 
-    Three ways to fit: `quick` second-order steps that must contract at once, since an exact answer does; `steady`
-    first-order ones, cheaper where noise or a tail of the spectrum leaves nothing to contract to; `thorough` second-order
-    ones, for when there are few measurements and no other way was found.
+    Three ways to fit: `quick` second-order steps that must contract at once, as those to an exact answer do; `steady`
+    first-order ones, cheaper where noise or a tail of the spectrum leaves nothing to contract to; `thorough`
+    second-order ones, for when there are few measurements and no other way was found.
 
     Attributes:
         session: What pays for the runs.
@@ -181,14 +182,14 @@ class RankSearch:
         return after < 0.9 * before
 
     def noise_allowance(self, rank: int) -> float:
-        """The relative residual that noise of the known level leaves after a fit of this rank, with three deviations."""
+        """The relative residual that noise of the known level leaves to a fit of this rank, with three deviations."""
         left = max(self.rows - self.objective.problem.operator.degrees_of_freedom(rank), 1)
         noise = self.objective.problem.noise_level or 0.0
         return noise * math.sqrt(left / self.rows) * (1 + 3 / math.sqrt(2 * left))
 
 
 def finest(rank: int) -> int:
-    """The smallest step between ranks that is worth a fit: an eighth of the rank, since minima are flat where ranks are large."""
+    """The smallest step between ranks that is worth a fit: an eighth, since minima are flat where ranks are large."""
     return max(1, rank // 8)
 
 

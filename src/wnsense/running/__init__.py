@@ -1,0 +1,1 @@
+"""The only loop: stopping, traces, checkpoints, tables on disk."""

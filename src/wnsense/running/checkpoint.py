@@ -91,11 +91,15 @@ def unpack_snapshot(
 ) -> Snapshot[S]:
     """The inverse of `pack_snapshot`, on a device."""
     state_arrays = {
-        name.removeprefix(f"{prefix}state."): value for name, value in arrays.items() if name.startswith(f"{prefix}state.")
+        name.removeprefix(f"{prefix}state."): value
+        for name, value in arrays.items()
+        if name.startswith(f"{prefix}state.")
     }
     steps, seconds, best, best_step = arrays[f"{prefix}counts"].tolist()
     columns = {
-        name.removeprefix(f"{prefix}trace."): value for name, value in arrays.items() if name.startswith(f"{prefix}trace.")
+        name.removeprefix(f"{prefix}trace."): value
+        for name, value in arrays.items()
+        if name.startswith(f"{prefix}trace.")
     }
     length = len(next(iter(columns.values()))) if columns else 0
     rows: list[Row] = [{name: torch.as_tensor(column[i]) for name, column in columns.items()} for i in range(length)]

@@ -38,14 +38,17 @@ _ADVICE = {
         "The residual stopped falling above the tolerance: try another start or a larger working rank, "
         "or loosen the tolerance if the measurements are noisy."
     ),
-    Status.DIVERGED: "The residual left the range of numbers: take smaller steps, or the default solver, which guards itself.",
+    Status.DIVERGED: (
+        "The residual left the range of numbers: take smaller steps, or the default solver, which guards itself."
+    ),
     Status.TOO_FEW_MEASUREMENTS: (
         "There are too few measurements to tell a right matrix from a wrong one: take more, or give a smaller max_rank "
         "or the noise level if you know them. The matrix returned is a guess."
     ),
     Status.NO_LOW_RANK_FIT: (
-        "No matrix of low rank predicts measurements that were held out: check that the measurements belong to this operator, "
-        "in this order, and that the unknown is of this kind and of low rank. The matrix returned means nothing."
+        "No matrix of low rank predicts measurements that were held out: check that the measurements belong to this "
+        "operator, in this order, and that the unknown is of this kind and of low rank. "
+        "The matrix returned means nothing."
     ),
     Status.INTERRUPTED: "The run was interrupted; what was computed is kept, and a checkpoint lets it go on.",
     Status.STOPPED_BY_USER: "The callback asked to stop; the matrix is the best so far.",

@@ -47,7 +47,7 @@ class Stop:
         max_steps: The budget in steps.
         max_seconds: The budget in seconds, metrics not counted.
         callback: Called at every check; returning True stops the run.
-        check_every: Steps between looks at the residual. None is 1 on a CPU and 10 on a GPU, which each look makes wait.
+        check_every: Steps between looks at the residual. None is 1 on a CPU and 10 on a GPU, which each look halts.
     """
 
     residual: float = 1e-10
@@ -77,21 +77,27 @@ class Stop:
             progress: Where the run is.
             idle: Steps since the monitored residual last improved.
         """
-        if not math.isfinite(progress.residual):
-            return Status.DIVERGED
-        worst = max(progress.residual, progress.holdout_residual or 0.0)
-        if worst <= self.residual:
-            return Status.CONVERGED
-        if self.noise_level is not None and progress.residual <= self.noise_level:
-            return Status.REACHED_NOISE_FLOOR
+        reached = self._reached(progress)
+        if reached is not None:
+            return reached
         if self.callback is not None and self.callback(progress):
             return Status.STOPPED_BY_USER
         if self.stagnation is not None and idle >= self.stagnation:
             return Status.STAGNATED
-        if (
+        return Status.OUT_OF_BUDGET if self._is_spent(progress) else None
+
+    def _reached(self, progress: Progress) -> Status | None:
+        if not math.isfinite(progress.residual):
+            return Status.DIVERGED
+        if max(progress.residual, progress.holdout_residual or 0.0) <= self.residual:
+            return Status.CONVERGED
+        if self.noise_level is not None and progress.residual <= self.noise_level:
+            return Status.REACHED_NOISE_FLOOR
+        return None
+
+    def _is_spent(self, progress: Progress) -> bool:
+        return (
             (self.max_steps is not None and progress.step >= self.max_steps)
             or (self.max_applications is not None and progress.applications >= self.max_applications)
             or (self.max_seconds is not None and progress.seconds >= self.max_seconds)
-        ):
-            return Status.OUT_OF_BUDGET
-        return None
+        )

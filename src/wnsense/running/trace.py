@@ -13,7 +13,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 Metric = Callable[[SensingObjective, LowRank], Tensor]
 Row = Mapping[str, Tensor | float]
@@ -73,18 +73,20 @@ class Columns(Mapping[str, np.ndarray]):
         """The number of columns."""
         return len(self.arrays)
 
-    def to_pandas(self) -> "pandas.DataFrame":
+    def to_pandas(self) -> "pd.DataFrame":
         """The same as a pandas DataFrame.
 
         Raises:
             InputError: When pandas is not installed.
         """
         try:
-            import pandas as pd  # noqa: PLC0415
+            import pandas as pd
         except ImportError as error:
             raise InputError("needed pandas, got none installed; pip install 'wnsense[pandas]'") from error
         return pd.DataFrame(dict(self.arrays))
 
 
 def _column(values: list[Tensor | float]) -> np.ndarray:
-    return np.stack([value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value) for value in values])
+    return np.stack(
+        [value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value) for value in values]
+    )

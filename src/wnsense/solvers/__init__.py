@@ -1,0 +1,1 @@
+"""How a point moves: the objective and the solvers that descend it."""

@@ -1,11 +1,13 @@
-"""What a solver must know of an operator before the first step: its gain, its trace component, the size of the answer."""
+"""What a solver must know before the first step: the operator's gain, its trace component, the size of the answer."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wnsense.checks import require
 from wnsense.linalg import haar_frame, orthonormal_factor
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -21,7 +23,7 @@ _TRACE_EXCESS = 3.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """How measurements are weighted and rotated so that the solver meets M*M close to the identity, and ||A|| close to 1.
+    """How measurements are weighted and rotated so that solvers meet M*M close to the identity, and ||A|| close to 1.
 
     With D = diag(row_scale) and T = I - (1 - trace_factor) u u^T, solvers see the operator T D M. T takes the one
     direction u in which rank-one measurements answer to the trace alone, and shrinks it to the size of the others:
@@ -71,6 +73,14 @@ def calibrate(
     weights = problem.weights if problem.weights is not None else torch.ones_like(problem.measurements)
     if fitted is not None:
         weights = weights * fitted
+    fitting = weights > 0
+    require(bool(fitting.any()), "at least one row of positive weight to fit", "none", "hold out fewer")
+    require(
+        bool((problem.measurements[fitting] != 0).any()),
+        "measurements to fit that are not all zero",
+        "zeros, wherever a row has positive weight and is not held out",
+        "there is nothing to recover",
+    )
     generator = torch.Generator().manual_seed(seed)
     root = weights.sqrt()
     applications = 0
@@ -82,6 +92,12 @@ def calibrate(
         alpha = _probe_gain(operator, root, generator)
         applications += _PROBE_COUNT
 
+    require(
+        math.isfinite(alpha) and alpha > 0,
+        "an operator that measures random low-rank matrices",
+        f"a mean squared gain of {alpha}",
+        "check it with check_operator",
+    )
     u, trace_factor = None, 1.0
     if operator.kind.is_symmetric and (operator.second_moment is None or operator.second_moment[1] > 0):
         traces = root * operator.traces()

@@ -51,9 +51,7 @@ class Tangent:
     def at(self, point: LowRank) -> LowRank:
         """The vector as a matrix of twice the width."""
         identity = torch.eye(point.width, dtype=point.dtype, device=point.device).expand_as(self.S)
-        Theta = torch.cat(
-            [torch.cat([self.S, identity], -1), torch.cat([identity, torch.zeros_like(self.S)], -1)], -2
-        )
+        Theta = torch.cat([torch.cat([self.S, identity], -1), torch.cat([identity, torch.zeros_like(self.S)], -1)], -2)
         X = torch.cat([point.X, self.P], dim=-1)
         Y = None if point.Y is None or self.Q is None else torch.cat([point.Y, self.Q], dim=-1)
         return LowRank(X, Theta, Y)
@@ -99,7 +97,7 @@ class GaussNewton:
         )
 
     def _solve(self, objective: SensingObjective, at: Evaluation, damping: Tensor) -> Tangent:
-        """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once they have converged."""
+        """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once converged."""
         residual = _project(at.point, at.left, at.right)
         residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
         direction = residual

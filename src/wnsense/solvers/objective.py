@@ -42,7 +42,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class SensingObjective:
-    """f(Z) = 1/4 ||T D (M(Z) - y/s)||^2 for the symmetric kinds, 1/2 for rectangular ones (arXiv 2510.01175, section 2).
+    """f(Z) = 1/4 ||T D (M(Z) - y/s)||^2 for symmetric kinds, 1/2 for rectangular ones (arXiv 2510.01175, section 2).
 
     Points and solvers live in scaled units, Z = A / s; `to_user` undoes it. D weights rows (0 for those held out) and
     T shrinks the trace direction (see `Calibration`); both are found here unless given.
@@ -51,21 +51,24 @@ class SensingObjective:
         problem: What is fitted.
         fitted: 1 for rows that are fitted and 0 for rows held out, (n,); None for all.
         seed: Of the probes that find the scale.
-        calibration: The scales, found from the problem when left out.
+        given: The scales where they are known already; found from the problem otherwise.
+        calibration: The scales.
+        target: y / s.
     """
 
     problem: Problem
     fitted: Float[Tensor, " n"] | None = None
     seed: int = 0
-    calibration: Calibration = None  # type: ignore[assignment]
+    given: Calibration | None = None
+    calibration: Calibration = field(init=False)
     target: Float[Tensor, " n"] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the scales unless they came."""
         if self.fitted is not None:
             require_size("the mask of fitted rows", self.fitted.shape, self.problem.measurements.shape)
-        if self.calibration is None:
-            object.__setattr__(self, "calibration", calibrate(self.problem, self.fitted, seed=self.seed))
+        found = self.given if self.given is not None else calibrate(self.problem, self.fitted, seed=self.seed)
+        object.__setattr__(self, "calibration", found)
         object.__setattr__(self, "target", self.problem.measurements / self.scale)
 
     @property

@@ -44,14 +44,15 @@ class PreconditionedWN:
     applications. Derived for this project; the damping is PrecGD's (Zhang, Fattahi, Zhang, arXiv 2206.03345), the split
     that of arXiv 2510.01175.
 
-    Safeguard: a step that raises the misfit above `growth` times the least one so far is taken back to that point, and
-    both step sizes are halved for good.
+    Safeguard: a step that raises the misfit above `growth` times the least one so far, or the last of `patience` steps
+    that found no lower one, is taken back to that point, and both step sizes are halved for good.
 
     Attributes:
         step_size: eta.
         magnitude_step_size: mu; stable while mu times the largest eigenvalue of S -> X^H M*(M(X S X^H)) X is below 4.
         damping: c.
         growth: How far the misfit may rise above its least value.
+        patience: For how many steps the misfit may fail to reach a new least value.
     """
 
     step_size: float = 1.0

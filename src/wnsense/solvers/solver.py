@@ -39,7 +39,7 @@ S = TypeVar("S", bound=State)
 
 @runtime_checkable
 class Solver(Protocol[S]):
-    """A frozen set of hyper-parameters with two functions; it holds no state, prints nothing and never loops to the end."""
+    """A frozen set of hyper-parameters with two functions; it holds no state, prints nothing and never loops."""
 
     def start(self, objective: SensingObjective, point: LowRank) -> S:
         """The state at the first point.
@@ -55,7 +55,7 @@ class Solver(Protocol[S]):
 
 
 def choose_point(condition: Bool[Tensor, "*batch"], first: LowRank, second: LowRank) -> LowRank:
-    """The first point where the condition holds and the second elsewhere, for each of a batch, without asking the host."""
+    """The first point where the condition holds and the second elsewhere, for each of a batch, on the device."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(condition[..., None, None], a, b)

@@ -11,7 +11,7 @@ from wnsense.solvers.solver import State
 
 @dataclass(frozen=True)
 class WeightNormalizedGD:
-    """Alternating steps on the direction X, on the Stiefel manifold, and the magnitude Theta (arXiv 2510.01175, Alg. 1).
+    """Alternating steps on the direction X on the Stiefel manifold and the magnitude Theta (arXiv 2510.01175, Alg. 1).
 
         G       = tangent projection of grad_X f = R X Theta at X
         X+      = retract(X, -eta G)
