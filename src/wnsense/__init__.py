@@ -13,9 +13,11 @@ from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy
 from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.files import read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.probes import OperatorReport, check_operator
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
@@ -40,6 +42,7 @@ __all__ = [
     "Kind",
     "LowRank",
     "Operator",
+    "OperatorReport",
     "PairedRankOneSensing",
     "PreconditionedWN",
     "Problem",
@@ -55,6 +58,7 @@ __all__ = [
     "Stop",
     "Trace",
     "WeightNormalizedGD",
+    "check_operator",
     "distance_to_stiefel",
     "from_functions",
     "from_numpy_functions",
@@ -63,6 +67,7 @@ __all__ = [
     "haar_start",
     "low_rank",
     "polar_factor",
+    "read_problem",
     "recover",
     "relative_error",
     "smat",
@@ -70,4 +75,5 @@ __all__ = [
     "spectrum_values",
     "svec",
     "tangent_projection",
+    "write_problem",
 ]
