@@ -25,5 +25,9 @@ test-slow: .venv/ready
 demo: .venv/ready
 	$(BIN)/wnsense demo --out demo
 
+bench: .venv/ready
+	$(BIN)/python benchmarks/solvers.py
+	$(BIN)/python benchmarks/recovery.py
+
 clean:
 	rm -rf .venv demo
