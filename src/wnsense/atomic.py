@@ -30,7 +30,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"needed a place to write {path}, got: {error.strerror}; name a directory you can write") from error
+        raise InputError(
+            f"needed a place to write {path}, got: {error.strerror}; name a directory you can write"
+        ) from error
 
 
 def write_text(path: Path, content: str) -> None:

@@ -102,10 +102,14 @@ class PreconditionedWN:
 def _damped_inverse(
     Theta: Inexact[Tensor, "*batch r r"], lamda: Float[Tensor, "*batch 1 1"]
 ) -> Inexact[Tensor, "*batch r r"]:
-    """Theta^H (Theta Theta^H + lambda^2 I)^{-1}: the inverse, without what lies below lambda."""
-    U, w, Vh = torch.linalg.svd(Theta)
-    w = w.unsqueeze(-2)
+    """Theta^H (Theta Theta^H + lambda^2 I)^{-1}: the inverse, without what lies below lambda.
+
+    The least-squares solution of [Theta; lambda I] P = [I; 0], by QR: nothing is squared, and a device is not waited for
+    as a spectral decomposition would.
+    """
+    identity = torch.eye(Theta.shape[-1], dtype=Theta.dtype, device=Theta.device)
     # A surplus direction of an exact answer is 0/0, and stays where it is.
-    inverse = w / (w * w + lamda * lamda).clamp(min=torch.finfo(w.dtype).tiny)
-    damped: Tensor = (Vh.mH * inverse) @ U.mH
+    floor = torch.finfo(lamda.dtype).tiny ** 0.5
+    Q, R = torch.linalg.qr(torch.cat([Theta, lamda.clamp(min=floor) * identity], dim=-2))
+    damped: Tensor = torch.linalg.solve_triangular(R, Q[..., : Theta.shape[-2], :].mH, upper=True)
     return damped
