@@ -22,7 +22,6 @@ import numpy as np
 import torch
 
 from wnsense.checks import InputError, require
-from wnsense.linalg import symmetric_part
 from wnsense.sensing.containers import read_container, write_container
 from wnsense.sensing.dense import DenseSensing
 from wnsense.sensing.file_arrays import FileArrays
@@ -131,10 +130,8 @@ def _operator_tensors(operator: Operator) -> dict[str, torch.Tensor]:
 
 def _truth_tensors(truth: LowRank, kind: Kind) -> dict[str, torch.Tensor]:
     require(not truth.batch, "one truth", "a batch of them")
-    if kind is Kind.RECTANGULAR:
+    if kind is not Kind.PSD:
         return {"truth": truth.dense()}
-    if kind is Kind.SYMMETRIC:
-        return {"truth": symmetric_part(truth.dense())}
     Z = truth.orthonormal()
     values = torch.diagonal(Z.Theta)
     least, most = float(values.min()), float(values.abs().max())

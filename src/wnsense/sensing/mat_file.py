@@ -102,9 +102,8 @@ class Variable:
         return parts[0].astype(bool) if self.flags & _LOGICAL_BIT else parts[0]
 
     def _numbers(self, part: tuple[int, _Bytes]) -> np.ndarray:
-        stored = _stored(part)
-        _expect(stored.size == math.prod(self.dims))
-        native = stored.astype(_NUMBERS[self.matlab_class], copy=False)
+        native = _stored(part).astype(_NUMBERS[self.matlab_class], copy=False)
+        _expect(native.size == math.prod(self.dims))
         return native.reshape(self.dims, order="F")
 
     def _text(self) -> np.ndarray:

@@ -13,6 +13,8 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.operator_report import OperatorReport
 
+__all__ = ["OperatorReport", "check_operator"]
+
 _LAW_PROBES = 4
 _LAW_RANK = 3
 _LENGTH_PROBES = 16

@@ -1,0 +1,925 @@
+"""Problem files: what was written is read, in both formats, and each fault is told in one line of its own."""
+
+import errno
+import io
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+
+from cases import generator
+from wnsense.checks import InputError
+from wnsense.linalg import svec
+from wnsense.sensing.adapters import from_functions
+from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.file_arrays import FileArrays
+from wnsense.sensing.file_parts import svec_size
+from wnsense.sensing.files import read_problem, write_problem
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
+
+N, M = 12, 4
+SUFFIXES = [".npz", ".mat"]
+EPS = torch.finfo(torch.float64).eps
+
+
+def array(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def symmetric(count: int = N, size: int = M, seed: int = 0) -> np.ndarray:
+    G = array(count, size, size, seed=seed)
+    return (G + G.transpose(0, 2, 1)) / 2
+
+
+def save(path: Path, arrays: dict) -> Path:
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        scipy.io.savemat(path, arrays)
+    return path
+
+
+@pytest.fixture(params=SUFFIXES)
+def path(request, tmp_path):
+    return tmp_path / f"problem{request.param}"
+
+
+def read(path: Path, arrays: dict, **options):
+    return read_problem(save(path, arrays), **options)
+
+
+def fault(path: Path, arrays: dict | None = None) -> str:
+    """The one line that reading ends with."""
+    if arrays is not None:
+        save(path, arrays)
+    with pytest.raises(InputError) as caught:
+        read_problem(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ------------------------------------------------------------------------------------------------ what is measured
+
+OPERATORS = {
+    "matrices": ({"matrices": symmetric()}, symmetric()),
+    "svec": ({"svec": svec(torch.from_numpy(symmetric())).numpy()}, symmetric()),
+    "vectors": ({"vectors": array(N, M)}, np.einsum("ni,nj->nij", array(N, M), array(N, M))),
+    "pairs": (
+        {"vectors": array(N, M), "vectors_minus": array(N, M, seed=1)},
+        np.einsum("ni,nj->nij", array(N, M), array(N, M))
+        - np.einsum("ni,nj->nij", array(N, M, seed=1), array(N, M, seed=1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("kind", [None, "psd", "symmetric"])
+def test_measurements_act_literally(path, name, kind):
+    arrays, matrices = OPERATORS[name]
+    loaded = read(path, {"y": array(N), **arrays, **({"kind": kind} if kind else {})})
+    operator = loaded.problem.operator
+    assert loaded.warnings == ()
+    assert operator.kind == (kind or "psd")
+    assert operator.second_moment is None
+    Z = low_rank(M, 2, generator=generator())
+    expected = np.einsum("nij,ij->n", matrices, Z.dense().numpy())
+    torch.testing.assert_close(operator.measure(Z), torch.from_numpy(expected), rtol=1e-13, atol=1e-13)
+    assert torch.equal(loaded.problem.measurements, torch.from_numpy(array(N)))
+
+
+def test_rectangular_matrices_act_literally(path):
+    matrices = array(N, 3, 5)
+    operator = read(path, {"y": array(N), "matrices": matrices, "kind": "rectangular"}).problem.operator
+    assert (operator.kind, operator.shape) == (Kind.RECTANGULAR, (3, 5))
+    Z = low_rank((3, 5), 2, kind="rectangular", generator=generator())
+    expected = np.einsum("nij,ij->n", matrices, Z.dense().numpy())
+    torch.testing.assert_close(operator.measure(Z), torch.from_numpy(expected), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(N,), (N, 1), (1, N)])
+def test_y_may_lie_any_way(path, shape):
+    y = read(path, {"y": array(N).reshape(shape), "vectors": array(N, M)}).problem.measurements
+    assert torch.equal(y, torch.from_numpy(array(N)))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_measurement(path, shape):
+    problem = read(path, {"y": np.full(shape, 2.0), "vectors": array(1, M)}).problem
+    assert problem.operator.count == 1
+    assert problem.measurements.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("shape", [(N, 1), (N, 1, 1)])
+def test_matlab_drops_last_sides_of_one(path, shape):
+    operator = read(path, {"y": array(N), "matrices": array(*shape)}).problem.operator
+    assert operator.shape == (1, 1)
+    assert torch.equal(operator.traces(), torch.from_numpy(array(N)))
+
+
+def test_matlab_drops_the_last_side_of_column_unknowns(path):
+    operator = read(path, {"y": array(N), "matrices": array(N, 3), "kind": "rectangular"}).problem.operator
+    assert operator.shape == (3, 1)
+    expected = torch.from_numpy(array(N, 3)).sum(1)
+    measured = operator.measure(LowRank(torch.ones(3, 1).double(), torch.eye(1).double(), torch.eye(1).double()))
+    torch.testing.assert_close(measured, expected)
+
+
+def test_asymmetric_matrices_become_symmetric_with_a_warning(path):
+    matrices = symmetric()
+    matrices[3, 0, 1] += 1
+    matrices[5, 2, 0] += 1e-6
+    loaded = read(path, {"y": array(N), "matrices": matrices})
+    (warning,) = loaded.warnings
+    assert warning.startswith("2 of the 12 matrices are not symmetric; each is replaced by its symmetric part, which")
+    Z = low_rank(M, 2, generator=generator())
+    expected = np.einsum("nij,ij->n", matrices, Z.dense().numpy())
+    torch.testing.assert_close(loaded.problem.operator.measure(Z), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_asymmetry_of_rounding_is_no_matter(path, dtype):
+    G = array(N, M, M).astype(dtype)
+    products = np.einsum("nij,nkj->nik", G, G)
+    products[:, 0, 1] *= 1 + 2 * np.finfo(dtype).eps
+    assert read(path, {"y": array(N), "matrices": products}).warnings == ()
+
+
+def test_names_that_mean_nothing_are_ignored_with_a_warning(path):
+    loaded = read(path, {"y": array(N), "vectors": array(N, M), "remark": "mine", "date": 7})
+    assert loaded.warnings == ("ignored what a problem file has no use for: date, remark",)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("stored", [np.float32, np.float64])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_dtype_is_what_was_asked_for(path, name, stored, dtype):
+    arrays = {key: value.astype(stored) for key, value in OPERATORS[name][0].items()}
+    problem = read(path, {"y": array(N).astype(stored), **arrays, "truth": np.eye(M)}, dtype=dtype).problem
+    assert problem.measurements.dtype == problem.operator.dtype == problem.truth.dtype == dtype
+
+
+@pytest.mark.parametrize("stored", [">f8", "<f8", ">f4", np.float16, np.longdouble])
+def test_numbers_of_other_machines(tmp_path, stored):
+    y = array(N).astype(stored)
+    problem = read(tmp_path / "p.npz", {"y": y, "vectors": array(N, M).astype(stored)}).problem
+    assert torch.equal(problem.measurements, torch.from_numpy(y.astype(np.float64)))
+
+
+def test_arrays_are_shared_not_copied():
+    vectors = array(N, M)
+    tensor = FileArrays({"vectors": vectors}, torch.float64, torch.device("cpu")).tensor("vectors")
+    assert tensor.data_ptr() == vectors.ctypes.data
+
+
+def test_arrays_that_may_not_be_written_are_copied():
+    vectors = array(N, M)
+    vectors.flags.writeable = False
+    tensor = FileArrays({"vectors": vectors}, torch.float64, torch.device("cpu")).tensor("vectors")
+    tensor.zero_()
+    assert np.array_equal(vectors, array(N, M))
+
+
+# ------------------------------------------------------------------------------------------------ truth and levels
+
+
+def test_truth_of_low_rank_is_found_as_such(path):
+    Z = low_rank(M, 2, 10.0, kind="symmetric", generator=generator())
+    loaded = read(path, {"y": array(N), "vectors": array(N, M), "kind": "symmetric", "truth": Z.dense().numpy()})
+    assert loaded.warnings == ()
+    assert loaded.problem.truth.width == 2
+    assert float(loaded.problem.truth.distance(Z)) < 100 * EPS
+
+
+def test_truth_in_single_precision_has_the_rank_that_single_precision_shows(path):
+    Z = low_rank(M, 2, 10.0, generator=generator()).dense().numpy().astype(np.float32)
+    problem = read(path, {"y": array(N), "vectors": array(N, M), "truth": Z}).problem
+    assert problem.truth.width == 2
+
+
+def test_truth_is_taken_apart_in_double_precision(path):
+    Z = low_rank(M, 2, 1e8, generator=generator()).dense().numpy()
+    problem = read(path, {"y": array(N), "vectors": array(N, M), "truth": Z}, dtype=torch.float32).problem
+    assert (problem.truth.width, problem.truth.dtype) == (2, torch.float32)
+
+
+def test_rectangular_truth(path):
+    Z = low_rank((3, 5), 2, 10.0, kind="rectangular", generator=generator())
+    arrays = {"y": array(N), "matrices": array(N, 3, 5), "kind": "rectangular", "truth": Z.dense().numpy()}
+    truth = read(path, arrays).problem.truth
+    assert (truth.shape, truth.width) == ((3, 5), 2)
+    assert float(truth.distance(Z)) < 100 * EPS
+
+
+@pytest.mark.parametrize("shape", [(M, 2), (M, 1), (M,), (1, M), (M, M + 2)])
+def test_truth_factor(path, shape):
+    F = array(*shape)
+    truth = read(path, {"y": array(N), "vectors": array(N, M), "truth_factor": F}).problem.truth
+    columns = F.reshape(M, -1)
+    torch.testing.assert_close(truth.dense(), torch.from_numpy(columns @ columns.T))
+
+
+def test_asymmetric_truth_becomes_symmetric_with_a_warning(path):
+    T = np.diag([2.0, 1.0, 1.0, 1.0])
+    T[0, 1] = 0.5
+    loaded = read(path, {"y": array(N), "vectors": array(N, M), "truth": T})
+    assert loaded.warnings == ("truth is not symmetric and is replaced by its symmetric part",)
+    torch.testing.assert_close(loaded.problem.truth.dense(), torch.from_numpy((T + T.T) / 2))
+
+
+def test_a_truth_of_zero_is_the_zero_matrix(path):
+    truth = read(path, {"y": array(N), "vectors": array(N, M), "truth": np.zeros((M, M))}).problem.truth
+    assert float(truth.norm()) == 0
+
+
+@pytest.mark.parametrize("level", [0.01, 0.0, 0, np.float32(0.25), np.full((1, 1), 0.5)])
+def test_noise_level(path, level):
+    loaded = read(path, {"y": array(N), "vectors": array(N, M), "noise_level": level}).problem
+    assert loaded.noise_level == float(np.asarray(level).reshape(-1)[0])
+
+
+def test_weights(path):
+    weights = array(N) ** 2
+    problem = read(path, {"y": array(N), "vectors": array(N, M), "weights": weights}).problem
+    assert torch.equal(problem.weights, torch.from_numpy(weights))
+
+
+# ------------------------------------------------------------------------------------------------ there and back
+
+
+def dense(kind):
+    return lambda rng, dtype: GaussianSensing.draw(N, M, kind=kind, generator=rng, dtype=dtype)
+
+
+ROUND_TRIPS = {
+    "psd": dense("psd"),
+    "symmetric": dense("symmetric"),
+    "rectangular": lambda rng, dtype: GaussianSensing.draw(N, (3, 5), kind="rectangular", generator=rng, dtype=dtype),
+    "column": lambda rng, dtype: GaussianSensing.draw(N, (3, 1), kind="rectangular", generator=rng, dtype=dtype),
+    "size-1": lambda rng, dtype: GaussianSensing.draw(N, 1, generator=rng, dtype=dtype),
+    "one-row": lambda rng, dtype: GaussianSensing.draw(1, M, generator=rng, dtype=dtype),
+    "rank-one": lambda rng, dtype: RankOneSensing.draw(N, M, generator=rng, dtype=dtype),
+    "rank-one-symmetric": lambda rng, dtype: RankOneSensing.draw(N, M, kind="symmetric", generator=rng, dtype=dtype),
+    "paired": lambda rng, dtype: PairedRankOneSensing.draw(N, M, generator=rng, dtype=dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+def test_a_problem_comes_back(path, name, dtype):
+    rng = generator()
+    operator = ROUND_TRIPS[name](rng, dtype)
+    truth = low_rank(
+        operator.shape, min(2, *operator.shape), 5.0, kind=operator.kind, generator=rng, dtype=dtype
+    ).scaled(3.0)
+    problem = Problem.measure(operator, truth, 0.01, generator=rng)
+    problem = Problem(
+        operator, problem.measurements, truth, problem.noise_level, torch.rand(operator.count, dtype=dtype)
+    )
+    write_problem(path, problem)
+    loaded = read_problem(path, dtype=dtype)
+    back = loaded.problem
+    eps = torch.finfo(dtype).eps
+    assert loaded.warnings == ()
+    assert (back.operator.kind, back.operator.shape) == (operator.kind, operator.shape)
+    assert torch.equal(back.measurements, problem.measurements)
+    assert torch.equal(back.weights, problem.weights)
+    assert back.noise_level == problem.noise_level
+    assert back.operator.measure(truth).equal(operator.measure(truth)) or torch.allclose(
+        back.operator.measure(truth), operator.measure(truth), rtol=20 * eps, atol=20 * eps
+    )
+    assert float(back.truth.distance(truth)) < 50 * eps * float(truth.norm())
+
+
+def test_the_least_is_written_too(path):
+    problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
+    write_problem(path, problem)
+    back = read_problem(path).problem
+    assert (back.truth, back.noise_level, back.weights) == (None, None, None)
+
+
+def test_npz_and_mat_hold_the_same(tmp_path):
+    problem = Problem(PairedRankOneSensing.draw(N, M, generator=generator()), torch.from_numpy(array(N)))
+    for suffix in SUFFIXES:
+        write_problem(tmp_path / f"p{suffix}", problem)
+    first, second = (read_problem(tmp_path / f"p{suffix}").problem for suffix in SUFFIXES)
+    assert torch.equal(first.operator.vectors, second.operator.vectors)
+    assert torch.equal(first.operator.vectors_minus, second.operator.vectors_minus)
+    sizes = {name: size for name, size, _ in scipy.io.whosmat(tmp_path / "p.mat")}
+    assert sizes["y"] == (N, 1)
+    assert sizes["vectors"] == (N, M)
+
+
+def test_suffixes_may_be_capital(tmp_path):
+    problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
+    for suffix in SUFFIXES:
+        write_problem(tmp_path / f"P{suffix.upper()}", problem)
+        assert read_problem(tmp_path / f"P{suffix.upper()}").problem.operator.count == N
+
+
+def test_what_has_no_form_on_disk_is_refused(path):
+    y = torch.from_numpy(array(N))
+    functions = from_functions(lambda Z: Z.sum() * y, lambda v: (v @ y) * torch.ones(M, M).double(), n=N, size=M)
+    with pytest.raises(InputError, match="measurements held as numbers, got FunctionSensing"):
+        write_problem(path, Problem(functions, y))
+    with pytest.raises(InputError, match="a real problem, got a complex one"):
+        write_problem(path, Problem(GaussianSensing.draw(N, M, kind="hermitian"), y))
+    indefinite = low_rank(M, 2, kind="symmetric", generator=generator())
+    with pytest.raises(InputError, match="positive semidefinite truth for kind psd"):
+        write_problem(path, Problem(RankOneSensing.draw(N, M), y, indefinite))
+    batch = LowRank(torch.ones(2, M, 1).double(), torch.ones(2, 1, 1).double())
+    with pytest.raises(InputError, match="one truth, got a batch"):
+        write_problem(path, Problem(RankOneSensing.draw(N, M), y, batch))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_matlab_cannot_hold_two_gibibytes(tmp_path):
+    # Numbers that repeat in memory: the size is told before anything is written out.
+    rows = torch.ones(1, 1).double().expand(2**16, svec_length := 4095 * 4096 // 2)
+    operator = DenseSensing(rows[:, :svec_length], (4095, 4095))
+    problem = Problem(operator, torch.ones(2**16).double())
+    with pytest.raises(InputError, match=r"less than 2 GiB in svec, .*, got \d+\.\d GiB; write a \.npz"):
+        write_problem(tmp_path / "p.mat", problem)
+
+
+# ------------------------------------------------------------------------------------------------ MATLAB's own bytes
+
+
+def mat_variable(name, matlab_class, dims, parts, *, flags=0, order="<"):
+    """A variable as MATLAB lays it out; parts are pairs of storage type and bytes."""
+
+    def element(kind, payload):
+        return struct.pack(f"{order}II", kind, len(payload)) + payload + b"\0" * (-len(payload) % 8)
+
+    body = element(6, struct.pack(f"{order}II", matlab_class | flags, 0))
+    body += element(5, struct.pack(f"{order}{len(dims)}i", *dims)) + element(1, name.encode())
+    body += b"".join(element(kind, payload) for kind, payload in parts)
+    return struct.pack(f"{order}II", 14, len(body)) + body
+
+
+def mat_file(*variables, order="<"):
+    version = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
+    return b"MATLAB 5.0 MAT-file".ljust(124) + version + b"".join(variables)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_doubles_that_matlab_packed_as_bytes_are_doubles(tmp_path, order):
+    # MATLAB stores whole doubles, as sign vectors are, in as few bytes as they need; SciPy would give int8.
+    signs = np.sign(array(N, M))
+    y = array(N)
+    content = mat_file(
+        mat_variable("vectors", 6, (N, M), [(1, signs.astype("i1").tobytes(order="F"))], order=order),
+        mat_variable("y", 6, (N, 1), [(9, y.astype(f"{order}f8").tobytes())], order=order),
+        order=order,
+    )
+    (tmp_path / "p.mat").write_bytes(content)
+    problem = read_problem(tmp_path / "p.mat").problem
+    assert torch.equal(problem.operator.vectors, torch.from_numpy(signs))
+    assert torch.equal(problem.measurements, torch.from_numpy(y))
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_compressed_files(tmp_path, compressed):
+    arrays = {"y": array(N), "matrices": symmetric(), "kind": "symmetric"}
+    scipy.io.savemat(tmp_path / "p.mat", arrays, do_compression=compressed)
+    assert read_problem(tmp_path / "p.mat").problem.operator.kind == "symmetric"
+
+
+@pytest.mark.parametrize(("kind", "encoding"), [(4, "utf-16-le"), (16, "utf-8"), (17, "utf-16-le"), (18, "utf-32-le")])
+def test_text_in_each_encoding(tmp_path, kind, encoding):
+    word = "symmetric"
+    content = mat_file(
+        mat_variable("vectors", 6, (N, M), [(9, array(N, M).tobytes(order="F"))]),
+        mat_variable("y", 6, (1, N), [(9, array(N).tobytes())]),
+        mat_variable("kind", 4, (1, len(word)), [(kind, word.encode(encoding))]),
+    )
+    (tmp_path / "p.mat").write_bytes(content)
+    assert read_problem(tmp_path / "p.mat").problem.operator.kind == "symmetric"
+
+
+def doubles(name, shape):
+    return mat_variable(name, 6, shape, [(9, np.ones(shape).tobytes())])
+
+
+DAMAGED_VARIABLES = {
+    "storage type that is none": mat_variable("y", 6, (N, 1), [(8, np.ones(N).tobytes())]),
+    "more numbers than the size": mat_variable("y", 6, (N - 1, 1), [(9, np.ones(N).tobytes())]),
+    "fewer numbers than the size": mat_variable("y", 6, (2**31 - 1, 2**31 - 1), [(9, np.ones(N).tobytes())]),
+    "negative size": mat_variable("y", 6, (-N, -1), [(9, np.ones(N).tobytes())]),
+    "unknown size": mat_variable("y", 6, (-1, 1), [(9, np.ones(N).tobytes())]),
+    "no numbers": mat_variable("y", 6, (N, 1), []),
+    "imaginary part missing": mat_variable("y", 6, (N, 1), [(9, np.ones(N).tobytes())], flags=0x0800),
+    "half a number": mat_variable("y", 6, (N, 1), [(9, np.ones(N).tobytes()[:-3])]),
+    "text that is none": mat_variable("kind", 4, (1, 2), [(16, b"\xff\xff")]) + doubles("y", (N, 1)),
+    "text longer than it is": mat_variable("kind", 4, (1, 2**30), [(16, b"psd")]) + doubles("y", (N, 1)),
+    "no header": struct.pack("<II", 14, 0),
+    "no variable": struct.pack("<II", 9, 8) + b"\0" * 8,
+    "not zlib": struct.pack("<II", 15, 8) + b"\0" * 8,
+    "longer than the file": struct.pack("<II", 14, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_VARIABLES)
+def test_damaged_variables(tmp_path, name):
+    (tmp_path / "p.mat").write_bytes(mat_file(doubles("vectors", (N, M)), DAMAGED_VARIABLES[name]))
+    assert "cut short or damaged" in fault(tmp_path / "p.mat")
+
+
+def test_damaged_bytes_never_end_the_process(path):
+    # One wrong byte anywhere, many values: either a line, or a problem that is different but sound.
+    write_problem(path, Problem(RankOneSensing(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    faults = []
+    for position in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[position] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            read_problem(path)
+        except InputError as error:
+            faults.append(str(error))
+    assert len(faults) > 30
+    assert not any("\n" in message for message in faults)
+
+
+# ------------------------------------------------------------------------------------------------ hostile files
+
+
+def test_missing(path):
+    assert fault(path) == f"needed a problem file, got nothing at {path}; check the name and the directory"
+
+
+def test_directory(path):
+    path.mkdir()
+    assert fault(path) == f"needed a problem file, got the directory {path}; name a file in it"
+
+
+def test_pipe(path):
+    os.mkfifo(path)
+    assert "got a pipe or device" in fault(path)
+
+
+def test_unreadable(path):
+    path.symlink_to(path)
+    assert fault(path) == f"needed a problem file that can be read, got {path}: {os.strerror(errno.ELOOP)}"
+
+
+def test_forbidden(path, monkeypatch):
+    save(path, {"y": array(N), "vectors": array(N, M)})
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert fault(path) == f"needed a problem file that can be read, got {path}: Permission denied"
+
+
+def test_too_large_for_memory(path, monkeypatch):
+    save(path, {"y": array(N), "vectors": array(N, M)})
+
+    def refuse(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "load", refuse)
+    monkeypatch.setattr(np, "fromfile", refuse)
+    assert "that fits into memory" in fault(path)
+
+
+@pytest.mark.parametrize("name", ["problem.csv", "problem", "problem.npz.gz", "problem.npy"])
+def test_wrong_suffix(tmp_path, name):
+    (tmp_path / name).write_bytes(b"1,2,3")
+    assert fault(tmp_path / name) == f"needed a problem file whose name ends in .npz or .mat, got {name}"
+    with pytest.raises(InputError, match=r"ends in \.npz or \.mat"):
+        write_problem(tmp_path / name, Problem(RankOneSensing(torch.ones(1, 1)), torch.ones(1)))
+
+
+def npy_bytes() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array(N))
+    return buffer.getvalue()
+
+
+def container_bytes(suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    arrays = {"y": array(N), "vectors": array(N, M)}
+    if suffix == ".npz":
+        np.savez(buffer, **arrays)
+    else:
+        scipy.io.savemat(buffer, arrays)
+    return buffer.getvalue()
+
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+MATLAB_73 = (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM").ljust(512, b"\0") + HDF5
+
+FOREIGN = [
+    (".npz", b"", "needed a NumPy .npz archive at .*, got an empty file"),
+    (".npz", b"y = 1 2 3", "needed a NumPy .npz archive at .*, got something else; write it with numpy.savez"),
+    (".npz", npy_bytes(), "got a single NumPy .npy array"),
+    (".npz", container_bytes(".mat"), "got a MATLAB .mat file"),
+    (".mat", b"", "needed a MATLAB v5 file at .*, got an empty file"),
+    (".mat", b"# Created by Octave".ljust(600), "needed a MATLAB v5 file at .*, got something else; .*'-v7'"),
+    (".mat", container_bytes(".npz"), r"got a NumPy \.npz \(or other zip\) archive"),
+    (".mat", b"MATLAB 5.0 MAT-file", "got a MATLAB file cut short within its header"),
+    (".mat", MATLAB_73, r"needed a MATLAB v5 file at .*, got a v7\.3 \(HDF5\) file; save it again with '-v7'"),
+    (".mat", HDF5.ljust(600), r"got a v7\.3 \(HDF5\) file"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "content", "message"), FOREIGN)
+def test_foreign_format(tmp_path, suffix, content, message):
+    path = tmp_path / f"p{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_problem(path)
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_truncated(path, kept, compressed):
+    arrays = {"vectors": array(N, M), "y": array(N)}
+    if path.suffix == ".npz":
+        (np.savez_compressed if compressed else np.savez)(path, **arrays)
+    else:
+        scipy.io.savemat(path, arrays, do_compression=compressed)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    assert (
+        fault(path) == f"needed a complete file, got one that is cut short or damaged at {path}; copy or write it again"
+    )
+
+
+def test_cut_anywhere_a_written_file_is_no_problem(path):
+    # A .mat has no end mark: cut between two variables, it is a sound file that lacks some.
+    write_problem(path, Problem(PairedRankOneSensing(*torch.ones(2, 3, 1).double()), torch.ones(3).double()))
+    content = path.read_bytes()
+    for length in range(0, len(content), 4):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError):
+            read_problem(path)
+
+
+class Payload:
+    """What a hostile pickle does when it is read."""
+
+    def __init__(self, touched):
+        self.touched = touched
+
+    def __reduce__(self):
+        return (Path.touch, (self.touched,))
+
+
+@pytest.mark.parametrize("name", ["y", "vectors", "remark"])
+def test_pickles_are_refused_unread(tmp_path, name):
+    touched = tmp_path / "touched"
+    hostile = np.array([Payload(touched)], dtype=object)
+    message = fault(tmp_path / "p.npz", {"y": array(N), "vectors": array(N, M), name: hostile})
+    assert message == (
+        f"needed plain arrays, got a pickled object in {name}; reading it could run code, save it as numbers"
+    )
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "matlab_class"),
+    [
+        (np.array([1.0, "x"], dtype=object), "cell"),
+        ({"a": 1.0}, "struct"),
+        (scipy.sparse.csc_array(np.eye(N, M)), "sparse; save full(vectors)"),
+    ],
+)
+def test_matlab_classes_that_are_no_arrays(tmp_path, value, matlab_class):
+    message = fault(tmp_path / "p.mat", {"y": array(N), "vectors": value})
+    assert f"needed a plain array in vectors, got one of MATLAB class {matlab_class}" in message
+
+
+@pytest.mark.parametrize("value", [np.array([1.0, "x"], dtype=object), {"a": 1.0}])
+def test_matlab_classes_under_other_names_are_ignored(tmp_path, value):
+    loaded = read(tmp_path / "p.mat", {"y": array(N), "vectors": array(N, M), "remark": value})
+    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+
+
+def test_a_name_twice(path):
+    if path.suffix == ".mat":
+        path.write_bytes(mat_file(doubles("y", (N, 1)), doubles("vectors", (N, M)), doubles("y", (N, 1))))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("y.npy", npy_bytes())
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                archive.writestr("y.npy", npy_bytes())
+    assert fault(path) == f"needed each name once in {path}, got y more than once; write the file again"
+
+
+def test_a_member_that_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
+        archive.writestr("y", "1 2 3")
+    assert "cut short or damaged" in fault(tmp_path / "p.npz")
+
+
+def test_names_of_control_characters_are_shown_harmless(tmp_path):
+    loaded = read(tmp_path / "p.npz", {"y": array(N), "vectors": array(N, M), "a\nb\x1b": array(1)})
+    assert loaded.warnings == ("ignored what a problem file has no use for: a\\nb\\x1b",)
+
+
+# ------------------------------------------------------------------------------------------------ hostile contents
+
+
+def spoiled(original: np.ndarray, value: float, *indices: tuple[int, ...]) -> np.ndarray:
+    copy = original.copy()
+    for index in indices:
+        copy[index] = value
+    return copy
+
+
+Y, A = array(N), array(N, M)
+VECTORS = {"y": Y, "vectors": A}
+MATRICES = {"y": Y, "matrices": symmetric()}
+
+HOSTILE = {
+    "no y": ({"vectors": A}, "needed y, the measurements, got a file with vectors"),
+    "nothing": ({"remark": Y}, "needed y, the measurements, got a file with no name of this format"),
+    "no operator": ({"y": Y}, "needed one of matrices, svec and vectors, got a file with y; say what measured"),
+    "two operators": (
+        {**VECTORS, "matrices": symmetric()},
+        "needed one of matrices, svec and vectors, got matrices and vectors; keep the one that gave y",
+    ),
+    "three operators": (
+        {**VECTORS, "matrices": symmetric(), "svec": array(N, 10)},
+        "needed one of matrices, svec and vectors, got matrices and svec and vectors; keep the one that gave y",
+    ),
+    "minus alone": (
+        {"y": Y, "vectors_minus": A},
+        "needed vectors beside vectors_minus, got vectors_minus alone; for a^T Z a alone call them vectors",
+    ),
+    "minus beside matrices": (
+        {**MATRICES, "vectors_minus": A},
+        "needed vectors_minus only beside vectors, got it beside matrices; keep what gave y",
+    ),
+    "minus of another size": (
+        {**VECTORS, "vectors_minus": A[:, :3]},
+        "needed vectors_minus of size 12 x 4, got 12 x 3; each vector needs its partner to subtract",
+    ),
+    "n of vectors": (
+        {"y": Y, "vectors": A[:-1]},
+        "needed vectors of size 12 x m, a row for each number in y, got size 11 x 4",
+    ),
+    "vectors transposed": (
+        {"y": Y, "vectors": A.T},
+        "needed vectors of size 12 x m, a row for each number in y, got size 4 x 12; transpose it",
+    ),
+    "n of svec": (
+        {"y": Y, "svec": array(N + 1, 10)},
+        "needed svec of size 12 x m (m + 1) / 2, a row for each number in y, got size 13 x 10",
+    ),
+    "n of matrices": (
+        {"y": Y, "matrices": symmetric(N + 1)},
+        "needed matrices of size 12 x m x m, one for each number in y, got size 13 x 4 x 4",
+    ),
+    "n of matrices last": (
+        {"y": Y, "matrices": symmetric().transpose(1, 2, 0)},
+        "needed matrices of size 12 x m x m, one for each number in y, got size 4 x 4 x 12; bring the last side to",
+    ),
+    "vectors in three directions": (
+        {"y": Y, "vectors": array(N, 2, 2)},
+        "needed vectors of size 12 x m, a row for each number in y, got size 12 x 2 x 2",
+    ),
+    "matrices in two directions": (
+        {"y": Y, "matrices": array(N, 16)},
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 16",
+    ),
+    "matrices in four directions": (
+        {"y": Y, "matrices": array(N, 2, 2, 2)},
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 2 x 2 x 2",
+    ),
+    "y in two directions": (
+        {"y": array(3, 4), "vectors": A},
+        "needed a vector in y, the measurements, got size 3 x 4",
+    ),
+    "svec length": (
+        {"y": Y, "svec": array(N, 8)},
+        "needed m (m + 1) / 2 columns in svec, got 8; 6 are for m = 3, 10 for m = 4",
+    ),
+    "not square": (
+        {"y": Y, "matrices": array(N, 3, 4)},
+        "needed square matrices for kind psd, got 3 x 4; write kind = 'rectangular' into the file if the unknown is",
+    ),
+    "matrices without sides": (
+        {"y": Y, "matrices": np.empty((N, 0, 0))},
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 0 x 0",
+    ),
+    "vectors without entries": (
+        {"y": Y, "vectors": np.empty((N, 0))},
+        "needed vectors of size 12 x m, a row for each number in y, got size 12 x 0",
+    ),
+    "NaN in y": (
+        {**VECTORS, "y": spoiled(Y, np.nan, (5,))},
+        "needed finite numbers in y, got NaN or infinity in 1 of 12 entries, the first at index",
+    ),
+    "infinity in vectors": (
+        {**VECTORS, "vectors": spoiled(A, np.inf, (2, 3), (7, 1))},
+        "needed finite numbers in vectors, got NaN or infinity in 2 of 48 entries, the first at index (2, 3); remove",
+    ),
+    "NaN in vectors_minus": (
+        {**VECTORS, "vectors_minus": spoiled(A, np.nan, (0, 0))},
+        "needed finite numbers in vectors_minus, got NaN or infinity in 1 of 48 entries, the first at index (0, 0)",
+    ),
+    "minus infinity in matrices": (
+        {"y": Y, "matrices": spoiled(symmetric(), -np.inf, (11, 0, 2))},
+        "needed finite numbers in matrices, got NaN or infinity in 1 of 192 entries, the first at index (11, 0, 2)",
+    ),
+    "NaN in svec": (
+        {"y": Y, "svec": spoiled(array(N, 10), np.nan, (1, 9))},
+        "needed finite numbers in svec, got NaN or infinity in 1 of 120 entries, the first at index (1, 9)",
+    ),
+    "NaN in truth": (
+        {**VECTORS, "truth": spoiled(np.eye(M), np.nan, (0, 1))},
+        "needed finite numbers in truth, got NaN or infinity in 1 of 16 entries, the first at index (0, 1)",
+    ),
+    "complex y": (
+        {**VECTORS, "y": Y + 1j},
+        "needed real numbers in y, got complex128; complex problems have no file format yet, use Python",
+    ),
+    "complex vectors": (
+        {**VECTORS, "vectors": A + 1j},
+        "needed real numbers in vectors, got complex128; complex problems have no file format yet, use Python",
+    ),
+    "integer y": (
+        {**VECTORS, "y": np.arange(N)},
+        "needed floating-point numbers in y, got int64; save y.astype(float), in MATLAB double(y)",
+    ),
+    "integer vectors": (
+        {**VECTORS, "vectors": np.ones((N, M), dtype=np.uint8)},
+        "needed floating-point numbers in vectors, got uint8; save vectors.astype(float), in MATLAB double(vectors)",
+    ),
+    "logical vectors": (
+        {**VECTORS, "vectors": A > 0},
+        "needed floating-point numbers in vectors, got bool; save vectors.astype(float), in MATLAB double(vectors)",
+    ),
+    "text for y": ({**VECTORS, "y": "1 2 3"}, "needed floating-point numbers in y, got <U5"),
+    "zero measurements": ({"y": np.empty(0), "vectors": np.empty((0, M))}, "needed at least one measurement in y, got"),
+    "zero y": (
+        {**VECTORS, "y": np.zeros(N)},
+        "needed measurements that are not all zero, got a zero vector; the zero matrix explains it, there is nothing",
+    ),
+    "zero vectors": (
+        {**VECTORS, "vectors": np.zeros((N, M))},
+        "needed vectors that are not all zero, got zeros only; they measure nothing",
+    ),
+    "zero matrices": (
+        {**MATRICES, "matrices": np.zeros((N, M, M))},
+        "needed matrices that are not all zero, got zeros only; they measure nothing",
+    ),
+    "truth of another size": (
+        {**VECTORS, "truth": np.eye(M + 1)},
+        "needed truth of size 4 x 4, got 5 x 5; it is the matrix that was measured",
+    ),
+    "truth and factor": (
+        {**VECTORS, "truth": np.eye(M), "truth_factor": np.eye(M)},
+        "needed truth or truth_factor, got both; keep one of them",
+    ),
+    "factor of another size": (
+        {**VECTORS, "truth_factor": array(M + 1, 2)},
+        "needed a truth_factor of 4 rows and at least one column, got size 5 x 2",
+    ),
+    "factor without columns": (
+        {**VECTORS, "truth_factor": np.empty((M, 0))},
+        "needed a truth_factor of 4 rows and at least one column, got size 4 x 0",
+    ),
+    "factor for rectangular": (
+        {"y": Y, "matrices": array(N, 3, 4), "kind": "rectangular", "truth_factor": array(3, 2)},
+        "needed truth for kind rectangular, got truth_factor; F F^T is symmetric",
+    ),
+    "indefinite truth": (
+        {**VECTORS, "truth": np.diag([1.0, -0.5, 0, 0])},
+        "needed a positive semidefinite truth for kind psd, got an eigenvalue of -0.5; write kind = 'symmetric' into",
+    ),
+    "negative level": (
+        {**VECTORS, "noise_level": -0.1},
+        "needed a noise level that is finite and at least 0, got -0.1",
+    ),
+    "level of NaN": ({**VECTORS, "noise_level": np.nan}, "needed a noise level that is finite and at least 0, got nan"),
+    "infinite level": (
+        {**VECTORS, "noise_level": np.inf},
+        "needed a noise level that is finite and at least 0, got inf",
+    ),
+    "several levels": (
+        {**VECTORS, "noise_level": np.array([[0.1, 0.2]])},
+        "needed one number in noise_level, as 0.01 for 1%, got float64 of size 1 x 2",
+    ),
+    "no level": (
+        {**VECTORS, "noise_level": np.empty((0, 0))},
+        "needed one number in noise_level, as 0.01 for 1%, got float64 of size 0 x 0",
+    ),
+    "complex level": (
+        {**VECTORS, "noise_level": 1j},
+        "needed one number in noise_level, as 0.01 for 1%, got complex128",
+    ),
+    "level in words": ({**VECTORS, "noise_level": "1%"}, "needed one number in noise_level, as 0.01 for 1%, got <U2"),
+    "weights of another number": ({**VECTORS, "weights": np.ones(5)}, "needed the weights of size 12, got 5"),
+    "negative weights": ({**VECTORS, "weights": -np.ones(N)}, "needed weights of at least 0, got a negative one"),
+    "unknown kind": ({**VECTORS, "kind": "positive"}, "needed a kind that is psd or symmetric, got 'positive'"),
+    "kind of two lines": ({**VECTORS, "kind": "psd\npsd"}, r"needed a kind that is psd or symmetric, got 'psd\npsd'"),
+    "no kind": ({**VECTORS, "kind": ""}, "needed "),
+    "kind in numbers": (
+        {**VECTORS, "kind": np.ones((1, 1))},
+        "needed one text in kind, as 'psd' or 'symmetric', got float64 of size 1 x 1",
+    ),
+    "hermitian": (
+        {**VECTORS, "kind": "hermitian"},
+        "needed a kind that is psd or symmetric, got 'hermitian'; complex problems have no file format yet, use Python",
+    ),
+    "rectangular vectors": (
+        {**VECTORS, "kind": "rectangular"},
+        "needed a kind that is psd or symmetric, got 'rectangular'; give a rectangular problem as matrices",
+    ),
+    "unknown kind of matrices": (
+        {**MATRICES, "kind": "square"},
+        "needed a kind that is psd or symmetric or rectangular, got 'square'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_contents(path, name, as_users_run):
+    arrays, message = HOSTILE[name]
+    assert message in fault(path, arrays)
+
+
+def test_where_the_first_bad_number_is(path):
+    # In the file's own shape, so that it can be found there.
+    arrays = {"y": spoiled(Y, np.nan, (5,), (7,)).reshape(1, N), "vectors": A}
+    assert "got NaN or infinity in 2 of 12 entries, the first at index (0, 5)" in fault(path, arrays)
+
+
+def test_numbers_beyond_single_precision(path):
+    save(path, {**VECTORS, "y": spoiled(Y, 1e300, (0,))})
+    assert read_problem(path).problem.measurements[0] == 1e300
+    with pytest.raises(InputError, match=r"numbers in y that torch\.float32 can hold, got larger ones"):
+        read_problem(path, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.complex128, torch.float16, torch.int64])
+def test_dtypes_that_nothing_is_solved_in(path, dtype):
+    with pytest.raises(InputError, match=r"dtype torch\.float64 or torch\.float32"):
+        read_problem(path, dtype=dtype)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 1000, 40_000])
+def test_svec_sizes(size):
+    length = size * (size + 1) // 2
+    assert svec_size(length) == size
+    for wrong in {length - 1, length + 1} - {0, 1, 3}:
+        with pytest.raises(InputError, match=r"columns in svec"):
+            svec_size(wrong)
+
+
+# ------------------------------------------------------------------------------------------------ places to write
+
+
+def problem() -> Problem:
+    return Problem(RankOneSensing(torch.from_numpy(A)), torch.from_numpy(Y))
+
+
+def test_directories_are_made(tmp_path):
+    write_problem(tmp_path / "new" / "deep" / "p.npz", problem())
+    assert read_problem(tmp_path / "new" / "deep" / "p.npz").problem.operator.count == N
+
+
+def test_a_place_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(InputError, match="needed a place to write"):
+        write_problem(tmp_path / "file" / "p.npz", problem())
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_full_disk_leaves_nothing_behind_and_the_old_file_whole(path, monkeypatch):
+    save(path, VECTORS)
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=f"got: {os.strerror(errno.ENOSPC)}"):
+        write_problem(path, problem())
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_no_new_file(path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="needed a place to write"):
+        write_problem(path, problem())
+    assert list(path.parent.iterdir()) == []
