@@ -14,8 +14,8 @@ _GLOSSARY = (
     (
         "Rank",
         (
-            "The number of independent patterns that the matrix is a sum of. Nobody had to say it: the run was given more "
-            "than needed, and kept those that the measurements ask for."
+            "The number of independent patterns that the matrix is a sum of. Nobody had to say it: the run was given "
+            "more than needed, and kept those that the measurements ask for."
         ),
     ),
     (
@@ -32,8 +32,8 @@ _GLOSSARY = (
     (
         "Application",
         (
-            "The unit of cost: measuring one matrix, or going back once from measurements to a matrix. It is the same on "
-            "every machine."
+            "The unit of cost: measuring one matrix, or going back once from measurements to a matrix. It is the same "
+            "on every machine."
         ),
     ),
 )
@@ -119,10 +119,10 @@ def convergence_picture(table: Table) -> str:
             f"to {number(float(residual[-1]))} at {number(int(arrays['trace_applications'][-1]))} applications."
         ),
         caption=(
-            "Each step brings the matrix closer to the measurements. White and grey bands are stages: first a run with "
-            "more rank than needed, which shows what rank there is, then fits of the ranks around it, last a fit of the "
-            "rank chosen to all measurements, held-out ones too. Where the fitted curve falls and the held-out one does "
-            "not, the matrix learns noise."
+            "Each step brings the matrix closer to the measurements. White and grey bands are stages: first a run "
+            "with more rank than needed, which shows what rank there is, then fits of the ranks around it, last a fit "
+            "of the rank chosen to all measurements, held-out ones too. Where the fitted curve falls and the held-out "
+            "one does not, the matrix learns noise."
         ),
     )
 
@@ -135,7 +135,8 @@ def spectrum_picture(table: Table) -> str:
     name = "Eigenvalues" if "eigenvalues" in table.arrays else "Singular values"
     return html.picture(
         figures.spectrum(table),
-        alternative=f"{name}: {', '.join(number(float(value)) for value in values[:12])}"
+        alternative=f"{name} of the matrix found, the largest first: "
+        + ", ".join(number(float(value)) for value in values[:12])
         + (f", and {len(values) - 12} more." if len(values) > 12 else "."),
         caption=f"{name} of the matrix found: how much each of its patterns weighs. There are {len(values)}, "
         "all others are zero.",

@@ -1,0 +1,129 @@
+"""How every picture looks: one colour and line for each method and quantity, letters that a small screen can show."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# Points on a page about 6 inches wide, where a picture stands at its own size.
+TEXT = 10.0
+TITLE = 11.0
+INK = "#222222"
+FAINT = "#8a8a8a"
+SHADE = "#f1f3f5"
+
+# A curve of more points shows nothing more, and makes the file large.
+_MOST_POINTS = 1000
+# An axis of no more decades gets ticks between the powers of ten.
+_FEW_DECADES = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method or a quantity is drawn, the same in every picture.
+
+    Attributes:
+        label: Its name in words.
+        color: Its colour, of Okabe and Ito's set, which colour-blind people can tell apart.
+        line: Its line style, so that colour is not all that tells it from others.
+        marker: Its marker.
+    """
+
+    label: str
+    color: str
+    line: str = "-"
+    marker: str = "o"
+
+
+METHODS = {
+    "recover": Look("recover(), rank unknown", "#009E73", "-", "*"),
+    "preconditioned-wn": Look("preconditioned WN", "#0072B2", "-", "o"),
+    "wn": Look("WN, Algorithm 1", "#E69F00", "--", "s"),
+    "gd": Look("gradient descent", "#D55E00", "-.", "^"),
+    "least-squares": Look("least squares, no low rank", "#777777", ":", "D"),
+    "truth": Look("true", "#000000", "-", "."),
+}
+
+QUANTITIES = {
+    "residual": Look("fitted measurements", "#56B4E9", "-", "o"),
+    "holdout_residual": Look("held-out measurements", "#CC79A7", "-", "s"),
+    "error": Look("error of the matrix", "#000000", "--", "^"),
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches; it belongs to nobody's global state."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
+    """Title, axis names, letter sizes and a faint grid."""
+    if title:
+        axes.set_title(title, fontsize=TITLE, color=INK, loc="left")
+    axes.set_xlabel(x, fontsize=TEXT, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT, color=INK)
+    axes.tick_params(labelsize=TEXT - 1, colors=INK, which="both")
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks at whole numbers only, for ranks and indices."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def legend(axes: Axes) -> None:
+    """The legend where it covers least, on white, so that a curve behind it does not disturb."""
+    axes.legend(fontsize=TEXT - 1, frameon=True, framealpha=0.9, edgecolor="none", loc="best")
+
+
+def curve(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, *, label: str | None = None) -> None:
+    """A curve in its look, thinned where it is long; values that a log axis cannot show are left out."""
+    shown = np.isfinite(x) & np.isfinite(y) & (y > 0)
+    x, y = x[shown], y[shown]
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).round().astype(int))
+    alone = look.marker if len(kept) == 1 else "none"
+    axes.plot(
+        x[kept],
+        y[kept],
+        color=look.color,
+        linestyle=look.line,
+        linewidth=1.8,
+        marker=alone,
+        label=look.label if label is None else label,
+    )
+
+
+def legend_below(axes: Axes, columns: int) -> None:
+    """The legend under the axes, where curves leave it no room."""
+    axes.legend(fontsize=TEXT - 1, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns)
+
+
+def logarithmic(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic y axis from low to high, with ticks at plain numbers where powers of ten would be too few."""
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    decades = math.log10(high / low)
+    if decades > _FEW_DECADES:
+        return
+    steps = (1, 2, 3, 5, 7) if decades < 1 else (1, 2, 5)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [k * 10.0**power for power in range(first, last + 1) for k in steps]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
+
+
+def log_if_wide(axes: Axes, values: np.ndarray, *, ratio: float = 20.0) -> None:
+    """A logarithmic y axis where positive values span more than a ratio; else one from zero."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size and positive.max() > ratio * positive.min():
+        margin = (positive.max() / positive.min()) ** 0.06
+        logarithmic(axes, float(positive.min() / margin), float(positive.max() * margin))
+    else:
+        axes.set_ylim(bottom=0)

