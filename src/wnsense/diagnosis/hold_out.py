@@ -34,10 +34,10 @@ class Evidence:
 
 
 def held_out_count(count: int, fraction: float | None) -> int:
-    """How many of n measurements to hold out; 0 for a fraction of 0."""
+    """How many of n measurements to hold out; 0 for a fraction of 0. The default leaves at least one to fit."""
     if fraction is not None:
         return 0 if fraction == 0 else max(1, round(fraction * count))
-    return min(max(math.ceil(_FRACTION * count), min(_ENOUGH, int(_LARGEST_SHARE * count))), _PLENTY)
+    return min(max(math.ceil(_FRACTION * count), min(_ENOUGH, int(_LARGEST_SHARE * count))), _PLENTY, count - 1)
 
 
 def fitted_mask(usable: Float[Tensor, " n"], held_out: int, seed: int) -> Float[Tensor, " n"]:
@@ -58,7 +58,8 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     if objective.fitted is None:
         raise ValueError("no rows are held out")
     held = _held(objective)
-    fitted = objective.fitted > 0
+    # Rows of no weight are neither: what they hold may be anything.
+    fitted = (objective.fitted > 0) & (objective.calibration.row_scale > 0)
     target = objective.target
     regressors = [torch.ones_like(target)]
     if objective.calibration.trace_direction is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wnsense.checks import require, require_level, require_rank, require_size
+from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.diagnosis.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
 from wnsense.diagnosis.spectrum import echo_level, largest_rank, residual_directions, visible_rank
 from wnsense.diagnosis.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
@@ -97,6 +97,8 @@ def recover(
         require_rank("max_rank", max_rank, min(operator.shape))
     if start is not None:
         require_size("the start", start.shape, operator.shape)
+        for factor in (start.X, start.Theta, start.right):
+            require_finite("the start", factor)
     problem = Problem(
         operator,
         _as_vector(measurements, operator),

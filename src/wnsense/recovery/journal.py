@@ -13,6 +13,7 @@ from wnsense.running.checkpoint import (
     fingerprint,
     machine_facts,
     pack_snapshot,
+    reopened,
     state_type_of,
     unpack_snapshot,
 )
@@ -67,6 +68,9 @@ class Journal:
         self._arrays = dict(table.arrays)
         saved: Any = table.header["runs"]
         self._statuses = [None if status is None else Status(status) for status in saved]
+        if self._statuses:
+            # Only the last run can be one that a budget or a callback cut short.
+            self._statuses[-1] = reopened(self._statuses[-1])
 
     def run(self, solver: Solver[S]) -> "JournalEntry[S]":
         """The place of the next run."""

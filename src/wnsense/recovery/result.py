@@ -1,6 +1,7 @@
 """What a recovery returns."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,7 @@ class Recovery:
         return torch.diagonal(self.matrix.Theta).real.cpu().numpy()
 
     def facts(self) -> dict[str, object]:
-        """The figures that `result.json` holds: plain numbers, words and None."""
+        """The figures that `result.json` holds: finite numbers, words, and None for what is not one."""
         return {
             "status": str(self.status),
             "rank": self.rank,
@@ -96,10 +97,10 @@ class Recovery:
             "steps": self.steps,
             "applications": self.applications,
             "seconds": self.seconds,
-            "relative_residual": self.relative_residual,
-            "holdout_residual": self.holdout_residual,
-            "explained_variance": None if self.evidence is None else self.evidence.explained,
-            "relative_error": self.relative_error,
+            "relative_residual": _finite(self.relative_residual),
+            "holdout_residual": _finite(self.holdout_residual),
+            "explained_variance": None if self.evidence is None else _finite(self.evidence.explained),
+            "relative_error": _finite(self.relative_error),
             "seed": self.seed,
             "warnings": list(self.warnings),
         }
@@ -152,3 +153,8 @@ class Recovery:
             lines.append(f"  relative error against the truth {self.relative_error:.2e}")
         lines.append(f"  {self.applications} applications of the operator, {self.seconds:.2f} s, seed {self.seed}")
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no infinity, which is what a residual is relative to measurements that are all zero."""
+    return None if value is None or not math.isfinite(value) else value

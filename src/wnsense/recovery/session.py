@@ -41,7 +41,7 @@ class Budget:
 
 
 class EndedEarlyError(Exception):
-    """A run ended in a way that ends the recovery: interrupted, stopped, out of budget.
+    """A run ended in a way that ends the recovery: interrupted, stopped, out of budget, diverged.
 
     Attributes:
         status: How.
@@ -86,9 +86,8 @@ class Session:
             The evaluation at its answer.
 
         Raises:
-            EndedEarlyError: When the run was interrupted or stopped, or nothing is left of the budget.
+            EndedEarlyError: When the run was interrupted or stopped or diverged, or nothing is left of the budget.
         """
-        left = None if self.budget.max_seconds is None else max(self.budget.max_seconds - self.seconds, 0.0)
         result: Result[Any] = solve(
             objective,
             solver,
@@ -96,7 +95,7 @@ class Session:
             stop=replace(
                 stop,
                 max_applications=self.budget.max_applications,
-                max_seconds=left,
+                max_seconds=self.budget.max_seconds,
                 callback=self.budget.callback,
             ),
             trace=Trace(error=None if self.problem.truth is None else relative_error),
@@ -111,6 +110,9 @@ class Session:
         length = len(result.trace["step"])
         labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, point.width)}
         self.traces.append(Columns({**labels, **result.trace}))
+        if result.status is Status.DIVERGED:
+            # Nothing can be built on numbers that are none; the latest sound matrix is kept.
+            raise EndedEarlyError(Status.DIVERGED)
         self.latest = result.matrix
         if result.status in {Status.INTERRUPTED, Status.STOPPED_BY_USER}:
             raise EndedEarlyError(result.status)
