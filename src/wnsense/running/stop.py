@@ -66,9 +66,10 @@ class Stop:
         require_level("a residual tolerance", self.residual)
         if self.noise_level is not None:
             require_level("a noise level", self.noise_level)
-        for name in ("stagnation", "max_applications", "max_steps", "max_seconds", "check_every"):
+        for name in ("stagnation", "max_applications", "max_steps", "max_seconds"):
             limit = getattr(self, name)
             require(limit is None or limit >= 0, f"{name} of at least 0", limit)
+        require(self.check_every is None or self.check_every >= 1, "check_every of at least 1", self.check_every)
 
     def verdict(self, progress: Progress, idle: int) -> Status | None:
         """Why the run ends here, or None to go on.
