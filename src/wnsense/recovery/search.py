@@ -14,6 +14,8 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 
 _REFIT_STEPS = 40
+# A larger rank is reported when held-out rows prefer it by this many standard errors.
+_SURE = 2.0
 # d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
 # as much.
 _WORTH = 0.5
@@ -108,7 +110,12 @@ class RankSearch:
 
     def _walk(self, guess: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
         best = self._climb(guess, bound, fit)
-        return self._descend(guess, fit) if best == guess else best
+        # Also after a climb, whose last step may have been a long one.
+        best = self._descend(best, fit)
+        if self.is_exact(best):
+            return best
+        # The way up follows hints; the rank that is reported must stand out.
+        return next(rank for rank in sorted(self.fits) if rank == best or not self.is_better(rank, best, _SURE))
 
     def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
         step, misses = finest(best), 0
@@ -168,14 +175,14 @@ class RankSearch:
         at = self.fits[rank]
         return max(self.residual(at), self.held(at) or 0.0) <= self.tolerance
 
-    def is_better(self, rank: int, larger: int) -> bool:
-        """Whether the larger rank is worth its extra degrees of freedom."""
+    def is_better(self, rank: int, larger: int, score: float = 1.0) -> bool:
+        """Whether the larger rank is worth its extra degrees of freedom, by so many standard errors."""
         small, large = self.fits[rank], self.fits[larger]
         if self.objective.fitted is not None:
             operator = self.objective.problem.operator
             extra = operator.degrees_of_freedom(larger) - operator.degrees_of_freedom(rank)
             gain = 1 - (self._monitored(large) / self._monitored(small)) ** 2
-            return improvement_score(self.objective, small, large) > 1.0 and gain > _WORTH * extra / self.rows
+            return improvement_score(self.objective, small, large) > score and gain > _WORTH * extra / self.rows
         before, after = self.residual(small), self.residual(large)
         if self.objective.problem.noise_level:
             return before > self.noise_allowance(rank) and after < before
