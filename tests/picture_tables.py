@@ -71,6 +71,7 @@ def demo_table(**header) -> Table:
         "budget": 40,
         "relative_error": 0.27,
         "best_error": 0.2,
+        "informed_error": 0.26,
         "method_statuses": dict.fromkeys(methods, "out_of_budget"),
         "versions": {"wnsense": "0.1.0"},
         "program": "recovery = recover(operator, sketches)\n",

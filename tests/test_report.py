@@ -153,7 +153,8 @@ def test_real_recoveries_of_all_kinds_have_pages_also_after_a_file(kind, tmp_pat
     assert recovery.status is wn.Status.CONVERGED
     write_table(tmp_path / "result.npz", recovery.table())
     reader = read(recovery_page(read_table(tmp_path / "result.npz")))
-    assert len(reader.of("img")) == 3
+    # Where the first rank tried is exact there is no choice to show.
+    assert len(reader.of("img")) == (3 if len(recovery.candidates) > 1 else 2)
     assert str(kind) in reader.words
     assert f"rank {recovery.rank}" in reader.words
 
@@ -178,14 +179,31 @@ def test_the_demo_page_says_what_the_table_says():
 
 @pytest.mark.parametrize(("error", "explains"), [(0.29, False), (0.31, True)])
 def test_the_demo_page_says_why_where_the_error_is_more_than_half_above_the_best(error, explains):
-    words_of_page = read(demo_page(demo_table(relative_error=error, best_error=0.2))).words
-    assert ("Why not less" in words_of_page) == explains
+    told = read(demo_page(demo_table(relative_error=error, best_error=0.2))).words
+    assert ("Why not less" in told) == explains
     # d = 3 (2 * 25 - 2) / 2 of n = 200.
-    factor = (200 / (200 - 72)) ** 0.5
-    assert (
-        f"find 72 numbers from 200 disturbed sketches. Least squares multiplies such noise: about {factor:.2f} times"
-        in words_of_page
-    ) == explains
+    assert ("must find 72 numbers from 200 disturbed sketches" in told) == explains
+
+
+@pytest.mark.parametrize(("error", "missed"), [(0.265, False), (0.28, True)])
+def test_the_demo_page_owns_up_to_what_the_search_missed(error, missed):
+    told = read(demo_page(demo_table(relative_error=error, informed_error=0.26))).words
+    assert "ends at 0.260" in told
+    assert ("what the search missed" in told) == missed
+
+
+@pytest.mark.parametrize(("status", "text"), [("out_of_budget", "40"), ("diverged", "40 (diverged)")])
+def test_the_demo_page_says_how_a_method_ended_where_that_is_unusual(status, text):
+    statuses = dict(demo_table().header["method_statuses"]) | {"gd": status}
+    page = demo_page(demo_table(method_statuses=statuses))
+    (row,) = re.findall(r"gradient descent</th>(.*?)</tr>", page)
+    assert row.endswith(f"<td>{text}</td>")
+
+
+def test_the_demo_page_says_what_the_same_error_costs():
+    told = read(demo_page(demo_table())).words
+    # The curves fall geometrically from 1 to .3, .5 and .4 in 20 points, 2 applications apart; the goal is .315.
+    assert "Applications to an error of 0.315: preconditioned WN 40; WN, Algorithm 1 more than 40;" in told
 
 
 def test_the_demo_page_survives_a_file(tmp_path):

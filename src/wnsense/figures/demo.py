@@ -27,12 +27,12 @@ from wnsense.running.tables import Table
 
 EIGENVALUE = "eigenvalue [brightness²]"
 # The picture of the README: shown at half its width, so that it is sharp on fine screens.
-_README_WIDTH, _README_HEIGHT, _README_DOTS = 8.0, 6.6, 200
+_README_WIDTH, _README_HEIGHT, _README_DOTS = 8.0, 6.4, 200
 
 
 def eigen_images(table: Table) -> Figure:
     """The leading eigenvectors as images: true above, recovered below."""
-    figure = new_figure(6.2, 2.2)
+    figure = new_figure(6.2, 2.0)
     draw_eigen_images(figure, table)
     return figure
 
@@ -40,7 +40,9 @@ def eigen_images(table: Table) -> Figure:
 def errors(table: Table) -> Figure:
     """The error against applications for each method, with that of the best matrix of the rank found."""
     figure = new_figure(6.2, 4.4)
-    draw_errors(figure.add_subplot(), table)
+    axes = figure.add_subplot()
+    draw_errors(axes, table)
+    legend_below(figure, axes, 2)
     return figure
 
 
@@ -54,11 +56,12 @@ def spectra(table: Table) -> Figure:
 def readme_picture(table: Table) -> Figure:
     """All three in one: eigen-images above, errors and spectra below."""
     figure = new_figure(_README_WIDTH, _README_HEIGHT)
-    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.0, 3.5))
+    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.0, 3.4))
     draw_eigen_images(halves[0, 0], table)
     left, right = halves[1, 0].subplots(1, 2, width_ratios=(1.25, 1.0))
     draw_errors(left, table)
     draw_spectra(right, table)
+    legend_below(halves[1, 0], left, 3)
     return figure
 
 
@@ -96,7 +99,7 @@ def draw_eigen_images(figure: Figure | SubFigure, table: Table) -> None:
 
 
 def draw_errors(axes: Axes, table: Table) -> None:
-    """Curves of error into axes."""
+    """Curves of error into axes, the legend left to the figure."""
     arrays, header = table.arrays, table.header
     last, found = _number(header["applications"]), METHODS["recover"]
     axes.plot(
@@ -132,7 +135,6 @@ def draw_errors(axes: Axes, table: Table) -> None:
     logarithmic(axes, best * 0.8, 1.15)
     axes.set_xlim(left=0)
     dress(axes, title="Error along the way", x=APPLICATIONS, y="relative error, Frobenius norm")
-    legend_below(axes, 2)
 
 
 def draw_spectra(axes: Axes, table: Table) -> None:

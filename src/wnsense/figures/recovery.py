@@ -32,8 +32,8 @@ def has_convergence(table: Table) -> bool:
 
 
 def has_rank_choice(table: Table) -> bool:
-    """Whether ranks were compared by measurements held out."""
-    return bool(np.isfinite(table.arrays.get("candidate_holdout_residual", np.empty(0))).any())
+    """Whether ranks, two at least, were compared by measurements held out."""
+    return bool(np.isfinite(table.arrays.get("candidate_holdout_residual", np.empty(0))).sum() > 1)
 
 
 def has_spectrum(table: Table) -> bool:
@@ -82,7 +82,7 @@ def spectrum(table: Table) -> Figure:
     if not positive.all():
         axes.plot(index[~positive], -values[~positive], "o", color=color, markerfacecolor="white", label="negative")
         legend(axes)
-        name = f"magnitude of {name}"
+        name = f"|{name}|"
     axes.set_xlim(0.4, len(values) + 0.6)
     log_if_wide(axes, np.abs(values))
     whole_numbers(axes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 # Points on a page about 6 inches wide, where a picture stands at its own size.
@@ -99,9 +99,10 @@ def curve(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, *, label: str | 
     )
 
 
-def legend_below(axes: Axes, columns: int) -> None:
-    """The legend under the axes, where curves leave it no room."""
-    axes.legend(fontsize=TEXT - 1, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns)
+def legend_below(figure: Figure | SubFigure, axes: Axes, columns: int) -> None:
+    """The legend of some axes under the whole figure, where their curves leave it no room."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=TEXT - 1, frameon=False, loc="outside lower center", ncols=columns)
 
 
 def logarithmic(axes: Axes, low: float, high: float) -> None:

@@ -13,6 +13,10 @@ from wnsense.running.tables import Table
 
 # The error that may stand beside the best one of the same rank without a word.
 _FAIR_RATIO = 1.5
+# Where the methods are compared on their way.
+_EARLY = 50
+# About as far as a method comes: within a twentieth of its last error.
+_NEAR = 1.05
 
 _GLOSSARY = (
     (
@@ -89,27 +93,27 @@ def _summary(header: Mapping[str, object]) -> list[str]:
 
 
 def _against_best(header: Mapping[str, object], rank: int, error: float, best: float) -> str:
-    """The error beside the best one of the same rank, and why it is larger where it is much larger."""
-    ratio = error / best
+    """The error beside the best one of the same rank, and why it is larger."""
     text = (
         f"No matrix of rank {rank} can have an error below {best:.3f}, and finding the one that has it takes the whole "
-        f"covariance. The error here is {ratio:.2f} times that."
+        f"covariance. The error here is {error / best:.2f} times that."
     )
-    if ratio <= _FAIR_RATIO:
-        return text
-    pixels, count = _integer(header["side"]) ** 2, _integer(header["measurements"])
-    freedom = rank * (2 * pixels - rank + 1) // 2
-    text += (
-        f" Why not less: what the covariance has beyond rank {rank} disturbs the sketches like noise, and the fit must "
-        f"find {freedom:,} numbers from {count:,} disturbed sketches."
-    )
-    if freedom < count:
-        factor = (count / (count - freedom)) ** 0.5
+    if error > _FAIR_RATIO * best:
+        pixels, count = _integer(header["side"]) ** 2, _integer(header["measurements"])
+        freedom = rank * (2 * pixels - rank + 1) // 2
         text += (
-            f" Least squares multiplies such noise: about {factor:.2f} times the best error is what to expect of a fit "
-            "that began at the right patterns, and this one had to find them."
+            f" Why not less: what the covariance has beyond rank {rank} disturbs the sketches like noise, and a fit "
+            f"must find {freedom:,} numbers from {count:,} disturbed sketches. More sketches, or a smaller max_rank, "
+            "bring the two closer."
         )
-    return text + " More sketches, or a smaller max_rank, would bring the two closer."
+    informed = _float(header["informed_error"])
+    text += (
+        f" A fit to the same sketches that begins at that best matrix, which takes knowing the answer, ends at "
+        f"{informed:.3f}: so much do the sketches leave open, however one searches."
+    )
+    if error > _NEAR * informed:
+        text += f" The rest, up to {error:.3f}, is what the search missed."
+    return text
 
 
 def _eigen_picture(table: Table) -> str:
@@ -148,30 +152,48 @@ def _error_picture(table: Table) -> str:
 
 def _method_table(table: Table) -> str:
     header = table.header
-    early = _integer(header["budget"]) // 4
-    statuses = header["method_statuses"]
     rows = []
     for name in figures.method_names(table):
         applications, errors = table.arrays[f"{name}_applications"], table.arrays[f"{name}_error"]
+        early = errors[applications <= _EARLY]
         rows.append(
             (
                 METHODS[name].label,
-                f"{errors[applications <= early][-1]:.3f}" if (applications <= early).any() else NONE,
+                f"{early[-1]:.3f}" if len(early) else NONE,
                 f"{errors[-1]:.3f}",
-                f"{int(applications[-1]):,}",
-                words(statuses[name]) if isinstance(statuses, Mapping) else NONE,
+                f"{int(applications[-1]):,}" + _ending(header, name),
             )
         )
     error, spent = f"{_float(header['relative_error']):.3f}", f"{_integer(header['applications']):,}"
     return html.grid(
-        ("Method", f"Error at {early}", "Error at the end", "Applications", "Ended"),
-        [(METHODS["recover"].label, NONE, error, spent, words(header["status"])), *rows],
-        f"Relative errors after {early} applications and where each method ended; out of budget means that it ran as "
-        "long as it was allowed to",
+        ("Method", f"Error at {_EARLY}", "at the end", "Spent"),
+        [(METHODS["recover"].label, NONE, error, spent), *rows],
+        f"Relative errors after {_EARLY} applications and at the end, and the applications spent",
     ) + html.paragraph(
-        "Least squares knows nothing of low rank: of all matrices that explain the sketches it takes the smallest, and "
-        "with so few sketches most of the covariance stays unseen."
+        f"{_sooner(table)} Least squares knows nothing of low rank: of all matrices that explain the sketches it takes "
+        "the smallest, and with so few sketches most of the covariance stays unseen."
     )
+
+
+def _ending(header: Mapping[str, object], name: str) -> str:
+    """How a method ended, where it was not by its budget or at its goal."""
+    statuses = header["method_statuses"]
+    status = str(statuses.get(name)) if isinstance(statuses, Mapping) else ""
+    usual = {str(Status.OUT_OF_BUDGET), *(str(one) for one in Status if one.is_success)}
+    return "" if status in usual else f" ({words(status)})"
+
+
+def _sooner(table: Table) -> str:
+    """What it takes each solver to come about as far as the default one does."""
+    solvers = [name for name in figures.method_names(table) if name != "least-squares"]
+    goal = _NEAR * float(table.arrays[f"{solvers[0]}_error"][-1])
+    told = []
+    for name in solvers:
+        applications, errors = table.arrays[f"{name}_applications"], table.arrays[f"{name}_error"]
+        reached = applications[errors <= goal]
+        cost = f"{int(reached[0]):,}" if len(reached) else f"more than {int(applications[-1]):,}"
+        told.append(f"{METHODS[name].label} {cost}")
+    return f"Applications to an error of {goal:.3f}: {'; '.join(told)}."
 
 
 def _spectrum_picture(table: Table) -> str:

@@ -31,7 +31,8 @@ thead th { font-weight: 600; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 footer { margin-top: 2.5rem; color: #555; font-size: .85rem; }
 pre { background: #f4f4f4; padding: .6rem 1rem; overflow-x: auto; font-size: .9rem; }
-@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } .verdict { print-color-adjust: exact; } }
+@media print { html { font-size: 10pt; } body { max-width: none; padding: 0; } h2 { break-after: avoid; }
+  tr { break-inside: avoid; } figure img { max-width: 14cm; } .verdict { print-color-adjust: exact; } }
 """.strip()
 
 

@@ -119,7 +119,7 @@ def convergence_picture(table: Table) -> str:
             f"to {number(float(residual[-1]))} at {number(int(arrays['trace_applications'][-1]))} applications."
         ),
         caption=(
-            "Each step brings the matrix closer to the measurements. White and grey bands are stages: first a run "
+            "What each step left unexplained. White and grey bands are stages: first a run "
             "with more rank than needed, which shows what rank there is, then fits of the ranks around it, last a fit "
             "of the rank chosen to all measurements, held-out ones too. Where the fitted curve falls and the held-out "
             "one does not, the matrix learns noise."

@@ -18,6 +18,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.sensing.rank_one import PairedRankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
@@ -131,6 +132,22 @@ def compared(
         errors.append(truth.dense_error(step.matrix))
         status = Status.CONVERGED if step.residual <= _LEAST_SQUARES_TOLERANCE else Status.OUT_OF_BUDGET
     yield "least-squares", Way(np.array(applications), np.array(errors), str(status))
+
+
+def informed_error(
+    operator: PairedRankOneSensing, sketches: Float[Tensor, " n"], truth: Truth, *, rank: int, budget: int, tell: Tell
+) -> float:
+    """The error of a fit of a rank that begins at the best matrix of that rank, which only the truth tells.
+
+    It is what the sketches leave open, however well one searches.
+    """
+    objective = SensingObjective(Problem(operator, sketches))
+    best = LowRank(truth.vectors[:, :rank], torch.diag(truth.values[:rank])).to(dtype=operator.dtype)
+    relayed = relay(tell, "for comparison, a fit begun at the truth", budget)
+    stop = Stop(stagnation=2, gain=1e-3, max_applications=budget, callback=relayed)
+    result = solve(objective, GaussNewton(), objective.from_user(best), stop=stop)
+    raise_if_interrupted(result.status)
+    return float(truth.error(result.matrix))
 
 
 def _spectral_start(objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
