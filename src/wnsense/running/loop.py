@@ -139,9 +139,11 @@ def solve(
         snapshot, status = saved
     try:
         while status is None:
-            if run.must_look(snapshot):
+            regular = run.is_regular(snapshot)
+            if regular or run.is_last(snapshot):
                 progress = run.progress(snapshot)
-                snapshot = run.noted(snapshot, progress)
+                if regular:
+                    snapshot = run.noted(snapshot, progress)
                 status = run.stop.verdict(progress, snapshot.steps - snapshot.best_step)
                 if status is not None:
                     break
@@ -155,10 +157,10 @@ def solve(
         if recorder is not None:
             recorder.save(snapshot, None)
         return run.result(snapshot, Status.INTERRUPTED)
-    result = run.result(snapshot, status)
     if recorder is not None:
+        # Before the last row, which a run that goes on with a larger budget would not have.
         recorder.save(snapshot, status)
-    return result
+    return run.result(snapshot, status)
 
 
 @dataclass(frozen=True)
@@ -172,13 +174,16 @@ class _Run:
     applications_before: int
     seconds_before: float
 
-    def must_look(self, snapshot: Snapshot[S]) -> bool:
-        """Whether this step is one at which the residual is asked for."""
+    def is_regular(self, snapshot: Snapshot[S]) -> bool:
+        """Whether this step is one at which the residual is asked for, whatever the budget."""
         every = self.stop.check_every
         if every is None:
             every = 1 if self.objective.problem.operator.device.type == "cpu" else _GPU_CHECK_EVERY
-        limit = self.stop.max_steps
-        return snapshot.steps % every == 0 or (limit is not None and snapshot.steps >= limit)
+        return snapshot.steps % every == 0
+
+    def is_last(self, snapshot: Snapshot[S]) -> bool:
+        """Whether no step is left."""
+        return self.stop.max_steps is not None and snapshot.steps >= self.stop.max_steps
 
     def progress(self, snapshot: Snapshot[S]) -> Progress:
         """Where the run is; asks the device."""

@@ -49,7 +49,8 @@ def read_table(path: Path) -> Table:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name != _HEADER}
-            header = json.loads(file[_HEADER].tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            header = dict(json.loads(file[_HEADER].tobytes()))
+    # NumPy and zipfile have many ways to say that a file is damaged or something else altogether.
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"needed a file written by wnsense at {path}, got: {error}; run again without it") from error
     return Table(header, arrays)
