@@ -1,6 +1,7 @@
 """Pictures show what the table says, belong to nobody's global state, and can be told apart without colour."""
 
 import io
+import runpy
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +15,7 @@ from matplotlib.image import imread
 from picture_tables import demo_table, recovery_table
 from wnsense.checks import InputError
 from wnsense.figures import demo, recovery, style
+from wnsense.running.tables import write_table
 
 RECOVERY_PICTURES = [recovery.convergence, recovery.spectrum, recovery.rank_choice]
 DEMO_PICTURES = [demo.eigen_images, demo.errors, demo.spectra, demo.readme_picture]
@@ -181,3 +183,11 @@ def test_the_picture_of_the_readme_is_1600_pixels_wide(tmp_path):
     assert imread(path).shape[1] == 1600
     with pytest.raises(InputError, match="a place to write"):
         demo.write_readme_picture(demo_table(), path / "below-a-file.png")
+
+
+def test_the_picture_of_the_readme_is_made_by_one_command(tmp_path, monkeypatch):
+    table, path = tmp_path / "demo.npz", tmp_path / "demo.png"
+    write_table(table, demo_table())
+    monkeypatch.setattr("sys.argv", ["demo", str(table), str(path)])
+    runpy.run_path(demo.__file__, run_name="__main__")
+    assert imread(path).shape[1] == 1600

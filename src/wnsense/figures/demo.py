@@ -1,6 +1,7 @@
 """The covariance demo in pictures, from the table that `run_demo()` makes."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from wnsense.figures.style import (
     new_figure,
     whole_numbers,
 )
-from wnsense.running.tables import Table
+from wnsense.running.tables import Table, read_table
 
 EIGENVALUE = "eigenvalue [brightness²]"
 # The picture of the README: shown at half its width, so that it is sharp on fine screens.
@@ -67,6 +68,10 @@ def readme_picture(table: Table) -> Figure:
 
 def write_readme_picture(table: Table, path: Path | str) -> None:
     """Write `readme_picture` as a PNG 1600 pixels wide, to be shown at 800.
+
+    After `make demo`, the picture of the README is made anew by
+
+        python -m wnsense.figures.demo demo/demo.npz docs/images/demo.png
 
     Raises:
         InputError: When the place cannot be written.
@@ -182,3 +187,7 @@ def method_names(table: Table) -> list[str]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
+
+
+if __name__ == "__main__":
+    write_readme_picture(read_table(Path(sys.argv[1])), sys.argv[2])

@@ -110,7 +110,7 @@ def run_demo(
     truth = Truth.of(images)
     rank = recovery.rank
     ways = dict(compared(operator, sketches, truth, rank=rank, seed=seed, budget=budget, tell=tell))
-    informed = informed_error(operator, sketches, truth, rank=rank, budget=budget // 2, tell=tell)
+    informed = informed_error(operator, sketches, truth, rank=rank, budget=budget, tell=tell)
     found = _table(truth, recovery, ways, side)
     more = {
         "images": len(images),
