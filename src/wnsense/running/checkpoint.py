@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError
+from wnsense.running.layout import laid_out
 from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
 from wnsense.running.tables import Table, read_table, write_table
@@ -201,5 +202,5 @@ def _unflatten(cls: type[Any], arrays: Mapping[str, np.ndarray], device: torch.d
         elif hint in {int, float}:
             values[part.name] = hint(arrays[part.name])
         else:
-            values[part.name] = torch.from_numpy(arrays[part.name].copy()).to(device)
+            values[part.name] = laid_out(torch.from_numpy(arrays[part.name].copy()).to(device))
     return cls(**values)

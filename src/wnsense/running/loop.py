@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from wnsense.running.layout import settled
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Row, Trace
@@ -133,7 +134,7 @@ def solve(
     saved = recorder.load() if recorder is not None else None
     if saved is None:
         began = time.perf_counter()
-        state = solver.start(objective, start)
+        state = settled(solver.start(objective, start))
         snapshot, status = Snapshot(state, seconds=time.perf_counter() - began), None
     else:
         snapshot, status = saved
@@ -150,7 +151,7 @@ def solve(
             if recorder is not None and recorder.due():
                 recorder.save(snapshot, None)
             began = time.perf_counter()
-            state = solver.step(objective, snapshot.state)
+            state = settled(solver.step(objective, snapshot.state))
             spent = time.perf_counter() - began
             snapshot = replace(snapshot, state=state, steps=snapshot.steps + 1, seconds=snapshot.seconds + spent)
     except KeyboardInterrupt:

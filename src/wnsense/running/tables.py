@@ -47,7 +47,8 @@ def read_table(path: Path) -> Table:
         InputError: When the file is missing, cut short, or not a table of this library.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy forgets to close what it cannot read.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name != _HEADER}
             header = dict(json.loads(file[_HEADER].tobytes()))
     # NumPy and zipfile have many ways to say that a file is damaged or something else altogether.
