@@ -18,8 +18,14 @@ ENSEMBLES: dict[str, tuple[wn.Kind, Draw]] = {
     "Gaussian psd": (wn.Kind.PSD, lambda n, g: wn.GaussianSensing.draw(n, M, generator=g)),
     "raw rank-one psd": (wn.Kind.PSD, lambda n, g: wn.RankOneSensing.draw(n, M, generator=g)),
     "paired rank-one psd": (wn.Kind.PSD, lambda n, g: wn.PairedRankOneSensing.draw(n, M, generator=g)),
-    "Gaussian symmetric": (wn.Kind.SYMMETRIC, lambda n, g: wn.GaussianSensing.draw(n, M, kind="symmetric", generator=g)),
-    "Gaussian hermitian": (wn.Kind.HERMITIAN, lambda n, g: wn.GaussianSensing.draw(n, M, kind="hermitian", generator=g)),
+    "Gaussian symmetric": (
+        wn.Kind.SYMMETRIC,
+        lambda n, g: wn.GaussianSensing.draw(n, M, kind="symmetric", generator=g),
+    ),
+    "Gaussian hermitian": (
+        wn.Kind.HERMITIAN,
+        lambda n, g: wn.GaussianSensing.draw(n, M, kind="hermitian", generator=g),
+    ),
     "Gaussian rectangular": (
         wn.Kind.RECTANGULAR,
         lambda n, g: wn.GaussianSensing.draw(n, (M, M), kind="rectangular", generator=g),
@@ -42,13 +48,16 @@ def recovered(given: wn.Problem, seed: int, max_rank: int | None = None) -> wn.R
 
 def exact_rows(seeds: int) -> list[list[object]]:
     """Noiseless problems with six times m r_A measurements."""
-    rows: list[list[object]] = [["ensemble", "kappa", "max_rank", "exact rank and error <= 1e-8", "worst error", "median applications"]]
+    rows: list[list[object]] = [
+        ["ensemble", "kappa", "max_rank", "exact rank and error <= 1e-8", "worst error", "median applications"]
+    ]
     for name in ENSEMBLES:
         for condition in (1.0, 100.0, 1e4):
             for bound in (None, RANK):
                 runs = [recovered(problem(name, condition, seed), seed, bound) for seed in range(seeds)]
                 good = sum(
-                    run.status == wn.Status.CONVERGED and run.rank == RANK and (run.relative_error or 0.0) <= 1e-8 for run in runs
+                    run.status == wn.Status.CONVERGED and run.rank == RANK and (run.relative_error or 0.0) <= 1e-8
+                    for run in runs
                 )
                 worst = max(run.relative_error or 0.0 for run in runs)
                 applications = statistics.median(run.applications for run in runs)
@@ -114,7 +123,9 @@ def main() -> None:
     torch.set_num_threads(1)
     setting = f"m={M}, r_A={RANK}, n={N}, {options.seeds} seeds"
     show("recovery_exact", f"recover() without settings: {setting}", exact_rows(options.seeds), write=options.write)
-    show("recovery_refusals", f"Problems without an answer: {setting}", refusal_rows(options.seeds), write=options.write)
+    show(
+        "recovery_refusals", f"Problems without an answer: {setting}", refusal_rows(options.seeds), write=options.write
+    )
     show("recovery_noise", f"1% noise, kappa 10: {setting}", noise_rows(options.seeds), write=options.write)
 
 

@@ -1,0 +1,199 @@
+"""The commands and their options."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from wnsense.cli.options import (
+    CheckOptions,
+    DemoOptions,
+    Ensemble,
+    Options,
+    Precision,
+    RecoverOptions,
+    SimulateOptions,
+    Spectrum,
+    Unknown,
+)
+
+EXIT_BAD_INPUT = 2
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ProblemFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PROBLEM",
+        help="A .npz or MATLAB .mat file holding y and one of: matrices, svec, vectors, vectors with vectors_minus.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="What everything random is drawn from.")]
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The program `wnsense`: ends the process with the exit code of the command."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = app(words, prog_name="wnsense", standalone_mode=False)
+    except typer.TyperException as error:
+        line = " ".join(error.format_message().split()).rstrip(".")
+        typer.echo(f"wnsense: {line}; {_help_command(words)} tells more", err=True)
+        code = EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        typer.echo("wnsense: interrupted", err=True)
+        code = 130
+    sys.exit(code)
+
+
+def _help_command(words: list[str]) -> str:
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    return f"wnsense {words[0]} --help" if words and words[0] in known else "wnsense --help"
+
+
+def _execute(options: Options) -> NoReturn:
+    # Imported now and not above: torch takes seconds, which nobody should wait for --help.
+    execute: Callable[[Options], int] = importlib.import_module("wnsense.cli.commands").execute
+    raise typer.Exit(execute(options))
+
+
+@app.callback(invoke_without_command=True)
+def wnsense(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Recover a low-rank matrix from linear measurements when nobody knows its rank.
+
+    Begin with `wnsense demo`, or with `wnsense simulate --out problem.npz` and `wnsense recover problem.npz`.
+    """
+    if version:
+        typer.echo(f"wnsense {metadata.version('wnsense')}")
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Exit codes: 0 converged or at the noise floor; 2 bad input; 3 finished without converging; 130 interrupted."
+)
+def recover(
+    problem: ProblemFile,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where to write result.npz, result.json and report.html, and a checkpoint when interrupted. "
+            "Without it only the summary is shown and nothing is written.",
+        ),
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="A bound on the rank returned. Nobody need know the rank.")] = None,
+    noise_level: Annotated[
+        float | None,
+        typer.Option(help="||noise|| / ||y|| where it is known (0.01 is 1%), in place of the one in the file."),
+    ] = None,
+    solver: Annotated[str, typer.Option(help="preconditioned-wn, wn, gd or gauss-newton.")] = "preconditioned-wn",
+    max_applications: Annotated[
+        int | None, typer.Option(help="A budget in applications of the operator or its adjoint.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="A budget in seconds.")] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="The relative residual at which the answer counts as exact: 1e-10, or 1e-5 with --dtype float32, "
+            "unless given."
+        ),
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            help="The fraction of measurements to hold out, from 0 to below 1: about a tenth unless given, and none "
+            "where the noise level is known."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, or a GPU such as cuda or cuda:1.")] = "cpu",
+    dtype: Annotated[Precision, typer.Option(help="The precision to compute in.")] = Precision.FLOAT64,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in DIR; give the options of that run again.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither summary nor progress.")] = False,
+) -> None:
+    """Recover the matrix of PROBLEM and say whether it can be trusted.
+
+    Ctrl-C stops the run; with --out a checkpoint is kept and the command that goes on from it is shown.
+    """
+    _execute(
+        RecoverOptions(
+            problem=problem,
+            out=out,
+            rank=rank,
+            noise_level=noise_level,
+            solver=solver,
+            max_applications=max_applications,
+            max_seconds=max_seconds,
+            tolerance=tolerance,
+            holdout=holdout,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            resume=resume,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command(epilog="Exit codes: 0 usable; 2 bad input; 3 the adjoint is wrong.")
+def check(problem: ProblemFile, *, seed: Seed = 0) -> None:
+    """Look at PROBLEM without solving it: its operator, its measurements, and the ranks that can be hoped for."""
+    _execute(CheckOptions(problem, seed))
+
+
+@app.command()
+def simulate(
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, .npz or .mat.", show_default=False)],
+    ensemble: Annotated[
+        Ensemble,
+        typer.Option(
+            help="What measures: gaussian, <M, Z> of Gaussian matrices; rank-one, a^T Z a, or paired, "
+            "a^T Z a - b^T Z b, of Gaussian vectors."
+        ),
+    ] = Ensemble.GAUSSIAN,
+    size: Annotated[int, typer.Option(help="The matrix is SIZE x SIZE.")] = 50,
+    rank: Annotated[int, typer.Option(help="Its rank.")] = 3,
+    condition: Annotated[float, typer.Option(help="Its largest eigenvalue over the smallest nonzero one.")] = 10.0,
+    spectrum: Annotated[
+        Spectrum, typer.Option(help="Eigenvalues evenly spaced (linear) or in equal ratios (geometric).")
+    ] = Spectrum.LINEAR,
+    measurements: Annotated[
+        int | None, typer.Option(help="How many measurements: 6 x SIZE x RANK unless given.")
+    ] = None,
+    noise: Annotated[
+        float, typer.Option(help="The noise's standard deviation over the root mean square of the measurements.")
+    ] = 0.0,
+    kind: Annotated[
+        Unknown, typer.Option(help="Positive semidefinite, or symmetric with every second eigenvalue negative.")
+    ] = Unknown.PSD,
+    seed: Seed = 0,
+) -> None:
+    """Draw a random low-rank matrix, measure it, and write a problem file with the truth in it."""
+    _execute(SimulateOptions(out, ensemble, size, rank, condition, spectrum, measurements, noise, kind, seed))
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the table and the page.")] = Path("demo"),
+    seed: Seed = 0,
+) -> None:
+    """Recover the covariance of handwritten digits from random sketches, and write a page that shows how."""
+    _execute(DemoOptions(out, seed))

@@ -1,0 +1,93 @@
+"""`wnsense check`: what can be said of a problem file without solving it."""
+
+import torch
+
+from wnsense.cli.inputs import require_seed
+from wnsense.cli.options import CheckOptions
+from wnsense.cli.terminal import display, say
+from wnsense.sensing.files import read_problem
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.probes import check_operator
+from wnsense.sensing.problem import Problem
+from wnsense.sensing.rank_one import RankOneSensing
+
+EXIT_WRONG_OPERATOR = 3
+
+# One number that makes up this much of ||y||^2 decides every fit.
+_DOMINANT = 0.5
+# How much more the truth may miss than the noise level says, and than rounding explains.
+_SURPLUS, _ROUNDING = 2.0, 1e-6
+
+
+def check(options: CheckOptions) -> int:
+    """Probe the operator, look at the measurements, and say what was found; returns the exit code.
+
+    Raises:
+        InputError: When the file cannot be used.
+    """
+    require_seed(options.seed)
+    with display(f"reading {options.problem}") as shown:
+        loaded = read_problem(options.problem)
+        shown.stage("probing the operator")
+        problem = loaded.problem
+        report = check_operator(problem.operator, seed=options.seed)
+    say(str(report))
+    for sentence in (*_counting(problem), *_measurements(problem), *_truth(problem)):
+        say(sentence)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}", style="yellow")
+    return 0 if report.passed else EXIT_WRONG_OPERATOR
+
+
+def _counting(problem: Problem) -> list[str]:
+    """The ranks that counting alone rules out, where it does."""
+    operator = problem.operator
+    limit = min(operator.shape)
+    ranks = [rank for rank in range(1, limit + 1) if operator.degrees_of_freedom(rank) <= operator.count]
+    if len(ranks) == limit:
+        return []
+    above = len(ranks) + 1
+    unknowns = f"rank {above} has {operator.degrees_of_freedom(above):,} degrees of freedom"
+    if not ranks:
+        return [f"So few determine no matrix at all: {unknowns}."]
+    return [f"No method finds a rank above {len(ranks)} from so few: {unknowns}."]
+
+
+def _measurements(problem: Problem) -> list[str]:
+    """Whether y looks like measurements."""
+    y = problem.measurements
+    squares = y.square()
+    size = float(squares.mean().sqrt())
+    largest = int(squares.argmax())
+    sentences = [f"The measurements have a root mean square of {size:.3g}, the largest is {float(y[largest]):.3g}."]
+    share = float(squares[largest] / squares.sum())
+    if len(y) > 1 and share > _DOMINANT:
+        sentences.append(f"Number {largest} of them, from 0, makes up {share:.0%} of ||y||^2: is it an outlier?")
+    if len(y) > 1 and bool((y == y[0]).all()):
+        sentences.append("They are all the same number, which random measurements never are.")
+    if problem.operator.kind is Kind.PSD and isinstance(problem.operator, RankOneSensing):
+        negative = int((y < 0).sum())
+        if negative:
+            sentences.append(
+                f"{negative:,} of them are negative, which a^T Z a is for no positive semidefinite Z: that is noise, a "
+                "background subtracted, or an unknown that is symmetric only (say kind = symmetric in the file)."
+            )
+    if problem.noise_level:
+        sentences.append(f"The file says that their noise is {problem.noise_level:.2g} of ||y||.")
+    return sentences
+
+
+def _truth(problem: Problem) -> list[str]:
+    """Whether the truth in the file is what was measured."""
+    if problem.truth is None:
+        return []
+    y = problem.measurements
+    missed = torch.linalg.vector_norm(problem.operator.measure(problem.truth) - y) / torch.linalg.vector_norm(y)
+    relative = float(missed)
+    sentence = (
+        f"The truth in the file, of rank {problem.truth.rank()}, misses the measurements by {relative:.1e} of ||y||"
+    )
+    if problem.noise_level is not None and relative > _SURPLUS * problem.noise_level + _ROUNDING:
+        sentence += f", where the noise level says {problem.noise_level:.1e}: do they belong together?"
+        return [sentence]
+    return [f"{sentence}."]

@@ -1,0 +1,33 @@
+"""What each command does: it runs, and its trouble becomes one line and an exit code."""
+
+from wnsense.checks import InputError
+from wnsense.cli.app import EXIT_BAD_INPUT
+from wnsense.cli.checking import check
+from wnsense.cli.demonstrating import demo
+from wnsense.cli.interrupts import EXIT_INTERRUPTED
+from wnsense.cli.options import CheckOptions, DemoOptions, Options, RecoverOptions
+from wnsense.cli.recovering import recover
+from wnsense.cli.simulating import simulate
+from wnsense.cli.terminal import complain
+
+
+def execute(options: Options) -> int:
+    """Run the command that the options are of; returns the exit code."""
+    try:
+        return _run(options)
+    except InputError as error:
+        complain(str(error))
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+
+
+def _run(options: Options) -> int:
+    if isinstance(options, RecoverOptions):
+        return recover(options)
+    if isinstance(options, CheckOptions):
+        return check(options)
+    if isinstance(options, DemoOptions):
+        return demo(options)
+    return simulate(options)

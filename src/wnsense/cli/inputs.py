@@ -1,0 +1,45 @@
+"""What the command line must look at before the work is done and not after."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from wnsense.checks import InputError, require
+
+_SEEDS = 2**32
+
+
+def require_writable(directory: Path, names: Iterable[str]) -> None:
+    """Make sure that files can be written into a directory, and leave everything as it was.
+
+    Args:
+        directory: The directory; it need not exist.
+        names: The files that are to be written there.
+
+    Raises:
+        InputError: When they cannot be.
+    """
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"needed a directory to write to, got {directory}: {error.strerror}; name one that you can write"
+        ) from error
+    finally:
+        for place in missing:
+            if place.is_dir():
+                place.rmdir()
+    for name in names:
+        require(not (directory / name).is_dir(), f"a place for the file {directory / name}", "a directory of that name")
+
+
+def require_seed(seed: int) -> None:
+    """Make sure that every generator takes a seed.
+
+    Raises:
+        InputError: When one would not.
+    """
+    require(0 <= seed < _SEEDS, f"--seed from 0 to {_SEEDS - 1}", seed)

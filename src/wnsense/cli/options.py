@@ -1,0 +1,101 @@
+"""What was asked for on the command line; plain values, so that `--help` needs no numerical library."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+
+class Ensemble(StrEnum):
+    """The measurements that `simulate` can draw."""
+
+    GAUSSIAN = "gaussian"
+    RANK_ONE = "rank-one"
+    PAIRED = "paired"
+
+
+class Spectrum(StrEnum):
+    """The shapes of spectrum that `simulate` can draw."""
+
+    LINEAR = "linear"
+    GEOMETRIC = "geometric"
+
+
+class Unknown(StrEnum):
+    """The kinds of unknown that a problem file can hold."""
+
+    PSD = "psd"
+    SYMMETRIC = "symmetric"
+
+
+class Precision(StrEnum):
+    """The dtypes that a file's numbers can be computed in."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True)
+class RecoverOptions:
+    """Of `wnsense recover`; what each means is said in its help."""
+
+    problem: Path
+    out: Path | None = None
+    rank: int | None = None
+    noise_level: float | None = None
+    solver: str = "preconditioned-wn"
+    max_applications: int | None = None
+    max_seconds: float | None = None
+    tolerance: float | None = None
+    holdout: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    dtype: Precision = Precision.FLOAT64
+    resume: bool = False
+    quiet: bool = False
+
+    def words(self) -> list[str]:
+        """What to type for these options, the command's name included and defaults left out."""
+        # A name like an option's would be taken for one.
+        name = f"./{self.problem}" if str(self.problem).startswith("-") else str(self.problem)
+        words = ["recover", name]
+        for option in fields(self)[1:]:
+            value: object = getattr(self, option.name)
+            if value != option.default:
+                words.append(f"--{option.name.replace('_', '-')}")
+                words += [] if value is True else [str(value)]
+        return words
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Of `wnsense check`."""
+
+    problem: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """Of `wnsense simulate`."""
+
+    out: Path
+    ensemble: Ensemble
+    size: int
+    rank: int
+    condition: float
+    spectrum: Spectrum
+    measurements: int | None
+    noise: float
+    kind: Unknown
+    seed: int
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Of `wnsense demo`."""
+
+    out: Path
+    seed: int
+
+
+Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions

@@ -1,0 +1,83 @@
+"""The command line as a process of its own: pipes, signals from outside, and commands pasted into a shell."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Whatever moves a cursor or colours text; a line's end is none of it.
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x9b]")
+
+# The program, which after a few steps says so and waits for a signal; it listens even where its parents ignore Ctrl-C.
+_WAITING = f"""#!{sys.executable}
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from wnsense.cli import main, terminal
+def wait(self, progress):
+    if progress.step == 3:
+        os.write(1, b"under way\\n")
+        time.sleep(60)
+if "--resume" not in sys.argv:
+    terminal.Display.show = wait
+main()
+"""
+
+
+def start(*words: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    """Start a command with the tests' Python first in its PATH, in a shell's worst mood for a program that is piped."""
+    environment = os.environ | {
+        "PATH": f"{cwd}{os.pathsep}{os.environ.get('PATH', '')}",
+        "OMP_NUM_THREADS": "1",
+        "FORCE_COLOR": "1",
+        "PYTHONWARNINGS": "error",
+    }
+    pipe = subprocess.PIPE
+    # The words are the tests' own.
+    return subprocess.Popen(words, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    F, vectors = rng.standard_normal((20, 2)), rng.standard_normal((300, 20))
+    path = tmp_path / "it's a problem.npz"
+    np.savez(path, y=((vectors @ F) ** 2).sum(1), vectors=vectors)
+    return path
+
+
+def test_piped_output_has_no_control_characters(problem):
+    with start(sys.executable, "-m", "wnsense", "recover", problem, cwd=problem.parent) as running:
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (0, "")
+    assert "converged" in out
+    assert not CONTROL.search(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_leaves_a_checkpoint_and_a_command_that_a_shell_takes(problem, number):
+    here = problem.parent
+    program = here / "wnsense"
+    program.write_text(_WAITING)
+    program.chmod(0o755)
+    with start("wnsense", "recover", problem.name, "--out", "my results", cwd=here) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "under way\n"
+        running.send_signal(number)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, "")
+    assert [path.name for path in (here / "my results").iterdir()] == ["checkpoint.npz"]
+    [told, command] = err.splitlines()
+    assert told.startswith("wnsense: interrupted")
+    assert command.startswith("wnsense recover ")
+
+    with start("sh", "-c", command, cwd=here) as resumed:
+        out, err = resumed.communicate(timeout=60)
+    assert (resumed.returncode, err) == (0, "")
+    assert "converged" in out
+    written = sorted(path.name for path in (here / "my results").iterdir())
+    assert written == ["report.html", "result.json", "result.npz"]
