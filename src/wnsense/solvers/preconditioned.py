@@ -104,8 +104,8 @@ def _damped_inverse(
 ) -> Inexact[Tensor, "*batch r r"]:
     """Theta^H (Theta Theta^H + lambda^2 I)^{-1}: the inverse, without what lies below lambda.
 
-    The least-squares solution of [Theta; lambda I] P = [I; 0], by QR: nothing is squared, and a device is not waited for
-    as a spectral decomposition would.
+    The least-squares solution of [Theta; lambda I] P = [I; 0], by QR: nothing is squared, and no device is waited for,
+    as it would be for a spectral decomposition.
     """
     identity = torch.eye(Theta.shape[-1], dtype=Theta.dtype, device=Theta.device)
     # A surplus direction of an exact answer is 0/0, and stays where it is.
