@@ -107,7 +107,7 @@ def test_many_interruptions_change_nothing(run, problem, tmp_path, signals):
     assert run("recover", problem, "--out", whole, *options)[0] == 0
     signals(5)
     resume: list[str] = []
-    for _ in range(60):
+    for _ in range(600):
         code, _, _ = run("recover", problem, "--out", parts, *options, *resume)
         if code == 0:
             break
