@@ -118,6 +118,18 @@ def test_many_interruptions_change_nothing(run, problem, tmp_path, signals):
     assert_same_results(whole, parts)
 
 
+def test_spent_budget_goes_on_with_the_command_that_was_shown(run, problem, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run("recover", problem, "--out", whole)[0] == 0
+    code, out, _ = run("recover", problem, "--out", parts, "--max-applications", "30")
+    assert code == 3
+    assert (parts / "checkpoint.npz").exists()
+    words = shlex.split(out.splitlines()[-1])
+    assert run(*words[words.index("recover") :])[0] == 0
+    assert_same_results(whole, parts)
+    assert names(parts) == ["report.html", "result.json", "result.npz"]
+
+
 def test_resume_command_repeats_the_options_that_were_typed(run, problem, tmp_path, signals):
     awkward = tmp_path / "it's a problem; really.npz"
     awkward.write_bytes(problem.read_bytes())

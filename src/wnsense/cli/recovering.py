@@ -64,8 +64,8 @@ def recover(options: RecoverOptions) -> int:
     if options.out is not None and not options.quiet:
         say(f"  written to {options.out}: {', '.join(_RESULTS)}")
         if recovery.status is Status.OUT_OF_BUDGET:
-            say("  a larger budget goes on from there:")
-            say_command(_resume_command(options))
+            say("  go on, with a larger budget or none:")
+            say_command(_resume_command(dataclasses.replace(options, max_applications=None, max_seconds=None)))
     return 0 if recovery.status.is_success else EXIT_NOT_CONVERGED
 
 
