@@ -77,10 +77,12 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
 def improvement_score(objective: SensingObjective, before: Evaluation, after: Evaluation) -> float:
     """How surely `after` predicts the held-out rows better than `before`.
 
-    The mean paired difference of squared misses over its standard error; infinite when there is no spread.
+    The mean paired difference of absolute misses over its standard error; infinite when there is no spread. Squares
+    would let a few rows that measure much decide, as quadratic measurements have them: one large miss could hide that
+    nearly all others shrink.
     """
     held = _held(objective)
-    difference = before.residual[held].square() - after.residual[held].square()
+    difference = before.residual[held].abs() - after.residual[held].abs()
     mean = float(difference.mean())
     error = float(difference.std(unbiased=True)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
     if error == 0:

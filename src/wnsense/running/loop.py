@@ -131,13 +131,10 @@ def solve(
         objective.calibration.applications if applications_before is None else applications_before,
         seconds_before,
     )
-    saved = recorder.load() if recorder is not None else None
-    if saved is None:
-        began = time.perf_counter()
-        state = settled(solver.start(objective, start))
-        snapshot, status = Snapshot(state, seconds=time.perf_counter() - began), None
-    else:
-        snapshot, status = saved
+    snapshot, status = _beginning(objective, solver, start, recorder)
+    if status is not None:
+        # All of it is kept already: to save it again would drop the runs that a journal holds after it.
+        return run.result(snapshot, status)
     try:
         while status is None:
             regular = run.is_regular(snapshot)
@@ -162,6 +159,18 @@ def solve(
         # Before the last row, which a run that goes on with a larger budget would not have.
         recorder.save(snapshot, status)
     return run.result(snapshot, status)
+
+
+def _beginning(
+    objective: SensingObjective, solver: Solver[S], start: LowRank, recorder: Recorder[S] | None
+) -> tuple[Snapshot[S], Status | None]:
+    """What the recorder holds, or else the start."""
+    saved = recorder.load() if recorder is not None else None
+    if saved is not None:
+        return saved
+    began = time.perf_counter()
+    state = settled(solver.start(objective, start))
+    return Snapshot(state, seconds=time.perf_counter() - began), None
 
 
 @dataclass(frozen=True)
