@@ -37,8 +37,7 @@ def start(*words: str | Path, cwd: Path) -> subprocess.Popen[str]:
         "PYTHONWARNINGS": "error",
     }
     pipe = subprocess.PIPE
-    # The words are the tests' own.
-    return subprocess.Popen(words, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
+    return subprocess.Popen(words, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.fixture

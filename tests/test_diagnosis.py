@@ -376,7 +376,7 @@ def test_an_improvement_is_scored_by_its_paired_differences():
     shared, own = normal(200, rng=rng), 0.1 * normal(200, rng=rng)
     before, after = predicting(objective, y + shared + 0.3), predicting(objective, y + shared + own)
     held = fitted == 0
-    gain = (before.residual.square() - after.residual.square())[held]
+    gain = (before.residual.abs() - after.residual.abs())[held]
     expected = stats.ttest_1samp(gain.numpy(), 0).statistic
     assert improvement_score(objective, before, after) == pytest.approx(expected)
     assert improvement_score(objective, after, before) == pytest.approx(-expected)

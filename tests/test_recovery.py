@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import statistics
 import types
 from collections.abc import Callable
@@ -506,8 +507,34 @@ def test_an_indefinite_truth_is_not_recovered_as_psd(ensemble, values, noise):
     assert recovery.status != Status.CONVERGED
     # Nothing positive is closer than the positive part, and where that is nothing, there is nothing to find.
     best = float(truth.positive_part().distance(truth) / truth.norm())
-    assert recovery.relative_error >= best
+    assert recovery.relative_error >= best * (1 - 10 * EPS)
     assert recovery.status.is_success <= (max(values) > 0)
+
+
+@pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW], ids=["gaussian", "raw"])
+def test_a_negative_part_left_out_is_told(ensemble):
+    """A positive semidefinite answer to what need not be one comes with a warning, and with none otherwise."""
+    operator = ensemble.operator(500, 20, generator(0))
+    spectrum = torch.tensor((1.0, 0.5, -0.2), dtype=torch.float64)
+    truth = low_rank(20, 3, spectrum=spectrum, kind=Kind.SYMMETRIC, generator=generator(1))
+    recovery = recovered(Problem.measure(operator, truth, 0.01, generator=generator(2)))
+    assert recovery.status == Status.NO_LOW_RANK_FIT
+    [warning] = recovery.warnings
+    share = int(re.search(r"negative eigenvalue of (\d+)% of the largest", warning)[1])
+    # The back-projection of what is left is a noisy look at it.
+    assert 10 <= share <= 40
+    assert "kind symmetric" in warning
+    for seed in range(5):
+        assert recovered(small(ensemble, noise=0.1, seed=seed)).warnings == ()
+        assert recover(operator, normal(500, rng=generator(seed))).warnings == ()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_rank_that_was_not_allowed_but_fits_is_told(noise):
+    recovery = recovered(small(noise=noise), max_rank=1)
+    [warning] = recovery.warnings
+    assert "better than the largest rank allowed, 1:" in warning
+    assert not recovered(small(noise=noise), max_rank=2).warnings
 
 
 # ------------------------------------------------------------------------------------------------- extremes
@@ -777,7 +804,8 @@ def test_an_interrupted_recovery_has_what_there_was(tmp_path):
     assert late.relative_error < first.relative_error
     assert not list(tmp_path.iterdir())
     nothing = recovered(replace(problem, operator=Watched(problem.operator, Alarm(1))))
-    assert (nothing.status, nothing.rank, nothing.relative_error) == (Status.INTERRUPTED, 0, 1)
+    assert (nothing.status, nothing.rank) == (Status.INTERRUPTED, 0)
+    assert nothing.relative_error == pytest.approx(1, rel=10 * EPS)
 
 
 @interrupted_problems

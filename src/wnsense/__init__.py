@@ -13,7 +13,7 @@ from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy
 from wnsense.sensing.dense import DenseSensing, GaussianSensing
-from wnsense.sensing.files import read_problem, write_problem
+from wnsense.sensing.files import LoadedProblem, read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -21,6 +21,7 @@ from wnsense.sensing.probes import OperatorReport, check_operator
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
@@ -31,6 +32,7 @@ from wnsense.solvers.weight_norm import WeightNormalizedGD
 __version__ = version("wnsense")
 
 __all__ = [
+    "Calibration",
     "Checkpoint",
     "Columns",
     "DenseSensing",
@@ -40,6 +42,7 @@ __all__ = [
     "GradientDescent",
     "InputError",
     "Kind",
+    "LoadedProblem",
     "LowRank",
     "Operator",
     "OperatorReport",

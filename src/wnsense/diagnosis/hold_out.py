@@ -62,8 +62,8 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     fitted = (objective.fitted > 0) & (objective.calibration.row_scale > 0)
     target = objective.target
     regressors = [torch.ones_like(target)]
-    if objective.calibration.trace_direction is not None:
-        regressors.append(objective.problem.operator.traces())
+    if objective.calibration.traces is not None:
+        regressors.append(objective.calibration.traces)
     baseline_of = torch.stack(regressors, dim=-1)
     coefficients = torch.linalg.lstsq(baseline_of[fitted], target[fitted].unsqueeze(-1), driver="gelsd").solution
     baseline = (baseline_of[held] @ coefficients).squeeze(-1)

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Inexact
+from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal, symmetric_part
@@ -40,6 +40,27 @@ def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> in
     return max(1, int((at.point.singular_values() > threshold).sum()))
 
 
+def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: int, *, seed: int) -> tuple[float, int]:
+    """How negative what a psd point leaves unexplained is, over the point's largest eigenvalue, and the cost of asking.
+
+    0 where it does not stand out of the echo of the residual, with half as much again for safety: what noise makes
+    comes close to its bound.
+
+    Args:
+        objective: What is fitted, of a symmetric kind.
+        at: The point and its residual.
+        fitted: The number of rows fitted.
+        seed: Of the power method.
+    """
+    balanced = objective.calibration.balance(at.residual)
+    left, cost = _dominant_part(objective, balanced, 1, seed)
+    lowest = -float(left.eigenvalues().min())
+    misfit = float(torch.linalg.vector_norm(balanced))
+    threshold = 1.5 * echo_level(objective.problem.operator, fitted) * misfit
+    largest = float(at.point.singular_values().max())
+    return (lowest / largest if lowest > threshold and largest > 0 else 0.0), cost
+
+
 def largest_rank(operator: Operator, limit: float) -> int:
     """The largest rank whose degrees of freedom are at most a limit; 0 when rank 1 has more."""
     rank = 0
@@ -59,10 +80,23 @@ def residual_directions(objective: SensingObjective, at: Evaluation, width: int,
     It is the direction in which the misfit falls fastest among matrices of that rank: what to add to a point whose rank
     is to grow. For kind psd only the positive part is kept. At the point 0 it is the spectral start.
     """
+    # The residual balanced anew: the point may have been evaluated by an objective that weights it otherwise.
+    found, cost = _dominant_part(objective, objective.calibration.balance(at.residual), width, seed)
+    if objective.kind is Kind.PSD:
+        found = found.positive_part()
+    return found.truncate(min(width, found.width)), cost
+
+
+def _dominant_part(
+    objective: SensingObjective, balanced: Float[Tensor, " n"], width: int, seed: int
+) -> tuple[LowRank, int]:
+    """The dominant part of -R for a balanced residual, a few columns wider than asked for, and its cost.
+
+    Those columns make the power method converge on the ones asked for.
+    """
     operator = objective.problem.operator
-    v = -objective.calibration.balance_transpose(at.balanced)
+    v = -objective.calibration.balance_transpose(balanced)
     generator = torch.Generator().manual_seed(seed)
-    # A few more columns than asked for make the power method converge on those asked for.
     columns = min(width + 4, *operator.shape)
     shape = (operator.shape[1], columns)
     V = random_normal(shape, generator=generator, dtype=operator.dtype, device=operator.device)
@@ -71,13 +105,10 @@ def residual_directions(objective: SensingObjective, at: Evaluation, width: int,
             V = orthonormal_factor(V)
             image = operator.adjoint_times(v, V)
             previous, V = V, image
-        found = LowRank(previous, symmetric_part(previous.mH @ image))
-        if operator.kind is Kind.PSD:
-            found = found.positive_part()
-        return found.truncate(min(width, columns)), _POWER_STEPS
+        return LowRank(previous, symmetric_part(previous.mH @ image)), _POWER_STEPS
     U, V = _rectangular_power(operator, v, V)
     identity = torch.eye(columns, dtype=operator.dtype, device=operator.device)
-    return LowRank(U, identity, V).truncate(min(width, columns)), 2 * _POWER_STEPS
+    return LowRank(U, identity, V), 2 * _POWER_STEPS
 
 
 def _rectangular_power(

@@ -10,11 +10,17 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.diagnosis.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
-from wnsense.diagnosis.spectrum import echo_level, largest_rank, residual_directions, visible_rank
+from wnsense.diagnosis.spectrum import (
+    echo_level,
+    largest_rank,
+    missing_negative_part,
+    residual_directions,
+    visible_rank,
+)
 from wnsense.diagnosis.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
 from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
-from wnsense.recovery.search import RankSearch, second_order
+from wnsense.recovery.search import RankSearch, second_order, untilted
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
@@ -132,6 +138,7 @@ class _Recovering:
     seed: int
     search: RankSearch | None = None
     chosen: Evaluation | None = None
+    evidence: Evidence | None = None
     warnings: list[str] = field(default_factory=list)
 
     def recover(self, start: LowRank | None, holdout: float | None) -> Recovery:
@@ -149,6 +156,7 @@ class _Recovering:
             self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
             first = self._overparameterized(objective, start, working)
             status, rank = self._find(self.search, first)
+            status = self._warn(self.search, status, rank)
             point = self._final(self.search, rank)
         except KeyboardInterrupt:
             self.session.journal.write()
@@ -213,11 +221,12 @@ class _Recovering:
             rank, excluded = self.max_rank, search.is_better(self.max_rank, rank)
         operator = self.session.problem.operator
         at = self.chosen = search.fits[rank]
+        self.evidence = None if search.objective.fitted is None else held_out_evidence(search.objective, at)
         status = verdict(
             Findings(
                 exact=search.is_exact(rank),
                 residual=search.residual(at),
-                evidence=_evidence(search, at),
+                evidence=self.evidence,
                 noise_level=self.session.problem.noise_level or None,
                 allowance=search.noise_allowance(rank),
                 freedom=operator.degrees_of_freedom(rank),
@@ -230,13 +239,39 @@ class _Recovering:
         )
         return status, rank
 
+    def _warn(self, search: RankSearch, status: Status, rank: int) -> Status:
+        """Say in words what the status alone does not; the status that is left."""
+        if status is Status.CONVERGED:
+            return status
+        if search.objective.kind is Kind.PSD:
+            part, cost = missing_negative_part(search.objective, search.fits[rank], search.rows, seed=self.seed)
+            self.session.applications += cost
+            if part:
+                self.warnings.append(
+                    f"what is left unexplained has a negative eigenvalue of {part:.0%} of the largest, which no "
+                    "positive semidefinite matrix has; if the matrix may be indefinite, use kind symmetric"
+                )
+                if status is Status.REACHED_NOISE_FLOOR:
+                    # As with a rank shut out by the user's bound: what is left is known not to be noise.
+                    status = Status.NO_LOW_RANK_FIT
+        larger = [other for other in search.fits if other > rank]
+        if self.max_rank is not None and rank == self.max_rank and larger:
+            best = min(larger, key=lambda other: search.monitored(search.fits[other]))
+            if search.is_better(rank, best):
+                self.warnings.append(
+                    f"rank {best} predicts the measurements better than the largest rank allowed, {rank}: a relative "
+                    f"residual of {search.monitored(search.fits[best]):.2g} instead of "
+                    f"{search.monitored(search.fits[rank]):.2g}"
+                )
+        return status
+
     def _final(self, search: RankSearch, rank: int) -> LowRank:
         """Fit to all measurements, once the verdict no longer needs those held out; in the user's units."""
         problem, objective = self.session.problem, search.objective
         chosen = objective.to_user(search.fits[rank].point)
         if objective.fitted is None:
             return chosen
-        everything = SensingObjective(problem, None, self.seed)
+        everything = untilted(SensingObjective(problem, None, self.seed))
         self.session.applications += everything.calibration.applications
         stop = Stop(residual=self.tolerance / 10, stagnation=1, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
         solver = second_order(everything, rank, problem.operator.count)
@@ -264,7 +299,7 @@ class _Recovering:
             relative_residual=_relative_residual(problem, matrix),
             holdout_residual=None if search is None or at is None else search.held(at),
             relative_error=None if truth is None else float(relative_distance(matrix, truth)),
-            evidence=None if search is None or at is None else _evidence(search, at),
+            evidence=self.evidence,
             candidates=_candidates(search),
             trace=self.session.trace(),
             kind=operator.kind,
@@ -277,10 +312,6 @@ class _Recovering:
             seed=self.seed,
             warnings=tuple(self.warnings),
         )
-
-
-def _evidence(search: RankSearch, at: Evaluation) -> Evidence | None:
-    return None if search.objective.fitted is None else held_out_evidence(search.objective, at)
 
 
 def _candidates(search: RankSearch | None) -> tuple[Candidate, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wnsense.diagnosis.hold_out import improvement_score
 from wnsense.diagnosis.spectrum import residual_directions, significant_rank
@@ -40,6 +40,8 @@ class RankSearch:
         rows: The number of rows fitted.
         seed: Of the directions by which a fit grows.
         fits: The best fit of each rank.
+        refitted: The objective of second-order fits. Where their residual is compared with a known noise level it must
+            be that of plain least squares, so the trace direction is at its full weight; that costs a step more.
     """
 
     session: Session
@@ -48,15 +50,21 @@ class RankSearch:
     rows: int
     seed: int
     fits: dict[int, Evaluation] = field(default_factory=dict)
+    refitted: SensingObjective = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Choose what is refitted."""
+        known_noise = bool(self.objective.problem.noise_level)
+        self.refitted = untilted(self.objective) if known_noise else self.objective
 
     def swift(self, first: Evaluation, guess: int, bound: int) -> int:
         """The rank of the best fit: second-order fits where little is left to explain, first-order ones otherwise."""
         self.quick(guess, first.point)
         if self.is_exact(guess):
             return guess
-        little_left = self._monitored(self.fits[guess]) < _LITTLE
+        little_left = self.monitored(self.fits[guess]) < _LITTLE
         best = self._walk(guess, bound, self.quick if little_left else self.steady)
-        if not little_left and self._monitored(self.fits[best]) < _LITTLE:
+        if not little_left and self.monitored(self.fits[best]) < _LITTLE:
             self.quick(best, self.fits[best].point)
         return best
 
@@ -86,24 +94,31 @@ class RankSearch:
     def quick(self, rank: int, point: LowRank) -> None:
         """Second-order steps for as long as each at least halves the residual, or nearly so."""
         stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=0.4, max_steps=_REFIT_STEPS)
-        self._run(second_order(self.objective, rank, self.rows), rank, point, stop)
+        self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
 
     def steady(self, rank: int, point: LowRank) -> None:
         """First-order steps for as long as they help rows held out; fitting on would be fitting noise."""
         stop = Stop(residual=self.tolerance / 10, stagnation=6, gain=1e-2, max_steps=_REFIT_STEPS)
-        self._run(_STEADY, rank, point, stop)
+        self._run(self.objective, _STEADY, rank, point, stop)
 
     def thorough(self, rank: int, point: LowRank) -> None:
         """Second-order steps for as long as they help at all."""
         stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-2, max_steps=_REFIT_STEPS)
-        self._run(second_order(self.objective, rank, self.rows), rank, point, stop)
+        self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
 
-    def _run(self, solver: GaussNewton | PreconditionedWN, rank: int, point: LowRank, stop: Stop) -> None:
-        self._keep(rank, self.session.run(self.objective, solver, widened(point, rank), stop, f"rank {rank}"))
+    def _run(
+        self,
+        objective: SensingObjective,
+        solver: GaussNewton | PreconditionedWN,
+        rank: int,
+        point: LowRank,
+        stop: Stop,
+    ) -> None:
+        self._keep(rank, self.session.run(objective, solver, widened(point, rank), stop, f"rank {rank}"))
 
     def _keep(self, rank: int, at: Evaluation) -> None:
         known = self.fits.get(rank)
-        if known is None or self._monitored(at) < self._monitored(known):
+        if known is None or self.monitored(at) < self.monitored(known):
             self.fits[rank] = at
 
     # -- the walk -----------------------------------------------------------------------------------------------------
@@ -166,7 +181,8 @@ class RankSearch:
         held = self.objective.holdout_residual(at.residual)
         return None if held is None else float(held)
 
-    def _monitored(self, at: Evaluation) -> float:
+    def monitored(self, at: Evaluation) -> float:
+        """The relative residual that tells ranks apart: held out where there is such."""
         held = self.held(at)
         return self.residual(at) if held is None else held
 
@@ -181,7 +197,7 @@ class RankSearch:
         if self.objective.fitted is not None:
             operator = self.objective.problem.operator
             extra = operator.degrees_of_freedom(larger) - operator.degrees_of_freedom(rank)
-            gain = 1 - (self._monitored(large) / self._monitored(small)) ** 2
+            gain = 1 - (self.monitored(large) / self.monitored(small)) ** 2
             return improvement_score(self.objective, small, large) > score and gain > _WORTH * extra / self.rows
         before, after = self.residual(small), self.residual(large)
         if self.objective.problem.noise_level:
@@ -198,6 +214,15 @@ class RankSearch:
 def finest(rank: int) -> int:
     """The smallest step between ranks that is worth a fit: an eighth, since minima are flat where ranks are large."""
     return max(1, rank // 8)
+
+
+def untilted(objective: SensingObjective) -> SensingObjective:
+    """The same with the trace direction at the weight that the measurements give it: plain least squares.
+
+    It gives the inner conjugate gradients of a second-order fit one large eigenvalue to deal with, no more.
+    """
+    given = replace(objective.calibration, trace_direction=None, trace_factor=1.0)
+    return replace(objective, given=given)
 
 
 def second_order(objective: SensingObjective, rank: int, rows: int) -> GaussNewton:

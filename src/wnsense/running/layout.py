@@ -1,7 +1,7 @@
 """One layout in memory for what a run remembers: rounding depends on it, and a file keeps nothing but the numbers."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -17,8 +17,9 @@ def settled(value: T) -> T:
 
     A run that goes on from a file then has before it what the uninterrupted one had, to the last bit of each product.
     """
+    given = cast("Any", value)
     changed = {}
-    for part in dataclasses.fields(value):  # type: ignore[arg-type]
+    for part in dataclasses.fields(given):
         entry = getattr(value, part.name)
         if isinstance(entry, Tensor):
             new: object = laid_out(entry)
@@ -28,7 +29,7 @@ def settled(value: T) -> T:
             continue
         if new is not entry:
             changed[part.name] = new
-    return dataclasses.replace(value, **changed) if changed else value  # type: ignore[type-var]
+    return cast("T", dataclasses.replace(given, **changed)) if changed else value
 
 
 def laid_out(tensor: Tensor) -> Tensor:

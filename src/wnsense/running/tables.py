@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def write_table(path: Path, table: Table) -> None:
     """
     buffer = io.BytesIO()
     header = np.frombuffer(json.dumps(table.header, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez(buffer, **{_HEADER: header}, **dict(table.arrays))  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {_HEADER: header, **table.arrays}
+    np.savez(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
 
 

@@ -1,7 +1,7 @@
 """What a solver must know before the first step: the operator's gain, its trace component, the size of the answer."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,7 @@ class Calibration:
         trace_factor: What remains of that direction.
         scale: The estimate of ||A||_2; points in the solver are the matrix over this.
         applications: What finding all this cost.
+        traces: Tr M_i of each row, weighted or not, (n,); None where there is no trace component to speak of.
     """
 
     row_scale: Float[Tensor, " n"]
@@ -42,6 +43,7 @@ class Calibration:
     trace_factor: float
     scale: float
     applications: int
+    traces: Float[Tensor, " n"] | None = None
 
     def balance(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """T D applied to measurements."""
@@ -98,19 +100,21 @@ def calibrate(
         f"a mean squared gain of {alpha}",
         "check it with check_operator",
     )
-    u, trace_factor = None, 1.0
+    u, trace_factor, traces = None, 1.0, None
     if operator.kind.is_symmetric and (operator.second_moment is None or operator.second_moment[1] > 0):
-        traces = root * operator.traces()
+        traces = operator.traces()
         applications += 1
-        excess = float(traces.square().sum()) / (operator.shape[0] * alpha)
+        excess = float((root * traces).square().sum()) / (operator.shape[0] * alpha)
         if excess > _TRACE_EXCESS:
-            u, trace_factor = traces / torch.linalg.vector_norm(traces), excess**-0.5
+            u, trace_factor = root * traces / torch.linalg.vector_norm(root * traces), excess**-0.5
+        else:
+            traces = None
 
-    found = Calibration(root / alpha**0.5, u, trace_factor, 1.0, applications)
+    found = Calibration(root / alpha**0.5, u, trace_factor, 1.0, applications, traces)
     if scale is not None:
-        return Calibration(found.row_scale, u, trace_factor, scale, applications)
+        return replace(found, scale=scale)
     scale, cost = _estimate_scale(problem, found, generator)
-    return Calibration(found.row_scale, u, trace_factor, scale, applications + cost)
+    return replace(found, scale=scale, applications=applications + cost)
 
 
 def _probe_gain(operator: Operator, root: Tensor, generator: torch.Generator) -> float:
