@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from cases import HERMITIAN, PSD, SYMMETRIC, generator, hermitian, normal, random_point
+from orders import HERMITIAN, PSD, SYMMETRIC, generator, hermitian, normal, random_point
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy

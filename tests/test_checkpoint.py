@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal, solver_cases
+from cases import solver_cases
+from orders import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal
 from wnsense import atomic
 from wnsense.checks import InputError
 from wnsense.running import checkpoint

@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 import torch
 
-from cases import generator
+from orders import generator
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import from_functions

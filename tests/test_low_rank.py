@@ -6,7 +6,17 @@ import re
 import pytest
 import torch
 
-from cases import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, Flavor, generator, normal, random_point
+from orders import (
+    ALL_FLAVORS,
+    COMPLEX_RECTANGULAR,
+    HERMITIAN,
+    PSD,
+    RECTANGULAR,
+    Flavor,
+    generator,
+    normal,
+    random_point,
+)
 from wnsense.checks import InputError
 from wnsense.linalg import frobenius_norm, haar_frame
 from wnsense.sensing.low_rank import LowRank

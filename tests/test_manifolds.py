@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cases import RETRACTIONS, generator, normal
+from cases import RETRACTIONS
+from orders import generator, normal
 from wnsense.linalg import haar_frame
 from wnsense.manifolds import (
     Retraction,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cases import generator, normal
+from orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import smat
 from wnsense.recovery import Recovery, recover

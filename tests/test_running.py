@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases import FOUR_KINDS, PSD, SOLVERS, SYMMETRIC, Flavor, generator, random_point
+from cases import SOLVERS
+from orders import FOUR_KINDS, PSD, SYMMETRIC, Flavor, generator, random_point
 from wnsense.checks import InputError
 from wnsense.running import loop
 from wnsense.running.loop import Snapshot, solve

@@ -1,14 +1,53 @@
 """What measures a matrix: a linear map that acts on factors, with its laws."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Inexact
+from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size, size_text
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+
+
+@dataclass(frozen=True)
+class RowDual:
+    """v = weight * (y - target), what least squares back-projects where no row looks at another.
+
+    An operator that streams its rows can apply it to each block as it passes, and so read its data once.
+
+    Attributes:
+        weight: One for each row, (n,).
+        target: What is subtracted, (n,); None subtracts nothing.
+    """
+
+    weight: Float[Tensor, " n"]
+    target: Float[Tensor, " n"] | None = None
+
+    def __call__(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """From measurements to what is back-projected."""
+        return self.weight * (y if self.target is None else y - self.target)
+
+
+Dual = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class PulledBack:
+    """What `Operator.pull_back` gives.
+
+    Attributes:
+        measurements: y = M(Z), (..., n).
+        left: M*(v) Y, or M*(v) X for the symmetric kinds, (..., m1, k).
+        right: M*(v)^H X for rectangular points, (..., m2, k); None otherwise.
+    """
+
+    measurements: Float[Tensor, "*batch n"]
+    left: Inexact[Tensor, "*batch m1 k"]
+    right: Inexact[Tensor, "*batch m2 k"] | None = None
 
 
 class Operator(ABC):
@@ -61,6 +100,22 @@ class Operator(ABC):
         identity = torch.eye(self.shape[1], dtype=self.dtype, device=self.device)
         return self._adjoint_times(v, identity.expand(*v.shape[:-1], *identity.shape))
 
+    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
+        """What `pull_back` promises; operators that save work by doing both at once provide their own."""
+        y = self._measure(point)
+        v = dual(y)
+        left = self._adjoint_times(v, point.right[..., :width])
+        right = None if point.Y is None else self._adjoint_transpose_times(v, point.X[..., :width])
+        return PulledBack(y, left, right)
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
+        """The operator of some rows alone, in their order, where the data give it; None where they do not.
+
+        `wnsense.restrict` takes any operator and checks the rows.
+        """
+        del rows
+        return None
+
     def traces(self) -> Float[Tensor, " n"]:
         """Tr M_i for each measurement: what the operator says of the identity, for the square kinds."""
         identity = torch.eye(self.shape[0], dtype=self.dtype, device=self.device)
@@ -91,10 +146,7 @@ class Operator(ABC):
         Raises:
             InputError: When the point's shape, dtype or symmetry is not the operator's.
         """
-        require_size("the matrix to measure", point.shape, self.shape)
-        require(point.dtype == self.dtype, f"a matrix of {self.dtype}", point.dtype, "convert it with .to(dtype=...)")
-        if self.kind.is_symmetric:
-            require(point.is_symmetric, f"a symmetric matrix (X, Theta) for kind {self.kind}", "one with a Y")
+        self._check_point(point)
         return self._measure(point)
 
     def adjoint_times(
@@ -119,6 +171,23 @@ class Operator(ABC):
         self._check_adjoint(v, U, self.shape[0])
         return self._adjoint_transpose_times(v, U)
 
+    def pull_back(self, point: LowRank, dual: Dual, *, width: int | None = None) -> PulledBack:
+        """Y = M(Z), and M*(v) of v = dual(y) times the factors of the same point: both sides of a gradient at once.
+
+        It costs two applications like `measure` and `adjoint_times` one after the other, but what both need is found
+        once: operators in memory are read once, transforms of the factors are made once.
+
+        Args:
+            point: Z.
+            dual: From y to v, both (..., n); a `RowDual` where each row is on its own.
+            width: How many leading columns of the factors to multiply with; all by default.
+
+        Raises:
+            InputError: When the point's shape, dtype or symmetry is not the operator's.
+        """
+        self._check_point(point)
+        return self._pull_back(point, dual, point.right.shape[-1] if width is None else width)
+
     def adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
         """M*(v) as a full matrix: m1 x m2 numbers, only where that fits.
 
@@ -127,6 +196,12 @@ class Operator(ABC):
         """
         self._check_vector(v)
         return self._adjoint(v)
+
+    def _check_point(self, point: LowRank) -> None:
+        require_size("the matrix to measure", point.shape, self.shape)
+        require(point.dtype == self.dtype, f"a matrix of {self.dtype}", point.dtype, "convert it with .to(dtype=...)")
+        if self.kind.is_symmetric:
+            require(point.is_symmetric, f"a symmetric matrix (X, Theta) for kind {self.kind}", "one with a Y")
 
     def _check_vector(self, v: Tensor) -> None:
         require_size("the vector of measurements", v.shape[-1:], (self.count,))

@@ -105,12 +105,12 @@ class GaussNewton:
         squared = residual.squared_norm()
         floor = squared * 1e-28 + torch.finfo(squared.dtype).tiny
         for _ in range(self.inner_steps):
-            image = objective.forward(direction.at(at.point))
+            image, left, right = objective.normal_times(direction.at(at.point), at.point.width)
             curvature = image.square().sum(-1) + damping * direction.squared_norm()
             alive = squared > floor
             length = torch.where(alive, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
             xi = xi.plus(direction, length)
-            back = _project(at.point, *objective.adjoint_times(image, at.point)).plus(direction, damping)
+            back = _project(at.point, left, right).plus(direction, damping)
             residual = residual.plus(back, -length)
             new_squared = residual.squared_norm()
             ratio = torch.where(alive, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)

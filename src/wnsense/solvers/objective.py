@@ -9,6 +9,7 @@ from torch import Tensor
 from wnsense.checks import InputError, require_size
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Dual, RowDual
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.calibration import Calibration, calibrate
 
@@ -82,27 +83,24 @@ class SensingObjective:
         return self.calibration.scale
 
     def evaluate(self, point: LowRank) -> Evaluation:
-        """Residual and back-projection at a point: 2 applications."""
-        operator = self.problem.operator
-        residual = operator.measure(point) - self.target
-        balanced = self.calibration.balance(residual)
-        v = self.calibration.balance_transpose(balanced)
-        left = operator.adjoint_times(v, point.right)
-        right = None if point.Y is None else operator.adjoint_transpose_times(v, point.X)
-        return Evaluation(point, residual, balanced, left, right)
+        """Residual and back-projection at a point: 2 applications, in one pass where the operator can."""
+        back = self.problem.operator.pull_back(point, self._dual(self.target))
+        residual = back.measurements - self.target
+        return Evaluation(point, residual, self.calibration.balance(residual), back.left, back.right)
 
-    def forward(self, direction: LowRank) -> Float[Tensor, "*batch n"]:
-        """T D M(direction): 1 application."""
-        return self.calibration.balance(self.problem.operator.measure(direction))
+    def normal_times(
+        self, direction: LowRank, width: int
+    ) -> tuple[Float[Tensor, "*batch n"], Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"] | None]:
+        """Q = T D M(direction), and (T D M)*(q) times the direction's first columns, Y then X: 2 applications."""
+        back = self.problem.operator.pull_back(direction, self._dual(None), width=width)
+        return self.calibration.balance(back.measurements), back.left, back.right
 
-    def adjoint_times(
-        self, q: Float[Tensor, "*batch n"], point: LowRank
-    ) -> tuple[Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"] | None]:
-        """(T D M)*(q) times Y, and its conjugate transpose times X for rectangular points: 1 application."""
-        operator = self.problem.operator
-        v = self.calibration.balance_transpose(q)
-        left = operator.adjoint_times(v, point.right)
-        return left, None if point.Y is None else operator.adjoint_transpose_times(v, point.X)
+    def _dual(self, target: Tensor | None) -> Dual:
+        """From measurements to what is back-projected, D T^2 D (y - target)."""
+        calibration = self.calibration
+        if calibration.trace_direction is None:
+            return RowDual(calibration.row_scale.square(), target)
+        return lambda y: calibration.balance_transpose(calibration.balance(y if target is None else y - target))
 
     def relative_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """||M(Z) - y|| / ||y|| over the fitted rows, in the problem's own weights."""
