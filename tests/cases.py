@@ -15,6 +15,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from torch import Tensor
 
+from cases_dense import DENSE
 from cases_transforms import TRANSFORMS
 from orders import (
     ALL_FLAVORS,
@@ -135,6 +136,7 @@ OPERATORS = [
     OperatorCase("numpy-functions", FOUR_KINDS, make_numpy_functions, (torch.float64,), holds_data=False),
     OperatorCase("scipy-full", FOUR_KINDS, make_scipy_full, (torch.float64,), holds_data=False),
     OperatorCase("scipy-packed", (PSD, SYMMETRIC), make_scipy_packed, (torch.float64,), holds_data=False),
+    *DENSE,
     *TRANSFORMS,
 ]
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from wnsense.checks import InputError
@@ -13,13 +14,23 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         InputError: When the place cannot be written.
     """
+    write_chunks(path, [content])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """The same for content that comes piece by piece.
+
+    Raises:
+        InputError: When the place cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                for chunk in chunks:
+                    file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes files private; a result has the permissions that any new file has.
