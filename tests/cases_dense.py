@@ -17,13 +17,13 @@ def side(order: Order) -> int | tuple[int, int]:
 
 def make_stored_single(order: Order) -> Made:
     operator = GaussianSensing.draw(order.count, side(order), **order.drawn(), storage=torch.float32)
-    rows = operator.rows.to(order.real_dtype) / math.sqrt(order.count)
+    rows = operator.rows.to(order.real_dtype) * operator.scale
     return operator, unpacked_literally(rows, order.flavor, order.shape)
 
 
 def make_stored_half(order: Order) -> Made:
     operator = GaussianSensing.draw(order.count, side(order), **order.drawn(), storage=torch.bfloat16)
-    rows = operator.rows.to(order.real_dtype) / math.sqrt(order.count)
+    rows = operator.rows.to(order.real_dtype) * operator.scale
     return operator, unpacked_literally(rows, order.flavor, order.shape)
 
 

@@ -1,5 +1,7 @@
 """Set-up of every test run: shapes and types are checked at each call, and each worker keeps to one thread."""
 
+from pathlib import Path
+
 import jaxtyping
 import pytest
 import torch
@@ -7,7 +9,14 @@ import torch
 # Before anything of the package is imported: what its annotations say is then enforced. An int is a float, as PEP 484
 # and mypy have it.
 _CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-jaxtyping.install_import_hook("wnsense", _CHECKER)
+# Not in the compiled kernels, whose compiler would meet the checks instead of the code.
+_SOURCE = Path(__file__).parents[1] / "src"
+_CHECKED = [
+    ".".join(path.with_suffix("").relative_to(_SOURCE).parts)
+    for path in _SOURCE.rglob("*.py")
+    if path.stem not in {"__init__", "kernels"}
+]
+jaxtyping.install_import_hook(_CHECKED, _CHECKER)
 
 torch.set_num_threads(1)
 
