@@ -15,6 +15,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from torch import Tensor
 
+from cases_algebra import ALGEBRA
 from cases_dense import DENSE
 from cases_transforms import TRANSFORMS
 from orders import (
@@ -136,6 +137,7 @@ OPERATORS = [
     OperatorCase("numpy-functions", FOUR_KINDS, make_numpy_functions, (torch.float64,), holds_data=False),
     OperatorCase("scipy-full", FOUR_KINDS, make_scipy_full, (torch.float64,), holds_data=False),
     OperatorCase("scipy-packed", (PSD, SYMMETRIC), make_scipy_packed, (torch.float64,), holds_data=False),
+    *ALGEBRA,
     *DENSE,
     *TRANSFORMS,
 ]
