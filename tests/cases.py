@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cases_algebra import ALGEBRA
 from cases_dense import DENSE
+from cases_rank_one import RANK_ONE
 from cases_transforms import TRANSFORMS
 from orders import (
     ALL_FLAVORS,
@@ -140,6 +141,7 @@ OPERATORS = [
     *ALGEBRA,
     *DENSE,
     *TRANSFORMS,
+    *RANK_ONE,
 ]
 
 
