@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cases_algebra import ALGEBRA
 from cases_dense import DENSE
+from cases_diffraction import DIFFRACTION
 from cases_rank_one import RANK_ONE
 from cases_transforms import TRANSFORMS
 from orders import (
@@ -140,6 +141,7 @@ OPERATORS = [
     OperatorCase("scipy-packed", (PSD, SYMMETRIC), make_scipy_packed, (torch.float64,), holds_data=False),
     *ALGEBRA,
     *DENSE,
+    *DIFFRACTION,
     *TRANSFORMS,
     *RANK_ONE,
 ]
