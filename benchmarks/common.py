@@ -23,10 +23,15 @@ def machine() -> str:
     )
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """`--seeds N` and `--write`, which stores the table under benchmarks/results."""
+def arguments(description: str, *extra: tuple[str, int | bool]) -> argparse.Namespace:
+    """`--seeds N`, `--write`, which stores the table under benchmarks/results, and options with their defaults."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seeds", type=int, default=10)
+    for name, default in extra:
+        if isinstance(default, bool):
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--write", action="store_true", help="store the table under benchmarks/results")
     return parser.parse_args()
 

@@ -12,14 +12,15 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
 from wnsense.sensing.files import LoadedProblem, read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
+from wnsense.sensing.operator import Operator, RowDual
 from wnsense.sensing.probes import OperatorReport, check_operator
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.sensing.seeded import Law, SeededSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
@@ -42,6 +43,7 @@ __all__ = [
     "GradientDescent",
     "InputError",
     "Kind",
+    "Law",
     "LoadedProblem",
     "LowRank",
     "Operator",
@@ -50,10 +52,13 @@ __all__ = [
     "PreconditionedWN",
     "Problem",
     "Progress",
+    "RademacherSensing",
     "RankOneSensing",
     "Recovery",
     "Result",
     "Retraction",
+    "RowDual",
+    "SeededSensing",
     "SensingObjective",
     "Solver",
     "State",
@@ -76,6 +81,7 @@ __all__ = [
     "smat",
     "solve",
     "spectrum_values",
+    "store_rows",
     "svec",
     "tangent_projection",
     "write_problem",
