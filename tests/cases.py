@@ -18,6 +18,7 @@ from torch import Tensor
 from cases_algebra import ALGEBRA
 from cases_dense import DENSE
 from cases_diffraction import DIFFRACTION
+from cases_entries import ENTRIES
 from cases_rank_one import RANK_ONE
 from cases_transforms import TRANSFORMS
 from orders import (
@@ -144,6 +145,7 @@ OPERATORS = [
     *DIFFRACTION,
     *TRANSFORMS,
     *RANK_ONE,
+    *ENTRIES,
 ]
 
 
