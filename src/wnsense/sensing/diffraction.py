@@ -1,6 +1,5 @@
 """Intensities of Fourier transforms: coded diffraction patterns; and entries of the Fourier transform of a matrix."""
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from wnsense.sensing.transforms import TransformedEntrySensing
 _BLOCK_NUMBERS = {"cpu": 2**20}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 # Intensities are formed in blocks that stay in a processor's cache.
-_CACHED_NUMBERS = {"cpu": 2**15}
+_CACHED_NUMBERS = {"cpu": 2**16}
 
 
 class MaskLaw(StrEnum):
@@ -175,37 +174,40 @@ class CodedDiffractionSensing(Operator):
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         X = self._columns(point.X)
-        y = self._zeros(X)
+        y = self._unmeasured(X)
         for masks, W in self._patterns(X):
-            y[:, masks] = self._intensities(W, point.Theta)
+            self._see(y[:, masks], W, point.Theta)
         return y.reshape(*point.batch, self.count)
 
     def _adjoint_times(
         self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m k"]
     ) -> Inexact[Tensor, "*batch m k"]:
-        V_columns = self._columns(V)
-        back = torch.zeros_like(V_columns)
-        weights = v.reshape(V_columns.shape[0], *self.masks.shape)
-        for masks, W in self._patterns(V_columns):
-            self._collect(back, masks, weights[:, masks], W)
+        columns = self._columns(V)
+        weights, back = v.reshape(len(columns), *self.masks.shape), torch.zeros_like(columns)
+        for masks, W in self._patterns(columns):
+            self._weigh(W, weights[:, masks])
+            self._collect(back, masks, W)
         return self._rows(back, V)
 
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
         """Each pattern is transformed back as soon as it is there, or once all are where rows depend on each other."""
         X = self._columns(point.X)
-        y, back = self._zeros(X), torch.zeros_like(X[:, :width])
+        y, back = self._unmeasured(X), torch.zeros_like(X[:, :width])
         if isinstance(dual, RowDual):
+            weight = dual.weight.reshape(self.masks.shape)
+            target = None if dual.target is None else dual.target.reshape(self.masks.shape)
             for masks, W in self._patterns(X):
-                y[:, masks] = self._intensities(W, point.Theta)
-                self._collect(back, masks, self._weighted(dual, masks, y[:, masks]), W[:, :width])
+                self._see(y[:, masks], W, point.Theta, weight[masks], None if target is None else target[masks])
+                self._collect(back, masks, W)
         else:
             kept = []
-            for masks, W in self._patterns(X, keep=True):
-                y[:, masks] = self._intensities(W, point.Theta)
-                kept.append((masks, W))
-            weights = dual(y.reshape(*point.batch, self.count)).reshape(y.shape)
+            for masks, W in self._patterns(X):
+                self._see(y[:, masks], W, point.Theta)
+                kept.append((masks, list(W)))
+            v = dual(y.reshape(*point.batch, self.count)).reshape(y.shape)
             for masks, W in kept:
-                self._collect(back, masks, weights[:, masks], W[:, :width])
+                self._weigh(W, v[:, masks])
+                self._collect(back, masks, W)
         return PulledBack(y.reshape(*point.batch, self.count), self._rows(back, point.X))
 
     def _columns(self, A: Tensor) -> Tensor:
@@ -218,69 +220,77 @@ class CodedDiffractionSensing(Operator):
         images = images.real if images.is_complex() and not self.is_complex else images
         return (self.scale * images).reshape(*like.shape[:-2], images.shape[1], self.shape[0]).mT
 
-    def _zeros(self, columns: Tensor) -> Tensor:
-        return columns.new_empty((columns.shape[0], *self.masks.shape), dtype=self.real_dtype)
+    def _unmeasured(self, columns: Tensor) -> Tensor:
+        return columns.new_empty((len(columns), *self.masks.shape), dtype=self.real_dtype)
 
-    def _patterns(self, columns: Tensor, *, keep: bool = False) -> Iterator[tuple[slice, Tensor]]:
-        """F (d_l * x) of some masks at a time, (points, k, l, *image), in the same memory each time unless kept."""
-        limit, numbers = numbers_at_once(columns), max(1, columns.numel())
-        step = max(1, limit // numbers)
-        W = columns.new_empty(0)
-        for start in range(0, self.masks.shape[0], step):
-            block = slice(start, min(start + step, self.masks.shape[0]))
+    def _patterns(self, columns: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
+        """F (d_l * x) of some masks at a time: groups of columns, each (points, k, l, *image).
+
+        One list serves all: arrays are replaced one by one, so that the memory of one goes to the next.
+        """
+        points, k, m = len(columns), columns.shape[1], self.shape[0]
+        limit = _BLOCK_NUMBERS.get(columns.device.type, _BLOCK_NUMBERS_ELSEWHERE)
+        groups = torch.split(columns, max(1, limit // (points * m)), dim=1)
+        step = max(1, limit // max(1, points * k * m))
+        W: list[Tensor] = []
+        for start in range(0, len(self.masks), step):
+            block = slice(start, min(start + step, len(self.masks)))
             masks = self.masks[block].to(columns.dtype)
-            if numbers <= limit:
-                W = self._transform(masks * columns.unsqueeze(2))
-            else:
-                if keep or start == 0:
-                    W = columns.new_empty((*columns.shape[:2], *masks.shape), dtype=columns.dtype.to_complex())
-                for point, column in _pairs(columns):
-                    W[point, column, 0] = self._transform(masks[0] * columns[point, column])
+            for index, group in enumerate(groups):
+                # Of one group the mask is the only factor: its product is written where the last one was.
+                W[index : index + 1] = [torch.fft.fftn(masks * group.unsqueeze(2), dim=self._sides, norm="ortho")]
             yield block, W
 
-    def _intensities(self, W: Tensor, Theta: Tensor) -> Tensor:
-        """Scale Re w^H Theta^T w pixel by pixel, w over the columns: (points, l, *image)."""
-        points, columns = W.shape[:2]
-        Theta = Theta.reshape(points, columns, columns)
-        w = torch.view_as_real(W).reshape(points, columns, -1, 2)
-        y = w.new_empty((points, w.shape[2]))
-        step = _CACHED_NUMBERS.get(W.device.type, w.shape[2])
-        for start in range(0, w.shape[2], step):
-            block = w[:, :, start : start + step]
+    def _see(
+        self,
+        y: Tensor,
+        W: list[Tensor],
+        Theta: Tensor,
+        weight: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> None:
+        """Write scale Re w^H Theta^T w, w over the columns, to y, (points, l, *image); then w <- weight (y - target) w.
+
+        In blocks of pixels that stay in a processor's cache.
+        """
+        points, pixels = len(y), y[0].numel()
+        Theta = self.scale * Theta.reshape(points, *Theta.shape[-2:]).mT
+        groups = [torch.view_as_real(group).reshape(points, group.shape[1], pixels, 2) for group in W]
+        seen = y.new_empty((points, pixels))
+        numbers = max(1, points * Theta.shape[-1])
+        step = max(1, _CACHED_NUMBERS.get(y.device.type, pixels * numbers) // numbers)
+        for start in range(0, pixels, step):
+            here = slice(start, start + step)
+            parts = [group[:, :, here] for group in groups]
+            w = torch.cat(parts, dim=1)
             if Theta.is_complex():
-                turned = torch.view_as_real(Theta.mT @ torch.view_as_complex(block))
+                turned = torch.view_as_real(Theta @ torch.view_as_complex(w))
             else:
-                turned = torch.unflatten(Theta.mT @ block.flatten(2), 2, (-1, 2))
-            both = turned.mul_(block).sum(1)
-            y[:, start : start + step] = both[..., 0] + both[..., 1]
-        return y.mul_(self.scale).reshape(points, *W.shape[2:])
+                turned = (Theta @ w.flatten(2)).reshape(w.shape)
+            both = turned.mul_(w).sum(1)
+            torch.add(both[..., 0], both[..., 1], out=seen[:, here])
+            if weight is not None:
+                v = seen[:, here] if target is None else seen[:, here] - target.reshape(-1)[here]
+                v = (weight.reshape(-1)[here] * v)[:, None, :, None]
+                for part in parts:
+                    part.mul_(v)
+        y.copy_(seen.reshape(y.shape))
 
-    def _collect(self, back: Tensor, block: slice, v: Tensor, W: Tensor) -> None:
-        """Add sum_l conj(d_l) * F^H (v_l * W_l) to the images; W is used up."""
+    def _weigh(self, W: list[Tensor], v: Tensor) -> None:
+        """Multiply w by v pixel by pixel."""
+        # As complex numbers: a real factor of a complex array is converted again for each column.
+        weights = v.unsqueeze(1).to(W[0].dtype)
+        for group in W:
+            group.mul_(weights)
+
+    def _collect(self, back: Tensor, block: slice, W: list[Tensor]) -> None:
+        """Add sum_l conj(d_l) * F^H W_l to the images of the first columns."""
         masks = self.masks[block].to(back.dtype).conj().resolve_conj()
-        real = not back.is_complex()
-        if W[:, :, 0].numel() <= numbers_at_once(W):
-            images = self._transform_back(W * v.unsqueeze(1))
-            back += (masks * (images.real if real else images)).sum(2)
-            return
-        for point, column in _pairs(back):
-            image = self._transform_back(W[point, column, 0].mul_(v[point, 0].to(W.dtype)))
-            back[point, column].addcmul_(masks[0], image.real if real else image)
-
-    def _weighted(self, dual: RowDual, block: slice, y: Tensor) -> Tensor:
-        """The dual of the rows behind some masks alone."""
-        m = self.shape[0]
-        rows = slice(block.start * m, block.stop * m)
-        part = RowDual(dual.weight[rows], None if dual.target is None else dual.target[rows])
-        return part(y.flatten(1)).reshape(y.shape)
-
-    def _transform(self, images: Tensor) -> Tensor:
-        W: Tensor = torch.fft.fftn(images, dim=self._sides, norm="ortho")
-        return W
-
-    def _transform_back(self, W: Tensor) -> Tensor:
-        images: Tensor = torch.fft.ifftn(W, dim=self._sides, norm="ortho")
-        return images
+        for images, group in zip(torch.split(back, W[0].shape[1], dim=1), W, strict=False):
+            seen = torch.fft.ifftn(group[:, : images.shape[1]], dim=self._sides, norm="ortho")
+            seen = seen if back.is_complex() else seen.real
+            for index, mask in enumerate(masks):
+                images.addcmul_(mask, seen[:, :, index])
 
     @property
     def _sides(self) -> tuple[int, ...]:
@@ -350,12 +360,3 @@ class PartialFourierSensing(TransformedEntrySensing):
     def _transform_back(self, A: Complex[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
         W: Tensor = torch.fft.ifft(A, norm="ortho")
         return W
-
-
-def numbers_at_once(A: Tensor) -> int:
-    """How many numbers to transform at once where a tensor lies."""
-    return _BLOCK_NUMBERS.get(A.device.type, _BLOCK_NUMBERS_ELSEWHERE)
-
-
-def _pairs(columns: Tensor) -> Iterator[tuple[int, int]]:
-    return itertools.product(range(columns.shape[0]), range(columns.shape[1]))
