@@ -10,6 +10,7 @@ from wnsense.sensing.composition import FactorMap, composed
 from wnsense.sensing.dense import GaussianSensing
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.rank_one import RankOneSensing
+from wnsense.sensing.unpacked import UnpackedSensing
 
 
 def gaussian(order: Order, count: int | None = None, shape: tuple[int, int] | None = None) -> Made:
@@ -110,6 +111,12 @@ def make_centred(order: Order) -> Made:
     return centred(operator), torch.einsum("kn,nij->kij", projection.to(M.dtype), M)
 
 
+def make_unpacked(order: Order) -> Made:
+    M = order.matrices()
+    numbers = torch.view_as_real(M).flatten(1) if M.is_complex() else M.flatten(1)
+    return UnpackedSensing(numbers, order.shape, order.flavor.kind), M
+
+
 # A 1 x 1 matrix is its trace: nothing of it is left.
 _CENTRED_SETTINGS = ((9, (2, 2), torch.float64), (50, (6, 6), torch.float64), (23, (4, 4), torch.float32))
 
@@ -125,4 +132,5 @@ ALGEBRA = [
     OperatorCase("composed", ALL_FLAVORS, make_composed, holds_data=False),
     OperatorCase("composed-functions", ALL_FLAVORS, make_composed_by_functions, holds_data=False),
     OperatorCase("centred", QUADRATIC, make_centred, holds_data=False, settings=_CENTRED_SETTINGS, independent=False),
+    OperatorCase("unpacked", ALL_FLAVORS, make_unpacked),
 ]
