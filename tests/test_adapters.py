@@ -8,10 +8,20 @@ import torch
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from orders import HERMITIAN, PSD, SYMMETRIC, generator, hermitian, normal, random_point
+from orders import (
+    COMPLEX_RECTANGULAR,
+    HERMITIAN,
+    PSD,
+    RECTANGULAR,
+    SYMMETRIC,
+    generator,
+    hermitian,
+    normal,
+    random_point,
+)
 from wnsense.checks import InputError
 from wnsense.linalg import svec
-from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy
+from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_pylops, from_scipy
 
 N, M = 6, 4
 MATRICES = normal(N, M, M).numpy()
@@ -147,6 +157,104 @@ def test_an_adjoint_function_of_another_shape_is_refused():
 def test_what_no_operator_can_be_made_of_is_refused(make, needed, came):
     with pytest.raises(InputError, match=refusal(needed, came)):
         make()
+
+
+class FakePyLops:
+    """A matrix with the attributes of a PyLops operator."""
+
+    def __init__(self, A, dims=None):
+        self.A, self.shape, self.dtype = A, A.shape, A.dtype
+        if dims is not None:
+            self.dims = tuple(np.int64(side) for side in dims)
+
+    def matvec(self, x):
+        assert x.shape == (self.shape[1],)
+        return self.A @ x
+
+    def rmatvec(self, y):
+        assert y.shape == (self.shape[0],)
+        return self.A.conj().T @ y
+
+
+def assert_measures_with(operator, A, flavor):
+    """Real and, of a complex A, imaginary parts of A vec Z, and the adjoint of that."""
+    point, shape = random_point(flavor, operator.shape, 2), operator.shape
+    z = A @ point.dense().numpy().reshape(-1)
+    expected = torch.from_numpy(np.concatenate([z.real, z.imag]) if np.iscomplexobj(A) else z)
+    # Sums of at most 20 products, with roundings of their own in factors of norms up to 10.
+    bound = 1e-13 * float(np.linalg.norm(A)) * float(point.dense().norm())
+    assert (operator.measure(point) - expected).abs().max() <= bound
+    v = normal(operator.count)
+    R = operator.adjoint(v)
+    assert R.shape == shape
+    inner = (R.conj() * point.dense()).sum().real
+    assert abs(float(operator.measure(point) @ v - inner)) <= bound * float(v.norm())
+
+
+@pytest.mark.parametrize("flavor", [RECTANGULAR, COMPLEX_RECTANGULAR], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=["real", "complex"])
+def test_an_operator_like_those_of_pylops_measures_the_matrix_row_by_row(flavor, dtype):
+    A = normal(7, 20, dtype=dtype).numpy()
+    operator = from_pylops(FakePyLops(A, dims=(4, 5)), dtype=flavor.dtype())
+    assert (operator.count, operator.shape) == (14 if dtype.is_complex else 7, (4, 5))
+    if dtype.is_complex or flavor is RECTANGULAR:
+        assert_measures_with(operator, A, flavor)
+    assert from_pylops(FakePyLops(A), (5, 4)).dtype == dtype
+
+
+def test_a_real_operator_measures_the_real_part_of_a_complex_matrix():
+    A = normal(7, 20).numpy()
+    operator = from_pylops(FakePyLops(A), (4, 5), dtype=torch.complex128)
+    point = random_point(COMPLEX_RECTANGULAR, (4, 5), 2)
+    expected = A @ point.dense().real.numpy().reshape(-1)
+    assert operator.measure(point).numpy() == pytest.approx(expected, abs=1e-13 * float(point.dense().norm()))
+
+
+@pytest.mark.parametrize(
+    ("name", "flavor"),
+    [("restriction", RECTANGULAR), ("fourier", RECTANGULAR), ("fourier", COMPLEX_RECTANGULAR), ("matrix", RECTANGULAR)],
+)
+@pytest.mark.filterwarnings("default")
+def test_pylops_operators_are_measured_with_as_they_are(name, flavor):
+    pylops = pytest.importorskip("pylops", reason="pylops is an optional extra")
+    if name == "restriction":
+        op = pylops.Restriction((4, 5), [0, 3], axis=1)
+        A = np.kron(np.eye(4), np.eye(5)[[0, 3]])
+    elif name == "fourier":
+        op = pylops.signalprocessing.FFT2D(dims=(4, 5), norm="ortho")
+        A = np.kron(np.fft.fft(np.eye(4), norm="ortho"), np.fft.fft(np.eye(5), norm="ortho"))
+    else:
+        A = normal(6, 20).numpy()
+        op = pylops.MatrixMult(A, otherdims=None)
+    operator = from_pylops(op, None if name != "matrix" else (4, 5), dtype=flavor.dtype())
+    assert_measures_with(operator, A, flavor)
+
+
+@pytest.mark.filterwarnings("default")
+def test_pylops_operators_that_are_linear_over_the_reals_alone_are_taken():
+    pylops = pytest.importorskip("pylops", reason="pylops is an optional extra")
+    operator = from_pylops(pylops.Real((4, 5)))
+    point, v = random_point(COMPLEX_RECTANGULAR, (4, 5), 2), normal(40)
+    Z, y = point.dense(), operator.measure(point)
+    assert (y[:20] - Z.real.flatten()).abs().max() <= 1e-14 * float(Z.norm())
+    assert not y[20:].any()
+    inner = (operator.adjoint(v).conj() * Z).sum().real
+    assert abs(float(y @ v - inner)) <= 1e-14 * float(Z.norm() * v.norm())
+
+
+@pytest.mark.parametrize(
+    ("make", "needed", "came"),
+    [
+        (lambda A: from_pylops(FakePyLops(A)), "a shape (m1, m2) of the unknown", "an operator on dims (); say shape="),
+        (lambda A: from_pylops(FakePyLops(A, (20,))), "a shape (m1, m2) of the unknown", "an operator on dims (20,)"),
+        (lambda A: from_pylops(FakePyLops(A), (4, 4)), "16 columns (the matrix row by row)", "20"),
+        (lambda A: from_pylops(FakePyLops(A), (4, 0)), "sides of at least 1", "(4, 0)"),
+        (lambda A: from_pylops(FakePyLops(A), (4, 5), dtype=torch.float32), "an unknown of torch.float64", "float32"),
+    ],
+)
+def test_pylops_operators_of_other_sizes_are_refused(make, needed, came, as_users_run):
+    with pytest.raises(InputError, match=f"needed {re.escape(needed)}.*, got .*{re.escape(came)}"):
+        make(normal(7, 20).numpy())
 
 
 def columns(count: int) -> LinearOperator:

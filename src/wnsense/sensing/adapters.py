@@ -1,7 +1,8 @@
-"""Operators from outside: a pair of functions, or a SciPy LinearOperator."""
+"""Operators from outside: a pair of functions, a SciPy LinearOperator, or a PyLops operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -154,6 +155,76 @@ def from_scipy(
         return kind.unpack(packed_adjoint, shape, is_complex=is_complex)
 
     return from_functions(forward, adjoint, n=n, size=shape, kind=kind)
+
+
+@runtime_checkable
+class VectorOperator(Protocol):
+    """What `from_pylops` needs of an operator.
+
+    Attributes:
+        shape: (rows, columns), integers.
+        dtype: Complex where what it gives is complex.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+
+    def matvec(self, x: np.ndarray) -> np.ndarray:
+        """From a vector of as many numbers as columns to one of as many as rows."""
+
+    def rmatvec(self, x: np.ndarray) -> np.ndarray:
+        """The adjoint."""
+
+
+def from_pylops(
+    operator: VectorOperator,
+    shape: tuple[int, int] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> FunctionSensing:
+    """An operator on rectangular unknowns from a PyLops operator, which acts on the matrix row by row.
+
+    A real operator of k rows gives k measurements. A complex one gives 2 k: the real parts of what it gives, then the
+    imaginary parts. Operators that are linear over the real numbers alone, such as `pylops.Real`, are taken too, since
+    PyLops gives them the adjoint of Re <., .>. PyLops is not imported: whatever has its `shape`, `dtype`, `matvec` and
+    `rmatvec` will do. Computation is in NumPy, on the CPU, in double precision on this side.
+
+    Args:
+        operator: The operator, of m1 m2 columns.
+        shape: (m1, m2); the operator's `dims` if it has two and this is None.
+        dtype: The dtype of the unknown, float64 or complex128; by default complex where the operator is. Say
+            torch.float64 for a real unknown that a complex operator (a Fourier transform) measures.
+
+    Raises:
+        InputError: When the shape is not said, or the operator's columns are not m1 m2.
+    """
+    if shape is None:
+        dims = tuple(int(side) for side in getattr(operator, "dims", ()))
+        require(len(dims) == 2, "a shape (m1, m2) of the unknown", f"an operator on dims {dims}", "say shape=(m1, m2)")
+        shape = (dims[0], dims[1])
+    sides = square_shape(shape, Kind.RECTANGULAR)
+    rows, columns = (int(side) for side in operator.shape)
+    require(
+        columns == sides[0] * sides[1],
+        f"{sides[0] * sides[1]} columns (the matrix row by row)",
+        columns,
+        "the shape is that of the unknown",
+    )
+    gives_complex = np.dtype(operator.dtype).kind == "c"
+    dtype = dtype or (torch.complex128 if gives_complex else torch.float64)
+    require(dtype in {torch.float64, torch.complex128}, "an unknown of torch.float64 or torch.complex128", dtype)
+
+    def forward(Z: Tensor) -> Tensor:
+        y = np.array(operator.matvec(Z.numpy().reshape(-1))).reshape(-1)
+        return torch.from_numpy(np.concatenate([y.real, y.imag]) if gives_complex else y)
+
+    def adjoint(v: Tensor) -> Tensor:
+        w = v.numpy()
+        w = w[:rows] + 1j * w[rows:] if gives_complex else w
+        return torch.from_numpy(np.array(operator.rmatvec(w)).reshape(sides))
+
+    n = 2 * rows if gives_complex else rows
+    return from_functions(forward, adjoint, n=n, size=sides, kind=Kind.RECTANGULAR, dtype=dtype)
 
 
 def _through_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], Tensor]:

@@ -13,8 +13,9 @@ from wnsense.checks import require, require_size
 from wnsense.sensing.low_rank import LowRank
 
 # Rows of factors are gathered in blocks of about this many numbers: on a CPU such a block stays in a core's cache until
-# it is summed (measured from 2^16 to 2^24 at m = 10^6, n = 2 10^7, r = 10), elsewhere few and large blocks are faster.
-_BLOCK_NUMBERS = {"cpu": 2**18}
+# it is summed (at m = 10^6, n = 2 10^7 and r = 10, sizes from 2^14 to 2^19 take the same time, 2^22 more than twice
+# that), elsewhere few and large blocks are faster.
+_BLOCK_NUMBERS = {"cpu": 2**16}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 
 # Where PyTorch multiplies compressed sparse rows: four times as fast as gathering and adding, and in a fixed order.
@@ -47,8 +48,8 @@ class Positions:
         step = max(1, _BLOCK_NUMBERS.get(left.device.type, _BLOCK_NUMBERS_ELSEWHERE) // numbers)
         for start in range(0, len(self.rows), step):
             block = slice(start, start + step)
-            product = left.index_select(-2, self.rows[block]) * right.index_select(-2, self.columns[block])
-            torch.sum(product, -1, out=out[..., block])
+            product = left.index_select(-2, self.rows[block]).mul_(right.index_select(-2, self.columns[block]))
+            out[..., block] = product.sum(-1)
         return out
 
     def times(
