@@ -19,6 +19,7 @@ from cases_algebra import ALGEBRA
 from cases_dense import DENSE
 from cases_diffraction import DIFFRACTION
 from cases_entries import ENTRIES
+from cases_pauli import PAULI
 from cases_rank_one import RANK_ONE
 from cases_transforms import TRANSFORMS
 from orders import (
@@ -143,6 +144,7 @@ OPERATORS = [
     *ALGEBRA,
     *DENSE,
     *DIFFRACTION,
+    *PAULI,
     *TRANSFORMS,
     *RANK_ONE,
     *ENTRIES,
