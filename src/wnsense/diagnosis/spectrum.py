@@ -12,7 +12,10 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
-_POWER_STEPS = 3
+# Steps of the block power method: at least so many, then until the norm that it finds grows by no more than this part.
+# A large random block sees little of one direction at first; stopping early would hand over noise.
+_LEAST_POWER_STEPS, _MOST_POWER_STEPS = 3, 30
+_POWER_GROWTH = 0.1
 
 
 def echo_level(operator: Operator, fitted: int) -> float:
@@ -100,23 +103,32 @@ def _dominant_part(
     columns = min(width + 4, *operator.shape)
     shape = (operator.shape[1], columns)
     V = random_normal(shape, generator=generator, dtype=operator.dtype, device=operator.device)
-    if operator.kind.is_symmetric:
-        for _ in range(_POWER_STEPS):
-            V = orthonormal_factor(V)
-            image = operator.adjoint_times(v, V)
-            previous, V = V, image
-        return LowRank(previous, symmetric_part(previous.mH @ image)), _POWER_STEPS
-    U, V = _rectangular_power(operator, v, V)
-    identity = torch.eye(columns, dtype=operator.dtype, device=operator.device)
-    return LowRank(U, identity, V), 2 * _POWER_STEPS
+    if not operator.kind.is_symmetric:
+        return _rectangular_dominant_part(operator, v, V)
+    norm, steps = 0.0, 0
+    while True:
+        V = orthonormal_factor(V)
+        image = operator.adjoint_times(v, V)
+        quotient = symmetric_part(V.mH @ image)
+        steps += 1
+        before, norm = norm, float(torch.linalg.matrix_norm(quotient, 2))
+        if _has_settled(steps, before, norm):
+            return LowRank(V, quotient), steps
+        V = image
 
 
-def _rectangular_power(
-    operator: Operator, v: Tensor, V: Inexact[Tensor, "m2 k"]
-) -> tuple[Inexact[Tensor, "m1 k"], Inexact[Tensor, "m2 k"]]:
-    """Orthonormal U and V = R^H U after a few steps of the power method on R = M*(v), so that R is close to U V^H."""
-    U = V
-    for _ in range(_POWER_STEPS):
+def _rectangular_dominant_part(operator: Operator, v: Tensor, V: Inexact[Tensor, "m2 k"]) -> tuple[LowRank, int]:
+    """The same for rectangular operators: orthonormal U and V = R^H U, so that R is close to U V^H."""
+    norm, steps = 0.0, 0
+    while True:
         U = orthonormal_factor(operator.adjoint_times(v, orthonormal_factor(V)))
         V = operator.adjoint_transpose_times(v, U)
-    return U, V
+        steps += 1
+        before, norm = norm, float(torch.linalg.matrix_norm(V, 2))
+        if _has_settled(steps, before, norm):
+            identity = torch.eye(U.shape[-1], dtype=U.dtype, device=U.device)
+            return LowRank(U, identity, V), 2 * steps
+
+
+def _has_settled(steps: int, before: float, norm: float) -> bool:
+    return steps >= _LEAST_POWER_STEPS and (norm <= (1 + _POWER_GROWTH) * before or steps >= _MOST_POWER_STEPS)
