@@ -180,10 +180,8 @@ def _nonzeros(matrix: spmatrix | sparray | Tensor) -> tuple[int, int, Tensor, Te
         offsets = torch.from_numpy(csr.indptr.astype(np.int64))
         indices = torch.from_numpy(csr.indices.astype(np.int64))
         numbers = csr.data.astype(np.float64) if csr.dtype.kind in "biu" else csr.data
-        single_or_double = {np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")}
-        require(
-            numbers.dtype in single_or_double, "single or double precision", str(numbers.dtype), "say .astype(float)"
-        )
+        advice = "convert it with .astype(float)"
+        require(numbers.dtype.char in "fdFD", "numbers of single or double precision", str(numbers.dtype), advice)
         values = torch.from_numpy(numbers.copy())
     n, width = matrix.shape
     rows = torch.arange(n, device=offsets.device).repeat_interleave(offsets.diff())
