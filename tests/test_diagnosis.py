@@ -104,10 +104,11 @@ TABLE = [
     ("just within the noise", replace(NOISE_KNOWN, residual=0.02), Status.REACHED_NOISE_FLOOR),
     ("above the noise", replace(NOISE_KNOWN, residual=0.021), Status.NO_LOW_RANK_FIT),
     ("above, rank 4 not judged", replace(NOISE_KNOWN, residual=0.1, small_freedom=201), Status.TOO_FEW_MEASUREMENTS),
-    ("within, next rank not judged", replace(NOISE_KNOWN, next_freedom=201), Status.TOO_FEW_MEASUREMENTS),
-    # Chance explains up to 2.5 * 100 / 400 + 5 / 20 = 0.875: a residual of 0.3535 has 0.875 explained.
-    ("explained by chance", replace(NOISE_KNOWN, residual=0.36, allowance=1.0), Status.NO_LOW_RANK_FIT),
-    ("more than by chance", replace(NOISE_KNOWN, residual=0.35, allowance=1.0), Status.REACHED_NOISE_FLOOR),
+    ("within, next rank not judged", replace(NOISE_KNOWN, next_freedom=201), Status.REACHED_NOISE_FLOOR),
+    ("within, rank not judged", replace(NOISE_KNOWN, freedom=201, next_freedom=250), Status.TOO_FEW_MEASUREMENTS),
+    # Chance leaves 0.75 exp(-1.5 / 4) (1 - 5 / 20) = 0.3866 of the square at least, a residual of 0.6218.
+    ("explained by chance", replace(NOISE_KNOWN, residual=0.63, allowance=1.0), Status.NO_LOW_RANK_FIT),
+    ("more than by chance", replace(NOISE_KNOWN, residual=0.62, allowance=1.0), Status.REACHED_NOISE_FLOOR),
     # The user's bound shut out something better.
     ("shut out", replace(GOOD, excluded=True), Status.NO_LOW_RANK_FIT),
     ("shut out, level known", replace(NOISE_KNOWN, excluded=True), Status.NO_LOW_RANK_FIT),
@@ -148,7 +149,8 @@ def test_no_verdict_claims_more_than_was_found():
         if status == Status.REACHED_NOISE_FLOOR:
             assert not found.exact
             assert not found.excluded
-            assert found.next_freedom <= judged_share(found.echo) * found.fitted
+            needed = found.freedom if found.evidence is None else found.next_freedom
+            assert needed <= judged_share(found.echo) * found.fitted
             if found.evidence is None:
                 assert found.noise_level is not None
                 assert found.residual <= found.allowance

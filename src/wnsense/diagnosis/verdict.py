@@ -15,8 +15,9 @@ _JUDGED_SHARE_IF_SEEN = 0.8
 SEEN = 0.4
 # Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
 SMALL_RANK = 4
-# Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions.
-_CHANCE_FACTOR = 2.5
+# Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions:
+# with f = d / n it leaves at least (1 - f) exp(-1.5 f), 1 - 2.5 f where f is small.
+_CHANCE_EXPONENT = 1.5
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def verdict(found: Findings) -> Status:
     """The status that the findings allow.
 
     CONVERGED needs an exact fit, of held-out rows too, by fewer degrees of freedom than rows. REACHED_NOISE_FLOOR needs
-    held-out rows predicted far better than by chance (or a residual that the known noise explains, and that chance does
-    not), and enough rows for the next larger rank to have had its chance.
+    held-out rows predicted far better than by chance (or a residual that the known noise explains, and that chance
+    does not), and enough rows for the rank to be told; without a known level, for the next larger one to have had its
+    chance.
     """
     if found.exact:
         return Status.CONVERGED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
@@ -71,9 +73,18 @@ def verdict(found: Findings) -> Status:
     judged = judged_share(found.echo) * found.fitted
     if found.evidence is not None:
         predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
+        needed = found.next_freedom
     else:
-        by_chance = _CHANCE_FACTOR * found.freedom / found.fitted + 5 / math.sqrt(found.fitted)
-        predicts = found.residual <= found.allowance and 1 - found.residual**2 > by_chance
+        predicts = found.residual <= found.allowance and found.residual**2 < _left_by_chance(found)
+        # The level itself says that the next rank has nothing left to find.
+        needed = found.freedom
     if predicts:
-        return Status.REACHED_NOISE_FLOOR if found.next_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
+        return Status.REACHED_NOISE_FLOOR if needed <= judged else Status.TOO_FEW_MEASUREMENTS
     return Status.NO_LOW_RANK_FIT if found.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
+
+
+def _left_by_chance(found: Findings) -> float:
+    """The part of the squared measurements that a fit of noise would leave at least, with five deviations."""
+    share = found.freedom / found.fitted
+    left = max(1 - share, 0.0) * math.exp(-_CHANCE_EXPONENT * share)
+    return left * max(1 - 5 / math.sqrt(found.fitted), 0.0)

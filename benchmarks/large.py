@@ -1,0 +1,86 @@
+"""Three large recoveries, each of a matrix that could not be stored, with figures and pictures.
+
+`python benchmarks/large.py --study photograph|distances|state [--small] [--threads 2] [--write]`. Minutes and a few GB
+each; `--small` takes seconds. `--write` stores the table under benchmarks/results and the picture under docs/images.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from common import show
+
+import wnsense as wn
+from wnsense.figures import large as pictures
+from wnsense.running.tables import Table
+from wnsense.studies.distances import DistanceStudy, map_from_distances
+from wnsense.studies.photograph import photograph, retrieve_photograph
+from wnsense.studies.quantum_state import StateStudy, reconstruct_state
+
+_IMAGES = Path(__file__).parents[1] / "docs" / "images"
+Study = Callable[[bool, Callable[[wn.Progress], None]], tuple[wn.Recovery, Table]]
+
+STUDIES: dict[str, tuple[str, Study, Callable[[Table], object], tuple[str, ...]]] = {
+    "photograph": (
+        "A photograph from coded diffraction patterns, its phase lost",
+        lambda small, tell: retrieve_photograph(photograph(side=128 if small else 1024), callback=tell),
+        pictures.photograph_picture,
+        ("masks", "image_error"),
+    ),
+    "distances": (
+        "Positions from sampled distances",
+        lambda small, tell: map_from_distances(DistanceStudy(2000, 120_000) if small else DistanceStudy(), tell),
+        pictures.distances_picture,
+        ("share_of_pairs", "noise", "misplaced_root_mean_square", "spread_root_mean_square"),
+    ),
+    "state": (
+        "A quantum state from Pauli expectation values",
+        lambda small, tell: reconstruct_state(StateStudy(qubits=5) if small else StateStudy(), tell),
+        pictures.state_picture,
+        ("qubits", "shots", "noise_level", "fidelity"),
+    ),
+}
+_COMMON = (
+    *("size", "measurements", "status", "rank", "relative_residual", "holdout_residual", "relative_error"),
+    *("applications", "seconds", "peak_memory_gb", "threads"),
+)
+
+
+def teller() -> Callable[[wn.Progress], None]:
+    """A line of progress every few seconds, on a terminal only."""
+    last = [time.monotonic()]
+
+    def tell(progress: wn.Progress) -> None:
+        if sys.stderr.isatty() and time.monotonic() - last[0] > 5:
+            last[0] = time.monotonic()
+            sys.stderr.write(f"{progress.stage}: step {progress.step}, residual {progress.residual:.2e}\n")
+
+    return tell
+
+
+def main() -> None:
+    """Run one study, print its figures, store them and the picture when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", choices=STUDIES, required=True)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    title, run, picture, own = STUDIES[options.study]
+    recovery, table = run(options.small, teller())
+    facts = [(name, table.header[name]) for name in (*own, *_COMMON)]
+    rows: list[list[object]] = [["figure", "value"]]
+    rows += [[name, f"{value:.4g}" if isinstance(value, float) else value] for name, value in facts]
+    name = f"large_{options.study}{'_small' if options.small else ''}"
+    show(name, title, rows, write=options.write)
+    sys.stdout.write(f"\n{recovery}\n")
+    if options.write:
+        pictures.save(picture(table), _IMAGES / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

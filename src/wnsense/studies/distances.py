@@ -1,0 +1,97 @@
+"""A map from distances: points on a rolled sheet in space, from a thousandth of the squared distances between them."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import require
+from wnsense.recovery import Recovery, recover
+from wnsense.running.stop import Callback
+from wnsense.running.tables import Table
+from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem
+from wnsense.studies.costs import costs
+
+_SHOWN = 6000
+
+
+@dataclass(frozen=True)
+class DistanceStudy:
+    """What is sampled.
+
+    Attributes:
+        points: m.
+        samples: n, pairs drawn without replacement, the same point twice allowed.
+        noise: Standard deviation of the errors over the root mean square of the squared distances.
+        seed: Of all of it.
+    """
+
+    points: int = 100_000
+    samples: int = 6_000_000
+    noise: float = 0.01
+    seed: int = 0
+
+
+def rolled_sheet(points: int, generator: torch.Generator) -> Float[Tensor, "m 3"]:
+    """Points drawn evenly on a sheet that is rolled up in space, centred."""
+    angle = 1.5 * math.pi * (1 + 2 * torch.rand(points, generator=generator, dtype=torch.float64))
+    width = 21 * torch.rand(points, generator=generator, dtype=torch.float64)
+    P = torch.stack([angle * angle.cos(), width, angle * angle.sin()], dim=1)
+    return P - P.mean(0)
+
+
+def squared_distances(P: Float[Tensor, "m d"]) -> LowRank:
+    """D_ij = |p_i - p_j|^2 = |p_i|^2 + |p_j|^2 - 2 p_i^T p_j: rank d + 2, of both signs, in factors."""
+    lengths, ones = P.square().sum(1, keepdim=True), P.new_ones((len(P), 1))
+    d = P.shape[1]
+    Theta = P.new_zeros((d + 2, d + 2))
+    Theta[:d, :d] = -2 * torch.eye(d, dtype=P.dtype)
+    Theta[d, d + 1] = Theta[d + 1, d] = 1
+    return LowRank(torch.cat([P, lengths, ones], dim=1), Theta)
+
+
+def positions(distances: LowRank, dimension: int) -> Float[Tensor, "m d"]:
+    """Points with these squared distances, up to a motion: classical scaling, G = -J D J / 2, from the factors."""
+    X = distances.X - distances.X.mean(0)
+    gram = LowRank(X, distances.Theta / -2).positive_part().truncate(dimension)
+    found: Tensor = gram.X * torch.diagonal(gram.Theta).clamp(min=0).sqrt()
+    return found
+
+
+def moved_onto(P: Float[Tensor, "m d"], target: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
+    """P after the rotation or reflection that brings it closest to the target; both are centred."""
+    U, _, Vh = torch.linalg.svd(P.mT @ target)
+    moved: Tensor = P @ (U @ Vh)
+    return moved
+
+
+def map_from_distances(study: DistanceStudy, callback: Callback | None = None) -> tuple[Recovery, Table]:
+    """Sample distances, recover the matrix of all of them with `recover()`, and the points from it.
+
+    Returns:
+        The recovery, and a table with some points, true and found, the trace and what it cost.
+    """
+    require(study.points >= 5, "at least five points", study.points)
+    generator = torch.Generator().manual_seed(study.seed)
+    P = rolled_sheet(study.points, generator)
+    truth = squared_distances(P)
+    operator = EntrySensing.draw(study.samples, study.points, kind="symmetric", generator=generator)
+    problem = Problem.measure(operator, truth, study.noise, generator=generator)
+    recovery = recover(operator, problem.measurements, truth=truth, seed=study.seed, callback=callback)
+    found = moved_onto(positions(recovery.matrix, 3), P)
+    misplaced = (found - P).norm(dim=1)
+    header = {
+        "points": study.points,
+        "share_of_pairs": study.samples / (study.points * (study.points + 1) / 2),
+        "noise": study.noise,
+        "misplaced_root_mean_square": float(misplaced.square().mean().sqrt()),
+        "spread_root_mean_square": float(P.norm(dim=1).square().mean().sqrt()),
+        **recovery.facts(),
+        **costs(),
+    }
+    arrays = {"true": P[:_SHOWN].numpy(), "found": found[:_SHOWN].numpy()}
+    return recovery, Table(header, arrays | {f"trace_{name}": column for name, column in recovery.trace.items()})
