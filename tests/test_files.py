@@ -1,4 +1,4 @@
-"""Problem files: what was written is read, in both formats, and each fault is told in one line of its own."""
+"""Problem files: what was written is read, in every format, and each fault is told in one line of its own."""
 
 import errno
 import io
@@ -7,18 +7,21 @@ import struct
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import safetensors.numpy
 import scipy.io
 import torch
 
 from orders import generator
 from wnsense.checks import InputError
 from wnsense.linalg import svec
+from wnsense.sensing import containers, hdf5_file, safetensors_file
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.dense import GaussianSensing
 from wnsense.sensing.file_arrays import FileArrays
-from wnsense.sensing.file_parts import svec_size
+from wnsense.sensing.file_operators import svec_size
 from wnsense.sensing.files import read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -26,7 +29,8 @@ from wnsense.sensing.problem import Problem, low_rank
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 
 N, M = 12, 4
-SUFFIXES = [".npz", ".mat"]
+# MATLAB's formats share a suffix; "v73" in the name is how the tests tell them apart.
+FILES = ["p.npz", "p.mat", "v73.mat", "p.safetensors"]
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -40,16 +44,73 @@ def symmetric(count: int = N, size: int = M, seed: int = 0) -> np.ndarray:
 
 
 def save(path: Path, arrays: dict) -> Path:
+    """Write arrays by other means than the library's."""
     if path.suffix == ".npz":
         np.savez(path, **arrays)
+    elif path.suffix == ".safetensors":
+        save_safetensors(path, arrays)
+    elif path.stem == "v73":
+        save_v73(path, arrays)
     else:
         scipy.io.savemat(path, arrays)
     return path
 
 
-@pytest.fixture(params=SUFFIXES)
+def save_safetensors(path: Path, arrays: dict) -> None:
+    tensors, texts = {}, {}
+    for name, value in ((name, np.asarray(value)) for name, value in arrays.items()):
+        if value.dtype.kind == "U":
+            texts[name] = " ".join(value.reshape(-1).tolist())
+        elif value.dtype.kind == "c":
+            tensors[f"{name}.real"] = np.ascontiguousarray(value.real)
+            tensors[f"{name}.imag"] = np.ascontiguousarray(value.imag)
+        else:
+            tensors[name] = value.copy(order="C")
+    safetensors.numpy.save_file(tensors, path, {"format": "np", **texts})
+
+
+MATLAB_CLASSES = {"float64": "double", "float32": "single", "bool": "logical"}
+HEADER_73 = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Mon Jan  1 00:00:00 2024 HDF5 schema 1.00 ."
+HEADER_73 = HEADER_73.ljust(116) + bytes(8) + b"\x00\x02IM"
+
+
+def save_v73(path: Path, arrays: dict) -> None:
+    """As MATLAB's save(..., '-v7.3') lays it out: sides in reverse order, at least two of them."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value in arrays.items():
+            put_v73(file, name, np.atleast_2d(value))
+    with path.open("r+b") as file:
+        file.write(HEADER_73)
+
+
+def put_v73(file: h5py.File, name: str, value: np.ndarray) -> None:
+    kind = value.dtype.kind
+    if kind == "U":
+        value = np.array([[ord(letter) for letter in text] for text in value.reshape(-1)], dtype=np.uint16)
+    real = value.real.dtype
+    if value.size == 0:
+        node = file.create_dataset(name, data=np.array(value.shape, dtype=np.uint64))
+        node.attrs["MATLAB_empty"] = np.uint8(1)
+    elif kind == "c":
+        pair = np.empty(value.T.shape, dtype=[("real", real), ("imag", real)])
+        pair["real"], pair["imag"] = value.real.T, value.imag.T
+        node = file.create_dataset(name, data=pair)
+    else:
+        node = file.create_dataset(
+            name, data=value.T.astype(np.uint8) if kind == "b" else value.T, chunks=value.size > 1 or None
+        )
+    node.attrs["MATLAB_class"] = np.bytes_("char" if kind == "U" else MATLAB_CLASSES.get(real.name, real.name))
+    if kind in "Ub":
+        node.attrs["MATLAB_int_decode"] = np.int32(2 if kind == "U" else 1)
+
+
+def write(path: Path, problem: Problem) -> None:
+    write_problem(path, problem, hdf5=path.stem == "v73")
+
+
+@pytest.fixture(params=FILES)
 def path(request, tmp_path):
-    return tmp_path / f"problem{request.param}"
+    return tmp_path / request.param
 
 
 def read(path: Path, arrays: dict, **options):
@@ -284,7 +345,7 @@ def test_a_problem_comes_back(path, name, dtype):
     problem = Problem(
         operator, problem.measurements, truth, problem.noise_level, torch.rand(operator.count, dtype=dtype)
     )
-    write_problem(path, problem)
+    write(path, problem)
     loaded = read_problem(path, dtype=dtype)
     back = loaded.problem
     eps = torch.finfo(dtype).eps
@@ -301,37 +362,46 @@ def test_a_problem_comes_back(path, name, dtype):
 
 def test_the_least_is_written_too(path):
     problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
-    write_problem(path, problem)
+    write(path, problem)
     back = read_problem(path).problem
     assert (back.truth, back.noise_level, back.weights) == (None, None, None)
 
 
-def test_npz_and_mat_hold_the_same(tmp_path):
+def test_every_format_holds_the_same(tmp_path):
     problem = Problem(PairedRankOneSensing.draw(N, M, generator=generator()), torch.from_numpy(array(N)))
-    for suffix in SUFFIXES:
-        write_problem(tmp_path / f"p{suffix}", problem)
-    first, second = (read_problem(tmp_path / f"p{suffix}").problem for suffix in SUFFIXES)
-    assert torch.equal(first.operator.vectors, second.operator.vectors)
-    assert torch.equal(first.operator.vectors_minus, second.operator.vectors_minus)
+    for name in FILES:
+        write(tmp_path / name, problem)
+    first, *others = (read_problem(tmp_path / name).problem for name in FILES)
+    for other in others:
+        assert torch.equal(first.operator.vectors, other.operator.vectors)
+        assert torch.equal(first.operator.vectors_minus, other.operator.vectors_minus)
+        assert torch.equal(first.measurements, other.measurements)
     sizes = {name: size for name, size, _ in scipy.io.whosmat(tmp_path / "p.mat")}
     assert sizes["y"] == (N, 1)
     assert sizes["vectors"] == (N, M)
+    with h5py.File(tmp_path / "v73.mat") as file:
+        # HDF5 says the sides of what MATLAB shows in reverse order.
+        assert file["y"].shape == (1, N)
+        assert file["vectors"].shape == (M, N)
+        assert np.array_equal(file["vectors"][()].T, problem.operator.vectors.numpy())
+        assert file["vectors"].attrs["MATLAB_class"] == b"double"
+        assert bytes(file["kind"][()].reshape(-1).astype(np.uint8)) == b"psd"
+    tensors = safetensors.numpy.load_file(tmp_path / "p.safetensors")
+    assert np.array_equal(tensors["vectors"], problem.operator.vectors.numpy())
 
 
-def test_suffixes_may_be_capital(tmp_path):
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".safetensors"])
+def test_suffixes_may_be_capital(tmp_path, suffix):
     problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
-    for suffix in SUFFIXES:
-        write_problem(tmp_path / f"P{suffix.upper()}", problem)
-        assert read_problem(tmp_path / f"P{suffix.upper()}").problem.operator.count == N
+    write_problem(tmp_path / f"P{suffix.upper()}", problem)
+    assert read_problem(tmp_path / f"P{suffix.upper()}").problem.operator.count == N
 
 
 def test_what_has_no_form_on_disk_is_refused(path):
     y = torch.from_numpy(array(N))
     functions = from_functions(lambda Z: Z.sum() * y, lambda v: (v @ y) * torch.ones(M, M).double(), n=N, size=M)
-    with pytest.raises(InputError, match="measurements held as numbers, got FunctionSensing"):
+    with pytest.raises(InputError, match="measurements that a file has a name for, got FunctionSensing"):
         write_problem(path, Problem(functions, y))
-    with pytest.raises(InputError, match="a real problem, got a complex one"):
-        write_problem(path, Problem(GaussianSensing.draw(N, M, kind="hermitian"), y))
     indefinite = low_rank(M, 2, kind="symmetric", generator=generator())
     with pytest.raises(InputError, match="positive semidefinite truth for kind psd"):
         write_problem(path, Problem(RankOneSensing.draw(N, M), y, indefinite))
@@ -341,13 +411,14 @@ def test_what_has_no_form_on_disk_is_refused(path):
     assert list(path.parent.iterdir()) == []
 
 
-def test_matlab_cannot_hold_two_gibibytes(tmp_path):
-    # Numbers that repeat in memory: the size is told before anything is written out.
-    rows = torch.ones(1, 1).double().expand(2**16, svec_length := 4095 * 4096 // 2)
-    operator = DenseSensing(rows[:, :svec_length], (4095, 4095))
-    problem = Problem(operator, torch.ones(2**16).double())
-    with pytest.raises(InputError, match=r"less than 2 GiB in svec, .*, got \d+\.\d GiB; write a \.npz"):
+def test_what_v5_cannot_hold_is_written_as_v73(tmp_path, monkeypatch):
+    problem = Problem(GaussianSensing.draw(N, M, generator=generator()), torch.from_numpy(array(N)))
+    limit = problem.operator.rows.nbytes
+    for allowed, version in ((limit + 1, b"\x00\x01IM"), (limit, b"\x00\x02IM")):
+        monkeypatch.setattr(containers, "_MAT_LIMIT", allowed)
         write_problem(tmp_path / "p.mat", problem)
+        assert (tmp_path / "p.mat").read_bytes()[124:128] == version
+        assert torch.equal(read_problem(tmp_path / "p.mat").problem.operator.rows, problem.operator.rows)
 
 
 # ------------------------------------------------------------------------------------------------ MATLAB's own bytes
@@ -435,7 +506,7 @@ def test_damaged_variables(tmp_path, name):
 
 def test_damaged_bytes_never_end_the_process(path):
     # One wrong byte anywhere, many values: either a line, or a problem that is different but sound.
-    write_problem(path, Problem(RankOneSensing(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
+    write(path, Problem(RankOneSensing(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     faults = []
@@ -491,14 +562,16 @@ def test_too_large_for_memory(path, monkeypatch):
 
     monkeypatch.setattr(np, "load", refuse)
     monkeypatch.setattr(np, "fromfile", refuse)
+    monkeypatch.setattr(hdf5_file, "read_hdf5", refuse)
+    monkeypatch.setattr(safetensors_file, "read_safetensors", refuse)
     assert "that fits into memory" in fault(path)
 
 
 @pytest.mark.parametrize("name", ["problem.csv", "problem", "problem.npz.gz", "problem.npy"])
 def test_wrong_suffix(tmp_path, name):
     (tmp_path / name).write_bytes(b"1,2,3")
-    assert fault(tmp_path / name) == f"needed a problem file whose name ends in .npz or .mat, got {name}"
-    with pytest.raises(InputError, match=r"ends in \.npz or \.mat"):
+    assert fault(tmp_path / name) == f"needed a problem file whose name ends in .npz, .mat or .safetensors, got {name}"
+    with pytest.raises(InputError, match=r"ends in \.npz, \.mat or \.safetensors"):
         write_problem(tmp_path / name, Problem(RankOneSensing(torch.ones(1, 1)), torch.ones(1)))
 
 
@@ -526,12 +599,16 @@ FOREIGN = [
     (".npz", b"y = 1 2 3", "needed a NumPy .npz archive at .*, got something else; write it with numpy.savez"),
     (".npz", npy_bytes(), "got a single NumPy .npy array"),
     (".npz", container_bytes(".mat"), "got a MATLAB .mat file"),
-    (".mat", b"", "needed a MATLAB v5 file at .*, got an empty file"),
-    (".mat", b"# Created by Octave".ljust(600), "needed a MATLAB v5 file at .*, got something else; .*'-v7'"),
+    (".mat", b"", "needed a MATLAB v5 or v7.3 file at .*, got an empty file"),
+    (".mat", b"# Created by Octave".ljust(600), "needed a MATLAB v5 or v7.3 file at .*, got something else; .*'-v7'"),
     (".mat", container_bytes(".npz"), r"got a NumPy \.npz \(or other zip\) archive"),
     (".mat", b"MATLAB 5.0 MAT-file", "got a MATLAB file cut short within its header"),
-    (".mat", MATLAB_73, r"needed a MATLAB v5 file at .*, got a v7\.3 \(HDF5\) file; save it again with '-v7'"),
-    (".mat", HDF5.ljust(600), r"got a v7\.3 \(HDF5\) file"),
+    (".mat", HDF5.ljust(600), "got an HDF5 file that is not MATLAB's"),
+    (".mat", MATLAB_73[:300], "got a MATLAB file cut short within its header"),
+    (".npz", MATLAB_73, r"got a MATLAB \.mat file"),
+    (".safetensors", b"", r"needed a \.safetensors file at .*, got an empty file"),
+    (".safetensors", b"12345678[", "got something else; write it with safetensors.numpy.save_file"),
+    (".safetensors", MATLAB_73, r"needed a \.safetensors file at .*, got a MATLAB \.mat file"),
 ]
 
 
@@ -549,8 +626,10 @@ def test_truncated(path, kept, compressed):
     arrays = {"vectors": array(N, M), "y": array(N)}
     if path.suffix == ".npz":
         (np.savez_compressed if compressed else np.savez)(path, **arrays)
-    else:
+    elif path.name == "p.mat":
         scipy.io.savemat(path, arrays, do_compression=compressed)
+    else:
+        save(path, arrays)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
     assert (
@@ -560,9 +639,9 @@ def test_truncated(path, kept, compressed):
 
 def test_cut_anywhere_a_written_file_is_no_problem(path):
     # A .mat has no end mark: cut between two variables, it is a sound file that lacks some.
-    write_problem(path, Problem(PairedRankOneSensing(*torch.ones(2, 3, 1).double()), torch.ones(3).double()))
+    write(path, Problem(PairedRankOneSensing(*torch.ones(2, 3, 1).double()), torch.ones(3).double()))
     content = path.read_bytes()
-    for length in range(0, len(content), 4):
+    for length in range(0, len(content), 4 if len(content) < 3000 else 29):
         path.write_bytes(content[:length])
         with pytest.raises(InputError):
             read_problem(path)
@@ -609,8 +688,13 @@ def test_matlab_classes_under_other_names_are_ignored(tmp_path, value):
 
 
 def test_a_name_twice(path):
-    if path.suffix == ".mat":
+    if path.name == "p.mat":
         path.write_bytes(mat_file(doubles("y", (N, 1)), doubles("vectors", (N, M)), doubles("y", (N, 1))))
+    elif path.suffix == ".safetensors":
+        safetensors.numpy.save_file({"y": array(N), "vectors": array(N, M)}, path, {"y": "1 2 3"})
+    elif path.stem == "v73":
+        # HDF5 has each name once; the other two have not.
+        return
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("y.npy", npy_bytes())
@@ -644,17 +728,22 @@ Y, A = array(N), array(N, M)
 VECTORS = {"y": Y, "vectors": A}
 MATRICES = {"y": Y, "matrices": symmetric()}
 
+ONE_OF = "needed one of matrices, svec, vectors, left_vectors, blocks, entries, paulis and masks"
+
 HOSTILE = {
     "no y": ({"vectors": A}, "needed y, the measurements, got a file with vectors"),
     "nothing": ({"remark": Y}, "needed y, the measurements, got a file with no name of this format"),
-    "no operator": ({"y": Y}, "needed one of matrices, svec and vectors, got a file with y; say what measured"),
+    "no operator": (
+        {"y": Y},
+        f"{ONE_OF}, got a file with y; say what measured",
+    ),
     "two operators": (
         {**VECTORS, "matrices": symmetric()},
-        "needed one of matrices, svec and vectors, got matrices and vectors; keep the one that gave y",
+        f"{ONE_OF}, got matrices and vectors; keep the one that gave y",
     ),
     "three operators": (
         {**VECTORS, "matrices": symmetric(), "svec": array(N, 10)},
-        "needed one of matrices, svec and vectors, got matrices and svec and vectors; keep the one that gave y",
+        f"{ONE_OF}, got matrices and svec and vectors; keep the one that gave y",
     ),
     "minus alone": (
         {"y": Y, "vectors_minus": A},
@@ -746,11 +835,11 @@ HOSTILE = {
     ),
     "complex y": (
         {**VECTORS, "y": Y + 1j},
-        "needed real numbers in y, got complex128; complex problems have no file format yet, use Python",
+        "needed real numbers in y, got complex128; measurements are real: the real part, or the",
     ),
     "complex vectors": (
         {**VECTORS, "vectors": A + 1j},
-        "needed real numbers in vectors, got complex128; complex problems have no file format yet, use Python",
+        "needed real numbers in vectors, got complex128; write kind = 'hermitian' into the file if the unknown is",
     ),
     "integer y": (
         {**VECTORS, "y": np.arange(N)},
@@ -826,24 +915,26 @@ HOSTILE = {
     "level in words": ({**VECTORS, "noise_level": "1%"}, "needed one number in noise_level, as 0.01 for 1%, got <U2"),
     "weights of another number": ({**VECTORS, "weights": np.ones(5)}, "needed the weights of size 12, got 5"),
     "negative weights": ({**VECTORS, "weights": -np.ones(N)}, "needed weights of at least 0, got a negative one"),
-    "unknown kind": ({**VECTORS, "kind": "positive"}, "needed a kind that is psd or symmetric, got 'positive'"),
-    "kind of two lines": ({**VECTORS, "kind": "psd\npsd"}, r"needed a kind that is psd or symmetric, got 'psd\npsd'"),
+    "unknown kind": (
+        {**VECTORS, "kind": "positive"},
+        "needed a kind that is psd or symmetric or hermitian, got 'positive'",
+    ),
+    "kind of two lines": (
+        {**VECTORS, "kind": "psd\npsd"},
+        r"needed a kind that is psd or symmetric or hermitian, got 'psd\npsd'",
+    ),
     "no kind": ({**VECTORS, "kind": ""}, "needed "),
     "kind in numbers": (
         {**VECTORS, "kind": np.ones((1, 1))},
         "needed one text in kind, as 'psd' or 'symmetric', got float64 of size 1 x 1",
     ),
-    "hermitian": (
-        {**VECTORS, "kind": "hermitian"},
-        "needed a kind that is psd or symmetric, got 'hermitian'; complex problems have no file format yet, use Python",
-    ),
     "rectangular vectors": (
         {**VECTORS, "kind": "rectangular"},
-        "needed a kind that is psd or symmetric, got 'rectangular'; give a rectangular problem as matrices",
+        "needed a kind that is psd or symmetric or hermitian, got 'rectangular'; give a rectangular problem as",
     ),
     "unknown kind of matrices": (
         {**MATRICES, "kind": "square"},
-        "needed a kind that is psd or symmetric or rectangular, got 'square'",
+        "needed a kind that is psd or symmetric or hermitian or rectangular, got 'square'",
     ),
 }
 

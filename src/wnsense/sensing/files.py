@@ -1,18 +1,33 @@
-"""Problem files: what a user measured, in NumPy's .npz or MATLAB's .mat (v5).
+"""Problem files: what a user measured, in NumPy's .npz, MATLAB's .mat (v5 or v7.3) or .safetensors.
 
-A file holds, under these names, in the shapes that MATLAB's size() shows:
+A file holds, under these names, in the shapes that MATLAB's size() shows, y and one description of what measured it,
+as literal as here: nothing is normalized.
 
 name           size          meaning
-y              n             the measurements; n x 1 and 1 x n will do
-matrices       n x m x m     y_i = <M_i, Z>      one of these three, as literal as here: nothing is normalized
-svec           n x m(m+1)/2  y_i = <M_i, Z>      the upper triangle row by row, sqrt(2) off the diagonal
-vectors        n x m         y_i = a_i^T Z a_i
-vectors_minus  n x m         beside vectors: y_i = a_i^T Z a_i - b_i^T Z b_i
-kind           text          optional: psd (when missing), symmetric, or rectangular beside n x m1 x m2 matrices
-truth          m x m         optional: the matrix that was measured (m1 x m2 if rectangular)
-truth_factor   m x k         optional, instead of truth: F with truth = F F^T
+y              n             the measurements, real; n x 1 and 1 x n will do
+matrices       n x m1 x m2   y_i = Re <M_i, Z>; square but for kind rectangular
+svec           n x m(m+1)/2  the same, the upper triangle row by row, sqrt(2) off the diagonal; for kind hermitian
+                             n x m^2, sqrt(2) times the imaginary parts of the strict upper triangle appended
+vectors        n x m         y_i = a_i^H Z a_i
+vectors_minus  n x m         beside vectors: y_i = a_i^H Z a_i - b_i^H Z b_i
+left_vectors   n x m1        beside right_vectors, n x m2: y_i = Re a_i^H Z b_i, rectangular
+blocks         n x m x k     y_i = Tr(A_i^H Z A_i)
+entries        n x 2         y_i = Re Z[row, column], counted from 1 in .mat files and from 0 in others
+  shape        2             beside entries: m1 and m2
+  entry_weights  n           beside entries, optional: what each entry is multiplied with
+  imaginary    n             beside entries, optional: 1 where y_i is the imaginary part
+paulis         n texts       y_i = Tr(P_i Z), as XIZ: rows of a char matrix in .mat, one text of them in .safetensors
+masks          L x image     y = |DFT of mask times x|^2 for Z = x x^H, mask by mask, the DFT unitary
+  scale        1             beside paulis or masks, optional: what each measurement is multiplied with
+kind           text          optional: psd, symmetric, hermitian (complex) or rectangular
+truth          m1 x m2       optional: the matrix that was measured
+truth_factor   m x k         optional, instead of truth: F with truth = F F^H
 noise_level    1             optional: ||noise|| / ||y||, 0.01 is 1%
 weights        n             optional: how much each measurement counts in the least squares
+
+Without a kind it is psd; paulis are hermitian, left_vectors rectangular, and masks must say. Unknowns are complex for
+kind hermitian, and for kind rectangular where matrices or left_vectors are or imaginary is there. Text stands in the
+metadata of .safetensors, and complex numbers in two tensors, as vectors.real and vectors.imag.
 """
 
 from dataclasses import dataclass
@@ -21,19 +36,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wnsense.checks import InputError, require
-from wnsense.sensing.containers import read_container, write_container
-from wnsense.sensing.dense import DenseSensing
+from wnsense.checks import require
+from wnsense.sensing.containers import first_index, read_container, write_container
 from wnsense.sensing.file_arrays import FileArrays
-from wnsense.sensing.file_parts import read_kind, read_operator, read_truth
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
+from wnsense.sensing.file_operators import COMPANIONS, SOURCES, read_operator
+from wnsense.sensing.file_parts import read_kind, read_truth
+from wnsense.sensing.file_writing import numpy_array, operator_arrays, truth_arrays
 from wnsense.sensing.problem import Problem
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 
-_OPERATOR = ("matrices", "svec", "vectors", "vectors_minus")
-_NAMES = frozenset({"y", *_OPERATOR, "kind", "truth", "truth_factor", "noise_level", "weights"})
+_NAMES = frozenset({"y", *SOURCES, *COMPANIONS, "kind", "truth", "truth_factor", "noise_level", "weights"})
+_SAY_REAL = "measurements are real: the real part, or the square of the magnitude"
 
 
 @dataclass(frozen=True)
@@ -55,8 +67,8 @@ def read_problem(
     """Read a problem file; the format stands at the head of this module.
 
     Args:
-        path: A `.npz` or `.mat` file.
-        dtype: torch.float64 or torch.float32, whatever the precision of the file.
+        path: A `.npz`, `.mat` or `.safetensors` file.
+        dtype: torch.float64 or torch.float32, whatever the precision of the file; complex unknowns have that precision.
         device: Where the problem shall lie.
 
     Raises:
@@ -64,13 +76,13 @@ def read_problem(
     """
     require(dtype in {torch.float64, torch.float32}, "dtype torch.float64 or torch.float32", dtype)
     container = read_container(path, _NAMES)
-    file = FileArrays(container.arrays, dtype, torch.device(device))
+    file = FileArrays(container.arrays, dtype, torch.device(device), container.first_index)
     if "y" in file:
         require(0 not in file.shape("y"), "at least one measurement in y", "none")
-    y = file.vector("y", "the measurements")
+    y = file.vector("y", "the measurements", advice=_SAY_REAL)
     kind = read_kind(file)
     operator, warnings = read_operator(file, kind, len(y))
-    truth, truth_warnings = read_truth(file, kind, operator.shape)
+    truth, truth_warnings = read_truth(file, operator)
     noise_level = file.number("noise_level", "as 0.01 for 1%") if "noise_level" in file else None
     weights = file.vector("weights", "one for each measurement") if "weights" in file else None
     problem = Problem(operator, y, truth, noise_level, weights)
@@ -80,61 +92,27 @@ def read_problem(
     return LoadedProblem(problem, warnings + truth_warnings)
 
 
-def write_problem(path: Path, problem: Problem) -> None:
+def write_problem(path: Path, problem: Problem, *, hdf5: bool = False) -> None:
     """Write a problem file that `read_problem` takes, whole or not at all.
 
     A declared second moment is not kept: files act literally, and what reads them finds the scale.
 
     Args:
-        path: Ends in `.npz` or `.mat`.
-        problem: A real problem whose operator is held as numbers: dense, rank-one or paired rank-one.
+        path: Ends in `.npz`, `.mat` or `.safetensors`.
+        problem: A problem whose operator has a name in the format; packed rows in any storage are written as svec.
+        hdf5: Whether a `.mat` shall be MATLAB's v7.3, which it is in any case where v5 cannot hold its arrays.
 
     Raises:
-        InputError: When the problem is complex or made of functions, or the place cannot be written.
+        InputError: When the operator has no form in a file, or the place cannot be written.
     """
-    require(
-        not problem.operator.is_complex, "a real problem", "a complex one", "complex problems have no file format yet"
-    )
-    tensors = _operator_tensors(problem.operator)
+    arrays = operator_arrays(problem.operator, first_index(path))
     if problem.truth is not None:
-        tensors |= _truth_tensors(problem.truth, problem.operator.kind)
+        arrays |= truth_arrays(problem.truth, problem.operator.kind)
     if problem.weights is not None:
-        tensors["weights"] = problem.weights
-    arrays = {name: _numpy(tensor) for name, tensor in tensors.items()}
+        arrays["weights"] = numpy_array(problem.weights)
     arrays["kind"] = np.array(str(problem.operator.kind))
     if problem.noise_level is not None:
         arrays["noise_level"] = np.array(problem.noise_level)
     # Last, so that a .mat which is cut off between two variables holds no problem, instead of another one.
-    arrays["y"] = _numpy(problem.measurements)
-    write_container(path, arrays)
-
-
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.detach().cpu().numpy()
-    return array
-
-
-def _operator_tensors(operator: Operator) -> dict[str, torch.Tensor]:
-    if isinstance(operator, DenseSensing):
-        if operator.kind.is_symmetric:
-            return {"svec": operator.rows}
-        return {"matrices": operator.rows.reshape(-1, *operator.shape)}
-    if isinstance(operator, RankOneSensing):
-        return {"vectors": operator.vectors}
-    if isinstance(operator, PairedRankOneSensing):
-        return {"vectors": operator.vectors, "vectors_minus": operator.vectors_minus}
-    raise InputError(
-        f"needed measurements held as numbers, got {type(operator).__name__}; build a DenseSensing of its matrices"
-    )
-
-
-def _truth_tensors(truth: LowRank, kind: Kind) -> dict[str, torch.Tensor]:
-    require(not truth.batch, "one truth", "a batch of them")
-    if kind is not Kind.PSD:
-        return {"truth": truth.dense()}
-    Z = truth.orthonormal()
-    values = torch.diagonal(Z.Theta)
-    least, most = float(values.min()), float(values.abs().max())
-    rounding = torch.finfo(values.dtype).eps ** 0.5
-    require(least >= -rounding * most, "a positive semidefinite truth for kind psd", f"an eigenvalue of {least:.3g}")
-    return {"truth_factor": Z.X * values.clamp(min=0).sqrt()}
+    arrays["y"] = numpy_array(problem.measurements)
+    write_container(path, arrays, hdf5=hdf5)

@@ -111,11 +111,25 @@ class Variable:
         kind, content = self.data[0]
         _expect(math.prod(self.dims) <= len(content.content))
         if kind == _UTF8:
-            text = content.content.tobytes().decode()
+            units = np.array([ord(letter) for letter in content.content.tobytes().decode()], dtype=np.uint32)
         else:
-            text = "".join(chr(code) for code in _stored((kind, content)))
-        # Several rows of text stand column by column; nothing here wants them, so they only keep their size.
-        return np.array(text) if len(self.dims) == 2 and self.dims[0] == 1 else np.empty(self.dims, dtype="U1")
+            units = _stored((kind, content))
+        if math.prod(self.dims) != units.size:
+            # Letters of several bytes, counted by some writers as such: one row says what it is all the same.
+            _expect(len(self.dims) == 2 and self.dims[0] == 1)
+            return rows_of_text(units.reshape(1, -1))
+        return rows_of_text(units.reshape(self.dims, order="F"))
+
+
+def rows_of_text(units: np.ndarray) -> np.ndarray:
+    """A char array as one text, or as one for each of its rows, from code units in the shape that size() shows."""
+    if units.ndim != 2:
+        # Nothing here wants them: they only keep their size.
+        return np.empty(units.shape, dtype="U1")
+    rows = ["".join(chr(code) for code in row) for row in units.tolist()]
+    if len(rows) == 1:
+        return np.array(rows[0])
+    return np.array(rows) if units.size else np.empty(units.shape, dtype="U1")
 
 
 def read_mat(content: np.ndarray, names: Collection[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
