@@ -316,8 +316,8 @@ def test_packed_columns_are_found_in_large_triangles(m):
 # ------------------------------------------------------------------------------------------------ recovery
 
 # Of 30 draws of 330 entries of the triangle recover() missed none, but of 400 to 650 entries, and of 330 to 650 of the
-# rectangular ones, it missed 1 to 10, through a wrong rank. At 650 symmetric ones it missed the same nine draws with the
-# same matrices stored densely. What is held here is that the operators serve, in one draw each.
+# rectangular ones, it missed 1 to 10, through a wrong rank. At 650 symmetric ones it missed the same nine draws where
+# the same matrices were stored densely. What is held here is that the operators serve, in one draw each.
 RECOVERIES = [
     pytest.param(PSD, lambda rng: EntrySensing.draw(330, 40, generator=rng), id="psd"),
     pytest.param(SYMMETRIC, lambda rng: EntrySensing.draw(330, 40, kind="symmetric", generator=rng), id="symmetric"),
