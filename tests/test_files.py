@@ -11,22 +11,32 @@ import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import scipy.io
 import torch
 
-from orders import generator
+from orders import Flavor, generator, random_point
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing import containers, hdf5_file, safetensors_file
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.dense import GaussianSensing, RademacherSensing
+from wnsense.sensing.diffraction import CodedDiffractionSensing
+from wnsense.sensing.entries import EntrySensing
 from wnsense.sensing.file_arrays import FileArrays
 from wnsense.sensing.file_operators import svec_size
 from wnsense.sensing.files import read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.pauli import PauliSensing
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.sensing.rank_one import (
+    BlockRankSensing,
+    PairedRankOneSensing,
+    RankOneSensing,
+    RectangularRankOneSensing,
+)
+from wnsense.sensing.unpacked import UnpackedSensing
 
 N, M = 12, 4
 # MATLAB's formats share a suffix; "v73" in the name is how the tests tell them apart.
@@ -164,6 +174,188 @@ def test_rectangular_matrices_act_literally(path):
     Z = low_rank((3, 5), 2, kind="rectangular", generator=generator())
     expected = np.einsum("nij,ij->n", matrices, Z.dense().numpy())
     torch.testing.assert_close(operator.measure(Z), torch.from_numpy(expected), rtol=1e-13, atol=1e-13)
+
+
+def complex_array(*shape: int, seed: int = 0) -> np.ndarray:
+    return array(*shape, seed=seed) + 1j * array(*shape, seed=seed + 100)
+
+
+def conjugate_outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ni,nj->nij", a, b.conj())
+
+
+def hermitian(count: int = N, size: int = M) -> np.ndarray:
+    G = complex_array(count, size, size)
+    return (G + G.conj().transpose(0, 2, 1)) / 2
+
+
+PLACES = np.array([[i % 4, (3 * i) % 4] for i in range(N)])
+IMAGINARY = np.arange(N) % 3 == 0
+PAULIS = ["XI", "YZ", "II", "ZZ", "XY", "IZ", "YI", "ZX", "YY", "XX", "ZI", "IY"]
+LETTERS = {
+    "I": np.eye(2),
+    "X": np.array([[0, 1], [1, 0]]),
+    "Y": np.array([[0, -1j], [1j, 0]]),
+    "Z": np.diag([1.0, -1.0]),
+}
+
+
+def entry_matrices(shape, imaginary=None) -> np.ndarray:
+    """The matrices of the places: y = Re <M, Z>, so that an imaginary part has a factor i."""
+    matrices = np.zeros((N, *shape), dtype=complex)
+    matrices[np.arange(N), PLACES[:, 0], PLACES[:, 1]] = 1 if imaginary is None else np.where(imaginary, 1j, 1)
+    return matrices
+
+
+def diffraction_matrices(masks: np.ndarray) -> np.ndarray:
+    """conj(d) conj(f) for each mask d and row f of the unitary transform, times its conjugate transpose."""
+    count, m = len(masks), masks[0].size
+    rows = [np.fft.fftn(unit.reshape(masks.shape[1:]), norm="ortho").reshape(-1) for unit in np.eye(m)]
+    F = np.array(rows).T
+    a = (masks.reshape(count, 1, m) * F).reshape(-1, m).conj()
+    return conjugate_outer(a, a)
+
+
+LITERAL = {
+    "hermitian matrices": ({"matrices": hermitian(), "kind": "hermitian"}, hermitian()),
+    "real matrices of a hermitian unknown": ({"matrices": symmetric(), "kind": "hermitian"}, symmetric()),
+    "hermitian svec": ({"svec": svec(torch.from_numpy(hermitian())).numpy(), "kind": "hermitian"}, hermitian()),
+    "complex rectangular matrices": (
+        {"matrices": complex_array(N, 3, 5), "kind": "rectangular"},
+        complex_array(N, 3, 5),
+    ),
+    "complex vectors": (
+        {"vectors": complex_array(N, M), "kind": "hermitian"},
+        conjugate_outer(complex_array(N, M), complex_array(N, M)),
+    ),
+    "complex pairs": (
+        {"vectors": complex_array(N, M), "vectors_minus": array(N, M), "kind": "hermitian"},
+        conjugate_outer(complex_array(N, M), complex_array(N, M)) - conjugate_outer(array(N, M), array(N, M)),
+    ),
+    "two sides": (
+        {"left_vectors": array(N, 3), "right_vectors": array(N, 5)},
+        conjugate_outer(array(N, 3), array(N, 5)),
+    ),
+    "two complex sides": (
+        {"left_vectors": complex_array(N, 3), "right_vectors": array(N, 5), "kind": "rectangular"},
+        conjugate_outer(complex_array(N, 3), array(N, 5)),
+    ),
+    "blocks": ({"blocks": array(N, M, 2)}, np.einsum("nik,njk->nij", array(N, M, 2), array(N, M, 2))),
+    "complex blocks": (
+        {"blocks": complex_array(N, M, 3), "kind": "hermitian"},
+        np.einsum("nik,njk->nij", complex_array(N, M, 3), complex_array(N, M, 3).conj()),
+    ),
+    "entries": ({"entries": PLACES, "shape": np.array([M, M])}, entry_matrices((M, M))),
+    "entries as doubles": ({"entries": PLACES.astype(float), "shape": [4.0, 4.0]}, entry_matrices((M, M))),
+    "entries with factors": (
+        {"entries": PLACES, "shape": [M, M], "entry_weights": array(N, seed=3), "kind": "symmetric"},
+        array(N, seed=3)[:, None, None] * entry_matrices((M, M)),
+    ),
+    "hermitian entries": (
+        {"entries": PLACES, "shape": [M, M], "imaginary": IMAGINARY, "kind": "hermitian"},
+        entry_matrices((M, M), IMAGINARY),
+    ),
+    "hermitian entries, real parts only": (
+        {"entries": PLACES, "shape": [M, M], "kind": "hermitian"},
+        entry_matrices((M, M)),
+    ),
+    "rectangular entries": (
+        {"entries": PLACES, "shape": [[4, 7]], "kind": "rectangular"},
+        entry_matrices((4, 7)),
+    ),
+    "complex rectangular entries": (
+        {"entries": PLACES, "shape": [4, 7], "imaginary": IMAGINARY.astype(float), "kind": "rectangular"},
+        entry_matrices((4, 7), IMAGINARY),
+    ),
+    "paulis": ({"paulis": PAULIS}, np.array([np.kron(LETTERS[a], LETTERS[b]) for a, b in PAULIS])),
+    "paulis with a factor": (
+        {"paulis": PAULIS, "scale": 0.25, "kind": "hermitian"},
+        0.25 * np.array([np.kron(LETTERS[a], LETTERS[b]) for a, b in PAULIS]),
+    ),
+    "masks": ({"masks": complex_array(3, 2, 2), "kind": "hermitian"}, diffraction_matrices(complex_array(3, 2, 2))),
+    "masks of a real image": (
+        {"masks": complex_array(3, 4), "kind": "psd", "scale": [[3.0]]},
+        3 * diffraction_matrices(complex_array(3, 4)),
+    ),
+    "real masks": ({"masks": array(3, 4), "kind": "hermitian"}, diffraction_matrices(array(3, 4))),
+}
+
+
+def counted_as_in(path: Path, arrays: dict) -> dict:
+    """Places as the format counts them: from 1 in MATLAB's files."""
+    if path.suffix == ".mat" and "entries" in arrays:
+        return {**arrays, "entries": arrays["entries"] + 1}
+    return arrays
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_every_description_acts_literally(path, name):
+    arrays, matrices = LITERAL[name]
+    loaded = read(path, {"y": array(N), **counted_as_in(path, arrays)})
+    operator = loaded.problem.operator
+    assert loaded.warnings == ()
+    assert operator.second_moment is None
+    kind = {"left_vectors": "rectangular", "paulis": "hermitian"}.get(next(iter(arrays)), "psd")
+    assert operator.kind == arrays.get("kind", kind)
+    assert operator.shape == matrices.shape[1:]
+    flavor = Flavor(operator.kind, operator.is_complex)
+    assert operator.is_complex == (
+        operator.kind == "hermitian"
+        or any(np.iscomplexobj(a) for a in arrays.values() if operator.kind != "psd")
+        or (operator.kind == "rectangular" and "imaginary" in arrays)
+    )
+    point = random_point(flavor, operator.shape, 2)
+    expected = np.einsum("nij,ij->n", matrices.conj(), point.dense().numpy()).real
+    bound = 100 * EPS * float(np.linalg.norm(matrices)) * float(point.norm())
+    assert float((operator.measure(point) - torch.from_numpy(expected)).abs().max()) <= bound
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_complex_numbers_have_the_precision_that_was_asked_for(path, name):
+    arrays, _ = LITERAL[name]
+    problem = read(path, {"y": array(N), **counted_as_in(path, arrays)}, dtype=torch.float32).problem
+    assert problem.operator.real_dtype == problem.measurements.dtype == torch.float32
+    assert problem.operator.dtype in {torch.float32, torch.complex64}
+
+
+def test_hermitian_parts_are_taken_with_a_warning(path):
+    matrices = hermitian()
+    matrices[3, 0, 1] += 1j
+    loaded = read(
+        path, {"y": array(N), "matrices": matrices, "kind": "hermitian", "truth": 1j * np.tri(M) + 9 * np.eye(M)}
+    )
+    first, second = loaded.warnings
+    assert first.startswith("1 of the 12 matrices are not Hermitian; each is replaced by its Hermitian part, which")
+    assert second == "truth is not Hermitian and is replaced by its Hermitian part"
+
+
+@pytest.mark.parametrize("separated", ["XI YZ ZZ", "XI,YZ,ZZ", " XI, YZ\nZZ "])
+def test_paulis_may_stand_in_one_text(path, separated):
+    operator = read(path, {"y": array(3), "paulis": separated}).problem.operator
+    assert operator.strings == ["XI", "YZ", "ZZ"]
+
+
+def test_a_single_pauli_and_a_single_place(path):
+    assert read(path, {"y": array(1), "paulis": ["XYZ"]}).problem.operator.strings == ["XYZ"]
+    arrays = {"y": array(1), "entries": np.array([[1, 2]]), "shape": [3, 3]}
+    operator = read(path, counted_as_in(path, arrays)).problem.operator
+    assert (operator.rows.tolist(), operator.columns.tolist()) == ([1], [2])
+
+
+def test_complex_truths(path):
+    Z = low_rank(M, 2, 10.0, kind="hermitian", spectrum=torch.tensor([2.0, -1.0]).double(), generator=generator())
+    arrays = {"y": array(N), "vectors": complex_array(N, M), "kind": "hermitian"}
+    truth = read(path, {**arrays, "truth": Z.dense().numpy()}).problem.truth
+    assert (truth.width, truth.dtype) == (2, torch.complex128)
+    assert float(truth.distance(Z)) < 100 * EPS
+    F = complex_array(M, 2)
+    factor = read(path, {**arrays, "truth_factor": F}).problem.truth
+    torch.testing.assert_close(factor.dense(), torch.from_numpy(F @ F.conj().T))
+    real = read(path, {**arrays, "truth_factor": F.real}).problem.truth
+    assert real.dtype == torch.complex128
+    W = complex_array(3, 5)
+    arrays = {"y": array(N), "matrices": complex_array(N, 3, 5), "kind": "rectangular", "truth": W}
+    torch.testing.assert_close(read(path, arrays).problem.truth.dense(), torch.from_numpy(W))
 
 
 @pytest.mark.parametrize("shape", [(N,), (N, 1), (1, N)])
@@ -330,6 +522,43 @@ ROUND_TRIPS = {
     "rank-one": lambda rng, dtype: RankOneSensing.draw(N, M, generator=rng, dtype=dtype),
     "rank-one-symmetric": lambda rng, dtype: RankOneSensing.draw(N, M, kind="symmetric", generator=rng, dtype=dtype),
     "paired": lambda rng, dtype: PairedRankOneSensing.draw(N, M, generator=rng, dtype=dtype),
+    "block-rank": lambda rng, dtype: BlockRankSensing.draw(N, M, 3, generator=rng, dtype=dtype),
+    "one-column": lambda rng, dtype: BlockRankSensing.draw(N, M, 1, generator=rng, dtype=dtype),
+    "two-sides": lambda rng, dtype: RectangularRankOneSensing.draw(N, (3, 5), generator=rng, dtype=dtype),
+    "entries": lambda rng, dtype: EntrySensing.draw(9, M, generator=rng, dtype=dtype),
+    "rectangular-entries": lambda rng, dtype: EntrySensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype
+    ),
+    "rademacher": lambda rng, dtype: RademacherSensing.draw(N, M, kind="symmetric", generator=rng, dtype=dtype),
+    "rectangular-rademacher": lambda rng, dtype: RademacherSensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype
+    ),
+    "diffraction": lambda rng, dtype: CodedDiffractionSensing.draw(3, (2, 2), kind="psd", generator=rng, dtype=dtype),
+    "unpacked": lambda rng, dtype: UnpackedSensing(
+        torch.from_numpy(symmetric()).to(dtype).flatten(1), (M, M), Kind.SYMMETRIC
+    ),
+    "hermitian": lambda rng, dtype: GaussianSensing.draw(
+        N, M, kind="hermitian", generator=rng, dtype=dtype.to_complex()
+    ),
+    "complex-rectangular": lambda rng, dtype: GaussianSensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype.to_complex()
+    ),
+    "complex-rank-one": lambda rng, dtype: RankOneSensing.draw(
+        N, M, kind="hermitian", generator=rng, dtype=dtype.to_complex()
+    ),
+    "complex-two-sides": lambda rng, dtype: RectangularRankOneSensing.draw(
+        N, (3, 5), generator=rng, dtype=dtype.to_complex()
+    ),
+    "complex-entries": lambda rng, dtype: EntrySensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype.to_complex()
+    ),
+    "complex-entries, real parts": lambda rng, dtype: EntrySensing(
+        torch.arange(3), torch.arange(3), (3, 5), Kind.RECTANGULAR, dtype.to_complex()
+    ),
+    "paulis": lambda rng, dtype: PauliSensing.draw(N, 2, generator=rng, dtype=dtype.to_complex()),
+    "complex-diffraction": lambda rng, dtype: CodedDiffractionSensing.draw(
+        3, (2, 3), generator=rng, dtype=dtype.to_complex()
+    ),
 }
 
 
@@ -338,9 +567,8 @@ ROUND_TRIPS = {
 def test_a_problem_comes_back(path, name, dtype):
     rng = generator()
     operator = ROUND_TRIPS[name](rng, dtype)
-    truth = low_rank(
-        operator.shape, min(2, *operator.shape), 5.0, kind=operator.kind, generator=rng, dtype=dtype
-    ).scaled(3.0)
+    rank = min(2, *operator.shape)
+    truth = low_rank(operator.shape, rank, 5.0, kind=operator.kind, generator=rng, dtype=operator.dtype).scaled(3.0)
     problem = Problem.measure(operator, truth, 0.01, generator=rng)
     problem = Problem(
         operator, problem.measurements, truth, problem.noise_level, torch.rand(operator.count, dtype=dtype)
@@ -351,6 +579,7 @@ def test_a_problem_comes_back(path, name, dtype):
     eps = torch.finfo(dtype).eps
     assert loaded.warnings == ()
     assert (back.operator.kind, back.operator.shape) == (operator.kind, operator.shape)
+    assert (back.operator.dtype, back.truth.dtype) == (operator.dtype, truth.dtype)
     assert torch.equal(back.measurements, problem.measurements)
     assert torch.equal(back.weights, problem.weights)
     assert back.noise_level == problem.noise_level
@@ -358,6 +587,59 @@ def test_a_problem_comes_back(path, name, dtype):
         back.operator.measure(truth), operator.measure(truth), rtol=20 * eps, atol=20 * eps
     )
     assert float(back.truth.distance(truth)) < 50 * eps * float(truth.norm())
+
+
+def test_an_indefinite_hermitian_truth_comes_back(path):
+    operator = RankOneSensing.draw(N, M, kind="hermitian", generator=generator())
+    values = torch.tensor([2.0, -1.0]).double()
+    truth = low_rank(M, 2, kind="hermitian", spectrum=values, generator=generator())
+    write(path, Problem.measure(operator, truth))
+    assert float(read_problem(path).problem.truth.distance(truth)) < 100 * EPS
+
+
+def stored_v73(path: Path, name: str) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file[name][()].T
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_places_outside_are_told_as_the_format_counts(path, axis):
+    name, first = ("rows", "columns")[axis], 1 if path.suffix == ".mat" else 0
+    for wrong in (first - 1, first + 9):
+        entries = PLACES + first
+        entries[5, axis] = wrong
+        ends = sorted([wrong, int(np.delete(entries[:, axis], 5).min()), int(entries[:, axis].max())])
+        message = fault(path, {"y": array(N), "entries": entries, "shape": [9, 9]})
+        assert message == (
+            f"needed {name} of entries between {first} and {first + 8}, got {ends[0]} to {ends[-1]}; "
+            f"indices count from {first} in this kind of file"
+        )
+
+
+def test_places_are_counted_as_the_format_counts(tmp_path):
+    operator = EntrySensing(torch.tensor([0, 2]), torch.tensor([1, 2]), (3, 3))
+    for name in FILES:
+        write(tmp_path / name, Problem(operator, torch.ones(2).double()))
+    stored = {
+        "p.npz": np.load(tmp_path / "p.npz")["entries"],
+        "p.mat": scipy.io.loadmat(tmp_path / "p.mat")["entries"],
+        "v73.mat": stored_v73(tmp_path / "v73.mat", "entries"),
+        "p.safetensors": safetensors.numpy.load_file(tmp_path / "p.safetensors")["entries"],
+    }
+    for name, expected in zip(FILES, (0, 1, 1, 0), strict=True):
+        assert stored[name].tolist() == [[expected, 1 + expected], [2 + expected, 2 + expected]]
+
+
+def test_a_truth_too_large_to_write_in_full_is_refused(path):
+    size = 2**16
+    operator = EntrySensing(torch.tensor([0]), torch.tensor([1]), (size, size), Kind.RECTANGULAR)
+    ones = torch.ones(size, 1).double()
+    truth = LowRank(ones, torch.eye(1).double(), ones)
+    with pytest.raises(InputError, match=r"a truth of at most 1,073,741,824 entries, .*; write the problem without it"):
+        write(path, Problem.measure(operator, truth))
+    positive = EntrySensing(torch.tensor([0]), torch.tensor([1]), (size, size))
+    write(path, Problem.measure(positive, LowRank(ones, torch.eye(1).double())))
+    assert read_problem(path).problem.truth.shape == (size, size)
 
 
 def test_the_least_is_written_too(path):
@@ -520,6 +802,213 @@ def test_damaged_bytes_never_end_the_process(path):
             faults.append(str(error))
     assert len(faults) > 30
     assert not any("\n" in message for message in faults)
+
+
+# ------------------------------------------------------------------------------------------------ HDF5 and safetensors
+
+
+def v73_with(path: Path, change) -> Path:
+    """A sound file, in which something else is done to the variables."""
+    save_v73(path, {"y": array(N), "vectors": array(N, M)})
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def as_class(name, matlab_class, values=0.0):
+    def change(file):
+        del file[name]
+        file[name] = values
+        file[name].attrs["MATLAB_class"] = np.bytes_(matlab_class)
+
+    return change
+
+
+def as_group(matlab_class, **attributes):
+    def change(file):
+        del file["vectors"]
+        group = file.create_group("vectors")
+        group["data"] = array(3)
+        for key, value in {"MATLAB_class": np.bytes_(matlab_class), **attributes}.items():
+            group.attrs[key] = value
+
+    return change
+
+
+def as_link(link):
+    def change(file):
+        del file["vectors"]
+        file["vectors"] = link
+
+    return change
+
+
+def without_class(file):
+    del file["vectors"].attrs["MATLAB_class"]
+
+
+def stored_elsewhere(file):
+    del file["vectors"]
+    node = file.create_dataset("vectors", (M, N), "f8", external=[("/etc/hostname", 0, 8 * M * N)])
+    node.attrs["MATLAB_class"] = np.bytes_("double")
+
+
+def put_together(file):
+    del file["vectors"]
+    layout = h5py.VirtualLayout((M, N), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (M, N))
+    file.create_virtual_dataset("vectors", layout).attrs["MATLAB_class"] = np.bytes_("double")
+
+
+NO_PLAIN_ARRAYS = {
+    "struct": (as_group("struct"), "one of MATLAB class struct; save a plain array"),
+    "sparse": (as_group("double", MATLAB_sparse=np.uint64(N)), "one of MATLAB class sparse; save full(vectors)"),
+    "cell": (
+        as_class("vectors", "cell", np.arange(3)),
+        "one of MATLAB class cell; save a plain array",
+    ),
+    "string": (as_class("vectors", "string", np.arange(3)), "one of MATLAB class string; save a plain array"),
+    "table": (as_class("vectors", "table", np.arange(3)), "one of MATLAB class table; save a plain array"),
+    "no class": (without_class, "an HDF5 object without MATLAB_class, whose order of sides nobody can tell"),
+    "link within": (as_link(h5py.SoftLink("/y")), "a link to another place"),
+    "link without": (as_link(h5py.ExternalLink("other.h5", "/x")), "a link to another place"),
+    "another file": (stored_elsewhere, "numbers in another file"),
+    "other files": (put_together, "numbers in another file"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PLAIN_ARRAYS)
+def test_what_is_no_plain_array_in_v73(tmp_path, name):
+    change, came = NO_PLAIN_ARRAYS[name]
+    message = fault(v73_with(tmp_path / "v73.mat", change))
+    assert message.startswith(f"needed a plain array in vectors, got {came}")
+
+
+def wrong_numbers(values):
+    return as_class("y", "double", values)
+
+
+DAMAGED_V73 = {
+    "integers for doubles": wrong_numbers(np.arange(N)),
+    "singles for doubles": wrong_numbers(np.ones(N, dtype=np.float32)),
+    "text for doubles": wrong_numbers(np.bytes_("12")),
+    "other pairs": wrong_numbers(np.zeros(N, dtype=[("real", "f8"), ("other", "f8")])),
+    "pairs of integers": wrong_numbers(np.zeros(N, dtype=[("real", "i4"), ("imag", "i4")])),
+    "never written": lambda file: [
+        file.pop("y"),
+        file.create_dataset("y", (N, 1), "f8", chunks=(1, 1)).attrs.update(MATLAB_class=np.bytes_("double")),
+    ],
+    "doubles for text": lambda file: as_class("kind", "char", array(3))(file) if "kind" in file else [
+        file.create_dataset("kind", data=array(3)).attrs.update(MATLAB_class=np.bytes_("char"))
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGED_V73)
+def test_damaged_variables_in_v73(tmp_path, name):
+    assert "cut short or damaged" in fault(v73_with(tmp_path / "v73.mat", DAMAGED_V73[name]))
+
+
+@pytest.mark.parametrize("change", [as_group("struct"), as_link(h5py.ExternalLink("other.h5", "/x")), without_class])
+def test_what_is_no_array_under_other_names_in_v73_is_ignored(tmp_path, change):
+    def moved(file):
+        change(file)
+        file.move("vectors", "remark")
+        put_v73(file, "vectors", array(N, M))
+        file.create_group("#refs#")
+
+    loaded = read_problem(v73_with(tmp_path / "v73.mat", moved))
+    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+
+
+def test_integers_and_logicals_of_v73_are_what_they_are(tmp_path):
+    for value, came in ((np.ones((N, M), dtype=np.uint8), "uint8"), (array(N, M) > 0, "bool")):
+        message = fault(tmp_path / "v73.mat", {"y": array(N), "vectors": value})
+        assert message.startswith(f"needed floating-point numbers in vectors, got {came}")
+
+
+def test_compressed_chunks_of_v73(tmp_path):
+    def compressed(file):
+        del file["vectors"]
+        node = file.create_dataset("vectors", data=array(N, M).T, chunks=(2, 5), compression="gzip", shuffle=True)
+        node.attrs["MATLAB_class"] = np.bytes_("double")
+
+    operator = read_problem(v73_with(tmp_path / "v73.mat", compressed)).problem.operator
+    assert torch.equal(operator.vectors, torch.from_numpy(array(N, M)))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "texts", "message"),
+    [
+        (
+            {"vectors.real": array(N, M)},
+            {"kind": "hermitian"},
+            "needed vectors.imag beside vectors.real, got vectors.real alone",
+        ),
+        (
+            {"vectors.imag": array(N, M)},
+            {"kind": "hermitian"},
+            "needed vectors.real beside vectors.imag, got vectors.imag alone",
+        ),
+        (
+            {"vectors.real": array(N, M), "vectors.imag": array(N, M + 1)},
+            {},
+            "needed vectors.real and vectors.imag of one size and one floating-point type, got float64 of 12 x 4 and",
+        ),
+        (
+            {"vectors.real": array(N, M), "vectors.imag": np.ones((N, M), dtype=np.int8)},
+            {},
+            "needed vectors.real and vectors.imag of one size and one floating-point type, got float64 of 12 x 4",
+        ),
+        (
+            {"vectors": array(N, M), "vectors.real": array(N, M), "vectors.imag": array(N, M)},
+            {},
+            "vectors more than once",
+        ),
+        (
+            {"vectors": array(N, M)},
+            {"noise_level": "0.01"},
+            "needed one number in noise_level, as 0.01 for 1%, got <U4",
+        ),
+        (
+            {"vectors": array(N, M), "kind": array(1)},
+            {},
+            "needed one text in kind, as 'psd' or 'symmetric', got float64",
+        ),
+    ],
+)
+def test_hostile_safetensors(tmp_path, tensors, texts, message):
+    path = tmp_path / "p.safetensors"
+    safetensors.numpy.save_file({"y": array(N), **tensors}, path, texts)
+    assert message in fault(path)
+
+
+def test_types_that_numpy_lacks(tmp_path):
+    tensors = {"y": torch.from_numpy(array(N)), "vectors": torch.ones(N, M, dtype=torch.bfloat16)}
+    safetensors.torch.save_file(tensors, tmp_path / "p.safetensors")
+    assert fault(tmp_path / "p.safetensors") == (
+        "needed numbers in vectors that NumPy has, got BF16; convert them to float32 first"
+    )
+    half = {"y": torch.from_numpy(array(N)).half(), "vectors": torch.ones(N, M, dtype=torch.complex64)}
+    texts = {"kind": "hermitian", "remark": "mine", "format": "pt"}
+    safetensors.torch.save_file(half, tmp_path / "p.safetensors", texts)
+    loaded = read_problem(tmp_path / "p.safetensors")
+    assert loaded.problem.operator.dtype == torch.complex128
+    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "read_advice"),
+    [("v73.mat", "h5py", "save it again with '-v7'"), ("p.safetensors", "safetensors", "save it as .npz")],
+)
+def test_packages_that_are_not_there(tmp_path, monkeypatch, name, package, read_advice):
+    save(tmp_path / name, {"y": array(N), "vectors": array(N, M)})
+    monkeypatch.setattr(containers, "find_spec", lambda asked: None if asked == package else asked)
+    message = fault(tmp_path / name)
+    assert message.startswith(f"needed {package} to read ")
+    assert message.endswith(f"got no such package; pip install 'wnsense[files]', or {read_advice}")
+    with pytest.raises(InputError, match=rf"needed {package} to write .*, got no such package; .*or write a \.npz"):
+        write(tmp_path / name, problem())
 
 
 # ------------------------------------------------------------------------------------------------ hostile files
@@ -928,6 +1417,168 @@ HOSTILE = {
         {**VECTORS, "kind": np.ones((1, 1))},
         "needed one text in kind, as 'psd' or 'symmetric', got float64 of size 1 x 1",
     ),
+    "rectangular paulis": (
+        {"y": Y, "paulis": PAULIS, "kind": "psd"},
+        "needed a kind that is hermitian, got 'psd'",
+    ),
+    "psd left vectors": (
+        {"y": Y, "left_vectors": A, "right_vectors": A, "kind": "psd"},
+        "needed a kind that is rectangular, got 'psd'",
+    ),
+    "left vectors alone": (
+        {"y": Y, "left_vectors": A},
+        "needed right_vectors beside left_vectors, got a file with left_vectors, y",
+    ),
+    "right vectors alone": (
+        {"y": Y, "right_vectors": A},
+        "needed left_vectors beside right_vectors, got right_vectors alone",
+    ),
+    "n of right vectors": (
+        {"y": Y, "left_vectors": A, "right_vectors": array(N - 1, 3)},
+        "needed right_vectors of size 12 x m2, a row for each number in y, got size 11 x 3",
+    ),
+    "zero right vectors": (
+        {"y": Y, "left_vectors": A, "right_vectors": np.zeros((N, 3))},
+        "needed right_vectors that are not all zero, got zeros only; they measure nothing",
+    ),
+    "scale beside vectors": (
+        {**VECTORS, "scale": 2.0},
+        "needed scale only beside paulis or masks, got it beside vectors; keep what gave y",
+    ),
+    "shape beside matrices": (
+        {**MATRICES, "shape": [4, 4]},
+        "needed shape only beside entries, got it beside matrices; keep what gave y",
+    ),
+    "n of blocks": (
+        {"y": Y, "blocks": array(N + 1, M, 2)},
+        "needed blocks of size 12 x m x k, one for each number in y, got size 13 x 4 x 2",
+    ),
+    "blocks in four directions": (
+        {"y": Y, "blocks": array(N, M, 2, 2)},
+        "needed blocks of size 12 x m x k, one for each number in y, got size 12 x 4 x 2 x 2",
+    ),
+    "complex blocks": (
+        {"y": Y, "blocks": complex_array(N, M, 2)},
+        "needed real numbers in blocks, got complex128; write kind = 'hermitian' into the file if the unknown is",
+    ),
+    "complex truth of a real operator": (
+        {**VECTORS, "truth": hermitian(1)[0]},
+        "needed real numbers in truth, got complex128; the measured matrix is real, by the kind and the numbers in",
+    ),
+    "complex factor of a real operator": (
+        {**VECTORS, "truth_factor": complex_array(M, 2)},
+        "needed real numbers in truth_factor, got complex128; the measured matrix is real",
+    ),
+    "complex weights": ({**VECTORS, "weights": Y + 1j}, "needed real numbers in weights, got complex128"),
+    "hermitian svec length": (
+        {"y": Y, "svec": array(N, 10), "kind": "hermitian"},
+        "needed m^2 columns in svec, got 10; 9 are for m = 3, 16 for m = 4",
+    ),
+    "complex NaN": (
+        {"y": Y, "vectors": spoiled(complex_array(N, M), complex(0, np.nan), (2, 3)), "kind": "hermitian"},
+        "needed finite numbers in vectors, got NaN or infinity in 1 of 48 entries, the first at index (2, 3)",
+    ),
+    "entries without shape": (
+        {"y": Y, "entries": PLACES + 1},
+        "needed shape beside entries, got a file with entries, y",
+    ),
+    "shape of three": (
+        {"y": Y, "entries": PLACES + 1, "shape": [4, 4, 4]},
+        "needed two sides in shape, as [m1, m2], got numbers [4, 4, 4]",
+    ),
+    "shape without sides": (
+        {"y": Y, "entries": PLACES + 1, "shape": [0, 4]},
+        "needed two sides in shape, as [m1, m2], got numbers [0, 4]",
+    ),
+    "shape in words": (
+        {"y": Y, "entries": PLACES + 1, "shape": "4 x 4"},
+        "needed whole numbers in shape, the two sides of the unknown, got <U5",
+    ),
+    "shape that is not square": (
+        {"y": Y, "entries": PLACES + 1, "shape": [4, 5]},
+        "needed a square shape for kind psd, got 4 x 5; write kind = 'rectangular' into the file if the unknown is",
+    ),
+    "n of entries": (
+        {"y": Y, "entries": PLACES[1:] + 1, "shape": [9, 9]},
+        "needed entries of size 12 x 2, got 11 x 2; a row and a column for each number in y",
+    ),
+    "entries transposed": (
+        {"y": Y, "entries": PLACES.T + 1, "shape": [9, 9]},
+        "needed entries of size 12 x 2, got 2 x 12; a row and a column for each number in y",
+    ),
+    "fractions in entries": (
+        {"y": Y, "entries": PLACES + 0.5, "shape": [9, 9]},
+        "needed whole numbers in entries, a row and a column each, got fractions, NaN or infinity",
+    ),
+    "NaN in entries": (
+        {"y": Y, "entries": spoiled(PLACES + 1.0, np.nan, (0, 1)), "shape": [9, 9]},
+        "needed whole numbers in entries, a row and a column each, got fractions, NaN or infinity",
+    ),
+    "huge numbers in entries": (
+        {"y": Y, "entries": spoiled(PLACES + 1.0, 1e300, (0, 1)), "shape": [9, 9]},
+        "needed numbers in entries below 2^53, got larger ones",
+    ),
+    "complex entries": (
+        {"y": Y, "entries": PLACES + 1j, "shape": [9, 9]},
+        "needed whole numbers in entries, a row and a column each, got complex128 of size 12 x 2",
+    ),
+    "columns beyond the shape": (
+        {"y": Y, "entries": spoiled(PLACES + 1, 10, (5, 1)), "shape": [9, 9]},
+        "needed columns of entries between",
+    ),
+    "negative rows": (
+        {"y": Y, "entries": spoiled(PLACES + 1, -1, (5, 0)), "shape": [9, 9]},
+        "needed rows of entries between",
+    ),
+    "imaginary parts of a real unknown": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "imaginary": IMAGINARY},
+        "needed no imaginary for kind psd, got it; write kind = 'hermitian' or 'rectangular' into the file for complex",
+    ),
+    "imaginary of another number": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "imaginary": IMAGINARY[1:], "kind": "hermitian"},
+        "needed imaginary of size 12, got 11; one for each number in y",
+    ),
+    "imaginary that is no flag": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "imaginary": np.arange(N), "kind": "hermitian"},
+        "needed zeros and ones in imaginary, which entries are imaginary parts, got other numbers",
+    ),
+    "factors of another number": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "entry_weights": Y[1:]},
+        "needed entry_weights of size 12, got 11; one for each number in y",
+    ),
+    "other letters": (
+        {"y": Y, "paulis": [*PAULIS[:-1], "IW"]},
+        "needed the letters I, X, Y, Z in a Pauli string, got 'IW' at 11",
+    ),
+    "n of paulis": (
+        {"y": Y, "paulis": PAULIS[1:]},
+        "needed paulis of size 12, got 11; a string for each number in y",
+    ),
+    "paulis in numbers": (
+        {"y": Y, "paulis": np.ones((N, 2))},
+        "needed texts in paulis, as 'XIZ' and 'ZZI', got float64 of size 12 x 2",
+    ),
+    "scale of zero": ({"y": Y, "paulis": PAULIS, "scale": 0.0}, "needed a positive scale, got 0.0"),
+    "several scales": (
+        {"y": Y, "paulis": PAULIS, "scale": [[1.0, 2.0]]},
+        "needed one number in scale, what each measurement is multiplied with, got float64 of size 1 x 2",
+    ),
+    "masks without kind": (
+        {"y": Y, "masks": array(3, 4)},
+        "needed kind beside masks, got a file with masks, y; hermitian for a complex image, psd for a real one",
+    ),
+    "rectangular masks": (
+        {"y": Y, "masks": array(3, 4), "kind": "rectangular"},
+        "needed a kind that is psd or symmetric or hermitian, got 'rectangular'",
+    ),
+    "n of masks": (
+        {"y": Y, "masks": array(3, 5), "kind": "psd"},
+        "needed masks of 12 pixels together, one for each number in y, got 15 of size 3 x 5; masks come first",
+    ),
+    "masks of nothing": (
+        {"y": Y, "masks": np.zeros((3, 4)), "kind": "psd"},
+        "needed masks that are not all zero, got zeros only; they measure nothing",
+    ),
     "rectangular vectors": (
         {**VECTORS, "kind": "rectangular"},
         "needed a kind that is psd or symmetric or hermitian, got 'rectangular'; give a rectangular problem as",
@@ -1001,7 +1652,7 @@ def test_a_full_disk_leaves_nothing_behind_and_the_old_file_whole(path, monkeypa
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=f"got: {os.strerror(errno.ENOSPC)}"):
-        write_problem(path, problem())
+        write(path, problem())
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 
@@ -1012,5 +1663,5 @@ def test_a_full_disk_leaves_no_new_file(path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(InputError, match="needed a place to write"):
-        write_problem(path, problem())
+        write(path, problem())
     assert list(path.parent.iterdir()) == []

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from wnsense.checks import InputError, require
+from wnsense.checks import InputError, require, size_text
 from wnsense.sensing.mat_file import DamageError
 
 _REAL, _IMAGINARY = ".real", ".imag"
@@ -75,7 +75,7 @@ def _complex(file: safe_open, name: str, keys: Collection[str]) -> np.ndarray:
             raise InputError(f"needed {name}{one} beside {name}{other}, got {name}{other} alone")
     parts = [_tensor(file, name + part) for part in (_REAL, _IMAGINARY)]
     same = parts[0].shape == parts[1].shape and parts[0].dtype == parts[1].dtype and parts[0].dtype.kind == "f"
-    told = " and ".join(f"{part.dtype} of {part.shape}" for part in parts)
+    told = " and ".join(f"{part.dtype} of {size_text(part.shape)}" for part in parts)
     require(same, f"{name}.real and {name}.imag of one size and one floating-point type", told)
     return parts[0] + 1j * parts[1]
 
