@@ -120,8 +120,9 @@ def peak_of_a_gradient():
     operator = CodedDiffractionSensing(torch.randn(masks, 512, 512, dtype=torch.complex64))
     X, Theta = torch.randn(m, 3, dtype=torch.complex64), torch.eye(3, dtype=torch.complex64)
     dual = RowDual(torch.ones(operator.count))
-    small = CodedDiffractionSensing.draw(2, (8, 8), dtype=torch.complex64)
-    small.pull_back(wn.LowRank(X[:64], Theta), RowDual(torch.ones(small.count)))
+    # Large enough for whatever is loaded for large images.
+    small = CodedDiffractionSensing(operator.masks[:1, :256, :256].contiguous())
+    small.pull_back(wn.LowRank(X[: small.count], Theta), RowDual(torch.ones(small.count)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     operator.pull_back(wn.LowRank(X, Theta), dual)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (8 * 3 * m)
@@ -131,6 +132,40 @@ def test_memory_does_not_grow_with_the_masks_times_the_rank():
     """In units of X: all patterns at once would be 16; y is 2.7, and ten arrays of X's size are allowed besides."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
         assert alone.submit(peak_of_a_gradient).result() <= 2.7 + 10
+
+
+def errors_of_the_compiled_pass():
+    """Relative to torch, on pixels that neither threads nor blocks divide; and how often it was entered."""
+    pytest.importorskip("numba")
+    from wnsense.sensing import diffraction, diffraction_kernels
+
+    entered, observe = [], diffraction_kernels.observe
+    diffraction_kernels.observe = lambda *arguments, **named: (entered.append(1), observe(*arguments, **named))
+    errors = []
+    for flavor in (PSD, HERMITIAN):
+        operator = CodedDiffractionSensing.draw(2, (37, 41), kind=flavor.kind, generator=generator())
+        point = random_point(flavor, operator.shape, 3, batch=(2,))
+        weight, target = normal(operator.count).abs(), normal(operator.count)
+        for dual in (RowDual(weight, target), RowDual(weight), lambda y, w=weight, t=target: w * (y - t)):
+            results = []
+            for pixels, threads in ((2**16, 1), (1, 1), (1, 3)):
+                diffraction._COMPILED_PIXELS = pixels
+                torch.set_num_threads(threads)
+                back = operator.pull_back(point, dual, width=2)
+                results.append(
+                    torch.cat([back.measurements.flatten(), back.left.abs().flatten(), back.left.real.flatten()])
+                )
+            errors += [float((other - results[0]).abs().max() / results[0].abs().max()) for other in results[1:]]
+    return errors, len(entered)
+
+
+def test_the_compiled_pass_gives_what_torch_gives():
+    """In a process of its own, since run-time checks cannot be compiled: 2 kinds, 3 duals, 2 threads, 2 points."""
+    pytest.importorskip("numba")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        errors, entered = alone.submit(errors_of_the_compiled_pass).result()
+    assert entered >= 2 * 3 * 2 * 2
+    assert max(errors) <= 1e-13
 
 
 @pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)

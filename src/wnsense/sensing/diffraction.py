@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import ClassVar
 
 import torch
@@ -23,6 +24,8 @@ _BLOCK_NUMBERS = {"cpu": 2**20}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 # Intensities are formed in blocks that stay in a processor's cache.
 _CACHED_NUMBERS = {"cpu": 2**16}
+# From this many pixels on, a compiled pass is worth being loaded.
+_COMPILED_PIXELS = 2**16
 
 
 class MaskLaw(StrEnum):
@@ -205,7 +208,8 @@ class CodedDiffractionSensing(Operator):
                 self._see(y[:, masks], W, point.Theta)
                 kept.append((masks, list(W)))
             v = dual(y.reshape(*point.batch, self.count)).reshape(y.shape)
-            for masks, W in kept:
+            while kept:
+                masks, W = kept.pop()
                 self._weigh(W, v[:, masks])
                 self._collect(back, masks, W)
         return PulledBack(y.reshape(*point.batch, self.count), self._rows(back, point.X))
@@ -213,7 +217,10 @@ class CodedDiffractionSensing(Operator):
     def _columns(self, A: Tensor) -> Tensor:
         """Factors as images, (points, k, *image), in the dtype of what is transformed."""
         dtype = torch.promote_types(self.dtype, self.masks.dtype)
-        return A.mT.to(dtype).reshape(math.prod(A.shape[:-2]), A.shape[-1], *self.image_shape).contiguous()
+        columns = A.new_empty((math.prod(A.shape[:-2]), A.shape[-1], self.shape[0]), dtype=dtype)
+        # Turned and converted in one pass.
+        columns.copy_(A.mT.reshape(columns.shape))
+        return columns.reshape(*columns.shape[:2], *self.image_shape)
 
     def _rows(self, images: Tensor, like: Tensor) -> Tensor:
         """The inverse of `_columns`, scaled as the measurements are."""
@@ -254,24 +261,30 @@ class CodedDiffractionSensing(Operator):
         In blocks of pixels that stay in a processor's cache.
         """
         points, pixels = len(y), y[0].numel()
-        Theta = self.scale * Theta.reshape(points, *Theta.shape[-2:]).mT
-        groups = [torch.view_as_real(group).reshape(points, group.shape[1], pixels, 2) for group in W]
+        Theta = self.scale * Theta.reshape(points, *Theta.shape[-2:])
+        weight, target = (None if values is None else values.reshape(-1) for values in (weight, target))
+        if y.device.type == "cpu" and pixels >= _COMPILED_PIXELS and find_spec("numba") is not None:
+            _see_compiled(y.view(points, pixels), W, Theta, weight, target)
+            return
+        groups = [group.reshape(points, group.shape[1], pixels) for group in W]
         seen = y.new_empty((points, pixels))
         numbers = max(1, points * Theta.shape[-1])
         step = max(1, _CACHED_NUMBERS.get(y.device.type, pixels * numbers) // numbers)
         for start in range(0, pixels, step):
             here = slice(start, start + step)
-            parts = [group[:, :, here] for group in groups]
+            parts = [group[..., here] for group in groups]
             w = torch.cat(parts, dim=1)
+            reals = torch.view_as_real(w)
             if Theta.is_complex():
-                turned = torch.view_as_real(Theta @ torch.view_as_complex(w))
+                turned = torch.view_as_real(Theta.mT @ w)
             else:
-                turned = (Theta @ w.flatten(2)).reshape(w.shape)
-            both = turned.mul_(w).sum(1)
+                turned = (Theta.mT @ reals.flatten(2)).reshape(reals.shape)
+            both = turned.mul_(reals).sum(1)
             torch.add(both[..., 0], both[..., 1], out=seen[:, here])
             if weight is not None:
-                v = seen[:, here] if target is None else seen[:, here] - target.reshape(-1)[here]
-                v = (weight.reshape(-1)[here] * v)[:, None, :, None]
+                v = weight[here] * (seen[:, here] if target is None else seen[:, here] - target[here])
+                # A real factor of complex numbers is made complex for each column again.
+                v = v.unsqueeze(1).to(w.dtype)
                 for part in parts:
                     part.mul_(v)
         y.copy_(seen.reshape(y.shape))
@@ -295,6 +308,22 @@ class CodedDiffractionSensing(Operator):
     @property
     def _sides(self) -> tuple[int, ...]:
         return tuple(range(1 - self.masks.dim(), 0))
+
+
+def _see_compiled(y: Tensor, W: list[Tensor], Theta: Tensor, weight: Tensor | None, target: Tensor | None) -> None:
+    """The same for y, (points, pixels), with Numba, in one pass."""
+    from wnsense.sensing.diffraction_kernels import observe
+
+    for point in range(len(y)):
+        columns = [torch.view_as_real(column).view(-1).numpy() for group in W for column in group[point]]
+        observe(
+            columns,
+            Theta[point].resolve_conj().numpy(),
+            y[point].numpy(),
+            weight=None if weight is None else weight.numpy(),
+            target=None if target is None else target.numpy(),
+            threads=torch.get_num_threads(),
+        )
 
 
 class PartialFourierSensing(TransformedEntrySensing):
