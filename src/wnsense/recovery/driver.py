@@ -206,9 +206,11 @@ class _Recovering:
         judged = bound(judged_share(echo))
         guess = min(visible_rank(search.objective, first, search.rows), judged)
         status, rank = self._judge(search, search.swift(first, guess, judged))
-        if status is not Status.CONVERGED and echo > SEEN:
-            # With few rows an exact answer can be hidden from first-order steps, and what is left of it looks like
-            # noise; with more rows, a missed direction would have stood out.
+        explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
+        if status is not Status.CONVERGED and not explained and echo > SEEN:
+            # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
+            # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
+            # direction would have stood out.
             status, rank = self._judge(search, search.thorough_from(guess, bound(_FITTING_SHARE)))
         return status, rank
 
