@@ -1,7 +1,7 @@
 """Transform-based operators against the transforms that they are made of.
 
 `python benchmarks/transforms.py [--seeds 7] [--write]`: seeds is the number of interleaved repetitions, of which medians
-are shown. About three minutes on one thread.
+are shown. About five minutes on one thread.
 """
 
 import statistics
