@@ -82,8 +82,8 @@ class CodedDiffractionSensing(Operator):
 
     F is the unitary discrete Fourier transform of the image's dimensions and M_{l,k} = scale a a^H with
     a = conj(d_l) * conj(f_k), f_k the k-th row of F; for real kinds M is its real part. Rows are ordered mask by
-    mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m r) beside y. Where
-    the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
+    mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m r) beside y.
+    Where the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
 
     For masks of i.i.d. entries with E d = E d^2 = 0, nu = E |d|^2 and mu = E |d|^4, and scale 1 (each y_{l,k} Z_pq
     term is E conj(d_p) d_q d_s conj(d_t) / m where t - s = q - p, and only s = p and s = t do not vanish):
