@@ -26,6 +26,8 @@ from wnsense.sensing.adapters import from_functions
 from wnsense.sensing.algebra import restrict, scaled, stacked
 from wnsense.sensing.compression import Factorization, compress, packed_rows
 from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing
+from wnsense.sensing.diffraction import CodedDiffractionSensing
+from wnsense.sensing.entries import EntrySensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
@@ -89,6 +91,8 @@ ENSEMBLES = {
     "paired": lambda: drawn(PairedRankOneSensing, PSD),
     "rademacher": lambda: drawn(RademacherSensing, PSD),
     "algebra": lambda: stacked([scaled(drawn(RankOneSensing, PSD), 2.0), functions(PSD, 40)]),
+    "diffraction": lambda: CodedDiffractionSensing.draw(7, 5, generator=generator()),
+    "entries, some again": lambda: EntrySensing.draw(60, 5, replacement=True, generator=generator()),
     "ill-conditioned": lambda: with_singular_values(torch.logspace(0, -7, 15, dtype=torch.float64)),
     "ill-conditioned-rectangular": lambda: with_singular_values(
         torch.logspace(3, -3, 12, dtype=torch.float64), flavor=RECTANGULAR
