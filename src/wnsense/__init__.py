@@ -11,16 +11,26 @@ from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
-from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_scipy
+from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_pylops, from_scipy
+from wnsense.sensing.algebra import operator_sum, restrict, row_weighted, scaled, stacked
+from wnsense.sensing.centring import centred, centred_problem
+from wnsense.sensing.composition import FactorMap, composed
+from wnsense.sensing.compression import Compression, Factorization, compress
 from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
+from wnsense.sensing.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.entries import EntrySensing
 from wnsense.sensing.files import LoadedProblem, read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, RowDual
+from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, pauli_effects, tetrahedral_effects
 from wnsense.sensing.probes import OperatorReport, check_operator
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.sensing.rank_one import BlockRankSensing, PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.seeded import Law, SeededSensing
+from wnsense.sensing.sparse import SparseSensing
+from wnsense.sensing.sub_blocks import SubBlockSensing
+from wnsense.sensing.transforms import DCTSensing, HadamardSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
@@ -33,56 +43,83 @@ from wnsense.solvers.weight_norm import WeightNormalizedGD
 __version__ = version("wnsense")
 
 __all__ = [
+    "BlockRankSensing",
     "Calibration",
     "Checkpoint",
+    "CodedDiffractionSensing",
     "Columns",
+    "Compression",
+    "DCTSensing",
     "DenseSensing",
+    "EntrySensing",
+    "FactorMap",
+    "Factorization",
     "FunctionSensing",
     "GaussNewton",
     "GaussianSensing",
     "GradientDescent",
+    "HadamardSensing",
     "InputError",
     "Kind",
     "Law",
     "LoadedProblem",
     "LowRank",
+    "MaskLaw",
     "Operator",
     "OperatorReport",
     "PairedRankOneSensing",
+    "PartialFourierSensing",
+    "PauliSensing",
+    "PovmProductSensing",
     "PreconditionedWN",
     "Problem",
     "Progress",
     "RademacherSensing",
     "RankOneSensing",
     "Recovery",
+    "RectangularRankOneSensing",
     "Result",
     "Retraction",
     "RowDual",
     "SeededSensing",
     "SensingObjective",
     "Solver",
+    "SparseSensing",
     "State",
     "Status",
     "Stop",
+    "SubBlockSensing",
     "Trace",
     "WeightNormalizedGD",
+    "centred",
+    "centred_problem",
     "check_operator",
+    "composed",
+    "compress",
     "distance_to_stiefel",
     "from_functions",
     "from_numpy_functions",
+    "from_pylops",
     "from_scipy",
     "haar_frame",
     "haar_start",
     "low_rank",
+    "operator_sum",
+    "pauli_effects",
     "polar_factor",
     "read_problem",
     "recover",
     "relative_error",
+    "restrict",
+    "row_weighted",
+    "scaled",
     "smat",
     "solve",
     "spectrum_values",
+    "stacked",
     "store_rows",
     "svec",
     "tangent_projection",
+    "tetrahedral_effects",
     "write_problem",
 ]

@@ -21,6 +21,11 @@ _SURE = 2.0
 _WORTH = 0.5
 # Below this residual second-order fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
+# A fit so close to what noise of the known level leaves is worth second-order steps before it is judged.
+_CLOSE = 1.5
+# Of an exact fit, singular values below this part of the largest are doubted: measurements that hardly tell low-rank
+# matrices apart let several fit them exactly, and the one of least rank is the one to name.
+_DOUBTED = 1e-2
 # Smaller steps and lighter damping than for finding the way: what suits PreconditionedWN close to a noise floor.
 _STEADY = PreconditionedWN(step_size=1.0, magnitude_step_size=1.0, damping=0.1, growth=1.1)
 
@@ -87,7 +92,10 @@ class RankSearch:
         left = min(rank, significant_rank(at.point, level))
         if left not in self.fits or not self.is_exact(left):
             self.quick(left, at.point)
-        return left
+        strong = min(left, significant_rank(at.point, _DOUBTED))
+        if strong < left and strong not in self.fits:
+            self.quick(strong, at.point)
+        return strong if strong in self.fits and self.is_exact(strong) else left
 
     # -- three ways to fit --------------------------------------------------------------------------------------------
 
@@ -95,16 +103,25 @@ class RankSearch:
         """Second-order steps for as long as each at least halves the residual, or nearly so."""
         stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=0.4, max_steps=_REFIT_STEPS)
         self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
+        self._settle(rank)
 
     def steady(self, rank: int, point: LowRank) -> None:
         """First-order steps for as long as they help rows held out; fitting on would be fitting noise."""
         stop = Stop(residual=self.tolerance / 10, stagnation=6, gain=1e-2, max_steps=_REFIT_STEPS)
         self._run(self.objective, _STEADY, rank, point, stop)
+        self._settle(rank)
 
     def thorough(self, rank: int, point: LowRank) -> None:
         """Second-order steps for as long as they help at all."""
         stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-2, max_steps=_REFIT_STEPS)
         self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
+
+    def _settle(self, rank: int) -> None:
+        """Go on where a fit ended a little above the floor that a known noise level is compared with."""
+        if self.objective.fitted is None and self.objective.problem.noise_level:
+            allowance = self.noise_allowance(rank)
+            if allowance < self.residual(self.fits[rank]) <= _CLOSE * allowance:
+                self.thorough(rank, self.fits[rank].point)
 
     def _run(
         self,

@@ -230,7 +230,7 @@ class PauliSensing(Operator):
         """
         out = torch.zeros_like(V)
         d = self.shape[0]
-        for flips, strings in self._blocks(torch.view_as_real(V).flatten(-2)):
+        for flips, strings in self._blocks(torch.view_as_real(V.resolve_conj()).flatten(-2)):
             spectra = v.new_zeros((*v.shape[:-1], (flips.stop - flips.start) * d))
             chosen = v[..., strings if self._order is None else self._order[strings]]
             spectra.index_add_(-1, self._cells(flips, strings), chosen * self._chosen(self._signs, strings))
