@@ -15,7 +15,7 @@ from wnsense.sensing.low_rank import LowRank
 # Rows of factors are gathered in blocks of about this many numbers: on a CPU such a block stays in a core's cache until
 # it is summed (at m = 10^6, n = 2 10^7 and r = 10, sizes from 2^14 to 2^19 take the same time, 2^22 more than twice
 # that), elsewhere few and large blocks are faster.
-_BLOCK_NUMBERS = {"cpu": 2**16}
+_BLOCK_NUMBERS = {"cpu": 2**18}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 
 # Where PyTorch multiplies compressed sparse rows: four times as fast as gathering and adding, and in a fixed order.
