@@ -48,7 +48,7 @@ from wnsense.sensing.unpacked import UnpackedSensing
 EPS = torch.finfo(torch.float64).eps
 
 
-@pytest.fixture(params=benches())
+@pytest.fixture(params=benches(brief=True))
 def bench(request) -> Bench:
     case, order = request.param
     order = dataclasses.replace(order)

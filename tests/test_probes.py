@@ -26,7 +26,7 @@ EPS = torch.finfo(torch.float64).eps
 # ------------------------------------------------------------------------------------------------ sound operators
 
 
-@pytest.mark.parametrize("bench", benches())
+@pytest.mark.parametrize("bench", benches(brief=True))
 def test_every_operator_passes(bench):
     case, order = bench
     operator, _ = case.make(order)

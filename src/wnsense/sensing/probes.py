@@ -169,8 +169,8 @@ def _adjoint(probes: _Probes, tolerance: float) -> tuple[float, str]:
         Z, v = probes.matrix(), probes.vector()
         y = operator.measure(Z)
         size = float(torch.linalg.vector_norm(y))
-        # Partly along M(Z): against a vector that is all random, a wrong adjoint errs by no more than 1/sqrt(n).
-        v = v / torch.linalg.vector_norm(v) + y / size
+        # Mostly along M(Z): against a vector that is all random, a wrong adjoint errs by no more than 1/sqrt(n).
+        v = v / torch.linalg.vector_norm(v) + 2 * y / size
         forward.append(float(y @ v))
         backward.append(_inner_with_adjoint(operator, Z, v))
         size *= float(torch.linalg.vector_norm(v))
