@@ -28,6 +28,10 @@ demo: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/solvers.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/dense.py
+	$(BIN)/python benchmarks/entries.py
+	$(BIN)/python benchmarks/transforms.py
+	$(BIN)/python benchmarks/compression.py
 
 clean:
 	rm -rf .venv demo
