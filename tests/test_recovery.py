@@ -1011,3 +1011,32 @@ def test_what_fits_exactly_in_several_ways_is_named_by_the_least_rank():
     truth = low_rank(33, 1, 2.0, kind="symmetric", generator=rng)
     operator = CodedDiffractionSensing.draw(10, (33,), law="ternary", kind="symmetric", generator=rng)
     assert_exact(recover(operator, operator.measure(truth), truth=truth), rank=1)
+
+
+@pytest.mark.parametrize("seed", [2, 7, 23])
+@pytest.mark.parametrize(
+    ("kind", "shape", "n"), [("psd", 40, 400), ("symmetric", 40, 650), ("rectangular", (40, 30), 500)]
+)
+def test_sampled_entries_are_never_completed_wrongly(kind, shape, n, seed):
+    """Some draw too few entries of a row for it to be told: an exact fit is not the only one then."""
+    from wnsense.sensing.entries import EntrySensing
+
+    operator = EntrySensing.draw(n, shape, kind=kind, generator=generator(seed))
+    truth = low_rank(shape, 2, 2.0, kind=kind, generator=generator(seed + 100))
+    recovery = recover(operator, operator.measure(truth), truth=truth)
+    assert not claims_too_much(recovery)
+    if (kind, seed) != ("psd", 23):
+        assert_exact(recovery, rank=2)
+
+
+def test_a_row_that_nothing_measures_is_told():
+    from wnsense.sensing.entries import EntrySensing
+
+    rows, columns = torch.triu_indices(20, 20)
+    felt = (rows != 3) & (columns != 3)
+    operator = EntrySensing(rows[felt], columns[felt], (20, 20))
+    truth = low_rank(20, 2, generator=generator())
+    recovery = recover(operator, operator.measure(truth), truth=truth)
+    assert recovery.status == Status.TOO_FEW_MEASUREMENTS
+    [warning] = recovery.warnings
+    assert warning.startswith("the matrix explains all measurements, but could be changed without their noticing it")

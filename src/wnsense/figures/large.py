@@ -9,7 +9,19 @@ from matplotlib.figure import Figure
 
 from wnsense.atomic import write_bytes
 from wnsense.figures.recovery import APPLICATIONS
-from wnsense.figures.style import FAINT, INK, METHODS, QUANTITIES, TEXT, curve, dress, legend, log_if_wide, new_figure
+from wnsense.figures.style import (
+    FAINT,
+    INK,
+    METHODS,
+    QUANTITIES,
+    TEXT,
+    curve,
+    dress,
+    legend,
+    log_if_wide,
+    new_figure,
+    whole_numbers,
+)
 from wnsense.running.tables import Table
 
 _WIDTH = 9.0
@@ -43,7 +55,7 @@ def distances_picture(table: Table) -> Figure:
         axes.set_aspect("equal")
         dress(axes, title=title, x="position, first axis", y="third axis" if axes is left else "")
     share = f"{header['share_of_pairs']:.2%} of the pairs, noise {header['noise']:.0%}"
-    middle.text(0.5, -0.32, share, transform=middle.transAxes, ha="center", fontsize=TEXT - 1, color=INK)
+    figure.suptitle(share, fontsize=TEXT, color=INK, x=0.01, ha="left")
     _draw_course(right, table)
     return figure
 
@@ -58,6 +70,8 @@ def state_picture(table: Table) -> Figure:
     left.bar(places[: len(true)] - 0.2, true, 0.4, color=METHODS["truth"].color, label="true", zorder=2)
     left.bar(places + 0.2, found[:shown], 0.4, color=METHODS["recover"].color, label="recovered", zorder=2)
     dress(left, title=f"fidelity {table.header['fidelity']:.4f}", x="index", y="eigenvalue")
+    left.set_yscale("log")
+    whole_numbers(left)
     legend(left)
     _draw_course(right, table)
     return figure

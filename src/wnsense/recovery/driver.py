@@ -18,6 +18,7 @@ from wnsense.diagnosis.spectrum import (
     visible_rank,
 )
 from wnsense.diagnosis.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
+from wnsense.diagnosis.visibility import UNFELT, least_gain
 from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.search import RankSearch, second_order, untilted
@@ -212,6 +213,25 @@ class _Recovering:
             # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
             # direction would have stood out.
             status, rank = self._judge(search, search.thorough_from(guess, bound(_FITTING_SHARE)))
+        return self._felt(search, status, rank)
+
+    def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
+        """Hold an exact fit to being the only one near: down to a rank of which every direction is felt."""
+        while status is Status.CONVERGED:
+            gain, cost = least_gain(search.objective, search.fits[rank], seed=self.seed)
+            self.session.applications += cost
+            if gain >= UNFELT:
+                break
+            if rank > 1 and rank - 1 not in search.fits:
+                search.quick(rank - 1, search.fits[rank].point)
+            if rank == 1 or not search.is_exact(rank - 1):
+                self.warnings.append(
+                    "the matrix explains all measurements, but could be changed without their noticing it "
+                    f"(they feel some direction with {gain:.1e} of what they feel on the average)"
+                )
+                return Status.TOO_FEW_MEASUREMENTS, rank
+            rank -= 1
+            self.chosen = search.fits[rank]
         return status, rank
 
     def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:

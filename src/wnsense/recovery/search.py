@@ -25,7 +25,7 @@ _LITTLE = 0.1
 _CLOSE = 1.5
 # Of an exact fit, singular values below this part of the largest are doubted: measurements that hardly tell low-rank
 # matrices apart let several fit them exactly, and the one of least rank is the one to name.
-_DOUBTED = 1e-2
+_DOUBTED = 1e-3
 # Smaller steps and lighter damping than for finding the way: what suits PreconditionedWN close to a noise floor.
 _STEADY = PreconditionedWN(step_size=1.0, magnitude_step_size=1.0, damping=0.1, growth=1.1)
 
@@ -170,7 +170,8 @@ class RankSearch:
     def _descend(self, best: int, fit: Callable[[int, LowRank], None]) -> int:
         step = finest(best)
         while best > 1 and not self.is_exact(best):
-            rank = best - min(step, best - 1)
+            # No further than to half: a rank that a long step passes over may be the one that fits.
+            rank = best - min(step, max(best // 2, 1))
             if rank not in self.fits:
                 fit(rank, self.fits[best].point.truncate(rank))
             if not self.is_better(rank, best):

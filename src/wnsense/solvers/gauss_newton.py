@@ -43,6 +43,11 @@ class Tangent:
         Q = None if self.Q is None or other.Q is None else self.Q + f * other.Q
         return Tangent(self.S + f * other.S, self.P + f * other.P, Q)
 
+    def inner(self, other: "Tangent") -> Float[Tensor, "*batch"]:
+        """The inner product of two tangent vectors as matrices, real."""
+        second, others = (self.P, other.P) if self.Q is None or other.Q is None else (self.Q, other.Q)
+        return _inner(self.S, other.S) + _inner(self.P, other.P) + _inner(second, others)
+
     def squared_norm(self) -> Float[Tensor, "*batch"]:
         """The squared Frobenius norm of the tangent vector as a matrix."""
         second = self.P if self.Q is None else self.Q
@@ -98,7 +103,7 @@ class GaussNewton:
 
     def _solve(self, objective: SensingObjective, at: Evaluation, damping: Tensor) -> Tangent:
         """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once converged."""
-        residual = _project(at.point, at.left, at.right)
+        residual = tangent_part(at.point, at.left, at.right)
         residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
         direction = residual
         xi = residual.plus(residual, -torch.ones_like(damping))
@@ -110,7 +115,7 @@ class GaussNewton:
             alive = squared > floor
             length = torch.where(alive, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
             xi = xi.plus(direction, length)
-            back = _project(at.point, left, right).plus(direction, damping)
+            back = tangent_part(at.point, left, right).plus(direction, damping)
             residual = residual.plus(back, -length)
             new_squared = residual.squared_norm()
             ratio = torch.where(alive, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)
@@ -119,7 +124,11 @@ class GaussNewton:
         return xi
 
 
-def _project(point: LowRank, left: Tensor, right: Tensor | None) -> Tangent:
+def _inner(A: Tensor, B: Tensor) -> Tensor:
+    return (A.conj() * B).sum((-2, -1)).real
+
+
+def tangent_part(point: LowRank, left: Tensor, right: Tensor | None) -> Tangent:
     """The projection of R onto the tangent space, from R Y and R^H X."""
     S = point.X.mH @ left
     P = left - point.X @ S
