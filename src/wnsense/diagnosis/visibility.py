@@ -43,13 +43,22 @@ def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tup
         return tangent_part(point, left, right)
 
     residual = felt(error)
-    direction, squared = residual, residual.squared_norm()
-    tiny = torch.finfo(squared.dtype).tiny
+    direction, squared, size = residual, residual.squared_norm(), error.squared_norm()
+    eps, tiny = torch.finfo(size.dtype).eps, torch.finfo(size.dtype).tiny
+    floor = (10 * eps) ** 2 * squared
     for _ in range(_STEPS):
         image = felt(direction)
-        length = squared / direction.inner(image).clamp(min=tiny)
+        # Idle once converged, as in a space of few dimensions; what follows would be rounding.
+        alive = squared > floor
+        length = torch.where(alive, squared / direction.inner(image).clamp(min=tiny), 0)
         error, residual = error.plus(direction, -length), residual.plus(image, -length)
         new = residual.squared_norm()
-        direction, squared = residual.plus(direction, new / squared.clamp(min=tiny)), new
-    gain = float(error.inner(residual) / error.squared_norm().clamp(min=tiny))
-    return gain, 2 * (_STEPS + 1)
+        direction = residual.plus(direction, torch.where(alive, new / squared.clamp(min=tiny), 0))
+        squared = new
+    left_over = error.squared_norm()
+    cost = 2 * (_STEPS + 1)
+    if float(left_over) <= eps * float(size):
+        # All of it was felt.
+        return 1.0, cost
+    q, _, _ = objective.normal_times(error.at(point), point.width)
+    return float(q.square().sum() / left_over), cost + 2
