@@ -41,7 +41,8 @@ def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavo
     values = tangent_eigenvalues(objective, at.point)
     assert len(values) == operator.degrees_of_freedom(3)
     gain, cost = least_gain(objective, at, seed=0)
-    assert cost == 34
+    # Two more where something is left to look at.
+    assert cost in {32, 34}
     assert gain >= float(values[0]) - 1e-9
     assert gain <= float(values[-1])
     assert (gain < UNFELT) == (n == 60)
