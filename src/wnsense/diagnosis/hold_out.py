@@ -16,6 +16,8 @@ _FRACTION = 0.1
 _ENOUGH = 30
 _LARGEST_SHARE = 0.2
 _PLENTY = 4000
+# From so many rows on the mean of squares is as good as normal, whatever their tails.
+_MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,15 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
 def improvement_score(objective: SensingObjective, before: Evaluation, after: Evaluation) -> float:
     """How surely `after` predicts the held-out rows better than `before`.
 
-    The mean paired difference of absolute misses over its standard error; infinite when there is no spread. Squares
-    would let a few rows that measure much decide, as quadratic measurements have them: one large miss could hide that
-    nearly all others shrink.
+    The mean paired difference of squared misses over its standard error; infinite when there is no spread. Of absolute
+    misses where the rows are few: a few of them measure much, as quadratic measurements have it, and one large miss
+    could hide that nearly all others shrink.
     """
     held = _held(objective)
-    difference = before.residual[held].abs() - after.residual[held].abs()
+    misses = [at.residual[held].abs() for at in (before, after)]
+    if len(misses[0]) >= _MANY:
+        misses = [miss.square() for miss in misses]
+    difference = misses[0] - misses[1]
     mean = float(difference.mean())
     error = float(difference.std(unbiased=True)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
     if error == 0:

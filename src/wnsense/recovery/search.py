@@ -170,8 +170,9 @@ class RankSearch:
     def _descend(self, best: int, fit: Callable[[int, LowRank], None]) -> int:
         step = finest(best)
         while best > 1 and not self.is_exact(best):
-            # No further than to half: a rank that a long step passes over may be the one that fits.
-            rank = best - min(step, max(best // 2, 1))
+            # Small ranks no further than to half: one that a long step passes over may be the one that fits.
+            furthest = max(best // 2, 1) if finest(best) == 1 else best - 1
+            rank = best - min(step, furthest)
             if rank not in self.fits:
                 fit(rank, self.fits[best].point.truncate(rank))
             if not self.is_better(rank, best):
