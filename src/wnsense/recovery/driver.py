@@ -230,8 +230,7 @@ class _Recovering:
                     f"(they feel some direction with {gain:.1e} of what they feel on the average)"
                 )
                 return Status.TOO_FEW_MEASUREMENTS, rank
-            rank -= 1
-            self.chosen = search.fits[rank]
+            status, rank = self._judge(search, rank - 1)
         return status, rank
 
     def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:
@@ -265,7 +264,7 @@ class _Recovering:
         """Say in words what the status alone does not; the status that is left."""
         if status is Status.CONVERGED:
             return status
-        if search.objective.kind is Kind.PSD:
+        if search.objective.kind is Kind.PSD and not search.is_exact(rank):
             part, cost = missing_negative_part(search.objective, search.fits[rank], search.rows, seed=self.seed)
             self.session.applications += cost
             if part:
