@@ -73,7 +73,7 @@ def read_container(path: Path, names: Collection[str]) -> Contents:
             or holds a pickled object, or a cell, struct or sparse matrix under one of the names; when it needs a
             package that is not there.
     """
-    suffix = _container_suffix(path)
+    suffix = container_suffix(path)
     try:
         mode = path.stat().st_mode
         # Before it is opened: a pipe would wait for its writer.
@@ -110,7 +110,7 @@ def write_container(path: Path, arrays: Mapping[str, np.ndarray], *, hdf5: bool 
     Raises:
         InputError: When the suffix is another, the place cannot be written, or a package is not there.
     """
-    suffix = _container_suffix(path)
+    suffix = container_suffix(path)
     if suffix == ".npz":
         content = _npz_bytes(arrays)
     elif suffix == ".safetensors":
@@ -130,9 +130,21 @@ def write_container(path: Path, arrays: Mapping[str, np.ndarray], *, hdf5: bool 
     write_bytes(path, content)
 
 
+def container_suffix(path: Path) -> str:
+    """Which container a file of this name is, in lower case.
+
+    Raises:
+        InputError: When it is none of them.
+    """
+    suffix = path.suffix.lower()
+    named = " or ".join([", ".join(_SUFFIXES[:-1]), _SUFFIXES[-1]])
+    require(suffix in _SUFFIXES, f"a problem file whose name ends in {named}", path.name or str(path))
+    return suffix
+
+
 def first_index(path: Path) -> int:
     """What the first row or column is called in a file of this name: 1 in MATLAB's, 0 in others."""
-    return 1 if _container_suffix(path) == ".mat" else 0
+    return 1 if container_suffix(path) == ".mat" else 0
 
 
 def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -147,13 +159,6 @@ def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 def _require_package(name: str, purpose: str, advice: str) -> None:
     there = find_spec(name) is not None
     require(there, f"{name} {purpose}", "no such package", f"pip install 'wnsense[files]', or {advice}")
-
-
-def _container_suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    named = " or ".join([", ".join(_SUFFIXES[:-1]), _SUFFIXES[-1]])
-    require(suffix in _SUFFIXES, f"a problem file whose name ends in {named}", path.name or str(path))
-    return suffix
 
 
 def _require_format(path: Path, suffix: str, head: bytes) -> None:

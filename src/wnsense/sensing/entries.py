@@ -2,25 +2,23 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Inexact, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size, size_text
-from wnsense.linalg import symmetric_part
 from wnsense.sensing.dense import require_complex_agrees, square_shape
 from wnsense.sensing.distinct import draw_distinct
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
-from wnsense.sensing.positions import Positions, checked_indices
+from wnsense.sensing.placed import PlacedSensing
+from wnsense.sensing.positions import checked_indices
 from wnsense.sensing.rank_one import moment_of_rows
 
 
 @dataclass(frozen=True)
-class EntrySensing(Operator):
+class EntrySensing(PlacedSensing):
     """y_k = w_k Re Z[i_k, j_k], or w_k Im Z[i_k, j_k]: matrix completion (Candes and Recht, arXiv 0805.4471).
 
     The matrix M_k is w_k E_ij (times the imaginary unit where the imaginary part is measured), and its Hermitian part
@@ -147,10 +145,6 @@ class EntrySensing(Operator):
         ones = on_diagonal.to(self.real_dtype)
         return ones if self.weights is None else ones * self.weights
 
-    @cached_property
-    def _positions(self) -> Positions:
-        return Positions(self.rows, self.columns, self.shape)
-
     def _coefficients(self, v: Tensor) -> Tensor:
         """v_k w_k, times the imaginary unit where the imaginary part is measured."""
         c = v if self.weights is None else v * self.weights
@@ -163,25 +157,6 @@ class EntrySensing(Operator):
         if y.is_complex():
             y = y.real if self.imaginary is None else y.imag.where(self.imaginary, y.real)
         return y if self.weights is None else y * self.weights
-
-    def _adjoint_times(
-        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
-    ) -> Inexact[Tensor, "*batch m1 k"]:
-        c = self._coefficients(v)
-        if not self.kind.is_symmetric:
-            return self._positions.times(c, V)
-        return (self._positions.times(c, V) + self._positions.transpose_times(c, V)) / 2
-
-    def _adjoint_transpose_times(
-        self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
-    ) -> Inexact[Tensor, "*batch m2 k"]:
-        if self.kind.is_symmetric:
-            return self._adjoint_times(v, U)
-        return self._positions.transpose_times(self._coefficients(v), U)
-
-    def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        S = self._positions.dense(self._coefficients(v))
-        return symmetric_part(S) if self.kind.is_symmetric else S
 
 
 def _coordinates(

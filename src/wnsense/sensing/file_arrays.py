@@ -86,6 +86,30 @@ class FileArrays:
         require(not array.size or abs(array).max() < _LARGEST_INTEGER, f"numbers in {name} below 2^53", "larger ones")
         return torch.from_numpy(array.astype(np.int64)).to(self.device)
 
+    def indices(self, name: str, meaning: str) -> Int[Tensor, "..."]:
+        """Whole numbers that count from `first_index` in the file, counted from 0.
+
+        Raises:
+            InputError: What `integers` raises.
+        """
+        return self.integers(name, meaning) - self.first_index
+
+    def require_indices(self, what: str, indices: Int[Tensor, "..."], side: int) -> None:
+        """Raise `InputError` when indices, counted from 0 here, reach outside; told as the file counts them.
+
+        Args:
+            what: What they are of.
+            indices: At least one.
+            side: How many there are to choose from.
+
+        Raises:
+            InputError: When one is none of those.
+        """
+        least, most = self.first_index, side - 1 + self.first_index
+        low, high = int(indices.min()) + least, int(indices.max()) + least
+        advice = f"indices count from {least} in this kind of file"
+        require(low >= least and high <= most, f"{what} between {least} and {most}", f"{low} to {high}", advice)
+
     def flags(self, name: str, meaning: str) -> Bool[Tensor, " n"]:
         """A vector of true and false, or of 1 and 0.
 
@@ -147,6 +171,12 @@ class FileArrays:
     def found(self) -> str:
         """What the file holds, for a message about what it does not hold."""
         return f"a file with {', '.join(sorted(self.arrays))}" if self.arrays else "a file with no name of this format"
+
+
+def numpy_array(tensor: Tensor) -> np.ndarray:
+    """The numbers of a tensor, wherever it lies, as a file holds them."""
+    array: np.ndarray = tensor.detach().resolve_conj().cpu().numpy()
+    return array
 
 
 def _inexact_array(name: str, array: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ from wnsense.checks import require, require_size
 from wnsense.linalg import frobenius_norm
 from wnsense.sensing.dense import DenseSensing
 from wnsense.sensing.diffraction import CodedDiffractionSensing
-from wnsense.sensing.entries import EntrySensing
 from wnsense.sensing.file_arrays import FileArrays
+from wnsense.sensing.file_entries import read_entries
+from wnsense.sensing.file_states import read_effects, read_paulis, read_scale
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.pauli import PauliSensing
 from wnsense.sensing.rank_one import (
     BlockRankSensing,
     PairedRankOneSensing,
@@ -32,6 +32,7 @@ SOURCES = {
     "blocks": _SYMMETRIC,
     "entries": (*_SYMMETRIC, Kind.RECTANGULAR),
     "paulis": (Kind.HERMITIAN,),
+    "effects": (Kind.HERMITIAN,),
     "masks": _SYMMETRIC,
 }
 # What only stands beside one of those.
@@ -41,6 +42,11 @@ COMPANIONS = {
     "shape": ("entries",),
     "entry_weights": ("entries",),
     "imaginary": ("entries",),
+    "complex": ("entries",),
+    "transform": ("entries",),
+    "signs": ("entries",),
+    "signs_right": ("entries",),
+    "outcomes": ("effects",),
     "scale": ("paulis", "masks"),
 }
 _NEEDED = {"left_vectors": "right_vectors", "entries": "shape"}
@@ -97,6 +103,7 @@ def read_operator(file: FileArrays, kind: Kind, count: int) -> Read:
         "blocks": _from_blocks,
         "entries": _from_entries,
         "paulis": _from_paulis,
+        "effects": _from_effects,
         "masks": _from_masks,
     }
     return readers[source_name(file)](file, kind, count)
@@ -180,42 +187,17 @@ def _from_matrices(file: FileArrays, kind: Kind, count: int) -> Read:
 
 
 def _from_entries(file: FileArrays, kind: Kind, count: int) -> Read:
-    sides = file.integers("shape", "the two sides of the unknown").reshape(-1).tolist()
-    fits = len(sides) == 2 and min(sides) > 0
-    require(fits, "two sides in shape, as [m1, m2]", f"numbers {sides[:4]}" if sides else "none")
-    if kind.is_symmetric:
-        advice = "write kind = 'rectangular' into the file if the unknown is not square"
-        require(sides[0] == sides[1], f"a square shape for kind {kind}", f"{sides[0]} x {sides[1]}", advice)
-    require_size("entries", file.shape("entries"), (count, 2), "a row and a column for each number in y")
-    places = file.integers("entries", "a row and a column each") - file.first_index
-    for axis, side in enumerate(sides):
-        low, high = (int(end) + file.first_index for end in (places[:, axis].min(), places[:, axis].max()))
-        least, most = file.first_index, side - 1 + file.first_index
-        name = ("rows", "columns")[axis]
-        advice = f"indices count from {least} in this kind of file"
-        require(
-            low >= least and high <= most, f"{name} of entries between {least} and {most}", f"{low} to {high}", advice
-        )
-    weights = file.vector("entry_weights", "a factor for each entry") if "entry_weights" in file else None
-    imaginary = file.flags("imaginary", "which entries are imaginary parts") if "imaginary" in file else None
-    is_complex = kind is Kind.HERMITIAN or (kind is Kind.RECTANGULAR and imaginary is not None)
-    advice = "write kind = 'hermitian' or 'rectangular' into the file for complex unknowns"
-    require(is_complex or imaginary is None, f"no imaginary for kind {kind}", "it", advice)
-    for name, given in (("entry_weights", weights), ("imaginary", imaginary)):
-        if given is not None:
-            require_size(name, given.shape, (count,), "one for each number in y")
-    dtype = file.dtype.to_complex() if is_complex else file.dtype
-    rows, columns = places.unbind(1)
-    shape = (sides[0], sides[1])
-    return EntrySensing(rows.contiguous(), columns.contiguous(), shape, kind, dtype, weights, imaginary), ()
+    return read_entries(file, kind, count), ()
 
 
 def _from_paulis(file: FileArrays, kind: Kind, count: int) -> Read:
     del kind
-    strings = file.texts("paulis", "as 'XIZ' and 'ZZI'")
-    require_size("paulis", (len(strings),), (count,), "a string for each number in y")
-    dtype = file.dtype.to_complex()
-    return PauliSensing.from_strings(strings, scale=_scale(file), dtype=dtype, device=file.device), ()
+    return read_paulis(file, count), ()
+
+
+def _from_effects(file: FileArrays, kind: Kind, count: int) -> Read:
+    del kind
+    return read_effects(file, count), ()
 
 
 def _from_masks(file: FileArrays, kind: Kind, count: int) -> Read:
@@ -224,11 +206,7 @@ def _from_masks(file: FileArrays, kind: Kind, count: int) -> Read:
     needed = f"masks of {count} pixels together, one for each number in y"
     require(math.prod(shape) == count, needed, f"{math.prod(shape)} of {file.size('masks')}", "masks come first")
     masks = _not_all_zero(file, "masks", is_complex=file.is_complex("masks"))
-    return CodedDiffractionSensing(masks.contiguous(), kind, _scale(file)), ()
-
-
-def _scale(file: FileArrays) -> float:
-    return file.number("scale", "what each measurement is multiplied with") if "scale" in file else 1.0
+    return CodedDiffractionSensing(masks.contiguous(), kind, read_scale(file)), ()
 
 
 def _rows(file: FileArrays, name: str, count: int, width: str, *, is_complex: bool = False) -> Inexact[Tensor, "n d"]:

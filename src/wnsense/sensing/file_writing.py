@@ -8,21 +8,26 @@ from wnsense.checks import require
 from wnsense.sensing.dense import DenseSensing
 from wnsense.sensing.diffraction import CodedDiffractionSensing
 from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.file_arrays import numpy_array
+from wnsense.sensing.file_entries import entry_arrays
+from wnsense.sensing.file_states import effect_arrays, pauli_arrays, scale_array
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.packed import PackedSensing
-from wnsense.sensing.pauli import PauliSensing
+from wnsense.sensing.pauli import PauliSensing, PovmProductSensing
 from wnsense.sensing.rank_one import (
     BlockRankSensing,
     PairedRankOneSensing,
     RankOneSensing,
     RectangularRankOneSensing,
 )
+from wnsense.sensing.sub_blocks import SubBlockSensing
+from wnsense.sensing.transforms import TransformedEntrySensing
 from wnsense.sensing.unpacked import UnpackedSensing
 
 # What is written in full: 8 GiB of double precision.
-_LARGEST_TRUTH = 2**30
+LARGEST_TRUTH = 2**30
 
 
 def operator_arrays(operator: Operator, first_index: int) -> dict[str, np.ndarray]:
@@ -35,16 +40,19 @@ def operator_arrays(operator: Operator, first_index: int) -> dict[str, np.ndarra
     Raises:
         InputError: When no array of the format says what it measures.
     """
-    if isinstance(operator, EntrySensing):
-        return _entry_arrays(operator, first_index)
-    if isinstance(operator, PauliSensing):
-        return {"paulis": np.array(operator.strings), **_scale_array(operator.scale)}
-    if isinstance(operator, CodedDiffractionSensing):
-        return {"masks": numpy_array(operator.masks), **_scale_array(operator.scale)}
-    tensors = _vectors(operator) or _matrices(operator)
-    advice = "build a DenseSensing of its matrices"
-    require(tensors, "measurements that a file has a name for", type(operator).__name__, advice)
-    return {name: numpy_array(tensor) for name, tensor in tensors.items()}
+    match operator:
+        case EntrySensing() | TransformedEntrySensing():
+            return entry_arrays(operator, first_index)
+        case SubBlockSensing():
+            return entry_arrays(operator.as_entries(), first_index)
+        case PauliSensing():
+            return pauli_arrays(operator)
+        case PovmProductSensing():
+            return effect_arrays(operator, first_index)
+        case CodedDiffractionSensing():
+            return {"masks": numpy_array(operator.masks), **scale_array(operator.scale)}
+        case _:
+            return _stored_arrays(operator)
 
 
 def truth_arrays(truth: LowRank, kind: Kind) -> dict[str, np.ndarray]:
@@ -64,15 +72,16 @@ def truth_arrays(truth: LowRank, kind: Kind) -> dict[str, np.ndarray]:
         if kind is Kind.PSD or least >= 0:
             return {"truth_factor": numpy_array(Z.X * values.clamp(min=0).sqrt())}
     m1, m2 = truth.shape
-    limit = f"a truth of at most {_LARGEST_TRUTH:,} entries, which is written in full"
-    require(m1 * m2 <= _LARGEST_TRUTH, limit, f"one of {m1} x {m2}", "write the problem without it")
+    limit = f"a truth of at most {LARGEST_TRUTH:,} entries, which is written in full"
+    require(m1 * m2 <= LARGEST_TRUTH, limit, f"one of {m1} x {m2}", "write the problem without it")
     return {"truth": numpy_array(truth.dense())}
 
 
-def numpy_array(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor, wherever it lies."""
-    array: np.ndarray = tensor.detach().resolve_conj().cpu().numpy()
-    return array
+def _stored_arrays(operator: Operator) -> dict[str, np.ndarray]:
+    tensors = _vectors(operator) or _matrices(operator)
+    advice = "build a DenseSensing of its matrices"
+    require(tensors, "measurements that a file has a name for", type(operator).__name__, advice)
+    return {name: numpy_array(tensor) for name, tensor in tensors.items()}
 
 
 def _vectors(operator: Operator) -> dict[str, Tensor]:
@@ -101,22 +110,3 @@ def _matrices(operator: Operator) -> dict[str, Tensor]:
     if operator.kind.is_symmetric:
         return {"svec": rows}
     return {"matrices": operator.kind.unpack(rows, operator.shape, is_complex=operator.is_complex)}
-
-
-def _entry_arrays(operator: EntrySensing, first_index: int) -> dict[str, np.ndarray]:
-    arrays = {
-        "entries": numpy_array(torch.stack([operator.rows, operator.columns], dim=1)) + first_index,
-        "shape": np.array(operator.shape),
-    }
-    if operator.weights is not None:
-        arrays["entry_weights"] = numpy_array(operator.weights)
-    if operator.imaginary is not None:
-        arrays["imaginary"] = numpy_array(operator.imaginary)
-    elif operator.is_complex and not operator.kind.is_symmetric:
-        # That it is there says that a rectangular unknown is complex.
-        arrays["imaginary"] = np.zeros(operator.count, dtype=bool)
-    return arrays
-
-
-def _scale_array(scale: float) -> dict[str, np.ndarray]:
-    return {} if scale == 1 else {"scale": np.array(scale)}

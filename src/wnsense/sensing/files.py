@@ -16,7 +16,13 @@ entries        n x 2         y_i = Re Z[row, column], counted from 1 in .mat fil
   shape        2             beside entries: m1 and m2
   entry_weights  n           beside entries, optional: what each entry is multiplied with
   imaginary    n             beside entries, optional: 1 where y_i is the imaginary part
+  transform    text          beside entries, optional: dct, hadamard or fourier, what they are the entries of
+  signs        m1            beside transform, optional: 1 or -1, what rows are multiplied with before it
+  signs_right  m2            beside transform, optional: the same of columns, for kind rectangular
+  complex      1             beside entries, optional: 1 where a rectangular unknown is complex
 paulis         n texts       y_i = Tr(P_i Z), as XIZ: rows of a char matrix in .mat, one text of them in .safetensors
+effects        q x K x 2     y_i = Tr(Z (E_1 x ... x E_q)), E = e e^H, e one of the K of each of q qubits
+  outcomes     n x q         beside effects, optional: which, counted as entries are; all K^q without them
 masks          L x image     y = |DFT of mask times x|^2 for Z = x x^H, mask by mask, the DFT unitary
   scale        1             beside paulis or masks, optional: what each measurement is multiplied with
 kind           text          optional: psd, symmetric, hermitian (complex) or rectangular
@@ -25,9 +31,10 @@ truth_factor   m x k         optional, instead of truth: F with truth = F F^H
 noise_level    1             optional: ||noise|| / ||y||, 0.01 is 1%
 weights        n             optional: how much each measurement counts in the least squares
 
-Without a kind it is psd; paulis are hermitian, left_vectors rectangular, and masks must say. Unknowns are complex for
-kind hermitian, and for kind rectangular where matrices or left_vectors are or imaginary is there. Text stands in the
-metadata of .safetensors, and complex numbers in two tensors, as vectors.real and vectors.imag.
+Without a kind it is psd; paulis and effects are hermitian, left_vectors rectangular, and masks must say. Unknowns are
+complex for kind hermitian, and for kind rectangular where matrices or left_vectors are or imaginary is there; beside
+the transform fourier, which makes real matrices complex too, complex alone says so. Text stands in the metadata of
+.safetensors, and complex numbers in two tensors, as vectors.real and vectors.imag.
 """
 
 from dataclasses import dataclass
@@ -38,10 +45,10 @@ import torch
 
 from wnsense.checks import require
 from wnsense.sensing.containers import first_index, read_container, write_container
-from wnsense.sensing.file_arrays import FileArrays
+from wnsense.sensing.file_arrays import FileArrays, numpy_array
 from wnsense.sensing.file_operators import COMPANIONS, SOURCES, read_operator
 from wnsense.sensing.file_parts import read_kind, read_truth
-from wnsense.sensing.file_writing import numpy_array, operator_arrays, truth_arrays
+from wnsense.sensing.file_writing import operator_arrays, truth_arrays
 from wnsense.sensing.problem import Problem
 
 _NAMES = frozenset({"y", *SOURCES, *COMPANIONS, "kind", "truth", "truth_factor", "noise_level", "weights"})

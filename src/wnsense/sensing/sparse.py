@@ -10,16 +10,16 @@ from scipy.sparse import csr_array, csr_matrix, issparse, sparray, spmatrix
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite, require_size
-from wnsense.linalg import packed_length, symmetric_part
+from wnsense.linalg import packed_length
 from wnsense.sensing.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
+from wnsense.sensing.placed import PlacedSensing
 from wnsense.sensing.positions import Positions, checked_indices
 
 
 @dataclass(frozen=True)
-class SparseSensing(Operator):
+class SparseSensing(PlacedSensing):
     """y = Re(A z) for a sparse A, where z holds Z[i_p, j_p] at the places that A looks at; `from_matrix` makes one.
 
     The entries are found once for each place, however many rows look at it, and memory is O(m r + nonzeros). A row
@@ -135,11 +135,6 @@ class SparseSensing(Operator):
         """The places of A itself."""
         return Positions(self.measurements, self.places, (self.count, len(self.rows)))
 
-    @cached_property
-    def _positions(self) -> Positions:
-        """The places of the unknown."""
-        return Positions(self.rows, self.columns, self.shape)
-
     def _coefficients(self, v: Tensor) -> Tensor:
         """A^H v: the numbers of M*(v) at the places."""
         return self._nonzeros.transpose_times(self.values, v.to(self.dtype).unsqueeze(-1)).squeeze(-1)
@@ -147,25 +142,6 @@ class SparseSensing(Operator):
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         z = self._positions.entries(point)
         return self._nonzeros.times(self.values, z.unsqueeze(-1)).squeeze(-1).real
-
-    def _adjoint_times(
-        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
-    ) -> Inexact[Tensor, "*batch m1 k"]:
-        c = self._coefficients(v)
-        if not self.kind.is_symmetric:
-            return self._positions.times(c, V)
-        return (self._positions.times(c, V) + self._positions.transpose_times(c, V)) / 2
-
-    def _adjoint_transpose_times(
-        self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
-    ) -> Inexact[Tensor, "*batch m2 k"]:
-        if self.kind.is_symmetric:
-            return self._adjoint_times(v, U)
-        return self._positions.transpose_times(self._coefficients(v), U)
-
-    def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        S = self._positions.dense(self._coefficients(v))
-        return symmetric_part(S) if self.kind.is_symmetric else S
 
 
 def _nonzeros(matrix: spmatrix | sparray | Tensor) -> tuple[int, int, Tensor, Tensor, Tensor]:
