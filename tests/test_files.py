@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import safetensors.torch
+import scipy.fft
 import scipy.io
+import scipy.linalg
 import torch
 
 from orders import Flavor, generator, random_point
@@ -21,14 +23,14 @@ from wnsense.linalg import svec
 from wnsense.sensing import containers, hdf5_file, safetensors_file
 from wnsense.sensing.adapters import from_functions
 from wnsense.sensing.dense import GaussianSensing, RademacherSensing
-from wnsense.sensing.diffraction import CodedDiffractionSensing
+from wnsense.sensing.diffraction import CodedDiffractionSensing, PartialFourierSensing
 from wnsense.sensing.entries import EntrySensing
 from wnsense.sensing.file_arrays import FileArrays
 from wnsense.sensing.file_operators import svec_size
 from wnsense.sensing.files import read_problem, write_problem
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.pauli import PauliSensing
+from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, tetrahedral_effects
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.sensing.rank_one import (
     BlockRankSensing,
@@ -36,6 +38,8 @@ from wnsense.sensing.rank_one import (
     RankOneSensing,
     RectangularRankOneSensing,
 )
+from wnsense.sensing.sub_blocks import SubBlockSensing
+from wnsense.sensing.transforms import DCTSensing, HadamardSensing
 from wnsense.sensing.unpacked import UnpackedSensing
 
 N, M = 12, 4
@@ -216,6 +220,26 @@ def diffraction_matrices(masks: np.ndarray) -> np.ndarray:
     return conjugate_outer(a, a)
 
 
+SIGNS, SIGNS_RIGHT = np.array([1.0, -1.0, -1.0, 1.0]), np.array([-1, 1, -1, -1, 1])
+# The orthonormal transforms of unit vectors, as columns.
+TRANSFORMS = {
+    "dct": lambda m: scipy.fft.dct(np.eye(m), norm="ortho", axis=0),
+    "hadamard": lambda m: scipy.linalg.hadamard(m) / np.sqrt(m),
+    "fourier": lambda m: np.fft.fft(np.eye(m), norm="ortho", axis=0),
+}
+
+
+def transform_matrices(name, shape, left=1, right=1, imaginary=None) -> np.ndarray:
+    """The matrices of entries of U S Z S' W^H at the places."""
+    U, W = (TRANSFORMS[name](side) for side in shape)
+    conjugates = np.einsum("ni,nj->nij", U[PLACES[:, 0]] * left, W[PLACES[:, 1]].conj() * right)
+    return conjugates.conj() * (1 if imaginary is None else np.where(imaginary, 1j, 1)[:, None, None])
+
+
+EFFECTS = complex_array(2, 3, 2)
+OUTCOMES = np.array([[i % 3, (2 * i) % 3] for i in range(N)])
+OUTCOME_VECTORS = np.array([np.kron(EFFECTS[0, a], EFFECTS[1, b]) for a, b in OUTCOMES])
+
 LITERAL = {
     "hermitian matrices": ({"matrices": hermitian(), "kind": "hermitian"}, hermitian()),
     "real matrices of a hermitian unknown": ({"matrices": symmetric(), "kind": "hermitian"}, symmetric()),
@@ -267,6 +291,46 @@ LITERAL = {
         {"entries": PLACES, "shape": [4, 7], "imaginary": IMAGINARY.astype(float), "kind": "rectangular"},
         entry_matrices((4, 7), IMAGINARY),
     ),
+    "dct": (
+        {"entries": PLACES, "shape": [M, M], "transform": "dct", "signs": SIGNS, "kind": "symmetric"},
+        transform_matrices("dct", (M, M), SIGNS, SIGNS),
+    ),
+    "rectangular dct with factors": (
+        {
+            "entries": PLACES,
+            "shape": [4, 5],
+            "transform": "dct",
+            "signs": SIGNS.reshape(1, M),
+            "signs_right": SIGNS_RIGHT,
+            "entry_weights": array(N, seed=3),
+            "kind": "rectangular",
+        },
+        array(N, seed=3)[:, None, None] * transform_matrices("dct", (4, 5), SIGNS, SIGNS_RIGHT),
+    ),
+    "hermitian hadamard": (
+        {"entries": PLACES, "shape": [M, M], "transform": "hadamard", "imaginary": IMAGINARY, "kind": "hermitian"},
+        transform_matrices("hadamard", (M, M), imaginary=IMAGINARY),
+    ),
+    "fourier of a real unknown": (
+        {"entries": PLACES, "shape": [M, M], "transform": "fourier", "imaginary": IMAGINARY},
+        transform_matrices("fourier", (M, M), imaginary=IMAGINARY),
+    ),
+    "fourier of a real rectangular unknown": (
+        {"entries": PLACES, "shape": [4, 5], "transform": "fourier", "imaginary": IMAGINARY, "kind": "rectangular"},
+        transform_matrices("fourier", (4, 5), imaginary=IMAGINARY),
+    ),
+    "fourier of a complex rectangular unknown": (
+        {
+            "entries": PLACES,
+            "shape": [4, 5],
+            "transform": "fourier",
+            "imaginary": IMAGINARY,
+            "complex": np.array([1.0]),
+            "kind": "rectangular",
+        },
+        transform_matrices("fourier", (4, 5), imaginary=IMAGINARY),
+    ),
+    "effects": ({"effects": EFFECTS, "outcomes": OUTCOMES}, conjugate_outer(OUTCOME_VECTORS, OUTCOME_VECTORS)),
     "paulis": ({"paulis": PAULIS}, np.array([np.kron(LETTERS[a], LETTERS[b]) for a, b in PAULIS])),
     "paulis with a factor": (
         {"paulis": PAULIS, "scale": 0.25, "kind": "hermitian"},
@@ -282,10 +346,9 @@ LITERAL = {
 
 
 def counted_as_in(path: Path, arrays: dict) -> dict:
-    """Places as the format counts them: from 1 in MATLAB's files."""
-    if path.suffix == ".mat" and "entries" in arrays:
-        return {**arrays, "entries": arrays["entries"] + 1}
-    return arrays
+    """Places and outcomes as the format counts them: from 1 in MATLAB's files."""
+    first = 1 if path.suffix == ".mat" else 0
+    return {name: value + first if name in {"entries", "outcomes"} else value for name, value in arrays.items()}
 
 
 @pytest.mark.parametrize("name", LITERAL)
@@ -295,14 +358,15 @@ def test_every_description_acts_literally(path, name):
     operator = loaded.problem.operator
     assert loaded.warnings == ()
     assert operator.second_moment is None
-    kind = {"left_vectors": "rectangular", "paulis": "hermitian"}.get(next(iter(arrays)), "psd")
+    kind = {"left_vectors": "rectangular", "paulis": "hermitian", "effects": "hermitian"}.get(next(iter(arrays)), "psd")
     assert operator.kind == arrays.get("kind", kind)
     assert operator.shape == matrices.shape[1:]
     flavor = Flavor(operator.kind, operator.is_complex)
     assert operator.is_complex == (
         operator.kind == "hermitian"
         or any(np.iscomplexobj(a) for a in arrays.values() if operator.kind != "psd")
-        or (operator.kind == "rectangular" and "imaginary" in arrays)
+        or (operator.kind == "rectangular" and "imaginary" in arrays and arrays.get("transform") != "fourier")
+        or "complex" in arrays
     )
     point = random_point(flavor, operator.shape, 2)
     expected = np.einsum("nij,ij->n", matrices.conj(), point.dense().numpy()).real
@@ -333,6 +397,14 @@ def test_hermitian_parts_are_taken_with_a_warning(path):
 def test_paulis_may_stand_in_one_text(path, separated):
     operator = read(path, {"y": array(3), "paulis": separated}).problem.operator
     assert operator.strings == ["XI", "YZ", "ZZ"]
+
+
+def test_without_outcomes_all_are_measured(path):
+    operator = read(path, {"y": array(9), "effects": EFFECTS}).problem.operator
+    assert (operator.count, operator.outcomes) == (9, None)
+    expected = PovmProductSensing(torch.from_numpy(EFFECTS))
+    point = random_point(Flavor(Kind.HERMITIAN, is_complex=True), (M, M), 2)
+    assert torch.equal(operator.measure(point), expected.measure(point))
 
 
 def test_a_single_pauli_and_a_single_place(path):
@@ -556,6 +628,29 @@ ROUND_TRIPS = {
         torch.arange(3), torch.arange(3), (3, 5), Kind.RECTANGULAR, dtype.to_complex()
     ),
     "paulis": lambda rng, dtype: PauliSensing.draw(N, 2, generator=rng, dtype=dtype.to_complex()),
+    "sub-blocks": lambda rng, dtype: SubBlockSensing.draw(3, (2, 2), M, generator=rng, dtype=dtype),
+    "complex-sub-blocks": lambda rng, dtype: SubBlockSensing.draw(
+        2, (2, 3), M, kind="hermitian", generator=rng, dtype=dtype.to_complex()
+    ),
+    "dct": lambda rng, dtype: DCTSensing.draw(9, M, generator=rng, dtype=dtype),
+    "rectangular-dct": lambda rng, dtype: DCTSensing.draw(N, (3, 5), kind="rectangular", generator=rng, dtype=dtype),
+    "complex-rectangular-dct": lambda rng, dtype: DCTSensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype.to_complex()
+    ),
+    "hadamard": lambda rng, dtype: HadamardSensing.draw(
+        N, M, kind="hermitian", generator=rng, dtype=dtype.to_complex()
+    ),
+    "fourier": lambda rng, dtype: PartialFourierSensing.draw(9, M, generator=rng, dtype=dtype),
+    "rectangular-fourier": lambda rng, dtype: PartialFourierSensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype
+    ),
+    "complex-rectangular-fourier": lambda rng, dtype: PartialFourierSensing.draw(
+        N, (3, 5), kind="rectangular", generator=rng, dtype=dtype.to_complex()
+    ),
+    "outcomes": lambda rng, dtype: PovmProductSensing.draw(
+        N, tetrahedral_effects(dtype.to_complex()), 2, generator=rng
+    ),
+    "all-outcomes": lambda rng, dtype: PovmProductSensing.complete(tetrahedral_effects(dtype.to_complex()), 2),
     "complex-diffraction": lambda rng, dtype: CodedDiffractionSensing.draw(
         3, (2, 3), generator=rng, dtype=dtype.to_complex()
     ),
@@ -1217,7 +1312,7 @@ Y, A = array(N), array(N, M)
 VECTORS = {"y": Y, "vectors": A}
 MATRICES = {"y": Y, "matrices": symmetric()}
 
-ONE_OF = "needed one of matrices, svec, vectors, left_vectors, blocks, entries, paulis and masks"
+ONE_OF = "needed one of matrices, svec, vectors, left_vectors, blocks, entries, paulis, effects and masks"
 
 HOSTILE = {
     "no y": ({"vectors": A}, "needed y, the measurements, got a file with vectors"),
@@ -1545,6 +1640,62 @@ HOSTILE = {
     "factors of another number": (
         {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "entry_weights": Y[1:]},
         "needed entry_weights of size 12, got 11; one for each number in y",
+    ),
+    "transform alone": (
+        {"y": Y, "transform": "dct"},
+        "needed entries beside transform, got transform alone",
+    ),
+    "unknown transform": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "wavelet"},
+        "needed a transform that is dct or hadamard or fourier, got 'wavelet'",
+    ),
+    "transform of another size": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "hadamard"},
+        "needed sides that are powers of two for a Walsh-Hadamard transform, got 9 x 9",
+    ),
+    "signs without transform": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "signs": np.ones(9)},
+        "needed transform beside signs, got a file with entries, shape, signs, y",
+    ),
+    "signs of another number": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "dct", "signs": np.ones(8)},
+        "needed signs of size 9, got 8; one for each row or column of the unknown",
+    ),
+    "signs that are none": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "dct", "signs": np.zeros(9)},
+        "needed 1 and -1 in signs, got other numbers",
+    ),
+    "signs on both sides of a symmetric unknown": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "dct", "signs_right": np.ones(9)},
+        "needed one set of signs for kind psd, got two",
+    ),
+    "imaginary parts of a real transform": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "transform": "dct", "imaginary": IMAGINARY},
+        "needed no imaginary for kind psd, got it",
+    ),
+    "complex and symmetric": (
+        {"y": Y, "entries": PLACES + 1, "shape": [9, 9], "complex": [1.0]},
+        "needed no complex for kind psd, got it; the kind says it: hermitian is complex",
+    ),
+    "effects without qubits": (
+        {"y": Y, "effects": EFFECTS[0]},
+        "needed effects of size q x K x 2, K vectors of two numbers for each of q qubits, got size 3 x 2; repeat",
+    ),
+    "effects of nothing": (
+        {"y": Y, "effects": 0 * EFFECTS},
+        "needed effects that are not all zero, got zeros only; they measure nothing",
+    ),
+    "n of effects": (
+        {"y": Y, "effects": EFFECTS},
+        "needed 3^2 measurements, one for each outcome, got 12; say which were measured in outcomes, n x q",
+    ),
+    "n of outcomes": (
+        {"y": Y, "effects": EFFECTS, "outcomes": OUTCOMES[1:] + 1},
+        "needed outcomes of size 12 x 2, got 11 x 2; one of each qubit for each number in y",
+    ),
+    "outcomes beyond the effects": (
+        {"y": Y, "effects": EFFECTS, "outcomes": OUTCOMES + 2},
+        "needed outcomes between",
     ),
     "other letters": (
         {"y": Y, "paulis": [*PAULIS[:-1], "IW"]},
