@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-import torch
-
-from wnsense.checks import require
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.factors import balanced_factors, require_factorable
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
 
@@ -30,17 +27,8 @@ class GradientDescent:
         Raises:
             InputError: For kind symmetric, since Y Y^T has no negative eigenvalues.
         """
-        require(
-            objective.kind is not Kind.SYMMETRIC,
-            "kind psd, hermitian (taken as positive semidefinite) or rectangular for gradient descent on Y Y^H",
-            "symmetric",
-            "a solver of weight normalization takes it",
-        )
-        Z = point.orthonormal()
-        root = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).abs().sqrt().unsqueeze(-2)
-        identity = torch.eye(Z.width, dtype=Z.dtype, device=Z.device).expand_as(Z.Theta)
-        factored = LowRank(Z.X * root, identity, None if Z.Y is None else Z.Y * root)
-        return State(objective.evaluate(factored), 2)
+        require_factorable(objective, "gradient descent")
+        return State(objective.evaluate(balanced_factors(point)), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
         """One gradient step."""

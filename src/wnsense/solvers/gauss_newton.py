@@ -43,6 +43,11 @@ class Tangent:
         Q = None if self.Q is None or other.Q is None else self.Q + f * other.Q
         return Tangent(self.S + f * other.S, self.P + f * other.P, Q)
 
+    def scaled(self, factor: Tensor) -> "Tangent":
+        """This vector times a factor for each of a batch."""
+        f = factor[..., None, None]
+        return Tangent(f * self.S, f * self.P, None if self.Q is None else f * self.Q)
+
     def inner(self, other: "Tangent") -> Float[Tensor, "*batch"]:
         """The inner product of two tangent vectors as matrices, real."""
         second, others = (self.P, other.P) if self.Q is None or other.Q is None else (self.Q, other.Q)
@@ -82,16 +87,16 @@ class GaussNewton:
 
     def start(self, objective: SensingObjective, point: LowRank) -> GaussNewtonState:
         """Evaluate the first point in orthonormal form."""
-        at = objective.evaluate(_truncated(point, point.width, objective.kind))
+        at = objective.evaluate(truncated(point, point.width, objective.kind))
         damping = torch.full_like(at.misfit, self.first_damping)
         return GaussNewtonState(at, 2, damping)
 
     def step(self, objective: SensingObjective, state: GaussNewtonState) -> GaussNewtonState:
         """One outer step."""
         at = state.evaluation
-        xi = self._solve(objective, at, state.damping)
+        xi = least_squares_step(objective, at, state.damping, self.inner_steps)
         moved = at.point.plus(xi.at(at.point))
-        trial = objective.evaluate(_truncated(moved, at.point.width, objective.kind))
+        trial = objective.evaluate(truncated(moved, at.point.width, objective.kind))
         better = trial.misfit < at.misfit
         damping = torch.where(better, (state.damping / 4).clamp(min=1e-14), state.damping * 4)
         return replace(
@@ -101,27 +106,37 @@ class GaussNewton:
             damping=damping,
         )
 
-    def _solve(self, objective: SensingObjective, at: Evaluation, damping: Tensor) -> Tangent:
-        """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once converged."""
-        residual = tangent_part(at.point, at.left, at.right)
-        residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
-        direction = residual
-        xi = residual.plus(residual, -torch.ones_like(damping))
-        squared = residual.squared_norm()
-        floor = squared * 1e-28 + torch.finfo(squared.dtype).tiny
-        for _ in range(self.inner_steps):
-            image, left, right = objective.normal_times(direction.at(at.point), at.point.width)
-            curvature = image.square().sum(-1) + damping * direction.squared_norm()
-            alive = squared > floor
-            length = torch.where(alive, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
-            xi = xi.plus(direction, length)
-            back = tangent_part(at.point, left, right).plus(direction, damping)
-            residual = residual.plus(back, -length)
-            new_squared = residual.squared_norm()
-            ratio = torch.where(alive, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)
-            direction = residual.plus(direction, ratio)
-            squared = new_squared
-        return xi
+
+def least_squares_step(
+    objective: SensingObjective, at: Evaluation, damping: Float[Tensor, "*batch"], inner_steps: int
+) -> Tangent:
+    """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once converged.
+
+    Args:
+        objective: What is minimized.
+        at: The point in orthonormal form, with its residual.
+        damping: lambda.
+        inner_steps: How many steps, of 2 applications each.
+    """
+    residual = tangent_part(at.point, at.left, at.right)
+    residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
+    direction = residual
+    xi = residual.plus(residual, -torch.ones_like(damping))
+    squared = residual.squared_norm()
+    floor = squared * 1e-28 + torch.finfo(squared.dtype).tiny
+    for _ in range(inner_steps):
+        image, left, right = objective.normal_times(direction.at(at.point), at.point.width)
+        curvature = image.square().sum(-1) + damping * direction.squared_norm()
+        alive = squared > floor
+        length = torch.where(alive, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
+        xi = xi.plus(direction, length)
+        back = tangent_part(at.point, left, right).plus(direction, damping)
+        residual = residual.plus(back, -length)
+        new_squared = residual.squared_norm()
+        ratio = torch.where(alive, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)
+        direction = residual.plus(direction, ratio)
+        squared = new_squared
+    return xi
 
 
 def _inner(A: Tensor, B: Tensor) -> Tensor:
@@ -136,6 +151,6 @@ def tangent_part(point: LowRank, left: Tensor, right: Tensor | None) -> Tangent:
     return Tangent(S, P, Q)
 
 
-def _truncated(matrix: LowRank, rank: int, kind: Kind) -> LowRank:
+def truncated(matrix: LowRank, rank: int, kind: Kind) -> LowRank:
     """The best approximation of this width that the kind allows, orthonormal."""
     return (matrix.positive_part() if kind is Kind.PSD else matrix).truncate(rank)
