@@ -4,17 +4,37 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wnsense.checks import require
+from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.levenberg_marquardt import LevenbergMarquardtGD
+from wnsense.solvers.momentum import MomentumGradientDescent
 from wnsense.solvers.preconditioned import PreconditionedWN
+from wnsense.solvers.recursive_sketching import RecursiveSketching
+from wnsense.solvers.scaled_gradient import DampedScaledGD, PreconditionedGD, ScaledGD
+from wnsense.solvers.singular_value_projection import SingularValueProjection
 from wnsense.solvers.solver import Solver
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
 SOLVERS: Mapping[str, Callable[[], Solver[Any]]] = {
+    "conjugate-wn": ConjugateWN,
     "preconditioned-wn": PreconditionedWN,
     "wn": WeightNormalizedGD,
     "gd": GradientDescent,
     "gauss-newton": GaussNewton,
+}
+
+# Published methods to compare with, under their own names.
+BASELINES: Mapping[str, Callable[[], Solver[Any]]] = {
+    "scaledgd": ScaledGD,
+    "scaledgd-lambda": DampedScaledGD,
+    "precgd": PreconditionedGD,
+    "agn": AlternatingGaussNewton,
+    "risro": RecursiveSketching,
+    "lmm": LevenbergMarquardtGD,
+    "mifgd": MomentumGradientDescent,
+    "svp": SingularValueProjection,
 }
 
 
@@ -24,10 +44,12 @@ def make_solver(name: str) -> Solver[Any]:
     Raises:
         InputError: When there is none of this name.
     """
-    require(name in SOLVERS, f"a solver of {', '.join(SOLVERS)}", repr(name))
-    return SOLVERS[name]()
+    known = {**SOLVERS, **BASELINES}
+    require(name in known, f"a solver of {', '.join(known)}", repr(name))
+    return known[name]()
 
 
 def solver_name(solver: Solver[Any]) -> str:
     """The name of a solver; that of its class when it is a user's own."""
-    return next((name for name, make in SOLVERS.items() if make is type(solver)), type(solver).__name__)
+    known = {**SOLVERS, **BASELINES}
+    return next((name for name, make in known.items() if make is type(solver)), type(solver).__name__)
