@@ -31,18 +31,25 @@ from wnsense.sensing.seeded import Law, SeededSensing
 from wnsense.sensing.sparse import SparseSensing
 from wnsense.sensing.sub_blocks import SubBlockSensing
 from wnsense.sensing.transforms import DCTSensing, HadamardSensing
+from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.levenberg_marquardt import LevenbergMarquardtGD
+from wnsense.solvers.momentum import MomentumGradientDescent
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
+from wnsense.solvers.recursive_sketching import RecursiveSketching
+from wnsense.solvers.scaled_gradient import DampedScaledGD, PreconditionedGD, ScaledGD
+from wnsense.solvers.singular_value_projection import SingularValueProjection
 from wnsense.solvers.solver import Solver, State
-from wnsense.solvers.starts import haar_start
+from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
 __version__ = version("wnsense")
 
 __all__ = [
+    "AlternatingGaussNewton",
     "BlockRankSensing",
     "Calibration",
     "Checkpoint",
@@ -50,6 +57,7 @@ __all__ = [
     "Columns",
     "Compression",
     "DCTSensing",
+    "DampedScaledGD",
     "DenseSensing",
     "EntrySensing",
     "FactorMap",
@@ -62,15 +70,18 @@ __all__ = [
     "InputError",
     "Kind",
     "Law",
+    "LevenbergMarquardtGD",
     "LoadedProblem",
     "LowRank",
     "MaskLaw",
+    "MomentumGradientDescent",
     "Operator",
     "OperatorReport",
     "PairedRankOneSensing",
     "PartialFourierSensing",
     "PauliSensing",
     "PovmProductSensing",
+    "PreconditionedGD",
     "PreconditionedWN",
     "Problem",
     "Progress",
@@ -78,11 +89,14 @@ __all__ = [
     "RankOneSensing",
     "Recovery",
     "RectangularRankOneSensing",
+    "RecursiveSketching",
     "Result",
     "Retraction",
     "RowDual",
+    "ScaledGD",
     "SeededSensing",
     "SensingObjective",
+    "SingularValueProjection",
     "Solver",
     "SparseSensing",
     "State",
@@ -101,6 +115,7 @@ __all__ = [
     "from_numpy_functions",
     "from_pylops",
     "from_scipy",
+    "gaussian_start",
     "haar_frame",
     "haar_start",
     "low_rank",
@@ -115,6 +130,7 @@ __all__ = [
     "scaled",
     "smat",
     "solve",
+    "spectral_start",
     "spectrum_values",
     "stacked",
     "store_rows",
