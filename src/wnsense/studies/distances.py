@@ -69,19 +69,27 @@ def moved_onto(P: Float[Tensor, "m d"], target: Float[Tensor, "m d"]) -> Float[T
     return moved
 
 
+def distance_problem(study: DistanceStudy) -> tuple[Problem, Float[Tensor, "m 3"]]:
+    """Sampled squared distances, with noise, and the points between which they lie.
+
+    Raises:
+        InputError: When there are fewer than five points.
+    """
+    require(study.points >= 5, "at least five points", study.points)
+    generator = torch.Generator().manual_seed(study.seed)
+    P = rolled_sheet(study.points, generator)
+    operator = EntrySensing.draw(study.samples, study.points, kind="symmetric", generator=generator)
+    return Problem.measure(operator, squared_distances(P), study.noise, generator=generator), P
+
+
 def map_from_distances(study: DistanceStudy, callback: Callback | None = None) -> tuple[Recovery, Table]:
     """Sample distances, recover the matrix of all of them with `recover()`, and the points from it.
 
     Returns:
         The recovery, and a table with some points, true and found, the trace and what it cost.
     """
-    require(study.points >= 5, "at least five points", study.points)
-    generator = torch.Generator().manual_seed(study.seed)
-    P = rolled_sheet(study.points, generator)
-    truth = squared_distances(P)
-    operator = EntrySensing.draw(study.samples, study.points, kind="symmetric", generator=generator)
-    problem = Problem.measure(operator, truth, study.noise, generator=generator)
-    recovery = recover(operator, problem.measurements, truth=truth, seed=study.seed, callback=callback)
+    problem, P = distance_problem(study)
+    recovery = recover(problem.operator, problem.measurements, truth=problem.truth, seed=study.seed, callback=callback)
     found = moved_onto(positions(recovery.matrix, 3), P)
     misplaced = (found - P).norm(dim=1)
     header = {

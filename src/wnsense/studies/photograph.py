@@ -13,6 +13,7 @@ from wnsense.running.stop import Callback
 from wnsense.running.tables import Table
 from wnsense.sensing.diffraction import CodedDiffractionSensing
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem
 from wnsense.studies.costs import costs
 
 _BRIGHTEST = 255.0
@@ -56,6 +57,22 @@ def _retina() -> Path:
     return Path(skimage.__file__).parent / "data" / "retina.jpg"
 
 
+def diffraction_problem(image: Float[Tensor, "side side"], *, masks: int = 8, seed: int = 0) -> Problem:
+    """What coded diffraction says of a photograph, phases lost; the truth is x x^T.
+
+    Args:
+        image: The photograph, real.
+        masks: L, octanary; n is L times the number of pixels.
+        seed: Of the masks.
+    """
+    x = image.reshape(image.numel(), 1)
+    truth = LowRank(x, torch.ones(1, 1, dtype=x.dtype))
+    generator = torch.Generator().manual_seed(seed)
+    sides = tuple(image.shape)
+    operator = CodedDiffractionSensing.draw(masks, sides, kind="psd", generator=generator, dtype=x.dtype)
+    return Problem.measure(operator, truth)
+
+
 def retrieve_photograph(
     image: Float[Tensor, "side side"],
     *,
@@ -75,21 +92,16 @@ def retrieve_photograph(
         The recovery, and a table with the photograph, the recovered one (its sign is lost; chosen to agree), the trace
         and what it cost.
     """
-    pixels = image.numel()
-    x = image.reshape(pixels, 1)
-    truth = LowRank(x, torch.ones(1, 1, dtype=x.dtype))
-    generator = torch.Generator().manual_seed(seed)
-    sides = tuple(image.shape)
-    operator = CodedDiffractionSensing.draw(masks, sides, kind="psd", generator=generator, dtype=x.dtype)
-    y = operator.measure(truth)
-    recovery = recover(operator, y, truth=truth, seed=seed, callback=callback)
+    problem = diffraction_problem(image, masks=masks, seed=seed)
+    recovery = recover(problem.operator, problem.measurements, truth=problem.truth, seed=seed, callback=callback)
+    x = image.reshape(-1)
     found = _leading(recovery.matrix)
-    found = found * torch.sign((found * x.squeeze(-1)).sum())
-    error = float((found - x.squeeze(-1)).norm() / x.norm())
+    found = found * torch.sign((found * x).sum())
+    error = float((found - x).norm() / x.norm())
     header = {
         "masks": masks,
-        "pixels": pixels,
-        "measurements": operator.count,
+        "pixels": image.numel(),
+        "measurements": problem.operator.count,
         "image_error": error,
         **recovery.facts(),
         **costs(),

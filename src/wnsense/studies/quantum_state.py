@@ -14,6 +14,7 @@ from wnsense.running.stop import Callback
 from wnsense.running.tables import Table
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.pauli import PauliSensing
+from wnsense.sensing.problem import Problem
 from wnsense.studies.costs import costs
 
 
@@ -78,14 +79,14 @@ def nearest_state(matrix: LowRank) -> LowRank:
     return LowRank(Z.X, torch.diag(projected).to(Z.dtype))
 
 
-def reconstruct_state(study: StateStudy, callback: Callback | None = None) -> tuple[Recovery, Table]:
-    """Measure a random state, recover it with `recover()`, and compare.
+def state_problem(study: StateStudy) -> Problem:
+    """A random state measured in random Pauli strings, so many shots each.
 
     The shots tell the noise level: the variance of a mean of S outcomes +-1 is (1 - p^2) / S, about 1 / S for the small
     expectation values of a mixed state, so that nothing need be held out.
 
-    Returns:
-        The recovery, and a table with the eigenvalues, true and found, the trace and what it cost.
+    Raises:
+        InputError: When there is no shot.
     """
     require(study.shots >= 1, "at least one shot", study.shots)
     generator = torch.Generator().manual_seed(study.seed)
@@ -93,13 +94,25 @@ def reconstruct_state(study: StateStudy, callback: Callback | None = None) -> tu
     truth = random_state(d, study.rank, generator)
     strings = study.strings or min(4 * study.rank * d, 4**study.qubits)
     operator = PauliSensing.draw(strings, study.qubits, generator=generator)
-    exact = operator.measure(truth)
-    y = counted(exact / operator.scale, study.shots, generator) * operator.scale
+    y = counted(operator.measure(truth) / operator.scale, study.shots, generator) * operator.scale
     spread = operator.scale * math.sqrt(strings / study.shots)
-    level = spread / float(torch.linalg.vector_norm(y))
+    return Problem(operator, y, truth, spread / float(torch.linalg.vector_norm(y)))
+
+
+def reconstruct_state(study: StateStudy, callback: Callback | None = None) -> tuple[Recovery, Table]:
+    """Measure a random state, recover it with `recover()`, and compare.
+
+    Returns:
+        The recovery, and a table with the eigenvalues, true and found, the trace and what it cost.
+    """
+    problem = state_problem(study)
+    operator, y, level, truth = problem.operator, problem.measurements, problem.noise_level, problem.truth
+    if truth is None:
+        raise AssertionError("the problem comes with its state")
     recovery = recover(
         operator, y, truth=truth, noise_level=level, max_rank=study.max_rank, seed=study.seed, callback=callback
     )
+    exact = operator.measure(truth)
     state = nearest_state(recovery.matrix)
     header = {
         "qubits": study.qubits,
