@@ -26,6 +26,7 @@ from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import solve
+from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.sensing.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.low_rank import LowRank
@@ -471,6 +472,22 @@ def test_indefinite_unknowns_are_taken_or_refused_in_one_line(case):
     with pytest.raises(InputError, match=r"needed kind psd, hermitian .* or rectangular .*, got symmetric; .*") as told:
         case.solver.start(objective, point)
     assert "\n" not in str(told.value)
+
+
+@long_run
+@pytest.mark.parametrize("flavor", [PSD, RECTANGULAR], ids=str)
+@pytest.mark.parametrize(
+    "solver",
+    [
+        *(ScaledGD(20.0), PreconditionedGD(20.0), AlternatingGaussNewton(20.0), LevenbergMarquardtGD(20.0)),
+        *(MomentumGradientDescent(20.0), SingularValueProjection(20.0)),
+    ],
+    ids=lambda solver: type(solver).__name__,
+)
+def test_a_baseline_that_diverges_is_told(flavor, solver):
+    objective = SensingObjective(gaussian_problem(flavor, n=300))
+    point = haar_start(objective, 3, magnitude=0.5, generator=generator(1))
+    assert solve(objective, solver, point, stop=Stop(max_steps=400)).status == Status.DIVERGED
 
 
 def test_baselines_have_names():

@@ -91,7 +91,7 @@ class PreconditionedGD:
 
     Attributes:
         step_size: eta.
-        damping: c; 0.1 was seen to need a fifth to a third less applications than 1/2 to 1.
+        damping: c; 1/2 was seen to cost up to 14% more than 0.1 does, and 1 up to 70%.
     """
 
     step_size: float = 0.5
