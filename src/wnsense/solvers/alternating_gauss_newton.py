@@ -30,8 +30,8 @@ class AlternatingGaussNewton:
     symmetric answer at the published rate, measure it as a rectangular one.
 
     Attributes:
-        step_size: eta; at most 2/(1 + delta) in the source's theory, 0.5 in its authors' program. 1 was seen to need less
-            than half the applications.
+        step_size: eta; at most 2/(1 + delta) in the source's theory, 0.5 in its authors' program. 1 was seen to need
+            less than half the applications.
     """
 
     step_size: float = 0.5
