@@ -1,5 +1,6 @@
 """Set-up of every test run: shapes and types are checked at each call, and each worker keeps to one thread."""
 
+from functools import partial
 from pathlib import Path
 
 import jaxtyping
@@ -25,3 +26,12 @@ torch.set_num_threads(1)
 def as_users_run(monkeypatch):
     """Without run-time checks, so that hostile input meets what a user's hostile input meets."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def wnsense(capsys):
+    """The program, run in this process: from words to how it ended."""
+    # Now, when what it imports will be checked.
+    from commands import run_command
+
+    return partial(run_command, capsys)

@@ -7,14 +7,13 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from wnsense import cli
+from commands import Outcome, assert_refused
 from wnsense.cli import demonstrating, terminal
 from wnsense.running.stop import Progress
 from wnsense.running.tables import Table
@@ -29,33 +28,6 @@ SIZE, RANK, COUNT = 20, 2, 400
 
 # Whatever moves a cursor or colours text; a line's end is none of it.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x9b]")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def wnsense(capsys: pytest.CaptureFixture[str]) -> Command:
-    """The program, run in this process."""
-
-    def run(*words: str | Path) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(word) for word in words])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -79,16 +51,6 @@ def facts(directory: Path) -> dict[str, object]:
     found = json.loads((directory / "result.json").read_text())
     assert isinstance(found, dict)
     return found
-
-
-def assert_refused(outcome: Outcome, *words: str) -> None:
-    """Bad input: exit code 2, and one line on standard error that says what was wrong."""
-    assert outcome.code == 2
-    assert outcome.out == ""
-    assert re.fullmatch(r"wnsense: [^\n]+\n", outcome.err), outcome.err
-    assert "Traceback" not in outcome.err
-    for word in words:
-        assert word in outcome.err
 
 
 # -- what recover writes -----------------------------------------------------------------------------------------------
@@ -382,8 +344,8 @@ def test_simulation_depends_on_its_seed_alone(wnsense, tmp_path):
         "--noise nan",
         "--measurements 0",
         "--measurements 100000000000",
-        "--ensemble fourier",
-        "--kind hermitian",
+        "--ensemble wavelet",
+        "--kind complex",
         "--spectrum pink",
         "--seed -1",
     ],
@@ -396,7 +358,7 @@ def test_bad_simulation_is_refused_in_one_line(wnsense, tmp_path, options):
 def test_simulation_refuses_a_place_it_cannot_write(wnsense, tmp_path):
     (tmp_path / "obstacle").write_text("a file")
     assert_refused(wnsense("simulate", "--out", tmp_path / "obstacle" / "p.npz"), "obstacle")
-    assert_refused(wnsense("simulate", "--out", tmp_path / "p.txt"), ".npz", "p.txt")
+    assert_refused(wnsense("simulate", "--out", tmp_path / "p.txt"), ".npz", ".safetensors", "p.txt")
     assert_refused(wnsense("simulate"), "--out")
 
 

@@ -34,7 +34,8 @@ ProblemFile = Annotated[
     Path,
     typer.Argument(
         metavar="PROBLEM",
-        help="A .npz or MATLAB .mat file holding y and one of: matrices, svec, vectors, vectors with vectors_minus.",
+        help="A .npz, MATLAB .mat (v5 or v7.3) or .safetensors file with y and what measured it: matrices, svec, "
+        "vectors, left_vectors, blocks, entries, paulis, effects or masks.",
         show_default=False,
     ),
 ]
@@ -157,36 +158,73 @@ def check(problem: ProblemFile, *, seed: Seed = 0) -> None:
     _execute(CheckOptions(problem, seed))
 
 
-@app.command()
+@app.command(
+    epilog="Ensembles: gaussian and rademacher, <M, Z> of random matrices; rank-one, a^H Z a, or a^H Z b where "
+    "rectangular; paired, a^H Z a - b^H Z b, and block-rank, the trace of A^H Z A, neither rectangular; entries, and "
+    "sub-blocks of 4 x 4 of them; dct, hadamard and fourier, entries of a transform of the matrix; diffraction, "
+    "intensities behind random masks, not rectangular; pauli, expectation values of Pauli strings, and povm, outcomes "
+    "of tetrahedral measurements of single qubits, both hermitian."
+)
 def simulate(
     *,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, .npz or .mat.", show_default=False)],
-    ensemble: Annotated[
-        Ensemble,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="The file to write, .npz, .mat or .safetensors.", show_default=False),
+    ],
+    ensemble: Annotated[Ensemble, typer.Option(help="What measures; they are explained below.")] = Ensemble.GAUSSIAN,
+    size: Annotated[
+        str | None,
         typer.Option(
-            help="What measures: gaussian, <M, Z> of Gaussian matrices; rank-one, a^T Z a, or paired, "
-            "a^T Z a - b^T Z b, of Gaussian vectors."
+            metavar="M|M1xM2",
+            help="The matrix is M x M, or M1 x M2 and then rectangular. With diffraction it is the image that has M or "
+            "M1 x M2 pixels, and the matrix is pixels x pixels. 50 unless given, 32 for hadamard, pauli and povm, "
+            "which need powers of two.",
         ),
-    ] = Ensemble.GAUSSIAN,
-    size: Annotated[int, typer.Option(help="The matrix is SIZE x SIZE.")] = 50,
+    ] = None,
     rank: Annotated[int, typer.Option(help="Its rank.")] = 3,
-    condition: Annotated[float, typer.Option(help="Its largest eigenvalue over the smallest nonzero one.")] = 10.0,
+    condition: Annotated[float, typer.Option(help="Its largest singular value over the smallest nonzero one.")] = 10.0,
     spectrum: Annotated[
-        Spectrum, typer.Option(help="Eigenvalues evenly spaced (linear) or in equal ratios (geometric).")
+        Spectrum, typer.Option(help="Singular values evenly spaced (linear) or in equal ratios (geometric).")
     ] = Spectrum.LINEAR,
     measurements: Annotated[
-        int | None, typer.Option(help="How many measurements: 6 x SIZE x RANK unless given.")
+        int | None,
+        typer.Option(
+            help="How many numbers are measured: 6 times the degrees of freedom of such a matrix unless given, 10 "
+            "times for entries, dct, hadamard and fourier, 20 times for sub-blocks, which overlap; no more than there "
+            "are different ones. With diffraction it is masks times pixels, with sub-blocks blocks times 16 (32 where "
+            "hermitian)."
+        ),
     ] = None,
     noise: Annotated[
         float, typer.Option(help="The noise's standard deviation over the root mean square of the measurements.")
     ] = 0.0,
     kind: Annotated[
-        Unknown, typer.Option(help="Positive semidefinite, or symmetric with every second eigenvalue negative.")
-    ] = Unknown.PSD,
+        Unknown | None,
+        typer.Option(
+            help="Positive semidefinite, symmetric with every second eigenvalue negative, hermitian (complex), or "
+            "rectangular (real). psd unless given; hermitian for pauli and povm, rectangular where the sides differ.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
+    matlab_73: Annotated[bool, typer.Option("--v7.3", help="Write a .mat file as MATLAB's v7.3, not as v5.")] = False,
 ) -> None:
     """Draw a random low-rank matrix, measure it, and write a problem file with the truth in it."""
-    _execute(SimulateOptions(out, ensemble, size, rank, condition, spectrum, measurements, noise, kind, seed))
+    _execute(
+        SimulateOptions(
+            out=out,
+            ensemble=ensemble,
+            size=size,
+            rank=rank,
+            condition=condition,
+            spectrum=spectrum,
+            measurements=measurements,
+            noise=noise,
+            kind=kind,
+            seed=seed,
+            matlab_73=matlab_73,
+        )
+    )
 
 
 @app.command()

@@ -9,8 +9,18 @@ class Ensemble(StrEnum):
     """The measurements that `simulate` can draw."""
 
     GAUSSIAN = "gaussian"
+    RADEMACHER = "rademacher"
     RANK_ONE = "rank-one"
     PAIRED = "paired"
+    BLOCK_RANK = "block-rank"
+    ENTRIES = "entries"
+    SUB_BLOCKS = "sub-blocks"
+    DCT = "dct"
+    HADAMARD = "hadamard"
+    FOURIER = "fourier"
+    DIFFRACTION = "diffraction"
+    PAULI = "pauli"
+    POVM = "povm"
 
 
 class Spectrum(StrEnum):
@@ -25,6 +35,8 @@ class Unknown(StrEnum):
 
     PSD = "psd"
     SYMMETRIC = "symmetric"
+    HERMITIAN = "hermitian"
+    RECTANGULAR = "rectangular"
 
 
 class Precision(StrEnum):
@@ -76,18 +88,19 @@ class CheckOptions:
 
 @dataclass(frozen=True)
 class SimulateOptions:
-    """Of `wnsense simulate`."""
+    """Of `wnsense simulate`; None is what the ensemble has for it."""
 
     out: Path
     ensemble: Ensemble
-    size: int
+    size: str | None
     rank: int
     condition: float
     spectrum: Spectrum
     measurements: int | None
     noise: float
-    kind: Unknown
+    kind: Unknown | None
     seed: int
+    matlab_73: bool
 
 
 @dataclass(frozen=True)
