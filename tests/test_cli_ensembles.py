@@ -34,7 +34,7 @@ def wrote(wnsense, path: Path, *options: str) -> str:
 
 
 @pytest.mark.parametrize(("number", "ensemble", "kind"), [(i, *pair) for i, pair in enumerate(EVERY)])
-def test_what_is_simulated_is_sound_and_is_recovered_from_the_default_number(wnsense, tmp_path, number, ensemble, kind):
+def test_what_is_simulated_is_sound_and_is_recovered(wnsense, tmp_path, as_users_run, number, ensemble, kind):
     name, options = FILES[number % len(FILES)]
     path = tmp_path / name
     options = ["--size", SIZES[kind], "--kind", kind, "--rank=2", "--condition=2", *options]
@@ -208,12 +208,14 @@ def test_check_counts_what_comes_again_once(wnsense, tmp_path):
     arrays = {"y": np.arange(1.0, 6), "entries": entries, "shape": np.array([4, 4])}
     np.savez(tmp_path / "p.npz", **arrays)
     said = wnsense("check", tmp_path / "p.npz").out
-    assert "Only 3 of the 5 entries are different." in said
+    assert "5 measurements of a psd 4 x 4 matrix" in said
+    assert "n = 3 is 0.333 times the 9 degrees of freedom of rank 3; even rank 1 takes about 12." in said
+    assert "Only 3 of the 5 entries are different: n counts each once." in said
     assert "1 of the 4 rows has no entry: nothing says what stands in it." in said
     assert "So few determine no matrix at all: rank 1 has 4 degrees of freedom." in said
     np.savez(tmp_path / "p.npz", **arrays, kind="rectangular")
     said = wnsense("check", tmp_path / "p.npz").out
-    assert "Only 4 of the 5 entries are different." in said
+    assert "Only 4 of the 5 entries are different: n counts each once." in said
     assert "1 of the 4 rows has no entry" in said
     assert "1 of the 4 columns has no entry" in said
     entries = np.stack(np.triu_indices(4), axis=1)

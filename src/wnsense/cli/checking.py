@@ -1,5 +1,7 @@
 """`wnsense check`: what can be said of a problem file without solving it."""
 
+from dataclasses import replace
+
 import torch
 
 from wnsense.cli.inputs import require_seed
@@ -37,7 +39,7 @@ def check(options: CheckOptions) -> int:
         shown.stage("probing the operator")
         problem = loaded.problem
         report = check_operator(problem.operator, seed=options.seed)
-    say(str(report))
+    say(str(replace(report, count=_distinct_count(problem.operator))))
     for sentence in (*_coverage(problem), *_counting(problem), *_measurements(problem), *_truth(problem)):
         say(sentence)
     for warning in loaded.warnings:
@@ -49,7 +51,7 @@ def _counting(problem: Problem) -> list[str]:
     """The ranks that counting alone rules out, where it does."""
     operator = problem.operator
     limit = min(operator.shape)
-    count = _distinct_count(operator) if isinstance(operator, EntrySensing) else operator.count
+    count = _distinct_count(operator)
     ranks = [rank for rank in range(1, limit + 1) if operator.degrees_of_freedom(rank) <= count]
     if len(ranks) == limit:
         return []
@@ -68,7 +70,7 @@ def _coverage(problem: Problem) -> list[str]:
     sentences = []
     distinct = _distinct_count(operator)
     if distinct < operator.count:
-        sentences.append(f"Only {distinct:,} of the {operator.count:,} entries are different.")
+        sentences.append(f"Only {distinct:,} of the {operator.count:,} entries are different: n counts each once.")
     seen = {"rows": operator.rows, "columns": operator.columns}
     if operator.kind.is_symmetric:
         seen = {"rows": torch.cat([operator.rows, operator.columns])}
@@ -80,8 +82,10 @@ def _coverage(problem: Problem) -> list[str]:
     return sentences
 
 
-def _distinct_count(operator: EntrySensing) -> int:
-    """How many entries are measured, each counted once."""
+def _distinct_count(operator: Operator) -> int:
+    """How many measurements there are, an entry that comes again counted once."""
+    if not isinstance(operator, EntrySensing):
+        return operator.count
     rows, columns = operator.rows, operator.columns
     if operator.kind.is_symmetric:
         rows, columns = torch.minimum(rows, columns), torch.maximum(rows, columns)
