@@ -18,7 +18,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 
-# The program holds every row as an array, and its time grows with about the sixth power of the side.
+# The program holds every row as an array. At this size minutes and several GB are the rule (benchmarks/results).
 MOST_ENTRIES = 2**16
 # Rows with fewer nonzeros than this share are handed over as a sparse array.
 _SPARSE_SHARE = 0.2

@@ -42,9 +42,10 @@ def riemannian_trust_region(
     """Fit a matrix of a given rank by pymanopt's `TrustRegions`.
 
     Positive semidefinite and Hermitian unknowns are Y Y^H on `PSDFixedRank` and `PSDFixedRankComplex` (a Hermitian one
-    must hence be positive semidefinite, as states are); real rectangular ones lie on `FixedRankEmbedded`, whose
-    Hessian, which the library lacks, is that of Vandereycken, arXiv 1209.3834. Units are chosen so that the start and
-    y have norm 1, and trust regions are no larger than the start: larger ones waste the first steps.
+    must hence be positive semidefinite, as states are). Real rectangular ones lie on `FixedRankEmbedded`, whose
+    Hessian, which the library lacks, is that of Vandereycken, arXiv 1209.3834; pymanopt 2.2.1 forms matrices of the
+    size of the unknown there, which bounds it. Units are chosen so that the start and y have norm 1, and trust regions
+    are no larger than the start: larger ones waste the first steps.
 
     Args:
         problem: Measurements; they count alike.
