@@ -134,6 +134,7 @@ REFUSED = {
         "needed powers of two in --size for pauli measurements, got 12; "
         "take 8 or 16, or --ensemble rank-one, which takes any size"
     ),
+    "--size 1 --ensemble pauli": "needed sides of at least 2 in --size for pauli measurements, got 1",
     "--size 3 --ensemble povm": "take 2 or 4, or --ensemble rank-one",
     "--kind psd --ensemble pauli": (
         "needed a kind that is hermitian for pauli measurements, got psd; the ensembles that measure psd matrices are "

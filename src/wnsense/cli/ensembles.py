@@ -100,6 +100,7 @@ class Drawing:
         group_size: How many.
         of_images: Whether the unknown is x x^H for images x.
         other_sizes: Where sides must be powers of two, what else measures those that are none.
+        least_side: The smallest side that it measures.
     """
 
     draw: Callable[[Target, int, torch.Generator], Operator]
@@ -112,6 +113,7 @@ class Drawing:
     group_size: Callable[[Target], int] = lambda _: 1
     of_images: bool = False
     other_sizes: str = ""
+    least_side: int = 1
 
     def default_count(self, target: Target) -> int:
         """How many measurements are drawn when nobody says: comfortably many, in whole groups, none twice."""
@@ -210,6 +212,7 @@ DRAWINGS = {
         sides=(32,),
         distinct="Pauli strings",
         other_sizes="rank-one",
+        least_side=2,
     ),
     Ensemble.POVM: Drawing(
         lambda Z, n, rng: PovmProductSensing.draw(n, tetrahedral_effects(), Z.qubits, generator=rng),
@@ -218,5 +221,6 @@ DRAWINGS = {
         sides=(32,),
         distinct="outcomes",
         other_sizes="rank-one",
+        least_side=2,
     ),
 }

@@ -87,6 +87,8 @@ def _target(options: SimulateOptions, drawing: Drawing) -> Target:
     if kind.is_symmetric:
         square = f"the same sides in --size for kind {kind}"
         require(shape[0] == shape[1], square, size, "leave out --kind, or say --kind rectangular")
+    least = f"sides of at least {drawing.least_side} in --size for {options.ensemble} measurements"
+    require(min(shape) >= drawing.least_side, least, size)
     if drawing.other_sizes:
         _require_powers_of_two(sides, options.ensemble, drawing.other_sizes)
     require_rank("--rank", options.rank, min(shape))
