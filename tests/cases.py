@@ -48,6 +48,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.weight_norm import WeightNormalizedGD
@@ -223,6 +224,7 @@ class SolverCase:
         steps: How many steps it is given to reach the answer: half as many again as it was seen to take.
         flavors: The unknowns it recovers.
         spectral: Whether it finishes what others began, and so starts from the back-projection instead of anywhere.
+        asks: Whether a step may cost an application more where the point is far from flat.
     """
 
     name: str
@@ -231,9 +233,11 @@ class SolverCase:
     steps: int
     flavors: tuple[Flavor, ...] = FOUR_KINDS
     spectral: bool = False
+    asks: bool = False
 
 
 SOLVERS = [
+    SolverCase("conjugate-wn", ConjugateWN(), rank=4, steps=45, asks=True),
     SolverCase("preconditioned-wn", PreconditionedWN(), rank=5, steps=66),
     *(SolverCase(f"wn-{r}", WeightNormalizedGD(retraction=r), rank=8, steps=160) for r in Retraction),
     SolverCase("gd", GradientDescent(), rank=2, steps=170, flavors=(PSD, HERMITIAN, RECTANGULAR)),

@@ -77,7 +77,7 @@ def test_facts_have_the_promised_keys_and_types(wnsense, problem, tmp_path):
     whole = {"rank": RANK, "size": SIZE, "measurements": COUNT, "seed": 7}
     assert {name: found[name] for name in whole} == whole
     assert all(type(found[name]) is int for name in (*whole, "steps", "applications"))
-    assert (found["status"], found["solver"], found["warnings"]) == ("converged", "preconditioned-wn", [])
+    assert (found["status"], found["solver"], found["warnings"]) == ("converged", "conjugate-wn", [])
     for name in ("seconds", "relative_residual", "holdout_residual", "relative_error"):
         assert type(found[name]) is float
     assert found["relative_residual"] <= 1e-10
@@ -117,7 +117,7 @@ def test_warnings_of_reading_reach_summary_and_facts(wnsense, tmp_path, arrays):
 # -- options -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["preconditioned-wn", "wn", "gd"])
+@pytest.mark.parametrize("solver", ["conjugate-wn", "preconditioned-wn", "wn", "gd"])
 def test_solver_is_chosen_by_name(wnsense, problem, tmp_path, solver):
     wnsense("recover", problem, "--out", tmp_path, "--solver", solver, "--max-applications", "300")
     assert facts(tmp_path)["solver"] == solver

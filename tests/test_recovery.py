@@ -910,7 +910,7 @@ def test_what_is_saved_is_what_was_found(tmp_path, ensemble):
     assert facts.keys() >= KEYS
     assert (facts["status"], facts["rank"], facts["seed"]) == ("reached_noise_floor", 2, 3)
     assert facts["size"] == ([15, 15] if ensemble is RECTANGULAR else 15)
-    assert (facts["measurements"], facts["kind"], facts["solver"]) == (400, str(ensemble.kind), "preconditioned-wn")
+    assert (facts["measurements"], facts["kind"], facts["solver"]) == (400, str(ensemble.kind), "conjugate-wn")
     Z, A, y = recovery.matrix.dense(), problem.truth.dense(), problem.measurements
     assert facts["relative_error"] == pytest.approx(float((Z - A).norm() / A.norm()), rel=1e-10)
     missed = float((problem.operator.measure(recovery.matrix) - y).norm() / y.norm())

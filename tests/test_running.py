@@ -565,7 +565,7 @@ class Alarm:
 
 def first_cases():
     """One of each kind of solver, with a flavor that each of them recovers."""
-    names = ("preconditioned-wn", "wn-polar", "gd", "gauss-newton")
+    names = ("conjugate-wn", "preconditioned-wn", "wn-polar", "gd", "gauss-newton")
     return [pytest.param(case, id=case.name) for case in SOLVERS if case.name in names]
 
 

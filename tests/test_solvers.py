@@ -452,7 +452,8 @@ def test_a_batch_of_points_is_a_loop_over_points(case, flavor):
         alone = run(case.solver, objective, LowRank(points.X[i], points.Theta[i], Y), steps)
         assert_close(together.point.dense()[i], alone.point.dense(), tolerance=1e-10)
         assert_close(together.evaluation.misfit[i], alone.evaluation.misfit, tolerance=1e-8)
-        assert together.applications == alone.applications
+        # A batch asks for all of its points once one of them needs it.
+        assert alone.applications <= together.applications <= alone.applications + (steps if case.asks else 0)
 
 
 @pytest.mark.parametrize(("case", "flavor"), solver_cases())

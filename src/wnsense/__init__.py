@@ -34,6 +34,7 @@ from wnsense.sensing.transforms import DCTSensing, HadamardSensing
 from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.levenberg_marquardt import LevenbergMarquardtGD
 from wnsense.solvers.momentum import MomentumGradientDescent
@@ -56,6 +57,7 @@ __all__ = [
     "CodedDiffractionSensing",
     "Columns",
     "Compression",
+    "ConjugateWN",
     "DCTSensing",
     "DampedScaledGD",
     "DenseSensing",

@@ -101,7 +101,10 @@ def recover(
         float | None,
         typer.Option(help="||noise|| / ||y|| where it is known (0.01 is 1%), in place of the one in the file."),
     ] = None,
-    solver: Annotated[str, typer.Option(help="preconditioned-wn, wn, gd or gauss-newton.")] = "preconditioned-wn",
+    solver: Annotated[
+        str,
+        typer.Option(help="Of the first run: conjugate-wn, preconditioned-wn, wn, gd, gauss-newton or a baseline."),
+    ] = "conjugate-wn",
     max_applications: Annotated[
         int | None, typer.Option(help="A budget in applications of the operator or its adjoint.")
     ] = None,

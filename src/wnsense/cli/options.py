@@ -54,7 +54,7 @@ class RecoverOptions:
     out: Path | None = None
     rank: int | None = None
     noise_level: float | None = None
-    solver: str = "preconditioned-wn"
+    solver: str = "conjugate-wn"
     max_applications: int | None = None
     max_seconds: float | None = None
     tolerance: float | None = None

@@ -16,6 +16,9 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 # A large random block sees little of one direction at first; stopping early would hand over noise.
 _LEAST_POWER_STEPS, _MOST_POWER_STEPS = 3, 30
 _POWER_GROWTH = 0.1
+# Where a model has nearly as many degrees of freedom as there are rows, all directions are hardly felt.
+_MOST_SPREAD = 0.9
+_GAP = 8.0
 
 
 def echo_level(operator: Operator, fitted: int) -> float:
@@ -41,6 +44,27 @@ def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> in
     """
     threshold = echo_level(objective.problem.operator, fitted) * float(at.misfit)
     return max(1, int((at.point.singular_values() > threshold).sum()))
+
+
+def plain_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int | None:
+    """The rank that the spectrum shows by a gap which the residual cannot explain; None where there is no such gap.
+
+    Measurements feel the tangent space of a matrix with d degrees of freedom by 1 - sqrt(d / n) at least
+    (Marchenko-Pastur), so that a misfit leaves room for an error of its (1 - sqrt(d / n))^-1-fold. Singular values
+    above it are the truth's (Weyl); those below may be nothing. The gap: none lies between that level and twice as
+    much, and at least one lies below.
+
+    Args:
+        objective: What is fitted.
+        at: The point and its residual.
+        fitted: The number of rows fitted.
+    """
+    values = at.point.singular_values()
+    freedom = objective.problem.operator.degrees_of_freedom(at.point.width)
+    level = float(at.misfit) / (1 - min(math.sqrt(freedom / fitted), _MOST_SPREAD))
+    rank = int((values > level).sum())
+    clear = 0 < rank < len(values) and int((values > _GAP * level).sum()) == rank
+    return rank if clear else None
 
 
 def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: int, *, seed: int) -> tuple[float, int]:

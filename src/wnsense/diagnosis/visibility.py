@@ -3,8 +3,8 @@
 import torch
 
 from wnsense.linalg import random_normal, symmetric_part
-from wnsense.solvers.gauss_newton import Tangent, tangent_part
 from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.tangent import Tangent, tangent_part
 
 # Steps of conjugate gradients: what they leave of a random direction is what measurements feel least.
 _STEPS = 15

@@ -14,6 +14,7 @@ from wnsense.diagnosis.spectrum import (
     echo_level,
     largest_rank,
     missing_negative_part,
+    plain_rank,
     residual_directions,
     visible_rank,
 )
@@ -21,7 +22,7 @@ from wnsense.diagnosis.verdict import SEEN, SMALL_RANK, Findings, judged_share, 
 from wnsense.diagnosis.visibility import UNFELT, least_gain
 from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
-from wnsense.recovery.search import RankSearch, second_order, untilted
+from wnsense.recovery.search import RankSearch, untilted
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
@@ -30,8 +31,8 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.catalogue import solver_name
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_distance
-from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
 
 # The working rank leaves the model clearly fewer degrees of freedom than there are measurements, and keeps mu = 2
@@ -46,6 +47,10 @@ _SURPLUS = 2
 # The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
 _FINAL_GAIN = 0.05
 _FINAL_STEPS = 20
+# Directions to spare show a gap below the rank, and take up what was not seen at first.
+_SPARE = 2
+# Steps in which the residual must halve for the run with surplus rank to go on.
+_PATIENCE = 5
 
 
 def recover(
@@ -79,7 +84,7 @@ def recover(
         noise_level: ||noise|| / ||y|| where it is known; it replaces the hold-out test. 0.01 is 1%.
         weights: How much each measurement counts, (n,), at least 0.
         start: Where to begin, in the units of the answer; a spectral start by default.
-        solver: Of the overparameterized run; `PreconditionedWN()` by default.
+        solver: Of the overparameterized run; `ConjugateWN()` by default.
         tolerance: The relative residual, fitted and held out, at which the answer counts as exact.
         holdout: The fraction of measurements to hold out; 0 holds out none.
         seed: What the hold-out and the starts are drawn from.
@@ -113,7 +118,7 @@ def recover(
         noise_level,
         None if weights is None else _as_vector(weights, operator),
     )
-    solver = solver or PreconditionedWN()
+    solver = solver or ConjugateWN()
     settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None)
     journal = Journal(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
@@ -185,15 +190,38 @@ class _Recovering:
             at = Evaluation(empty, -objective.target, objective.calibration.balance(-objective.target), empty.X)
             point, cost = residual_directions(objective, at, working, seed=self.seed)
             self.session.applications += cost
-        # The default solver hands over to second-order steps once ten of its own no longer quarter the residual.
-        default = isinstance(self.solver, PreconditionedWN)
+        if isinstance(self.solver, ConjugateWN):
+            return self._widening(objective, point, working)
+        stop = Stop(residual=self.tolerance, stagnation=200, gain=0.05)
+        return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
+
+    def _widening(self, objective: SensingObjective, point: LowRank, working: int) -> Evaluation:
+        """The same with no more rank than the point shows and some to spare, until the spectrum tells it, or nothing.
+
+        It is short: a few steps more than needed cost less than a rank that is wrong. Where all of it comes to be
+        needed, it is doubled.
+        """
+        rows = self.session.problem.operator.count if objective.fitted is None else int(objective.fitted.sum())
         stop = Stop(
             residual=self.tolerance,
-            stagnation=10 if default else 200,
-            gain=0.75 if default else 0.05,
-            max_steps=100 if default else None,
+            goal=lambda at: plain_rank(objective, at, rows) is not None,
+            stagnation=_PATIENCE,
+            gain=0.5,
         )
-        return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
+        unexplained = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
+        shown = point.singular_values() > echo_level(objective.problem.operator, rows) * unexplained
+        width = int(shown.sum()) + _SPARE
+        while True:
+            width = min(width, working)
+            point = widened(point, width)
+            at = self.session.run(objective, self.solver, point, stop, f"overparameterized, rank {width}")
+            found = plain_rank(objective, at, rows) is not None or self._is_exact(objective, at)
+            if found or width == working or visible_rank(objective, at, rows) < width:
+                return at
+            width, point = 2 * width, at.point
+
+    def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
+        return float(objective.relative_residual(at.residual)) <= self.tolerance
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
         """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
@@ -205,7 +233,8 @@ class _Recovering:
 
         echo = echo_level(operator, search.rows)
         judged = bound(judged_share(echo))
-        guess = min(visible_rank(search.objective, first, search.rows), judged)
+        shown = plain_rank(search.objective, first, search.rows)
+        guess = min(shown or visible_rank(search.objective, first, search.rows), judged)
         status, rank = self._judge(search, search.swift(first, guess, judged))
         explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
         if status is not Status.CONVERGED and not explained and echo > SEEN:
@@ -241,7 +270,7 @@ class _Recovering:
             search.steady(self.max_rank, search.fits[rank].point)
             rank, excluded = self.max_rank, search.is_better(self.max_rank, rank)
         operator = self.session.problem.operator
-        at = self.chosen = search.fits[rank]
+        at = self.chosen = search.measured(rank)
         self.evidence = None if search.objective.fitted is None else held_out_evidence(search.objective, at)
         status = verdict(
             Findings(
@@ -294,9 +323,8 @@ class _Recovering:
             return chosen
         everything = untilted(SensingObjective(problem, None, self.seed))
         self.session.applications += everything.calibration.applications
-        stop = Stop(residual=self.tolerance / 10, stagnation=1, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
-        solver = second_order(everything, rank, problem.operator.count)
-        at = self.session.run(everything, solver, everything.from_user(chosen), stop, f"final fit, rank {rank}")
+        stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
+        at = self.session.run(everything, ConjugateWN(), everything.from_user(chosen), stop, f"final fit, rank {rank}")
         return everything.to_user(at.point)
 
     def _best_known(self) -> LowRank:

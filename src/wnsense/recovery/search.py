@@ -9,11 +9,11 @@ from wnsense.diagnosis.spectrum import residual_directions, significant_rank
 from wnsense.recovery.session import Session, widened
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
-from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
-from wnsense.solvers.preconditioned import PreconditionedWN
 
-_REFIT_STEPS = 40
+_REFIT_STEPS = 1000
+_THOROUGH = 15
 # A larger rank is reported when held-out rows prefer it by this many standard errors.
 _SURE = 2.0
 # d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
@@ -26,8 +26,6 @@ _CLOSE = 1.5
 # Of an exact fit, singular values below this part of the largest are doubted: measurements that hardly tell low-rank
 # matrices apart let several fit them exactly, and the one of least rank is the one to name.
 _DOUBTED = 1e-3
-# Smaller steps and lighter damping than for finding the way: what suits PreconditionedWN close to a noise floor.
-_STEADY = PreconditionedWN(step_size=1.0, magnitude_step_size=1.0, damping=0.1, growth=1.1)
 
 
 @dataclass
@@ -100,21 +98,23 @@ class RankSearch:
     # -- three ways to fit --------------------------------------------------------------------------------------------
 
     def quick(self, rank: int, point: LowRank) -> None:
-        """Second-order steps for as long as each at least halves the residual, or nearly so."""
-        stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=0.4, max_steps=_REFIT_STEPS)
-        self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
+        """Steps for as long as they contract as those to an exact answer of this rank do."""
+        self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5))
         self._settle(rank)
 
     def steady(self, rank: int, point: LowRank) -> None:
-        """First-order steps for as long as they help rows held out; fitting on would be fitting noise."""
-        stop = Stop(residual=self.tolerance / 10, stagnation=6, gain=1e-2, max_steps=_REFIT_STEPS)
-        self._run(self.objective, _STEADY, rank, point, stop)
+        """Steps for as long as they help rows held out; fitting on would be fitting noise."""
+        self._run(self.objective, rank, point, Stop(stagnation=6, gain=1e-2))
         self._settle(rank)
 
     def thorough(self, rank: int, point: LowRank) -> None:
-        """Second-order steps for as long as they help at all."""
-        stop = Stop(residual=self.tolerance / 10, stagnation=2, gain=1e-2, max_steps=_REFIT_STEPS)
-        self._run(self.refitted, second_order(self.refitted, rank, self.rows), rank, point, stop)
+        """Steps for as long as they help at all."""
+        self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05))
+
+    def _patience(self, rank: int) -> int:
+        """Twice the steps in which conjugate gradients halve the residual, and two to find their way."""
+        spread = min(self.objective.problem.operator.degrees_of_freedom(rank) / self.rows, 0.8) ** 0.5
+        return 2 + math.ceil(2 * math.log(2) / -math.log(spread))
 
     def _settle(self, rank: int) -> None:
         """Go on where a fit ended a little above the floor that a known noise level is compared with."""
@@ -123,15 +123,10 @@ class RankSearch:
             if allowance < self.residual(self.fits[rank]) <= _CLOSE * allowance:
                 self.thorough(rank, self.fits[rank].point)
 
-    def _run(
-        self,
-        objective: SensingObjective,
-        solver: GaussNewton | PreconditionedWN,
-        rank: int,
-        point: LowRank,
-        stop: Stop,
-    ) -> None:
-        self._keep(rank, self.session.run(objective, solver, widened(point, rank), stop, f"rank {rank}"))
+    def _run(self, objective: SensingObjective, rank: int, point: LowRank, stop: Stop) -> None:
+        limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS)
+        at = self.session.run(objective, ConjugateWN(), widened(point, rank), limits, f"rank {rank}")
+        self._keep(rank, at)
 
     def _keep(self, rank: int, at: Evaluation) -> None:
         known = self.fits.get(rank)
@@ -143,7 +138,10 @@ class RankSearch:
     def _walk(self, guess: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
         best = self._climb(guess, bound, fit)
         # Also after a climb, whose last step may have been a long one.
-        best = self._descend(best, fit)
+        low = self._descend(best, fit)
+        if low != best:
+            # A long step down may have passed over the rank next to it.
+            best = self._climb(low, bound, fit)
         if self.is_exact(best):
             return best
         # The way up follows hints; the rank that is reported must stand out.
@@ -154,7 +152,8 @@ class RankSearch:
         while best < bound and not self.is_exact(best):
             step = min(step, bound - best)
             rank = best + step
-            if rank not in self.fits:
+            if rank not in self.fits or self.residual(self.fits[rank]) > self.residual(self.fits[best]):
+                # A fit that leaves more than one of smaller rank went astray.
                 fit(rank, self._grown(best, step))
             if self.is_better(best, rank):
                 best, step, misses = rank, step * 2, 0
@@ -188,6 +187,14 @@ class RankSearch:
         added, cost = residual_directions(self.objective, at, step, seed=self.seed + rank + step)
         self.session.applications += cost
         return at.point.plus(added)
+
+    def measured(self, rank: int) -> Evaluation:
+        """The fit of a rank with its residual measured at its very point: runs carry theirs along to within a part."""
+        at = self.fits[rank]
+        residual = self.objective.residual(at.point)
+        self.session.applications += 1
+        self.fits[rank] = replace(at, residual=residual, balanced=self.objective.calibration.balance(residual))
+        return self.fits[rank]
 
     # -- comparisons --------------------------------------------------------------------------------------------------
 
@@ -242,12 +249,3 @@ def untilted(objective: SensingObjective) -> SensingObjective:
     """
     given = replace(objective.calibration, trace_direction=None, trace_factor=1.0)
     return replace(objective, given=given)
-
-
-def second_order(objective: SensingObjective, rank: int, rows: int) -> GaussNewton:
-    """Gauss-Newton with as many inner steps as conjugate gradients need where n rows meet d degrees of freedom.
-
-    There the singular values of the Jacobian spread over 1 +- sqrt(d / n) (Marchenko-Pastur).
-    """
-    spread = min(objective.problem.operator.degrees_of_freedom(rank) / rows, 0.8) ** 0.5
-    return GaussNewton(inner_steps=round(2 * (1 + spread) / (1 - spread)))

@@ -142,7 +142,8 @@ def solve(
                 progress = run.progress(snapshot)
                 if regular:
                     snapshot = run.noted(snapshot, progress)
-                status = run.stop.verdict(progress, snapshot.steps - snapshot.best_step)
+                idle = snapshot.steps - snapshot.best_step
+                status = run.stop.verdict(progress, idle, snapshot.state.answer)
                 if status is not None:
                     break
             if recorder is not None and recorder.due():

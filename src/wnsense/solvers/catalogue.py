@@ -6,6 +6,7 @@ from typing import Any
 from wnsense.checks import require
 from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.levenberg_marquardt import LevenbergMarquardtGD
 from wnsense.solvers.momentum import MomentumGradientDescent
@@ -17,6 +18,7 @@ from wnsense.solvers.solver import Solver
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
 SOLVERS: Mapping[str, Callable[[], Solver[Any]]] = {
+    "conjugate-wn": ConjugateWN,
     "preconditioned-wn": PreconditionedWN,
     "wn": WeightNormalizedGD,
     "gd": GradientDescent,

@@ -88,6 +88,19 @@ class SensingObjective:
         residual = back.measurements - self.target
         return Evaluation(point, residual, self.calibration.balance(residual), back.left, back.right)
 
+    def residual(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        """M(Z) - y/s on all rows: 1 application."""
+        return self.problem.operator.measure(point) - self.target
+
+    def pull_back(self, point: LowRank, residual: Float[Tensor, "*batch n"]) -> Evaluation:
+        """The evaluation at a point whose residual is known: 1 application."""
+        operator = self.problem.operator
+        balanced = self.calibration.balance(residual)
+        v = self.calibration.balance_transpose(balanced)
+        left = operator.adjoint_times(v, point.right)
+        right = None if point.Y is None else operator.adjoint_transpose_times(v, point.X)
+        return Evaluation(point, residual, balanced, left, right)
+
     def normal_times(
         self, direction: LowRank, width: int
     ) -> tuple[Float[Tensor, "*batch n"], Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"] | None]:
