@@ -59,7 +59,7 @@ class Row:
 
     Attributes:
         fidelity: Of states; None elsewhere.
-        before: GB that the process held before the tool was called.
+        before: GB that the process had held before the data were made.
     """
 
     size: int
@@ -265,7 +265,7 @@ STUDIES = (
         10**5,
         (
             Ladder("CVXPY, nuclear norm", "noise level", least_nuclear_norm, (32, 64, 128, 256)),
-            Ladder("pymanopt, FixedRankEmbedded", "rank", trust_region_embedded, (1000, 2000, 4000)),
+            Ladder("pymanopt, FixedRankEmbedded", "rank", trust_region_embedded, (1000, 2000, 4000, 8000)),
             Ladder(
                 "pymanopt, PSDFixedRank of the Gram matrix",
                 "rank, that these are distances",
@@ -299,8 +299,8 @@ def measure(data: Callable[[int], wn.Problem], call: Callable[[wn.Problem], Foun
     torch.set_num_threads(1)
     for library in ("cvxpy", "pymanopt"):
         import_module(library)  # before the clock runs
-    problem = data(size)
     before = peak_gb()
+    problem = data(size)
     began = time.process_time()
     found = call(problem)
     seconds = time.process_time() - began
@@ -381,9 +381,9 @@ def predicted(rows: list[Row], size: int) -> float:
 
 
 def grown(row: Row) -> float:
-    """GB that the tool added; below a hundredth nothing."""
+    """GB beyond what the libraries themselves hold; less than 0.03 counts as nothing."""
     added = row.peak - row.before
-    return added if added > 0.01 else 0.0
+    return added if added >= 0.03 else 0.0
 
 
 def told(row: Row) -> list[object]:
@@ -407,7 +407,7 @@ def missing(size: int, why: str) -> list[object]:
 
 def growth(rows: list[Row], full: int) -> list[object]:
     """The exponents, and what they say of the full size where that was not reached."""
-    kept = [row for row in rows if row.seconds > 0.05][-4:]
+    kept = [row for row in rows if row.seconds > 0.05][-3:]
     cells: dict[str, str] = {}
     for name, value, unit in (("seconds", lambda row: row.seconds, "s"), ("peak", grown, "GB")):
         law = slope(kept, value)
