@@ -538,7 +538,7 @@ def test_directions_of_a_residual_are_its_dominant_part(flavor, width):
     """At so small a size the power method has the whole space, and nothing is left to converge."""
     objective, at, A = some_evaluation(flavor, 60, 6, 5)
     width += 2 if flavor.kind.is_symmetric else 1
-    found, cost = residual_directions(objective, at, width, seed=7)
+    found, cost = residual_directions(objective, at.residual, width, seed=7)
     assert float((found.dense() - best_part(A, flavor, width)).norm()) <= 1e-12 * float(A.norm())
     assert found.width == width
     assert cost == len(objective.problem.operator.calls)
@@ -548,7 +548,7 @@ def test_directions_of_a_residual_are_its_dominant_part(flavor, width):
 @flavors
 def test_more_directions_than_there_are_is_all_of_them(flavor):
     objective, at, A = some_evaluation(flavor, 60, 4, 3)
-    found, _ = residual_directions(objective, at, 50, seed=7)
+    found, _ = residual_directions(objective, at.residual, 50, seed=7)
     full = min(A.shape)
     assert found.width == full
     assert float((found.dense() - best_part(A, flavor, full)).norm()) <= 1e-12 * float(A.norm())
@@ -559,7 +559,7 @@ def test_of_a_psd_residual_nothing_negative_is_kept():
     values = torch.linalg.eigvalsh(A)
     positive = int((values > 0).sum())
     assert 0 < positive < 6
-    found, _ = residual_directions(objective, at, 6, seed=7)
+    found, _ = residual_directions(objective, at.residual, 6, seed=7)
     got = found.eigenvalues()
     assert float(got.min()) >= -EPS * float(got.max())
     assert got[:positive].tolist() == pytest.approx(values.flip(0)[:positive].tolist(), rel=1e-10)
@@ -573,14 +573,14 @@ def test_directions_of_a_larger_residual_hold_nearly_all_that_they_could(flavor)
     It reaches at least 0.8 of the energy of the best part (seen: 0.9); random directions would hold 2 / 40 of it.
     """
     objective, at, A = some_evaluation(flavor, 800, 40, 40)
-    found, _ = residual_directions(objective, at, 2, seed=7)
+    found, _ = residual_directions(objective, at.residual, 2, seed=7)
     best = best_part(A, flavor, 2)
     assert float((found.dense().conj() * A).sum().real) >= 0.8 * float(best.norm()) ** 2
 
 
 def test_directions_are_drawn_from_their_seed():
     objective, at, _ = some_evaluation(PSD, 800, 40, 40)
-    one, again, other = (residual_directions(objective, at, 2, seed=seed)[0].dense() for seed in (1, 1, 2))
+    one, again, other = (residual_directions(objective, at.residual, 2, seed=seed)[0].dense() for seed in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -588,8 +588,7 @@ def test_directions_are_drawn_from_their_seed():
 def test_at_zero_the_directions_are_a_spectral_start():
     """The dominant part of the back-projected measurements: close to a truth of rank 1 where rows are many."""
     objective = SensingObjective(Problem.measure(drawn(PSD, 2000, 10), low_rank(10, 1, generator=generator(1))))
-    zero = LowRank(torch.eye(10, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64))
-    found, _ = residual_directions(objective, objective.evaluate(zero), 1, seed=0)
+    found, _ = residual_directions(objective, -objective.target, 1, seed=0)
     truth = objective.from_user(objective.problem.truth)
     # Davis-Kahan: the noise of the back-projection is at most an echo of ||y||, the gap is the truth's norm.
     assert float(found.distance(truth) / truth.norm()) <= 2 * echo_level(objective.problem.operator, 2000)

@@ -101,14 +101,21 @@ def significant_rank(matrix: LowRank, level: float) -> int:
     return max(1, int((matrix.singular_values() > level * matrix.norm()).sum()))
 
 
-def residual_directions(objective: SensingObjective, at: Evaluation, width: int, *, seed: int) -> tuple[LowRank, int]:
+def residual_directions(
+    objective: SensingObjective, residual: Float[Tensor, " n"], width: int, *, seed: int
+) -> tuple[LowRank, int]:
     """The dominant part of -R, the back-projected residual, of a given width, and its cost in applications.
 
     It is the direction in which the misfit falls fastest among matrices of that rank: what to add to a point whose rank
-    is to grow. For kind psd only the positive part is kept. At the point 0 it is the spectral start.
+    is to grow. For kind psd only the positive part is kept. At the matrix 0 it is the spectral start.
+
+    Args:
+        objective: What is fitted.
+        residual: M(Z) - y/s, (n,); -y/s at the matrix 0.
+        width: How many directions.
+        seed: Of the power method.
     """
-    # The residual balanced anew: the point may have been evaluated by an objective that weights it otherwise.
-    found, cost = _dominant_part(objective, objective.calibration.balance(at.residual), width, seed)
+    found, cost = _dominant_part(objective, objective.calibration.balance(residual), width, seed)
     if objective.kind is Kind.PSD:
         found = found.positive_part()
     return found.truncate(min(width, found.width)), cost

@@ -30,6 +30,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
+from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.catalogue import solver_name
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_distance
@@ -42,6 +43,8 @@ _STABLE_SHARE = 0.05
 _LEAST_WORKING_RANK = 2
 # A fit with more degrees of freedom than this share of the rows it fits has hardly anything left to be wrong about.
 _FITTING_SHARE = 0.9
+# Rows that an exact fit must predict besides: no chance hits that many.
+_PROOF = 8
 # A rank a little above the user's bound may find the way that a smaller one does not.
 _SURPLUS = 2
 # The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
@@ -162,6 +165,8 @@ class _Recovering:
             self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
             first = self._overparameterized(objective, start, working)
             status, rank = self._find(self.search, first)
+            if held > _PROOF and status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}:
+                status, rank = self._with_all_but_a_few(usable, status, rank)
             status = self._warn(self.search, status, rank)
             point = self._final(self.search, rank)
         except KeyboardInterrupt:
@@ -186,9 +191,7 @@ class _Recovering:
         if start is not None:
             point = objective.from_user(start)
         else:
-            empty = _zero(objective.problem.operator)
-            at = Evaluation(empty, -objective.target, objective.calibration.balance(-objective.target), empty.X)
-            point, cost = residual_directions(objective, at, working, seed=self.seed)
+            point, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
             self.session.applications += cost
         if isinstance(self.solver, ConjugateWN):
             return self._widening(objective, point, working)
@@ -225,14 +228,8 @@ class _Recovering:
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
         """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
-        operator = self.session.problem.operator
-
-        def bound(share: float) -> int:
-            limit = largest_rank(operator, share * search.rows)
-            return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
-
-        echo = echo_level(operator, search.rows)
-        judged = bound(judged_share(echo))
+        echo = echo_level(self.session.problem.operator, search.rows)
+        judged = self._bound(search, judged_share(echo))
         shown = plain_rank(search.objective, first, search.rows)
         guess = min(shown or visible_rank(search.objective, first, search.rows), judged)
         status, rank = self._judge(search, search.swift(first, guess, judged))
@@ -241,8 +238,38 @@ class _Recovering:
             # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
             # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
             # direction would have stood out.
-            status, rank = self._judge(search, search.thorough_from(guess, bound(_FITTING_SHARE)))
+            status, rank = self._judge(search, search.from_below(self._bound(search, _FITTING_SHARE)))
         return self._felt(search, status, rank)
+
+    def _with_all_but_a_few(self, usable: Tensor, status: Status, rank: int) -> tuple[Status, int]:
+        """What a search finds that has back most of the rows held out: a few are proof enough of an exact fit.
+
+        Near the limit those rows decide. What is found counts only if it is exact.
+        """
+        search = self.search
+        if (
+            search is None
+            or search.is_exact(rank)
+            or echo_level(search.objective.problem.operator, search.rows) <= SEEN
+        ):
+            return status, rank
+        problem = self.session.problem
+        mask, rows = fitted_mask(usable, _PROOF, self.seed), int((usable > 0).sum()) - _PROOF
+        given = calibrate(problem, mask, seed=self.seed, scale=search.objective.scale)
+        self.session.applications += given.applications
+        lean = RankSearch(
+            self.session, SensingObjective(problem, mask, self.seed, given), self.tolerance, rows, self.seed
+        )
+        found = lean.from_below(self._bound(lean, _FITTING_SHARE))
+        if not lean.is_exact(found):
+            return status, rank
+        self.search = lean
+        return self._felt(lean, *self._judge(lean, found))
+
+    def _bound(self, search: RankSearch, share: float) -> int:
+        """The largest rank to try: by a share of the rows, and by the user's bound with some to spare."""
+        limit = largest_rank(self.session.problem.operator, share * search.rows)
+        return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
 
     def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
         """Hold an exact fit to being the only one near: down to a rank of which every direction is felt."""

@@ -13,15 +13,16 @@ from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
 _REFIT_STEPS = 1000
+# Steps within which a thorough fit must gain something.
 _THOROUGH = 15
 # A larger rank is reported when held-out rows prefer it by this many standard errors.
 _SURE = 2.0
 # d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
 # as much.
 _WORTH = 0.5
-# Below this residual second-order fits contract at once, if the rank is right; above it there is a tail or noise.
+# Below this residual fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
-# A fit so close to what noise of the known level leaves is worth second-order steps before it is judged.
+# A fit so close to what noise of the known level leaves is worth going on with before it is judged.
 _CLOSE = 1.5
 # Of an exact fit, singular values below this part of the largest are doubted: measurements that hardly tell low-rank
 # matrices apart let several fit them exactly, and the one of least rank is the one to name.
@@ -32,9 +33,9 @@ _DOUBTED = 1e-3
 class RankSearch:
     """Fits of one rank each, and the walk between them.
 
-    Three ways to fit: `quick` second-order steps that must contract at once, as those to an exact answer do; `steady`
-    first-order ones, cheaper where noise or a tail of the spectrum leaves nothing to contract to; `thorough`
-    second-order ones, for when there are few measurements and no other way was found.
+    Three ways to fit, by when they end: `quick` ones must contract at once, as those to an exact answer do; `steady`
+    ones must help rows held out, where noise or a tail of the spectrum leaves nothing to contract to; `thorough` ones
+    go on as long as anything moves, for when there are few measurements and no other way was found.
 
     Attributes:
         session: What pays for the runs.
@@ -43,8 +44,8 @@ class RankSearch:
         rows: The number of rows fitted.
         seed: Of the directions by which a fit grows.
         fits: The best fit of each rank.
-        refitted: The objective of second-order fits. Where their residual is compared with a known noise level it must
-            be that of plain least squares, so the trace direction is at its full weight; that costs a step more.
+        refitted: The objective of quick and thorough fits. Where their residual is compared with a known noise level
+            it must be that of plain least squares, so the trace direction is at its full weight.
     """
 
     session: Session
@@ -61,7 +62,7 @@ class RankSearch:
         self.refitted = untilted(self.objective) if known_noise else self.objective
 
     def swift(self, first: Evaluation, guess: int, bound: int) -> int:
-        """The rank of the best fit: second-order fits where little is left to explain, first-order ones otherwise."""
+        """The rank of the best fit: quick fits where little is left to explain, steady ones otherwise."""
         self.quick(guess, first.point)
         if self.is_exact(guess):
             return guess
@@ -71,15 +72,34 @@ class RankSearch:
             self.quick(best, self.fits[best].point)
         return best
 
-    def thorough_from(self, guess: int, bound: int) -> int:
-        """The same with second-order fits throughout; the fits made so far are where they begin."""
+    def from_below(self, bound: int) -> int:
+        """The rank of the best fit when rank grows from 1, each fit led to its end before the next direction is added.
+
+        What is left of a fit points to the next direction the more clearly the less is left. Surplus directions, added
+        before anything is known, can settle where nothing is measured, and fits truncated from there stay there.
+        """
         swift, self.fits = self.fits, {}
-        self.thorough(guess, swift[guess].point)
-        best = self._walk(guess, bound, self.thorough)
-        if not self.is_exact(best):
-            for rank, at in swift.items():
-                self._keep(rank, at)
-        return best
+        first, cost = residual_directions(self.objective, -self.objective.target, 1, seed=self.seed)
+        self.session.applications += cost
+        self.thorough(1, first)
+        rank = best = 1
+        missed = False
+        while rank < bound and not self.is_exact(rank):
+            step = min(finest(rank), bound - rank)
+            rank += step
+            self.thorough(rank, self._grown(rank - step, step))
+            if self.is_better(best, rank):
+                best, missed = rank, False
+            elif missed:
+                break
+            else:
+                # One direction more may only help together with the next.
+                missed = True
+        if self.is_exact(rank):
+            return rank
+        for other, at in swift.items():
+            self._keep(other, at)
+        return self._standing_out(min(self.fits, key=lambda fitted: self.monitored(self.fits[fitted])))
 
     def without_idle(self, rank: int) -> int:
         """The rank that is left of an exact fit once the directions that its residual could have made are dropped."""
@@ -144,7 +164,10 @@ class RankSearch:
             best = self._climb(low, bound, fit)
         if self.is_exact(best):
             return best
-        # The way up follows hints; the rank that is reported must stand out.
+        return self._standing_out(best)
+
+    def _standing_out(self, best: int) -> int:
+        """The least rank that is as good: the way up follows hints, the rank that is reported must stand out."""
         return next(rank for rank in sorted(self.fits) if rank == best or not self.is_better(rank, best, _SURE))
 
     def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
@@ -184,7 +207,7 @@ class RankSearch:
 
     def _grown(self, rank: int, step: int) -> LowRank:
         at = self.fits[rank]
-        added, cost = residual_directions(self.objective, at, step, seed=self.seed + rank + step)
+        added, cost = residual_directions(self.objective, at.residual, step, seed=self.seed + rank + step)
         self.session.applications += cost
         return at.point.plus(added)
 
@@ -245,7 +268,7 @@ def finest(rank: int) -> int:
 def untilted(objective: SensingObjective) -> SensingObjective:
     """The same with the trace direction at the weight that the measurements give it: plain least squares.
 
-    It gives the inner conjugate gradients of a second-order fit one large eigenvalue to deal with, no more.
+    It gives conjugate gradients one large eigenvalue to deal with, no more.
     """
     given = replace(objective.calibration, trace_direction=None, trace_factor=1.0)
     return replace(objective, given=given)

@@ -84,12 +84,12 @@ class Stop:
             answer: What the goal looks at.
         """
         reached = self._reached(progress)
-        if reached is None and self.goal is not None and answer is not None and self.goal(answer):
-            reached = Status.CONVERGED
         if reached is not None:
             return reached
         if self.callback is not None and self.callback(progress):
             return Status.STOPPED_BY_USER
+        if self.goal is not None and answer is not None and self.goal(answer):
+            return Status.CONVERGED
         if self.stagnation is not None and idle >= self.stagnation:
             return Status.STAGNATED
         return Status.OUT_OF_BUDGET if self._is_spent(progress) else None

@@ -19,7 +19,7 @@ from wnsense.sensing.problem import Problem
 from wnsense.sensing.rank_one import PairedRankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.gauss_newton import GaussNewton
-from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
 from wnsense.solvers.weight_norm import WeightNormalizedGD
@@ -152,12 +152,7 @@ def informed_error(
 
 def _spectral_start(objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
     """The dominant part of the back-projected sketches, where `recover` begins too; and its cost in applications."""
-    operator = objective.problem.operator
-    column = torch.eye(operator.shape[0], 1, dtype=operator.dtype, device=operator.device)
-    nothing = LowRank(column, torch.zeros(1, 1, dtype=operator.dtype, device=operator.device))
-    missed = -objective.target
-    at = Evaluation(nothing, missed, objective.calibration.balance(missed), column)
-    return residual_directions(objective, at, rank, seed=seed)
+    return residual_directions(objective, -objective.target, rank, seed=seed)
 
 
 def relay(tell: Tell, words: str = "", total: int = 0) -> Callable[[Progress], None]:
