@@ -1,0 +1,200 @@
+"""What recover() says of problems that have no answer: it should never be CONVERGED or REACHED_NOISE_FLOOR.
+
+Ten ensembles, each with too few measurements (fewer than the truth has degrees of freedom), measured by another draw of
+the operator, with y shuffled, and with pure noise for y, without and with a bound on the rank; besides them problems
+that are hard but possible (noiseless, n from 1.2 to 3 degrees of freedom), where a success must come with the matrix.
+
+`python benchmarks/false_positives.py --seeds 26 [--hard 30] [--write]`: seeds for each of 80 cells of hopeless problems
+and 10 of hard ones, in two processes of one thread. A case is repeated by
+`recovered(Case("shuffled y", "DCT psd", bounded=False, seed=3))`.
+"""
+
+import math
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from common import arguments, show
+
+import wnsense as wn
+
+Size = int | tuple[int, int]
+Draw = Callable[[int, Size, torch.Generator], wn.Operator]
+
+
+def _side(size: Size) -> int:
+    return size if isinstance(size, int) else size[0]
+
+
+def _gaussian(kind: wn.Kind) -> tuple[wn.Kind, Draw]:
+    return kind, lambda n, size, g: wn.GaussianSensing.draw(n, size, kind=kind, generator=g)
+
+
+def _entries(kind: wn.Kind) -> tuple[wn.Kind, Draw]:
+    return kind, lambda n, size, g: wn.EntrySensing.draw(n, size, kind=kind, generator=g)
+
+
+ENSEMBLES: dict[str, tuple[wn.Kind, Draw]] = {
+    "Gaussian psd": _gaussian(wn.Kind.PSD),
+    "Gaussian symmetric": _gaussian(wn.Kind.SYMMETRIC),
+    "Gaussian hermitian": _gaussian(wn.Kind.HERMITIAN),
+    "Gaussian rectangular": _gaussian(wn.Kind.RECTANGULAR),
+    "raw rank-one psd": (wn.Kind.PSD, lambda n, size, g: wn.RankOneSensing.draw(n, _side(size), generator=g)),
+    "paired rank-one psd": (
+        wn.Kind.PSD,
+        lambda n, size, g: wn.PairedRankOneSensing.draw(n, _side(size), generator=g),
+    ),
+    "entries psd": _entries(wn.Kind.PSD),
+    "entries rectangular": _entries(wn.Kind.RECTANGULAR),
+    "DCT psd": (wn.Kind.PSD, lambda n, size, g: wn.DCTSensing.draw(n, size, generator=g)),
+    # Whole masks only: n is that many times m.
+    "coded diffraction": (
+        wn.Kind.HERMITIAN,
+        lambda n, size, g: wn.CodedDiffractionSensing.draw(n // _side(size), _side(size), generator=g),
+    ),
+}
+# Of these every coordinate can be measured but once.
+_COORDINATES = {"entries psd", "entries rectangular", "DCT psd"}
+TOO_FEW, WRONG, SHUFFLED, NOISE, HARD = "too few", "wrong operator", "shuffled y", "pure noise", "hard but possible"
+HOPELESS = (TOO_FEW, WRONG, SHUFFLED, NOISE)
+# Measurements over degrees of freedom of the truth, least and most.
+_OVERSAMPLING = {TOO_FEW: (0.3, 0.99), WRONG: (1.5, 8.0), SHUFFLED: (1.5, 8.0), NOISE: (1.5, 8.0), HARD: (1.2, 3.0)}
+_SUCCESS = {wn.Status.CONVERGED, wn.Status.REACHED_NOISE_FLOOR}
+# What a success may be off by where there is an answer and no noise.
+_ALLOWED = {wn.Status.CONVERGED: 1e-6, wn.Status.REACHED_NOISE_FLOOR: 1e-2}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem: its family, its ensemble, whether recover() is told the rank, and the seed of everything."""
+
+    family: str
+    ensemble: str
+    bounded: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What recover() said, and how far its matrix is from the one that was measured, if one was."""
+
+    case: Case
+    status: str
+    rank: int
+    error: float
+    setting: str
+    wrong: bool
+
+
+def posed(case: Case) -> tuple[wn.Problem, int]:
+    """The problem of a case, and the rank of its truth; the bound on the rank does not change it."""
+    kind, draw = ENSEMBLES[case.ensemble]
+    families, ensembles = (*HOPELESS, HARD), tuple(ENSEMBLES)
+    drawn = np.random.default_rng((families.index(case.family), ensembles.index(case.ensemble), case.seed))
+    generator = torch.Generator().manual_seed(int(drawn.integers(2**48)))
+    m, m2, rank = (int(drawn.integers(least, most + 1)) for least, most in ((12, 30), (12, 30), (1, 3)))
+    size: Size = (m, m2) if kind is wn.Kind.RECTANGULAR else m
+    condition = (1.0, 10.0)[int(drawn.integers(2))]
+    truth = wn.low_rank(size, rank, condition, kind=kind, generator=generator)
+    is_complex = truth.dtype.is_complex
+    freedom = kind.degrees_of_freedom(truth.shape, rank, is_complex=is_complex)
+    least, most = _OVERSAMPLING[case.family]
+    n = round(float(drawn.uniform(least, most)) * freedom)
+    if case.family == TOO_FEW:
+        n = min(n, freedom - 1)
+    if case.ensemble == "coded diffraction":
+        masks = max(1, n // m) if case.family == TOO_FEW else math.ceil(n / m)
+        n = masks * m
+    if case.ensemble in _COORDINATES:
+        n = min(n, kind.dimension(truth.shape, is_complex=is_complex))
+    operator = draw(n, size, generator)
+    problem = wn.Problem.measure(operator, truth)
+    y = problem.measurements
+    if case.family == WRONG:
+        y = draw(n, size, generator).measure(truth)
+    if case.family == SHUFFLED or (case.family == WRONG and case.ensemble in _COORDINATES):
+        # Coordinates come in order of rows: another draw in that order is partly the same, and with other signs of the
+        # DCT it would be explained by the matrix of those signs.
+        y = y[torch.randperm(n, generator=generator)]
+    if case.family == NOISE:
+        y = torch.randn(n, generator=generator, dtype=y.dtype)
+    return wn.Problem(operator, y, truth), rank
+
+
+def recovered(case: Case) -> wn.Recovery:
+    """What recover() makes of a case; the truth is for the report only."""
+    problem, rank = posed(case)
+    bound = rank if case.bounded else None
+    return wn.recover(problem.operator, problem.measurements, truth=problem.truth, seed=case.seed, max_rank=bound)
+
+
+def outcome(case: Case) -> Outcome:
+    """The verdict on a case, and whether it is a false one."""
+    problem, rank = posed(case)
+    found = recovered(case)
+    error = found.relative_error if found.relative_error is not None else math.inf
+    freedom = problem.operator.degrees_of_freedom(rank)
+    setting = f"{problem.operator.kind} {problem.operator.shape}, rank {rank}, n = {problem.operator.count}, {freedom} degrees of freedom"
+    wrong = found.status in _SUCCESS and (case.family != HARD or not error <= _ALLOWED[found.status])
+    return Outcome(case, str(found.status), found.rank, error, setting, wrong)
+
+
+def cases(seeds: int, hard: int) -> list[Case]:
+    """All hopeless cases, and hard ones of which every second one is told the rank."""
+    hopeless = [
+        Case(family, ensemble, bounded, seed)
+        for seed in range(seeds)
+        for ensemble in ENSEMBLES
+        for family in HOPELESS
+        for bounded in (False, True)
+    ]
+    return hopeless + [Case(HARD, ensemble, seed % 2 == 1, seed) for seed in range(hard) for ensemble in ENSEMBLES]
+
+
+def table(outcomes: list[Outcome]) -> list[list[object]]:
+    """Verdicts counted for each ensemble and family, and each false success by its seed."""
+    rows: list[list[object]] = [["problem", "ensemble", "runs", "verdicts", "false successes", "which"]]
+    for family in (*HOPELESS, HARD):
+        total = [one for one in outcomes if one.case.family == family]
+        for ensemble in ENSEMBLES:
+            those = [one for one in total if one.case.ensemble == ensemble]
+            rows.append([family, ensemble, *_counted(those)])
+        rows.append([f"**{family}**", "all", *_counted(total)[:-1], ""])
+    hopeless = [one for one in outcomes if one.case.family != HARD]
+    rows.append(["**all hopeless**", "all", *_counted(hopeless)[:-1], ""])
+    return rows
+
+
+def _counted(those: list[Outcome]) -> list[object]:
+    said = Counter(one.status for one in those)
+    wrong = [one for one in those if one.wrong]
+    which = "; ".join(
+        f"seed {one.case.seed}{', bounded' if one.case.bounded else ''}: {one.status}, rank {one.rank}, error {one.error:.1e} ({one.setting})"
+        for one in wrong
+    )
+    return [len(those), ", ".join(f"{value} x {count}" for value, count in said.most_common()), len(wrong), which]
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def main() -> None:
+    """Print the table."""
+    options = arguments(__doc__ or "", ("hard", 30))
+    given = cases(options.seeds, options.hard)
+    torch.set_num_threads(1)
+    # Started anew: threads of a library do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context, initializer=_one_thread) as pool:
+        outcomes = list(pool.map(outcome, given, chunksize=4))
+    title = f"Problems without an answer, and hard ones: m from 12 to 30, {options.seeds} seeds a cell"
+    show("false_positives", title, table(outcomes), write=options.write)
+
+
+if __name__ == "__main__":
+    main()
