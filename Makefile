@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test test-slow demo lint bench clean
+.PHONY: test test-slow demo lint bench bench-methods clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,12 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/entries.py
 	$(BIN)/python benchmarks/transforms.py
 	$(BIN)/python benchmarks/compression.py
+
+# Every method on the full grid and on the transition's, half an hour and minutes; what is there is not run again.
+BENCH_OUT ?= bench
+bench-methods: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/wnsense bench --grid full --out $(BENCH_OUT)
+	OMP_NUM_THREADS=1 $(BIN)/wnsense bench --grid transition --out $(BENCH_OUT)
 
 clean:
 	rm -rf .venv demo

@@ -20,17 +20,21 @@ from wnsense.running.tables import write_table
 RECOVERY_PICTURES = [recovery.convergence, recovery.spectrum, recovery.rank_choice]
 DEMO_PICTURES = [demo.eigen_images, demo.errors, demo.spectra, demo.readme_picture]
 
+DEMO_METHODS = ["preconditioned-wn", "wn", "gd"]
+
 
 def lines(figure, label):
     return [line for axes in figure.axes for line in axes.get_lines() if line.get_label() == label]
 
 
-def test_looks_differ_in_color_and_in_line_or_marker():
+def test_looks_differ_in_line_or_marker_and_those_of_one_color_in_both():
     for looks in (style.METHODS, style.QUANTITIES):
         for a, b in combinations(looks.values(), 2):
-            assert a.color != b.color
             assert (a.line, a.marker) != (b.line, b.marker)
-    colors = [look.color for look in (*style.METHODS.values(), *style.QUANTITIES.values())]
+            assert a.color != b.color or (a.line != b.line and a.marker != b.marker)
+    # Those that share a picture with quantities have colours of their own.
+    methods = [style.METHODS[name] for name in ("recover", *DEMO_METHODS, "least-squares", "truth")]
+    colors = [look.color for look in (*methods, *style.QUANTITIES.values())]
     # Black is the truth: the true matrix, and the error against it.
     assert len(set(colors)) == len(colors) - 1
 

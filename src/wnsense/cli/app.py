@@ -10,9 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from wnsense.cli.options import (
+    BenchOptions,
     CheckOptions,
     DemoOptions,
     Ensemble,
+    GridName,
     Options,
     Precision,
     RecoverOptions,
@@ -238,3 +240,30 @@ def demo(
 ) -> None:
     """Recover the covariance of handwritten digits from random sketches, and write a page that shows how."""
     _execute(DemoOptions(out, seed))
+
+
+@app.command(
+    epilog="Grids: quick, seconds, to see that all is well; full, about half an hour with two processes; transition, "
+    "minutes, where recovery begins to succeed. Exit codes: 0 done; 2 bad input; 130 interrupted."
+)
+def bench(
+    *,
+    grid: Annotated[GridName, typer.Option(help="What is run; they are explained below.")] = GridName.QUICK,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the table, the page and the picture are written.")
+    ] = Path("bench"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="How many processes, of one thread each. 2 unless given, 1 on a single core."),
+    ] = None,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METHOD", help="Make the runs of this method again; can be given more than once."),
+    ] = None,
+) -> None:
+    """Run the published methods and recover() on a grid of problems, and write what each of them needed.
+
+    Rows are kept as they come. The same command goes on where an interrupted one stopped, and runs nothing that is in
+    the table.
+    """
+    _execute(BenchOptions(grid, out, jobs, tuple(rerun or ())))

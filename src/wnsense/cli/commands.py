@@ -2,10 +2,11 @@
 
 from wnsense.checks import InputError
 from wnsense.cli.app import EXIT_BAD_INPUT
+from wnsense.cli.benching import bench
 from wnsense.cli.checking import check
 from wnsense.cli.demonstrating import demo
 from wnsense.cli.interrupts import EXIT_INTERRUPTED
-from wnsense.cli.options import CheckOptions, DemoOptions, Options, RecoverOptions
+from wnsense.cli.options import BenchOptions, CheckOptions, DemoOptions, Options, RecoverOptions
 from wnsense.cli.recovering import recover
 from wnsense.cli.simulating import simulate
 from wnsense.cli.terminal import complain
@@ -30,4 +31,6 @@ def _run(options: Options) -> int:
         return check(options)
     if isinstance(options, DemoOptions):
         return demo(options)
+    if isinstance(options, BenchOptions):
+        return bench(options)
     return simulate(options)

@@ -46,6 +46,14 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
 
 
+class GridName(StrEnum):
+    """The grids that `bench` can run."""
+
+    QUICK = "quick"
+    FULL = "full"
+    TRANSITION = "transition"
+
+
 @dataclass(frozen=True)
 class RecoverOptions:
     """Of `wnsense recover`; what each means is said in its help."""
@@ -111,4 +119,14 @@ class DemoOptions:
     seed: int
 
 
-Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions
+@dataclass(frozen=True)
+class BenchOptions:
+    """Of `wnsense bench`; None for jobs is two, or one where there are no two cores."""
+
+    grid: GridName
+    out: Path
+    jobs: int | None
+    rerun: tuple[str, ...]
+
+
+Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions | BenchOptions

@@ -45,6 +45,17 @@ METHODS = {
     "gd": Look("gradient descent", "#D55E00", "-.", "^"),
     "least-squares": Look("least squares, no low rank", "#777777", ":", "D"),
     "truth": Look("true", "#000000", "-", "."),
+    # More methods than there are colours: whoever shares one differs in line and marker.
+    "conjugate-wn": Look("conjugate WN", "#009E73", "--", "P"),
+    "gauss-newton": Look("Gauss-Newton", "#000000", ":", "X"),
+    "scaledgd": Look("ScaledGD", "#56B4E9", "-.", "v"),
+    "scaledgd-lambda": Look("ScaledGD(lambda)", "#CC79A7", "--", "<"),
+    "precgd": Look("PrecGD", "#0072B2", "-.", ">"),
+    "agn": Look("AGN", "#E69F00", ":", "d"),
+    "risro": Look("RISRO", "#D55E00", "-", "h"),
+    "lmm": Look("LMM", "#CC79A7", "-", "p"),
+    "mifgd": Look("MiFGD", "#56B4E9", ":", "H"),
+    "svp": Look("SVP", "#777777", "-", "8"),
 }
 
 QUANTITIES = {

@@ -1,9 +1,11 @@
-"""What a study cost, as facts for its table."""
+"""What a study cost and where, as facts for its table."""
 
+import os
 import platform
 import resource
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -14,7 +16,25 @@ def costs() -> dict[str, object]:
     return {
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9,
         "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "wnsense": version("wnsense"),
+        **versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what computes."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "wnsense": version("wnsense")}
+
+
+def machine() -> str:
+    """The processor and how many cores it has."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
