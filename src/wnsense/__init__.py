@@ -3,6 +3,8 @@
 from importlib.metadata import version
 
 from wnsense.checks import InputError
+from wnsense.diagnosis.certificate import Certificate, certify
+from wnsense.diagnosis.identifiability import Identifiability, identifiability
 from wnsense.linalg import haar_frame, polar_factor, smat, svec
 from wnsense.manifolds import Retraction, distance_to_stiefel, tangent_projection
 from wnsense.recovery import Recovery, recover
@@ -53,6 +55,7 @@ __all__ = [
     "AlternatingGaussNewton",
     "BlockRankSensing",
     "Calibration",
+    "Certificate",
     "Checkpoint",
     "CodedDiffractionSensing",
     "Columns",
@@ -69,6 +72,7 @@ __all__ = [
     "GaussianSensing",
     "GradientDescent",
     "HadamardSensing",
+    "Identifiability",
     "InputError",
     "Kind",
     "Law",
@@ -109,6 +113,7 @@ __all__ = [
     "WeightNormalizedGD",
     "centred",
     "centred_problem",
+    "certify",
     "check_operator",
     "composed",
     "compress",
@@ -120,6 +125,7 @@ __all__ = [
     "gaussian_start",
     "haar_frame",
     "haar_start",
+    "identifiability",
     "low_rank",
     "operator_sum",
     "pauli_effects",
