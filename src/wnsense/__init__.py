@@ -5,9 +5,11 @@ from importlib.metadata import version
 from wnsense.checks import InputError
 from wnsense.diagnosis.certificate import Certificate, certify
 from wnsense.diagnosis.identifiability import Identifiability, identifiability
+from wnsense.diagnosis.standard_errors import ErrorMethod, Estimate, StandardErrors, standard_errors
 from wnsense.linalg import haar_frame, polar_factor, smat, svec
 from wnsense.manifolds import Retraction, distance_to_stiefel, tangent_projection
 from wnsense.recovery import Recovery, recover
+from wnsense.recovery.agreement import Agreement, agreement
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
@@ -52,6 +54,7 @@ from wnsense.solvers.weight_norm import WeightNormalizedGD
 __version__ = version("wnsense")
 
 __all__ = [
+    "Agreement",
     "AlternatingGaussNewton",
     "BlockRankSensing",
     "Calibration",
@@ -65,6 +68,8 @@ __all__ = [
     "DampedScaledGD",
     "DenseSensing",
     "EntrySensing",
+    "ErrorMethod",
+    "Estimate",
     "FactorMap",
     "Factorization",
     "FunctionSensing",
@@ -105,12 +110,14 @@ __all__ = [
     "SingularValueProjection",
     "Solver",
     "SparseSensing",
+    "StandardErrors",
     "State",
     "Status",
     "Stop",
     "SubBlockSensing",
     "Trace",
     "WeightNormalizedGD",
+    "agreement",
     "centred",
     "centred_problem",
     "certify",
@@ -141,6 +148,7 @@ __all__ = [
     "spectral_start",
     "spectrum_values",
     "stacked",
+    "standard_errors",
     "store_rows",
     "svec",
     "tangent_projection",
