@@ -172,8 +172,9 @@ def test_under_noise_the_error_is_held_against_least_squares_from_the_truth(tiny
     assert noisy
     for row in noisy:
         assert row.oracle_ratio == pytest.approx(row.error / oracle_error(NOISY, row.key.seed))
-        # All end at a least-squares fit of this rank to all rows, as the oracle does, or close by.
-        assert 0.8 < row.oracle_ratio < 1.5
+        if row.key.purpose is not Purpose.TUNING:
+            # All end at a least-squares fit of this rank to all rows, as the oracle does, or close by.
+            assert 0.8 < row.oracle_ratio < 1.5
     assert all(row.oracle_ratio is None for row in tiny if row.key.cell == SMALL)
 
 

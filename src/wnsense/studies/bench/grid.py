@@ -150,7 +150,7 @@ _QUICK = Grid(
     ),
     seeds=(0, 1),
     tuning_seeds=(1000,),
-    budget=600,
+    budget=450,
 )
 
 # All conditions and both caps at one oversampling; elsewhere those that tell methods apart, so that two processes are

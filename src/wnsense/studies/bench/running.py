@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -182,7 +183,8 @@ def _make(runs: Sequence[Run], jobs: int, keep: Callable[[Row], None], count: Ca
     pool = ProcessPoolExecutor(min(jobs, len(runs)), multiprocessing.get_context("spawn"), _prepare)
     futures: list[Future[Row]] = []
     try:
-        futures += [pool.submit(measure, run) for run in runs]
+        with _deaf():
+            futures += [pool.submit(measure, run) for run in runs]
         for future in as_completed(futures):
             keep(future.result())
             count()
@@ -196,10 +198,23 @@ def _make(runs: Sequence[Run], jobs: int, keep: Callable[[Row], None], count: Ca
 
 
 def _prepare() -> None:
-    """In a process of its own: one thread, and signals left to the process that keeps the table."""
+    """In a process of its own."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore signals for a moment: processes begun in it do so for good, and leave them to the one that began them."""
+    heard = {}
+    if threading.current_thread() is threading.main_thread():
+        heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
