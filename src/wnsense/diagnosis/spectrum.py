@@ -18,6 +18,8 @@ _LEAST_POWER_STEPS, _MOST_POWER_STEPS = 3, 30
 _POWER_GROWTH = 0.1
 # Where a model has nearly as many degrees of freedom as there are rows, all directions are hardly felt.
 _MOST_SPREAD = 0.9
+# In root mean squares.
+_OUTLYING = 3.0
 _GAP = 8.0
 
 
@@ -115,7 +117,11 @@ def residual_directions(
         width: How many directions.
         seed: Of the power method.
     """
-    found, cost = _dominant_part(objective, objective.calibration.balance(residual), width, seed)
+    balanced = objective.calibration.balance(residual)
+    # Where a few rows hold much, as quadratic measurements have it, they would point at themselves (truncated spectral
+    # start: Chen and Candes, arXiv 1505.05114).
+    limit = _OUTLYING * torch.linalg.vector_norm(balanced) / max(int((balanced != 0).sum()), 1) ** 0.5
+    found, cost = _dominant_part(objective, balanced.clamp(-limit, limit), width, seed)
     if objective.kind is Kind.PSD:
         found = found.positive_part()
     return found.truncate(min(width, found.width)), cost

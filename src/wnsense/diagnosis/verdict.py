@@ -75,7 +75,7 @@ def verdict(found: Findings) -> Status:
         predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
         needed = found.next_freedom
     else:
-        predicts = found.residual <= found.allowance and found.residual**2 < _left_by_chance(found)
+        predicts = found.residual <= found.allowance and found.residual**2 < left_by_chance(found.freedom, found.fitted)
         # The level itself says that the next rank has nothing left to find.
         needed = found.freedom
     if predicts:
@@ -83,8 +83,11 @@ def verdict(found: Findings) -> Status:
     return Status.NO_LOW_RANK_FIT if found.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
 
 
-def _left_by_chance(found: Findings) -> float:
-    """The part of the squared measurements that a fit of noise would leave at least, with five deviations."""
-    share = found.freedom / found.fitted
-    left = max(1 - share, 0.0) * math.exp(-_CHANCE_EXPONENT * share)
-    return left * max(1 - 5 / math.sqrt(found.fitted), 0.0)
+def left_by_chance(freedom: int, rows: int) -> float:
+    """The part of the squared norm of noise that a fit of so many degrees of freedom leaves, less five deviations.
+
+    The fit chooses its directions, and so explains more than its share d / n.
+    """
+    share = freedom / rows if rows > freedom else 1.0
+    left = (1 - share) * math.exp(-_CHANCE_EXPONENT * share)
+    return left * max(1 - 5 / math.sqrt(max(rows, 1)), 0.0)

@@ -53,7 +53,7 @@ _FINAL_STEPS = 20
 # Directions to spare show a gap below the rank, and take up what was not seen at first.
 _SPARE = 2
 # Steps in which the residual must halve for the run with surplus rank to go on.
-_PATIENCE = 5
+_PATIENCE = 10
 
 
 def recover(
@@ -202,7 +202,7 @@ class _Recovering:
         """The same with no more rank than the point shows and some to spare, until the spectrum tells it, or nothing.
 
         It is short: a few steps more than needed cost less than a rank that is wrong. Where all of it comes to be
-        needed, it is doubled.
+        needed, there is half as much again.
         """
         rows = self.session.problem.operator.count if objective.fitted is None else int(objective.fitted.sum())
         stop = Stop(
@@ -210,6 +210,7 @@ class _Recovering:
             goal=lambda at: plain_rank(objective, at, rows) is not None,
             stagnation=_PATIENCE,
             gain=0.5,
+            watch_holdout=False,
         )
         unexplained = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
         shown = point.singular_values() > echo_level(objective.problem.operator, rows) * unexplained
@@ -221,7 +222,7 @@ class _Recovering:
             found = plain_rank(objective, at, rows) is not None or self._is_exact(objective, at)
             if found or width == working or visible_rank(objective, at, rows) < width:
                 return at
-            width, point = 2 * width, at.point
+            width, point = (3 * width + 1) // 2, at.point
 
     def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
         return float(objective.relative_residual(at.residual)) <= self.tolerance

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from wnsense.diagnosis.hold_out import improvement_score
 from wnsense.diagnosis.spectrum import residual_directions, significant_rank
+from wnsense.diagnosis.verdict import left_by_chance
 from wnsense.recovery.session import Session, widened
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
@@ -119,7 +120,7 @@ class RankSearch:
 
     def quick(self, rank: int, point: LowRank) -> None:
         """Steps for as long as they contract as those to an exact answer of this rank do."""
-        self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5))
+        self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5, watch_holdout=False))
         self._settle(rank)
 
     def steady(self, rank: int, point: LowRank) -> None:
@@ -129,12 +130,15 @@ class RankSearch:
 
     def thorough(self, rank: int, point: LowRank) -> None:
         """Steps for as long as they help at all."""
-        self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05))
+        self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05, watch_holdout=False))
 
     def _patience(self, rank: int) -> int:
-        """Twice the steps in which conjugate gradients halve the residual, and two to find their way."""
+        """Four times the steps in which conjugate gradients halve the residual after Marchenko and Pastur, and more.
+
+        Operators that are no Gaussian ones feel directions less evenly, and the first steps find their way.
+        """
         spread = min(self.objective.problem.operator.degrees_of_freedom(rank) / self.rows, 0.8) ** 0.5
-        return 2 + math.ceil(2 * math.log(2) / -math.log(spread))
+        return 4 + math.ceil(4 * math.log(2) / -math.log(spread))
 
     def _settle(self, rank: int) -> None:
         """Go on where a fit ended a little above the floor that a known noise level is compared with."""
@@ -241,17 +245,23 @@ class RankSearch:
         return max(self.residual(at), self.held(at) or 0.0) <= self.tolerance
 
     def is_better(self, rank: int, larger: int, score: float = 1.0) -> bool:
-        """Whether the larger rank is worth its extra degrees of freedom, by so many standard errors."""
+        """Whether the larger rank is worth its extra degrees of freedom.
+
+        Rows held out must say so by so many standard errors; or they must agree, where it explains of the rows fitted
+        what no fit of noise would.
+        """
         small, large = self.fits[rank], self.fits[larger]
+        operator = self.objective.problem.operator
+        extra = operator.degrees_of_freedom(larger) - operator.degrees_of_freedom(rank)
+        left = (self.residual(large) / self.residual(small)) ** 2
         if self.objective.fitted is not None:
-            operator = self.objective.problem.operator
-            extra = operator.degrees_of_freedom(larger) - operator.degrees_of_freedom(rank)
             gain = 1 - (self.monitored(large) / self.monitored(small)) ** 2
-            return improvement_score(self.objective, small, large) > score and gain > _WORTH * extra / self.rows
-        before, after = self.residual(small), self.residual(large)
+            certain = improvement_score(self.objective, small, large) > score
+            by_chance = left_by_chance(extra, self.rows - operator.degrees_of_freedom(rank))
+            return gain > _WORTH * extra / self.rows and (certain or left < by_chance)
         if self.objective.problem.noise_level:
-            return before > self.noise_allowance(rank) and after < before
-        return after < 0.9 * before
+            return self.residual(small) > self.noise_allowance(rank) and left < 1
+        return left < 0.81
 
     def noise_allowance(self, rank: int) -> float:
         """The relative residual that noise of the known level leaves to a fit of this rank, with three deviations."""

@@ -212,7 +212,9 @@ class _Run:
     def noted(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
         """The snapshot with its trace row and its least residual brought up to date."""
         monitored = progress.residual
-        if self.stop.watch_holdout and progress.holdout_residual is not None:
+        if not self.stop.watch_holdout:
+            monitored = float(snapshot.state.evaluation.misfit.max())
+        elif progress.holdout_residual is not None:
             monitored = progress.holdout_residual
         if monitored < (1 - self.stop.gain) * snapshot.best:
             snapshot = replace(snapshot, best=monitored, best_step=snapshot.steps)

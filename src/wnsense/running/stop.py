@@ -45,7 +45,7 @@ class Stop:
         stagnation: Stagnated once the least residual (held-out where there is one) has not fallen by `gain` for so many
             steps.
         gain: The relative improvement that counts as one.
-        watch_holdout: Whether stagnation looks at held-out rows, where there are some, instead of the fitted ones.
+        watch_holdout: Whether stagnation looks at held-out rows, where there are some, instead of what is minimized.
         max_applications: The budget in applications, calibration included.
         max_steps: The budget in steps.
         max_seconds: The budget in seconds, metrics not counted.

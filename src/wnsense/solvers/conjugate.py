@@ -13,6 +13,8 @@ from wnsense.solvers.tangent import Tangent, carried, tangent_part, truncated
 
 # A direction that climbs, or nearly, is given up for the gradient.
 _LEAST_COSINE = 0.1
+# Steps for which a residual may go unmeasured.
+_OLDEST = 10
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,17 @@ class ConjugateState(State):
         gradient: The tangent gradient before the last step.
         direction: The last direction; zero to begin anew.
         fraction: The part of the exact step that is taken, (...): 1 until a step goes wrong.
-        drift: How far the residual may be from that of the point, (...); 0 where it was measured there.
+        drift: How far the truncations have led away, in the Frobenius norm, since the residual was measured, (...).
+        gain: By how much the measurements magnified what truncations changed, at the most, (...); 0 while unknown.
+        age: Steps since the residual was measured, (...).
     """
 
     gradient: Tangent
     direction: Tangent
     fraction: Float[Tensor, "*batch"]
     drift: Float[Tensor, "*batch"]
+    gain: Float[Tensor, "*batch"]
+    age: Float[Tensor, "*batch"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class ConjugateWN:
     Hestenes and Stiefel; here rank may exceed the truth's.
 
     A step costs 2 applications: M(Xi), and M* at the new point, whose residual is q + t M(Xi) up to what the truncation
-    changed. That change is known exactly, and once it may be more than the part `drift` of the residual, the residual
-    is measured anew for 1 more (in a batch for all once one needs it); so it is at every step away from a CPU, where
-    asking would halt the device.
+    changed. That change is known exactly, and how much of it was felt is seen whenever the residual is measured: once
+    it may be more than the part `drift` of the residual, and every tenth step, the residual is measured anew for 1 more
+    (in a batch for all once one needs it); so it is at every step away from a CPU, where asking would halt the device.
 
     Safeguard: a step that raises the misfit is taken back, and the next one goes down the gradient, half as far.
 
@@ -64,7 +70,7 @@ class ConjugateWN:
         at = objective.evaluate(truncated(point, point.width, objective.kind))
         gradient = tangent_part(at.point, at.left, at.right)
         ones = torch.ones_like(at.misfit)
-        return ConjugateState(at, 2, gradient, gradient.scaled(0 * ones), ones, 0 * ones)
+        return ConjugateState(at, 2, gradient, gradient.scaled(0 * ones), ones, 0 * ones, 0 * ones, 0 * ones)
 
     def step(self, objective: SensingObjective, state: ConjugateState) -> ConjugateState:
         """One step, taken back when it went wrong."""
@@ -82,19 +88,24 @@ class ConjugateWN:
         point = truncated(straight, at.point.width, objective.kind)
 
         residual = at.residual + length.unsqueeze(-1) * image
-        drift = state.drift + point.distance(straight)
+        drift, gain, age = state.drift + point.distance(straight), state.gain, state.age + 1
         applications = state.applications + 2
         # Written so that NaN counts as far away.
-        near = drift <= self.drift * torch.linalg.vector_norm(objective.calibration.balance(residual), dim=-1)
+        allowed = self.drift * torch.linalg.vector_norm(objective.calibration.balance(residual), dim=-1)
+        near = (gain > 0) & (gain * drift <= allowed) & (age < _OLDEST)
         if drift.device.type != "cpu" or not bool(near.all()):
             near = near & (drift.device.type == "cpu")
-            residual = torch.where(near.unsqueeze(-1), residual, objective.residual(point))
-            drift = torch.where(near, drift, 0)
+            measured = objective.residual(point)
+            missed = torch.linalg.vector_norm(objective.calibration.balance(measured - residual), dim=-1)
+            seen = (missed / drift).nan_to_num(0.0, 0.0, 0.0)
+            gain = torch.where(near, gain, torch.maximum(gain, seen))
+            residual = torch.where(near.unsqueeze(-1), residual, measured)
+            drift, age = torch.where(near, drift, 0), torch.where(near, age, 0)
             applications += 1
         trial = objective.pull_back(point, residual)
 
-        # Written so that NaN counts as gone wrong.
-        sound = trial.misfit <= at.misfit
+        # Written so that NaN counts as gone wrong. What the misfit may have been wrong by is no rise.
+        sound = trial.misfit <= at.misfit + gain * state.drift
         kept = choose(sound, trial, at)
         return replace(
             state,
@@ -104,6 +115,8 @@ class ConjugateWN:
             direction=carried(direction.scaled(sound.to(length.dtype)), at.point, kept.point),
             fraction=torch.where(sound, (2 * state.fraction).clamp(max=1), state.fraction / 2),
             drift=torch.where(sound, drift, state.drift),
+            gain=gain,
+            age=torch.where(sound, age, state.age),
         )
 
 
