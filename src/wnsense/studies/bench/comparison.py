@@ -59,6 +59,11 @@ class Comparison:
         """The same against the best tuned one."""
         return _ratio(self.recover, self.tuned)
 
+    @property
+    def largest_ratio(self) -> float | None:
+        """The larger of the two; None where no baseline succeeds."""
+        return max((ratio for ratio in (self.default_ratio, self.tuned_ratio) if ratio is not None), default=None)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -66,9 +71,9 @@ class Verdict:
 
     Attributes:
         cells: How many have a baseline that succeeds.
-        median_default: The median over them of the ratio to the best published baseline.
+        median_default: The median of the ratio to the best published baseline, where there is one; NaN without any.
         median_tuned: The same to the best tuned one.
-        largest: The comparison with the largest ratio to the best tuned one; None without cells.
+        largest: The comparison with the largest ratio to either; None without cells.
     """
 
     cells: int
@@ -133,17 +138,19 @@ def compared(rows: Sequence[Row]) -> list[Comparison]:
 
 
 def verdict(comparisons: Iterable[Comparison]) -> Verdict:
-    """Medians and the largest ratio over cells in which some tuned baseline succeeds in most seeds."""
-    counted = [c for c in comparisons if c.tuned_ratio is not None]
-    if not counted:
-        return Verdict(0, math.nan, math.nan, None)
-    published = [c.default_ratio for c in counted if c.default_ratio is not None]
+    """Medians and the largest ratio over cells in which some baseline succeeds in most seeds."""
+    counted = [c for c in comparisons if c.largest_ratio is not None]
     return Verdict(
         len(counted),
-        median(published) if published else math.nan,
-        median(c.tuned_ratio or 0.0 for c in counted),
-        max(counted, key=lambda c: c.tuned_ratio or 0.0),
+        _median([c.default_ratio for c in counted]),
+        _median([c.tuned_ratio for c in counted]),
+        max(counted, key=lambda c: c.largest_ratio or 0.0, default=None),
     )
+
+
+def _median(ratios: Iterable[float | None]) -> float:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return median(known) if known else math.nan
 
 
 def performance_ratios(rows: Sequence[Row], purpose: Purpose) -> dict[str, list[float]]:

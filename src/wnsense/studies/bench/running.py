@@ -127,8 +127,6 @@ def run_grid(
     kept = [row for row in store.kept() if row.key.method not in anew]
     rows = {row.key: row for row in kept if row.key in wanted or row.key.purpose is Purpose.TUNED}
     store.begin(list(rows.values()))
-    # How many settings will turn out to be the published ones is not known before the tuning.
-    total = len(wanted)
     try:
         with store.table.open("a", encoding="utf-8", newline="") as table:
 
@@ -137,9 +135,11 @@ def run_grid(
                 table.write(as_csv([row], head=False))
                 table.flush()
 
-            _make(_missing(grid.first_runs(), rows), jobs, keep, _counting(tell, "running", total, len(rows)))
+            missing = _missing(grid.first_runs(), rows)
+            _make(missing, jobs, keep, _counting(tell, "running", len(wanted), len(wanted) - len(missing)))
             tuned = list(grid.tuned_runs(rows.values()))
             for run in tuned:
+                # The same computation, where the published setting turned out to be the best.
                 same = rows.get(run.key._replace(purpose=Purpose.DEFAULT))
                 if same is not None and run.key not in rows:
                     keep(replace(same, key=run.key))

@@ -40,7 +40,7 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         _EXPLANATION,
         "## recover() against the best baseline, applications to 1e-10",
         _table(
-            ["cells", "number", "median ratio, published", "median ratio, tuned", "largest ratio, tuned", "where"],
+            ["cells", "number", "median ratio, published", "median ratio, tuned", "largest ratio", "where"],
             [
                 _verdict_line(f"n at least {PLENTY:g} degrees of freedom", verdict(plenty)),
                 _verdict_line("fewer", verdict(scarce)),
@@ -68,7 +68,7 @@ def _cell_texts(cell: Cell) -> list[str]:
 
 def _verdict_line(words: str, of: Verdict) -> list[str]:
     where = _NONE if of.largest is None else cell_text(of.largest.cell)
-    largest = None if of.largest is None else of.largest.tuned_ratio
+    largest = None if of.largest is None else of.largest.largest_ratio
     return [words, str(of.cells), _number(of.median_default), _number(of.median_tuned), _number(largest), where]
 
 
