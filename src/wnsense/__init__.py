@@ -10,6 +10,7 @@ from wnsense.linalg import haar_frame, polar_factor, smat, svec
 from wnsense.manifolds import Retraction, distance_to_stiefel, tangent_projection
 from wnsense.recovery import Recovery, recover
 from wnsense.recovery.agreement import Agreement, agreement
+from wnsense.recovery.robust import RobustRecovery, recover_robustly
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
@@ -103,6 +104,7 @@ __all__ = [
     "RecursiveSketching",
     "Result",
     "Retraction",
+    "RobustRecovery",
     "RowDual",
     "ScaledGD",
     "SeededSensing",
@@ -139,6 +141,7 @@ __all__ = [
     "polar_factor",
     "read_problem",
     "recover",
+    "recover_robustly",
     "relative_error",
     "restrict",
     "row_weighted",
