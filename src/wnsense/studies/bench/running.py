@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from wnsense.atomic import write_text
 from wnsense.checks import InputError, require
 from wnsense.studies.bench.grid import Grid
 from wnsense.studies.bench.measuring import Run, measure
-from wnsense.studies.bench.rows import Key, Purpose, Row, as_csv, read_rows, write_rows
+from wnsense.studies.bench.rows import Purpose, Row, as_csv, read_rows, write_rows
 from wnsense.studies.costs import machine, versions
 
 # Told what is being done, how much of it is done, and of how much.
@@ -128,23 +128,29 @@ def run_grid(
     rows = {row.key: row for row in kept if row.key in wanted or row.key.purpose is Purpose.TUNED}
     store.begin(list(rows.values()))
     try:
-        with store.table.open("a", encoding="utf-8", newline="") as table:
+        with store.table.open("a", encoding="utf-8", newline="") as table, _measuring(jobs) as measured:
 
             def keep(row: Row) -> None:
                 rows[row.key] = row
                 table.write(as_csv([row], head=False))
                 table.flush()
 
-            missing = _missing(grid.first_runs(), rows)
-            _make(missing, jobs, keep, _counting(tell, "running", len(wanted), len(wanted) - len(missing)))
+            def make(words: str, runs: Sequence[Run]) -> None:
+                missing = [run for run in runs if run.key not in rows]
+                done = len(runs) - len(missing)
+                tell(words, done, len(runs))
+                for more, row in enumerate(measured(missing), start=1):
+                    keep(row)
+                    tell(words, done + more, len(runs))
+
+            make("running", list(grid.first_runs()))
             tuned = list(grid.tuned_runs(rows.values()))
             for run in tuned:
                 # The same computation, where the published setting turned out to be the best.
                 same = rows.get(run.key._replace(purpose=Purpose.DEFAULT))
                 if same is not None and run.key not in rows:
                     keep(replace(same, key=run.key))
-            missing = _missing(iter(tuned), rows)
-            _make(missing, jobs, keep, _counting(tell, "running as tuned", len(tuned), len(tuned) - len(missing)))
+            make("running as tuned", tuned)
     except OSError as error:
         raise InputError(f"needed a place to write {store.table}, got: {error.strerror}") from error
     # Settings that a tuning made again has passed over are not part of the table.
@@ -154,40 +160,24 @@ def run_grid(
     return done
 
 
-def _missing(runs: Iterator[Run], rows: dict[Key, Row]) -> list[Run]:
-    return [run for run in runs if run.key not in rows]
-
-
-def _counting(tell: Tell, words: str, total: int, done: int) -> Callable[[], None]:
-    """What is called once before the first run and after each."""
-    count = iter(range(done, total + 1))
-
-    def count_one() -> None:
-        tell(words, next(count, total), total)
-
-    return count_one
-
-
-def _make(runs: Sequence[Run], jobs: int, keep: Callable[[Row], None], count: Callable[[], None]) -> None:
-    """Make runs, and keep each row as it comes."""
-    count()
-    if not runs:
-        return
+@contextmanager
+def _measuring(jobs: int) -> Iterator[Callable[[Sequence[Run]], Iterator[Row]]]:
+    """What makes runs and gives their rows as they come; the processes are the same for all that is asked of it."""
     if jobs == 1:
         with _one_thread():
-            for run in runs:
-                keep(measure(run))
-                count()
+            yield lambda runs: map(measure, runs)
         return
     # Fresh processes: a fork of one that has used threads may hang.
-    pool = ProcessPoolExecutor(min(jobs, len(runs)), multiprocessing.get_context("spawn"), _prepare)
-    futures: list[Future[Row]] = []
-    try:
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare)
+
+    def measured(runs: Sequence[Run]) -> Iterator[Row]:
         with _deaf():
-            futures += [pool.submit(measure, run) for run in runs]
+            futures = [pool.submit(measure, run) for run in runs]
         for future in as_completed(futures):
-            keep(future.result())
-            count()
+            yield future.result()
+
+    try:
+        yield measured
     except BrokenProcessPool as error:
         raise InputError(
             "needed processes that live as long as their work, got one that was killed; what was done is kept, "
