@@ -169,6 +169,13 @@ def test_steps_close_in_on_the_true_gap_of_a_noisy_fit(flavor):
     assert said.applications <= 3 * 100 + 10
 
 
+def test_a_larger_noisy_fit_has_a_bound_too():
+    """Where the frame is much narrower than the matrix, and what the gradient has of either sign does not fit in it."""
+    problem = posed(PSD, 700, side=40, noise=0.02)
+    said = certify(problem, fitted(problem))
+    assert 0 < said.gap < 0.2 * said.objective
+
+
 @flavors
 def test_lanczos_and_a_full_decomposition_agree(flavor):
     """Beyond side 32 nothing is formed; the bound is off by what is left of the Ritz vector."""

@@ -121,6 +121,14 @@ def test_idle_directions_of_the_matrix_are_no_directions():
     assert identifiability(problem, wide).least == pytest.approx(identifiability(problem, problem.truth).least)
 
 
+def test_lanczos_ends_in_single_precision():
+    single, double = (posed(PSD, 700, m1=40, rank=3, real=real) for real in (torch.float32, torch.float64))
+    said, known = (identifiability(problem, problem.truth) for problem in (single, double))
+    # Other draws, of one law: the edges of their spectra are near each other.
+    assert said.least == pytest.approx(known.least, rel=0.1)
+    assert said.largest == pytest.approx(known.largest, rel=0.1)
+
+
 def test_single_precision_is_enough_for_a_number_to_read():
     single, double = posed(PSD, 60, real=torch.float32), posed(PSD, 60)
     said = identifiability(single, single.truth)

@@ -198,7 +198,7 @@ class _Gradient:
                 return image
 
             # ARPACK's tolerance is relative to the eigenvalue, which is near 0 where the answer is good.
-            _, vectors = eigsh(self._linear(flipped), k=1, which="LA", v0=start, tol=_TOLERANCE)
+            _, vectors = eigsh(self._linear(flipped), k=1, which="LA", v0=start, tol=self._tolerance())
         except ArpackNoConvergence:
             return -np.inf
         x = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
@@ -213,13 +213,13 @@ class _Gradient:
         try:
             if self.operator.kind.is_symmetric:
                 start = self._start(self.operator.shape[0], seed)
-                _, vectors = eigsh(self._linear(self.times), k=1, which="LM", v0=start, tol=_TOLERANCE)
+                _, vectors = eigsh(self._linear(self.times), k=1, which="LM", v0=start, tol=self._tolerance())
                 x = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
                 image = self.times(x)
                 value = float(np.vdot(x, image).real)
                 return abs(value) + float(np.linalg.norm(image - value * x))
             start = self._start(min(self.operator.shape), seed)
-            U, _, _ = svds(self._linear(self.times, self.transpose_times), k=1, v0=start, tol=_TOLERANCE)
+            U, _, _ = svds(self._linear(self.times, self.transpose_times), k=1, v0=start, tol=self._tolerance())
         except ArpackNoConvergence:
             return np.inf
         u = U[:, 0] / np.linalg.norm(U[:, 0])
@@ -227,6 +227,10 @@ class _Gradient:
         value = float(np.linalg.norm(back))
         # Of the dilation [0 G; G^H 0], whose eigenvalues are the singular values: (u, back / value) is off by this.
         return value + float(np.linalg.norm(self.times(back / value) - value * u)) if value > 0 else 0.0
+
+    def _tolerance(self) -> float:
+        """One that products in the operator's precision can meet."""
+        return max(_TOLERANCE, 10 * torch.finfo(self.operator.dtype).eps)
 
     def _linear(
         self,

@@ -1,6 +1,6 @@
 """Steps towards the least squared residual over a ball of the nuclear norm, on matrices held by their factors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -40,12 +40,14 @@ class Descent:
         radius: Of the trace or the nuclear norm.
         positive: Whether the matrices are positive semidefinite.
         applications: Of M and M*, so far.
+        shift: What makes the last matrix projected positive: subspace iteration goes by magnitudes.
     """
 
     problem: Problem
     radius: float
     positive: bool
     applications: int = 0
+    shift: float = field(default=0.0, init=False)
 
     def image(self, matrix: LowRank) -> Tensor:
         """M(Z): 1 application."""
@@ -80,6 +82,9 @@ class Descent:
                 length, momentum, ahead = length / 2, 1.0, last
                 continue
             frame = moved.matrix.right
+            if bool((torch.diagonal(moved.matrix.Theta) != 0).all()) and frame.shape[1] < min(matrix.shape):
+                # None was shrunk to nothing: there may be more than the frame holds.
+                frame = self._frame(moved.matrix, min(2 * frame.shape[1], *matrix.shape), generator)
             if value <= least:
                 best, least = moved, value
             else:
@@ -110,7 +115,8 @@ class Descent:
     def _projected(self, ahead: LowRank, v: Tensor, length: float, frame: Tensor) -> LowRank:
         """The nearest matrix of the set to ahead - length M*(v), on one step of subspace iteration from a frame."""
         operator = self.problem.operator
-        left = orthonormal_factor(ahead @ frame - length * operator.adjoint_times(v, frame))
+        left = ahead @ frame - length * operator.adjoint_times(v, frame)
+        left = orthonormal_factor(left + self.shift * frame if self.positive else left)
         if operator.kind.is_symmetric:
             core = symmetric_part(left.mH @ (ahead @ left - length * operator.adjoint_times(v, left)))
             found = LowRank(left, core).orthonormal()
@@ -120,6 +126,8 @@ class Descent:
             found = LowRank(left, identity, back).orthonormal()
         self.applications += 2
         values = torch.diagonal(found.Theta).real
+        # Negative eigenvalues as large as the others would take up the frame, and are cut off.
+        self.shift = max(0.0, -float(values.min()))
         shrunk = into_ball(values, self.radius, positive=self.positive)
         return LowRank(found.X, torch.diag(shrunk).to(found.dtype), found.Y)
 

@@ -214,7 +214,7 @@ def _delta(jacobian: TangentJacobian, gradient: LowRank, noise: float) -> float:
     # For numbers like the imaginary part of a diagonal entry, which cannot change.
     if not c.any():
         return 0.0
-    solution, steps = cg(jacobian.normal(), c, rtol=_CG_TOLERANCE, maxiter=10 * jacobian.dimension)
+    solution, steps = cg(jacobian.normal(), c, rtol=jacobian.within(_CG_TOLERANCE), maxiter=10 * jacobian.dimension)
     if steps:
         # What measurements hardly feel is not known.
         return float("inf")

@@ -90,6 +90,10 @@ class TangentJacobian:
         weights = self.problem.weights
         return self.problem.operator.count if weights is None else int((weights > 0).sum())
 
+    def within(self, tolerance: float) -> float:
+        """A tolerance that products in the operator's precision can meet: at least ten times its rounding."""
+        return max(tolerance, 10 * torch.finfo(self.point.dtype).eps)
+
     def weighted(self, values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """W^{1/2} times measurements."""
         weights = self.problem.weights
