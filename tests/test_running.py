@@ -81,7 +81,7 @@ class Scripted:
         rows = ones if objective.fitted is None else objective.fitted
         fitted, held = (script[min(step, len(script) - 1)] for script in (self.fitted, self.held))
         residual = (fitted * rows + held * (1 - rows)) * objective.target
-        return Evaluation(point, residual, residual, point.X)
+        return Evaluation(point, residual, residual * rows, point.X)
 
 
 def follow(script, *, held=(1.0,), each_step=lambda step: None, objective=None, **options):
@@ -159,7 +159,7 @@ def test_stagnation_watches_the_rows_held_out():
     assert (result.snapshot.best, result.snapshot.best_step) == (0.25, 2)
 
 
-def test_stagnation_watches_the_fitted_rows_when_told_to():
+def test_stagnation_watches_what_is_minimized_when_told_to():
     held = [1.0, 0.5, 0.25, 0.5, 1.0, 2.0]
     stop = Stop(stagnation=2, max_steps=8, watch_holdout=False)
     result = follow(HALVING, held=held, objective=split_objective(), stop=stop)
