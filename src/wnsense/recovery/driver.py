@@ -53,7 +53,7 @@ _FINAL_STEPS = 20
 # Directions to spare show a gap below the rank, and take up what was not seen at first.
 _SPARE = 2
 # Steps in which the residual must halve for the run with surplus rank to go on.
-_PATIENCE = 10
+_PATIENCE = 7
 
 
 def recover(
@@ -210,7 +210,7 @@ class _Recovering:
             goal=lambda at: plain_rank(objective, at, rows) is not None,
             stagnation=_PATIENCE,
             gain=0.5,
-            watch_holdout=False,
+            watch_holdout=objective.calibration.trace_direction is None,
         )
         unexplained = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
         shown = point.singular_values() > echo_level(objective.problem.operator, rows) * unexplained

@@ -85,7 +85,7 @@ class RankSearch:
         self.thorough(1, first)
         rank = best = 1
         missed = False
-        while rank < bound and not self.is_exact(rank):
+        while rank < bound and not self._is_explained(rank):
             step = min(finest(rank), bound - rank)
             rank += step
             self.thorough(rank, self._grown(rank - step, step))
@@ -120,7 +120,7 @@ class RankSearch:
 
     def quick(self, rank: int, point: LowRank) -> None:
         """Steps for as long as they contract as those to an exact answer of this rank do."""
-        self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5, watch_holdout=False))
+        self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5))
         self._settle(rank)
 
     def steady(self, rank: int, point: LowRank) -> None:
@@ -130,15 +130,16 @@ class RankSearch:
 
     def thorough(self, rank: int, point: LowRank) -> None:
         """Steps for as long as they help at all."""
-        self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05, watch_holdout=False))
+        self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05))
 
     def _patience(self, rank: int) -> int:
-        """Four times the steps in which conjugate gradients halve the residual after Marchenko and Pastur, and more.
+        """Twice the steps in which conjugate gradients halve the residual after Marchenko and Pastur, and two more.
 
-        Operators that are no Gaussian ones feel directions less evenly, and the first steps find their way.
+        Rank-one measurements feel directions far less evenly than that law has it: twice as many.
         """
         spread = min(self.objective.problem.operator.degrees_of_freedom(rank) / self.rows, 0.8) ** 0.5
-        return 4 + math.ceil(4 * math.log(2) / -math.log(spread))
+        slack = 2 if self.objective.calibration.trace_direction is None else 4
+        return slack + math.ceil(slack * math.log(2) / -math.log(spread))
 
     def _settle(self, rank: int) -> None:
         """Go on where a fit ended a little above the floor that a known noise level is compared with."""
@@ -148,7 +149,9 @@ class RankSearch:
                 self.thorough(rank, self.fits[rank].point)
 
     def _run(self, objective: SensingObjective, rank: int, point: LowRank, stop: Stop) -> None:
-        limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS)
+        # Where the trace direction is shrunk, the plain residual swings by as much: what is minimized tells better.
+        watch = objective.calibration.trace_direction is None
+        limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS, watch_holdout=watch)
         at = self.session.run(objective, ConjugateWN(), widened(point, rank), limits, f"rank {rank}")
         self._keep(rank, at)
 
@@ -176,7 +179,7 @@ class RankSearch:
 
     def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
         step, misses = finest(best), 0
-        while best < bound and not self.is_exact(best):
+        while best < bound and not self._is_explained(best):
             step = min(step, bound - best)
             rank = best + step
             if rank not in self.fits or self.residual(self.fits[rank]) > self.residual(self.fits[best]):
@@ -243,6 +246,11 @@ class RankSearch:
         """Whether the fit of a rank is within the tolerance, on rows held out too."""
         at = self.fits[rank]
         return max(self.residual(at), self.held(at) or 0.0) <= self.tolerance
+
+    def _is_explained(self, rank: int) -> bool:
+        """Whether nothing is left for a larger rank: the fit is exact, or leaves what the known noise must leave."""
+        known = self.objective.fitted is None and bool(self.objective.problem.noise_level)
+        return self.is_exact(rank) or (known and self.residual(self.fits[rank]) <= self.noise_allowance(rank))
 
     def is_better(self, rank: int, larger: int, score: float = 1.0) -> bool:
         """Whether the larger rank is worth its extra degrees of freedom.
