@@ -273,7 +273,12 @@ class _Recovering:
         return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
 
     def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
-        """Hold an exact fit to being the only one near: down to a rank of which every direction is felt."""
+        """Hold an exact fit to being the only one near: down to a rank of which every direction is felt.
+
+        Where the next lower rank does not fit from there, rank is grown from below once: a direction that nobody feels
+        may have been taken up on the way.
+        """
+        grown = False
         while status is Status.CONVERGED:
             gain, cost = least_gain(search.objective, search.fits[rank], seed=self.seed)
             self.session.applications += cost
@@ -281,13 +286,16 @@ class _Recovering:
                 break
             if rank > 1 and rank - 1 not in search.fits:
                 search.quick(rank - 1, search.fits[rank].point)
-            if rank == 1 or not search.is_exact(rank - 1):
+            lower = rank - 1
+            if rank > 1 and not search.is_exact(lower) and not grown:
+                lower, grown = search.from_below(lower), True
+            if rank == 1 or not search.is_exact(lower):
                 self.warnings.append(
                     "the matrix explains all measurements, but could be changed without their noticing it "
                     f"(they feel some direction with {gain:.1e} of what they feel on the average)"
                 )
                 return Status.TOO_FEW_MEASUREMENTS, rank
-            status, rank = self._judge(search, rank - 1)
+            status, rank = self._judge(search, lower)
         return status, rank
 
     def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:
