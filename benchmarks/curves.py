@@ -206,10 +206,10 @@ ENSEMBLES = [
 
 def stored(operator: wn.Operator) -> int:
     """Bytes of the tensors that an operator holds."""
-    held = [getattr(operator, field.name) for field in dataclasses.fields(operator)]  # type: ignore[arg-type]
+    held = [getattr(operator, field.name) for field in dataclasses.fields(operator)]
     tensors = {value.data_ptr(): value for value in held if isinstance(value, torch.Tensor)}
     inner = [value for value in held if dataclasses.is_dataclass(value)]
-    return sum(t.numel() * t.element_size() for t in tensors.values()) + sum(stored(value) for value in inner)  # type: ignore[arg-type]
+    return sum(t.numel() * t.element_size() for t in tensors.values()) + sum(stored(value) for value in inner)
 
 
 def _resident(which: str) -> int:
