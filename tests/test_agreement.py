@@ -54,7 +54,7 @@ def test_where_nothing_decides_they_differ():
     rng = generator(0)
     truth = low_rank(15, 3, generator=rng)
     said = agreement(Problem.measure(GaussianSensing.draw(20, 15, generator=rng), truth))
-    assert said.distance > 0.5
+    assert said.distance > 0.2
     assert "different matrices" in str(said)
     assert not said.first.status.is_success
 

@@ -700,7 +700,7 @@ def test_a_callback_is_told_of_every_step_and_may_stop():
     whole = recovered(problem, callback=seen.append)
     # One look at each start and one after each step.
     assert len(seen) == whole.steps + int(whole.trace["stage"][-1]) + 1
-    assert seen[0].stage == "overparameterized, rank 3"
+    assert seen[0].stage == "overparameterized, rank 2"
     assert seen[-1].stage == "final fit, rank 2"
     assert seen[-1].holdout_residual is None
     assert seen[0].holdout_residual is not None

@@ -41,8 +41,8 @@ def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavo
     values = tangent_eigenvalues(objective, at.point)
     assert len(values) == operator.degrees_of_freedom(3)
     gain, cost = least_gain(objective, at, seed=0)
-    # Two more where something is left to look at.
-    assert cost in {32, 34}
+    # It ends early once hardly anything is left of the vector, which a direction that is not felt would not allow.
+    assert cost == 32 if n == 60 else cost < 32
     assert gain >= float(values[0]) - 1e-9
     assert gain <= float(values[-1])
     assert (gain < UNFELT) == (n == 60)

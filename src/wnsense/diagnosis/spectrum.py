@@ -21,6 +21,8 @@ _MOST_SPREAD = 0.9
 # In root mean squares.
 _OUTLYING = 3.0
 _GAP = 8.0
+# The echo of random signs comes close to its bound, and now and then exceeds it by a few hundredths.
+_ECHO_MARGIN = 1.1
 
 
 def echo_level(operator: Operator, fitted: int) -> float:
@@ -67,6 +69,24 @@ def plain_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int 
     rank = int((values > level).sum())
     clear = 0 < rank < len(values) and int((values > _GAP * level).sum()) == rank
     return rank if clear else None
+
+
+def outstanding(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
+    """How many of the directions beyond a point stand out of the echo of its residual: it misses so many at least.
+
+    What a fit of the right rank leaves lies in the tangent space, up to what is quadratic in the error; beyond the
+    point's directions there is nothing but echo.
+
+    Args:
+        objective: What is fitted.
+        at: The point and its residual; 0 where no probes were carried along.
+        fitted: The number of rows fitted.
+    """
+    if at.beyond is None:
+        return 0
+    values = at.beyond.eigenvalues() if objective.kind is Kind.PSD else at.beyond.singular_values()
+    threshold = _ECHO_MARGIN * echo_level(objective.problem.operator, fitted) * float(at.misfit)
+    return int((values > threshold).sum())
 
 
 def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: int, *, seed: int) -> tuple[float, int]:

@@ -8,6 +8,9 @@ from wnsense.solvers.tangent import Tangent, tangent_part
 
 # Steps of conjugate gradients: what they leave of a random direction is what measurements feel least.
 _STEPS = 15
+# A direction that is not felt keeps its share of the random vector, about 1 of as many parts as there are degrees of
+# freedom. Less than this of such a part is left to one direction in a thousand.
+_LEFT_OUT = 1e-6
 # Against an average of 1. Gaussian measurements twice as many as the degrees of freedom feel each direction with 0.09.
 UNFELT = 5e-3
 
@@ -46,7 +49,10 @@ def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tup
     direction, squared, size = residual, residual.squared_norm(), error.squared_norm()
     eps, tiny = torch.finfo(size.dtype).eps, torch.finfo(size.dtype).tiny
     floor = (10 * eps) ** 2 * squared
-    for _ in range(_STEPS):
+    enough = max(_LEFT_OUT / objective.problem.operator.degrees_of_freedom(point.width), eps) * size
+    steps, on_host = 0, size.device.type == "cpu"
+    while steps < _STEPS:
+        steps += 1
         image = felt(direction)
         # Idle once converged, as in a space of few dimensions; what follows would be rounding.
         alive = squared > floor
@@ -55,10 +61,12 @@ def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tup
         new = residual.squared_norm()
         direction = residual.plus(direction, torch.where(alive, new / squared.clamp(min=tiny), 0))
         squared = new
+        if on_host and bool(error.squared_norm() <= enough):
+            break
     left_over = error.squared_norm()
-    cost = 2 * (_STEPS + 1)
+    cost = 2 * (steps + 1)
     if float(left_over) <= eps * float(size):
         # All of it was felt.
         return 1.0, cost
-    q, _, _ = objective.normal_times(error.at(point), point.width)
-    return float(q.square().sum() / left_over), cost + 2
+    # The residual of the iteration is M*M times what is left.
+    return float(error.inner(residual) / left_over), cost

@@ -1,6 +1,6 @@
 """The recovery: an overparameterized run, the rank it shows, refits around it, a verdict, a last fit to everything."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.search import RankSearch, untilted
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
+from wnsense.recovery.widening import Widening
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
 from wnsense.sensing.kinds import Kind
@@ -50,10 +51,6 @@ _SURPLUS = 2
 # The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
 _FINAL_GAIN = 0.05
 _FINAL_STEPS = 20
-# Directions to spare show a gap below the rank, and take up what was not seen at first.
-_SPARE = 2
-# Steps in which the residual must halve for the run with surplus rank to go on.
-_PATIENCE = 7
 
 
 def recover(
@@ -160,10 +157,9 @@ class _Recovering:
         rows = count - held
         working = self._working_rank(rows)
         try:
-            objective = SensingObjective(problem, fitted_mask(usable, held, self.seed) if held else None, self.seed)
-            self.session.applications += objective.calibration.applications
+            objective, point = self._start(fitted_mask(usable, held, self.seed) if held else None, start, working)
             self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
-            first = self._overparameterized(objective, start, working)
+            first = self._overparameterized(objective, point, working)
             status, rank = self._find(self.search, first)
             if held > _PROOF and status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}:
                 status, rank = self._with_all_but_a_few(usable, status, rank)
@@ -186,46 +182,28 @@ class _Recovering:
             rank = min(rank, max(2 * self.max_rank, self.max_rank + 2))
         return min(max(rank, _LEAST_WORKING_RANK), *operator.shape)
 
-    def _overparameterized(self, objective: SensingObjective, start: LowRank | None, working: int) -> Evaluation:
-        """The run that nobody need tell the rank: weight normalization with more of it than needed."""
+    def _start(self, fitted: Tensor | None, start: LowRank | None, working: int) -> tuple[SensingObjective, LowRank]:
+        """What is fitted, and where to begin: at the user's start, or a spectral one, which also tells the scale."""
+        problem = self.session.problem
         if start is not None:
-            point = objective.from_user(start)
-        else:
-            point, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
-            self.session.applications += cost
+            objective = SensingObjective(problem, fitted, self.seed)
+            self.session.applications += objective.calibration.applications
+            return objective, objective.from_user(start)
+        given = calibrate(problem, fitted, seed=self.seed, scale=1.0)
+        objective = SensingObjective(problem, fitted, self.seed, given)
+        found, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
+        self.session.applications += given.applications + cost
+        # The norm of what is balanced is about the Frobenius norm of the matrix.
+        balanced = float(torch.linalg.vector_norm(given.balance(problem.measurements)))
+        scale = min(float(found.singular_values().max()), balanced) or balanced
+        return SensingObjective(problem, fitted, self.seed, replace(given, scale=scale)), found.scaled(1 / scale)
+
+    def _overparameterized(self, objective: SensingObjective, point: LowRank, working: int) -> Evaluation:
+        """The run that nobody need tell the rank: weight normalization with more of it than needed."""
         if isinstance(self.solver, ConjugateWN):
-            return self._widening(objective, point, working)
+            return Widening(self.session, objective, self.tolerance, working, self.solver.drift).run(point)
         stop = Stop(residual=self.tolerance, stagnation=200, gain=0.05)
         return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
-
-    def _widening(self, objective: SensingObjective, point: LowRank, working: int) -> Evaluation:
-        """The same with no more rank than the point shows and some to spare, until the spectrum tells it, or nothing.
-
-        It is short: a few steps more than needed cost less than a rank that is wrong. Where all of it comes to be
-        needed, there is half as much again.
-        """
-        rows = self.session.problem.operator.count if objective.fitted is None else int(objective.fitted.sum())
-        stop = Stop(
-            residual=self.tolerance,
-            goal=lambda at: plain_rank(objective, at, rows) is not None,
-            stagnation=_PATIENCE,
-            gain=0.5,
-            watch_holdout=objective.calibration.trace_direction is None,
-        )
-        unexplained = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
-        shown = point.singular_values() > echo_level(objective.problem.operator, rows) * unexplained
-        width = int(shown.sum()) + _SPARE
-        while True:
-            width = min(width, working)
-            point = widened(point, width)
-            at = self.session.run(objective, self.solver, point, stop, f"overparameterized, rank {width}")
-            found = plain_rank(objective, at, rows) is not None or self._is_exact(objective, at)
-            if found or width == working or visible_rank(objective, at, rows) < width:
-                return at
-            width, point = (3 * width + 1) // 2, at.point
-
-    def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
-        return float(objective.relative_residual(at.residual)) <= self.tolerance
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
         """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
@@ -357,8 +335,9 @@ class _Recovering:
         chosen = objective.to_user(search.fits[rank].point)
         if objective.fitted is None:
             return chosen
-        everything = untilted(SensingObjective(problem, None, self.seed))
-        self.session.applications += everything.calibration.applications
+        given = calibrate(problem, seed=self.seed, scale=objective.scale)
+        everything = untilted(SensingObjective(problem, None, self.seed, given))
+        self.session.applications += given.applications
         stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
         at = self.session.run(everything, ConjugateWN(), everything.from_user(chosen), stop, f"final fit, rank {rank}")
         return everything.to_user(at.point)

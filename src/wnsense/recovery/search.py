@@ -8,7 +8,9 @@ from wnsense.diagnosis.hold_out import improvement_score
 from wnsense.diagnosis.spectrum import residual_directions, significant_rank
 from wnsense.diagnosis.verdict import left_by_chance
 from wnsense.recovery.session import Session, widened
+from wnsense.recovery.widening import PROBES
 from wnsense.running.stop import Stop
+from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
@@ -64,7 +66,10 @@ class RankSearch:
 
     def swift(self, first: Evaluation, guess: int, bound: int) -> int:
         """The rank of the best fit: quick fits where little is left to explain, steady ones otherwise."""
-        self.quick(guess, first.point)
+        if first.point.width == guess and self.refitted is self.objective:
+            self._keep(guess, first)
+        if guess not in self.fits or not self.is_exact(guess):
+            self.quick(guess, first.point)
         if self.is_exact(guess):
             return guess
         little_left = self.monitored(self.fits[guess]) < _LITTLE
@@ -152,7 +157,7 @@ class RankSearch:
         # Where the trace direction is shrunk, the plain residual swings by as much: what is minimized tells better.
         watch = objective.calibration.trace_direction is None
         limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS, watch_holdout=watch)
-        at = self.session.run(objective, ConjugateWN(), widened(point, rank), limits, f"rank {rank}")
+        at = self.session.run(objective, ConjugateWN(probes=PROBES), widened(point, rank), limits, f"rank {rank}")
         self._keep(rank, at)
 
     def _keep(self, rank: int, at: Evaluation) -> None:
@@ -214,6 +219,8 @@ class RankSearch:
 
     def _grown(self, rank: int, step: int) -> LowRank:
         at = self.fits[rank]
+        if at.beyond is not None and at.beyond.width >= step:
+            return at.point.plus(at.beyond.positive_part() if self.objective.kind is Kind.PSD else at.beyond)
         added, cost = residual_directions(self.objective, at.residual, step, seed=self.seed + rank + step)
         self.session.applications += cost
         return at.point.plus(added)

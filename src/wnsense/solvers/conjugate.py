@@ -8,6 +8,7 @@ from torch import Tensor
 
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.probes import beside, taken_apart
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, carried, tangent_part, truncated
 
@@ -61,13 +62,17 @@ class ConjugateWN:
 
     Attributes:
         drift: How much of the residual may be left unmeasured.
+        probes: Directions of no magnitude that are carried beside X: each M* turns them too, at no application more,
+            and what the point misses stands out in them (`Evaluation.beyond`).
     """
 
     drift: float = 0.1
+    probes: int = 0
 
     def start(self, objective: SensingObjective, point: LowRank) -> ConjugateState:
         """Evaluate the first point in orthonormal form."""
-        at = objective.evaluate(truncated(point, point.width, objective.kind))
+        first = truncated(point, point.width, objective.kind)
+        at = taken_apart(objective.evaluate(beside(first, None, self.probes)), first.width)
         gradient = tangent_part(at.point, at.left, at.right)
         ones = torch.ones_like(at.misfit)
         return ConjugateState(at, 2, gradient, gradient.scaled(0 * ones), ones, 0 * ones, 0 * ones, 0 * ones)
@@ -102,7 +107,8 @@ class ConjugateWN:
             residual = torch.where(near.unsqueeze(-1), residual, measured)
             drift, age = torch.where(near, drift, 0), torch.where(near, age, 0)
             applications += 1
-        trial = objective.pull_back(point, residual)
+        trial = objective.pull_back(beside(point, at.beyond, self.probes), residual)
+        trial = taken_apart(trial, point.width)
 
         # Written so that NaN counts as gone wrong. What the misfit may have been wrong by is no rise.
         sound = trial.misfit <= at.misfit + gain * state.drift

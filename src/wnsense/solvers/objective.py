@@ -26,6 +26,7 @@ class Evaluation:
         balanced: q, (..., n); zero in effect on rows held out.
         left: R Y, or R X for the symmetric kinds, (..., m1, r).
         right: R^H X for rectangular points, (..., m2, r); None otherwise.
+        beyond: What -R holds outside of the point's directions, as far as probes carried along show it; None without.
     """
 
     point: LowRank
@@ -33,6 +34,7 @@ class Evaluation:
     balanced: Float[Tensor, "*batch n"]
     left: Inexact[Tensor, "*batch m1 r"]
     right: Inexact[Tensor, "*batch m2 r"] | None = None
+    beyond: LowRank | None = None
 
     @property
     def misfit(self) -> Float[Tensor, "*batch"]:
