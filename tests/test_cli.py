@@ -104,6 +104,26 @@ def test_summary_is_for_a_person_and_quiet_is_quiet(wnsense, problem, tmp_path):
     assert facts(tmp_path / "r")["status"] == "converged"
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 20])
+def test_gross_errors_are_left_out_and_listed(wnsense, arrays, tmp_path, wrong):
+    rows = np.arange(3, COUNT, 19)[:wrong]
+    y = arrays["y"].copy()
+    y[rows] += 100.0
+    weights = np.ones(COUNT)
+    # What has no weight is no outlier, whatever it holds.
+    weights[10], y[10] = 0.0, 1e6
+    np.savez(tmp_path / "p.npz", **(arrays | {"y": y, "weights": weights}))
+    outcome = wnsense("recover", tmp_path / "p.npz", "--robust", "--out", tmp_path / "r")
+    assert outcome.code == 0
+    assert [int(line) for line in (tmp_path / "r" / "outliers.txt").read_text().splitlines()] == list(rows)
+    found = facts(tmp_path / "r")
+    assert found["rank"] == RANK
+    assert found["relative_error"] < 1e-8
+    told = {0: "all measurements agree", 1: "1 measurement does not agree", 20: "20 measurements do not agree"}[wrong]
+    assert told in found["warnings"][-1]
+    assert "outliers.txt" in outcome.out
+
+
 def test_warnings_of_reading_reach_summary_and_facts(wnsense, tmp_path, arrays):
     upper = np.triu(np.ones((SIZE, SIZE)), 1)
     np.savez(tmp_path / "p.npz", y=arrays["y"], matrices=arrays["matrices"] + upper - upper.T)
@@ -242,6 +262,10 @@ def test_files_that_are_none_are_refused_in_one_line(wnsense, tmp_path, problem)
         (["--device", "abacus"], ["abacus", "cpu"]),
         (["--device", "meta"], ["meta", "cpu"]),
         (["--resume"], ["checkpoint"]),
+        (["--robust", "--noise-level", "0.1"], ["--robust without --noise-level"]),
+        (["--robust", "--holdout", "0.2"], ["--robust without --holdout"]),
+        (["--robust", "--solver", "wn"], ["--robust without --solver"]),
+        (["--robust", "--resume"], ["--robust without --resume"]),
         (["--bogus"], ["--bogus"]),
         (["surplus"], ["surplus"]),
     ],

@@ -128,6 +128,14 @@ def recover(
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, or a GPU such as cuda or cuda:1.")] = "cpu",
     dtype: Annotated[Precision, typer.Option(help="The precision to compute in.")] = Precision.FLOAT64,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust",
+            help="Leave out measurements that are grossly wrong, and list them in outliers.txt by row, from 0. Several "
+            "recoveries, without a checkpoint.",
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in DIR; give the options of that run again.")
     ] = False,
@@ -151,6 +159,7 @@ def recover(
             seed=seed,
             device=device,
             dtype=dtype,
+            robust=robust,
             resume=resume,
             quiet=quiet,
         )

@@ -70,6 +70,7 @@ class RecoverOptions:
     seed: int = 0
     device: str = "cpu"
     dtype: Precision = Precision.FLOAT64
+    robust: bool = False
     resume: bool = False
     quiet: bool = False
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from wnsense import recovery as library
+from wnsense.atomic import write_text
 from wnsense.checks import InputError, require, require_level
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import EXIT_INTERRUPTED, Interrupts, interruptible
@@ -26,6 +27,7 @@ from wnsense.solvers.catalogue import make_solver
 EXIT_NOT_CONVERGED = 3
 
 _RESULTS = ("result.npz", "result.json", "report.html")
+_OUTLIERS = "outliers.txt"
 _CHECKPOINT = "checkpoint.npz"
 _DTYPES = {Precision.FLOAT64: torch.float64, Precision.FLOAT32: torch.float32}
 # In single precision a residual falls no further than some hundred roundings.
@@ -45,11 +47,11 @@ def recover(options: RecoverOptions) -> int:
     with interruptible() as interrupts:
         try:
             with display(f"reading {options.problem}", quiet=options.quiet, budget=options.max_applications) as shown:
-                recovery = _recovered(options, checkpoint, interrupts, shown)
+                recovery, outliers = _recovered(options, checkpoint, interrupts, shown)
                 if recovery.status is not Status.INTERRUPTED and options.out is not None:
                     shown.stage(f"writing {options.out}")
                     with interrupts.held():
-                        _save(recovery, options.out)
+                        _save(recovery, outliers, options.out)
         except KeyboardInterrupt:
             recovery = None
         except InputError:
@@ -62,8 +64,8 @@ def recover(options: RecoverOptions) -> int:
         return EXIT_INTERRUPTED
     _tell(options, recovery)
     if options.out is not None and not options.quiet:
-        say(f"  written to {options.out}: {', '.join(_RESULTS)}")
-        if recovery.status is Status.OUT_OF_BUDGET:
+        say(f"  written to {options.out}: {', '.join(_results(options))}")
+        if recovery.status is Status.OUT_OF_BUDGET and not options.robust:
             say("  go on, with a larger budget or none:")
             say_command(_resume_command(dataclasses.replace(options, max_applications=None, max_seconds=None)))
     return 0 if recovery.status.is_success else EXIT_NOT_CONVERGED
@@ -78,15 +80,32 @@ def _check(options: RecoverOptions) -> None:
     require(applications is None or applications >= 1, "--max-applications of at least 1", applications)
     require_seed(options.seed)
     _require_device(options.device)
+    if options.robust:
+        _refuse_beside_robust(options)
     if options.out is None:
         require(not options.resume, "--out DIR with --resume", "none", "name the directory of the interrupted run")
         return
-    require_writable(options.out, _RESULTS)
+    require_writable(options.out, _results(options))
     checkpoint = options.out / _CHECKPOINT
     if options.resume:
         require(checkpoint.exists(), f"a checkpoint at {checkpoint}", "none", "leave out --resume to begin anew")
     elif checkpoint.exists() and not options.quiet:
         complain(f"begins anew, though {checkpoint} is there; --resume would go on from it")
+
+
+def _results(options: RecoverOptions) -> tuple[str, ...]:
+    return (*_RESULTS, _OUTLIERS) if options.robust else _RESULTS
+
+
+def _refuse_beside_robust(options: RecoverOptions) -> None:
+    """Refuse what means nothing where recoveries are made again and again of what is believed."""
+    for name, given in (
+        ("--noise-level", options.noise_level is not None),
+        ("--holdout", options.holdout is not None),
+        ("--solver", options.solver != RecoverOptions.solver),
+        ("--resume", options.resume),
+    ):
+        require(not given, f"--robust without {name}", "both", f"leave out {name}, or --robust")
 
 
 def _require_device(name: str) -> None:
@@ -101,8 +120,10 @@ def _require_device(name: str) -> None:
         require((device.index or 0) < count, f"one of {count} GPUs, counted from 0", repr(name))
 
 
-def _recovered(options: RecoverOptions, checkpoint: Path | None, interrupts: Interrupts, shown: Display) -> Recovery:
-    """What the library makes of the problem, with all warnings in words."""
+def _recovered(
+    options: RecoverOptions, checkpoint: Path | None, interrupts: Interrupts, shown: Display
+) -> tuple[Recovery, list[int] | None]:
+    """What the library makes of the problem, with all warnings in words; the rows left out where that was asked for."""
 
     def watch(progress: Progress) -> None:
         interrupts.raise_again()
@@ -113,6 +134,23 @@ def _recovered(options: RecoverOptions, checkpoint: Path | None, interrupts: Int
         loaded = read_problem(options.problem, dtype=_DTYPES[options.dtype], device=options.device)
         shown.stage("preparing")
         problem = loaded.problem
+        tolerance = _TOLERANCES[options.dtype] if options.tolerance is None else options.tolerance
+        if options.robust:
+            found = library.recover_robustly(
+                problem.operator,
+                problem.measurements,
+                max_rank=options.rank,
+                weights=problem.weights,
+                tolerance=tolerance,
+                seed=options.seed,
+                truth=problem.truth,
+                max_applications=options.max_applications,
+                max_seconds=options.max_seconds,
+                callback=watch,
+            )
+            outliers = [int(row) for row in found.outliers.nonzero()]
+            said = (*loaded.warnings, *words, *found.recovery.warnings, _told_outliers(outliers, found.rounds))
+            return dataclasses.replace(found.recovery, applications=found.applications, warnings=said), outliers
         recovery = library.recover(
             problem.operator,
             problem.measurements,
@@ -120,7 +158,7 @@ def _recovered(options: RecoverOptions, checkpoint: Path | None, interrupts: Int
             noise_level=problem.noise_level if options.noise_level is None else options.noise_level,
             weights=problem.weights,
             solver=solver,
-            tolerance=_TOLERANCES[options.dtype] if options.tolerance is None else options.tolerance,
+            tolerance=tolerance,
             holdout=options.holdout,
             seed=options.seed,
             truth=problem.truth,
@@ -130,7 +168,13 @@ def _recovered(options: RecoverOptions, checkpoint: Path | None, interrupts: Int
             checkpoint=checkpoint,
             resume=options.resume,
         )
-    return dataclasses.replace(recovery, warnings=(*loaded.warnings, *words, *recovery.warnings))
+    return dataclasses.replace(recovery, warnings=(*loaded.warnings, *words, *recovery.warnings)), None
+
+
+def _told_outliers(outliers: list[int], rounds: int) -> str:
+    told = {0: "all measurements agree", 1: "1 measurement does not agree"}
+    agreement = told.get(len(outliers), f"{len(outliers)} measurements do not agree")
+    return f"{agreement} with the matrix, after {rounds} {'round' if rounds == 1 else 'rounds'}"
 
 
 @contextmanager
@@ -142,8 +186,10 @@ def _told_warnings() -> Iterator[list[str]]:
         words.extend(str(warning.message) for warning in caught)
 
 
-def _save(recovery: Recovery, directory: Path) -> None:
+def _save(recovery: Recovery, outliers: list[int] | None, directory: Path) -> None:
     recovery.save(directory)
+    if outliers is not None:
+        write_text(directory / _OUTLIERS, "".join(f"{row}\n" for row in outliers))
     # A spent budget is the one ending that a resumed run could better.
     if recovery.status is not Status.OUT_OF_BUDGET:
         (directory / _CHECKPOINT).unlink(missing_ok=True)
@@ -159,7 +205,9 @@ def _tell(options: RecoverOptions, recovery: Recovery) -> None:
 
 def _tell_interrupted(options: RecoverOptions, *, resumable: bool) -> None:
     """Say what is left of an interrupted run, and how to go on."""
-    if options.out is None:
+    if options.robust:
+        complain("interrupted; nothing was written, since --robust keeps no checkpoint")
+    elif options.out is None:
         complain("interrupted; nothing was written, --out DIR would have kept a checkpoint to go on from")
     elif not resumable:
         complain("interrupted before there was anything to keep")

@@ -2,5 +2,6 @@
 
 from wnsense.recovery.driver import recover
 from wnsense.recovery.result import Recovery
+from wnsense.recovery.robust import RobustRecovery, recover_robustly
 
-__all__ = ["Recovery", "recover"]
+__all__ = ["Recovery", "RobustRecovery", "recover", "recover_robustly"]

@@ -57,10 +57,12 @@ def recover_robustly(
     measurements: Tensor | np.ndarray,
     *,
     max_rank: int | None = None,
+    weights: Tensor | np.ndarray | None = None,
     tolerance: float = 1e-10,
     seed: int = 0,
     truth: LowRank | None = None,
     max_applications: int | None = None,
+    max_seconds: float | None = None,
     callback: Callback | None = None,
 ) -> RobustRecovery:
     """Recover a low-rank matrix from measurements of which some are grossly wrong.
@@ -77,10 +79,13 @@ def recover_robustly(
         operator: What measured.
         measurements: y, (n,).
         max_rank: A bound on the rank returned.
+        weights: How much each measurement counts, (n,), at least 0: the inverse variance of good ones. Rows of weight 0
+            take no part and are not judged.
         tolerance: See `recover`.
         seed: What the judges, the hold-out and the starts are drawn from.
         truth: The matrix that was measured, where it is known; never used.
         max_applications: A budget for all rounds together.
+        max_seconds: The same in seconds.
         callback: Told of the progress of every round; returning True stops.
 
     Raises:
@@ -89,39 +94,46 @@ def recover_robustly(
     y = torch.as_tensor(measurements).to(device=operator.device, dtype=operator.real_dtype)
     require_size("measurements", y.shape, (operator.count,))
     require_finite("the measurements", y)
-    require(len(y) >= 30, "at least 30 measurements to tell wrong ones from right ones", len(y), "use recover")
+    weight = torch.ones_like(y) if weights is None else torch.as_tensor(weights).to(y)
+    require_size("weights", weight.shape, y.shape)
+    require(bool((weight >= 0).all()), "weights of at least 0", float(weight.min()))
+    usable, root = weight > 0, weight.sqrt()
+    count = int(usable.sum())
+    require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
     # Not the rows that the recoveries hold out, which a seed of their own draws.
-    judging = fitted_mask(torch.ones_like(y), held_out_count(len(y), None), seed + 1) == 0
-    believed = ~judging
-    spent, rounds = 0, 0
+    judging = usable & (fitted_mask(weight, held_out_count(count, None), seed + 1) == 0)
+    part = usable & ~judging
+    believed = part
+    spent, rounds, seconds = 0, 0, 0.0
     while True:
         recovery = recover(
             operator,
             y,
             max_rank=max_rank,
-            weights=believed.to(y.dtype),
+            weights=weight * believed,
             tolerance=tolerance,
             seed=seed,
             truth=truth,
             max_applications=None if max_applications is None else max(max_applications - spent, 1),
+            max_seconds=None if max_seconds is None else max(max_seconds - seconds, 1e-3),
             callback=callback,
         )
-        spent, rounds = spent + recovery.applications + 1, rounds + 1
-        residual = (operator.measure(recovery.matrix) - y).abs()
-        agreeing = residual <= _limit(residual[~judging], y)
+        spent, rounds, seconds = spent + recovery.applications + 1, rounds + 1, seconds + recovery.seconds
+        residual = root * (operator.measure(recovery.matrix) - y).abs()
+        agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
         ended_early = not _has_verdict(recovery.status)
-        if ended_early or rounds == _ROUNDS or torch.equal(agreeing & ~judging, believed):
+        if ended_early or rounds == _ROUNDS or torch.equal(agreeing & part, believed):
             break
-        believed = agreeing & ~judging
+        believed = agreeing & part
     share = float(agreeing[judging].double().mean())
-    score, cost = _judged(operator, y, ~judging, recovery.matrix, seed)
+    score, cost = _judged(Problem(operator, y, weights=weight), ~judging, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= SIGNIFICANT_SCORE):
         told = f"of the measurements that took no part {share:.0%} agree with the matrix"
         recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, told))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
 
 
-def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " n"]) -> float:
+def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " k"]) -> float:
     spread = _DEVIATIONS * _DEVIATION_OF_MEDIAN * float(residual.median())
     return max(spread, _ROUNDING * float(y.abs().median()))
 
@@ -130,10 +142,8 @@ def _has_verdict(status: Status) -> bool:
     return status.is_success or status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}
 
 
-def _judged(
-    operator: Operator, y: Float[Tensor, " n"], taking_part: Bool[Tensor, " n"], matrix: LowRank, seed: int
-) -> tuple[float, int]:
+def _judged(problem: Problem, taking_part: Bool[Tensor, " n"], matrix: LowRank, seed: int) -> tuple[float, int]:
     """How surely a matrix predicts the rows that took no part, and the cost of asking."""
-    objective = SensingObjective(Problem(operator, y), taking_part.to(y.dtype), seed)
+    objective = SensingObjective(problem, taking_part.to(problem.measurements.dtype), seed)
     at = objective.evaluate(objective.from_user(matrix))
     return held_out_evidence(objective, at).score, objective.calibration.applications + 2
