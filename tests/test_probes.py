@@ -79,7 +79,7 @@ def widening(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[
     operator = GaussianSensing.draw(n, truth.shape[0], kind=Kind.PSD, generator=generator(5))
     problem = Problem.measure(operator, truth, noise=noise, generator=generator(6))
     session = Session(problem, Budget(), Journal(problem, (), None))
-    return Widening(session, SensingObjective(problem), 1e-10, working, 0.1), session
+    return Widening(session, SensingObjective(problem), 1e-10, n, working, working, 0.1), session
 
 
 @pytest.mark.parametrize("kappa", [1.0, 1e2, 1e5])

@@ -44,8 +44,8 @@ _STABLE_SHARE = 0.05
 _LEAST_WORKING_RANK = 2
 # A fit with more degrees of freedom than this share of the rows it fits has hardly anything left to be wrong about.
 _FITTING_SHARE = 0.9
-# Rows that an exact fit must predict besides: no chance hits that many.
-_PROOF = 8
+# Rows that an exact fit must predict besides: no chance hits that many to ten digits.
+_PROOF = 4
 # A rank a little above the user's bound may find the way that a smaller one does not.
 _SURPLUS = 2
 # The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
@@ -159,7 +159,7 @@ class _Recovering:
         try:
             objective, point = self._start(fitted_mask(usable, held, self.seed) if held else None, start, working)
             self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
-            first = self._overparameterized(objective, point, working)
+            first = self._overparameterized(objective, point, rows, working)
             status, rank = self._find(self.search, first)
             if held > _PROOF and status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}:
                 status, rank = self._with_all_but_a_few(usable, status, rank)
@@ -198,26 +198,34 @@ class _Recovering:
         scale = min(float(found.singular_values().max()), balanced) or balanced
         return SensingObjective(problem, fitted, self.seed, replace(given, scale=scale)), found.scaled(1 / scale)
 
-    def _overparameterized(self, objective: SensingObjective, point: LowRank, working: int) -> Evaluation:
+    def _overparameterized(self, objective: SensingObjective, point: LowRank, rows: int, working: int) -> Evaluation:
         """The run that nobody need tell the rank: weight normalization with more of it than needed."""
         if isinstance(self.solver, ConjugateWN):
-            return Widening(self.session, objective, self.tolerance, working, self.solver.drift).run(point)
+            limit = max(working, self._bound(rows, _FITTING_SHARE))
+            return Widening(self.session, objective, self.tolerance, rows, working, limit, self.solver.drift).run(point)
         stop = Stop(residual=self.tolerance, stagnation=200, gain=0.05)
         return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
+
+    def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
+        held = objective.holdout_residual(at.residual)
+        fitted = float(objective.relative_residual(at.residual))
+        return max(fitted, 0.0 if held is None else float(held)) <= self.tolerance
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
         """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
         echo = echo_level(self.session.problem.operator, search.rows)
-        judged = self._bound(search, judged_share(echo))
+        judged = self._bound(search.rows, judged_share(echo))
         shown = plain_rank(search.objective, first, search.rows)
         guess = min(shown or visible_rank(search.objective, first, search.rows), judged)
+        if self._is_exact(search.objective, first):
+            guess = first.point.width
         status, rank = self._judge(search, search.swift(first, guess, judged))
         explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
         if status is not Status.CONVERGED and not explained and echo > SEEN:
             # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
             # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
             # direction would have stood out.
-            status, rank = self._judge(search, search.from_below(self._bound(search, _FITTING_SHARE)))
+            status, rank = self._judge(search, search.from_below(self._bound(search.rows, _FITTING_SHARE)))
         return self._felt(search, status, rank)
 
     def _with_all_but_a_few(self, usable: Tensor, status: Status, rank: int) -> tuple[Status, int]:
@@ -239,15 +247,15 @@ class _Recovering:
         lean = RankSearch(
             self.session, SensingObjective(problem, mask, self.seed, given), self.tolerance, rows, self.seed
         )
-        found = lean.from_below(self._bound(lean, _FITTING_SHARE))
+        found = lean.from_below(self._bound(lean.rows, _FITTING_SHARE))
         if not lean.is_exact(found):
             return status, rank
         self.search = lean
         return self._felt(lean, *self._judge(lean, found))
 
-    def _bound(self, search: RankSearch, share: float) -> int:
+    def _bound(self, rows: int, share: float) -> int:
         """The largest rank to try: by a share of the rows, and by the user's bound with some to spare."""
-        limit = largest_rank(self.session.problem.operator, share * search.rows)
+        limit = largest_rank(self.session.problem.operator, share * rows)
         return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
 
     def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:

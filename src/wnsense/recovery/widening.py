@@ -29,7 +29,8 @@ class Widening:
 
     - a probe stands out of the echo of what is left: the point misses a direction, which is added at the size seen;
     - the spectrum shows a gap that the misfit does not explain: what lies below it is dropped;
-    - nothing moves any more: with all directions in use there is half as much again, else this is the end.
+    - nothing moves any more: with all directions in use there is half as much again, up to what the measurements bear;
+      above that one more, if the last ones were worth it. Otherwise this is the end.
 
     A few steps more than needed cost less than a rank that is wrong. Directions that were added are not dropped here.
 
@@ -37,29 +38,29 @@ class Widening:
         session: What pays for the runs.
         objective: What is fitted.
         tolerance: The relative residual that counts as exact.
-        working: The largest width.
+        rows: The number of rows fitted.
+        working: The largest width that surplus directions may make.
+        limit: The largest width that directions which are missed may make.
         drift: Of the solver.
         least: The width below which nothing is dropped.
         bar: The misfit below which directions may be added.
-        rows: The number of rows fitted.
         echo: How much of a residual's norm its back-projection shows in a single direction.
     """
 
     session: Session
     objective: SensingObjective
     tolerance: float
+    rows: int
     working: int
+    limit: int
     drift: float
     least: int = 1
     bar: float = float("inf")
-    rows: int = field(init=False)
     echo: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Count the rows that are fitted."""
-        operator, fitted = self.objective.problem.operator, self.objective.fitted
-        self.rows = operator.count if fitted is None else int(fitted.sum())
-        self.echo = echo_level(operator, self.rows)
+        """Find the level of the echo."""
+        self.echo = echo_level(self.objective.problem.operator, self.rows)
 
     def run(self, point: LowRank) -> Evaluation:
         """From a first point to where the rank is plain, or nothing more can be seen."""
@@ -95,16 +96,21 @@ class Widening:
         plain = self._plain(at)
         if plain is not None:
             return widened(at.point, plain)
-        if width == self.working or visible_rank(self.objective, at, self.rows) < width:
+        if width >= self.limit or visible_rank(self.objective, at, self.rows) < width:
             return None
-        self.least = min((3 * width + 1) // 2, self.working)
+        if width < self.working:
+            self.least = min((3 * width + 1) // 2, self.working)
+        elif float(at.misfit) <= self.bar:
+            self.least, self.bar = width + 1, _WORTH * float(at.misfit)
+        else:
+            return None
         return widened(at.point if at.beyond is None else at.point.plus(at.beyond), self.least)
 
     def _missed(self, at: Evaluation) -> int:
         """How many directions to add."""
         if float(at.misfit) > self.bar:
             return 0
-        return min(outstanding(self.objective, at, self.rows), self.working - at.point.width)
+        return min(outstanding(self.objective, at, self.rows), self.limit - at.point.width)
 
     def _plain(self, at: Evaluation) -> int | None:
         """The rank to drop to."""
