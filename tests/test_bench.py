@@ -502,6 +502,21 @@ def test_grids_are_what_they_are_for():
     assert {cell.rank for cell in GRIDS["transition"].cells} == {1, 2, 3, 4, 5, 6}
 
 
+def test_grids_of_recover_alone_say_what_it_said(tmp_path):
+    """On cells as those of the grids near the limit and under noise, smaller and fewer."""
+    cells = (replace(SMALL, oversampling=5.0), replace(SMALL, oversampling=12.0, noise=0.05))
+    grid = Grid("mine", cells, seeds=(0, 1, 2), methods=("recover",), budget=400)
+    assert all(GRIDS[name].is_of_recover_alone for name in ("limit", "noise"))
+    rows = run_grid(grid, tmp_path)
+    [page] = publish(grid, rows, {"grid": "mine"}, tmp_path)
+    exact, noisy = [line for line in page.read_text().splitlines() if line.startswith("| gaussian")]
+    assert "converged x 3 | 3 of 3" in exact
+    assert "reached_noise_floor x 3 | 3 of 3" in noisy
+    ratios = sorted(row.oracle_ratio for row in rows if row.oracle_ratio is not None)
+    assert f"| {ratios[1]:.3g} |" in noisy
+    assert "Of 3 runs that recover() called converged, 3 have" in page.read_text()
+
+
 def test_coordinates_that_a_matrix_does_not_have_are_not_drawn():
     assert not replace(SMALL, ensemble="dct", oversampling=30.0).is_possible
     assert replace(SMALL, oversampling=30.0).is_possible

@@ -253,7 +253,8 @@ def demo(
 
 @app.command(
     epilog="Grids: quick, seconds, to see that all is well; full, about half an hour with two processes; transition, "
-    "minutes, where recovery begins to succeed. Exit codes: 0 done; 2 bad input; 130 interrupted."
+    "minutes, where recovery begins to succeed; limit and noise, minutes, recover() alone, with n 1.5 and 2 times the "
+    "degrees of freedom, and under noise. Exit codes: 0 done; 2 bad input; 130 interrupted."
 )
 def bench(
     *,

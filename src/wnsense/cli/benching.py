@@ -39,7 +39,7 @@ def bench(options: BenchOptions) -> int:
     comparisons = compared(rows)
     for words, plenty in ((f"n at least {PLENTY:g} degrees of freedom", True), ("fewer measurements", False)):
         found = verdict(c for c in comparisons if (c.cell.oversampling >= PLENTY) == plenty)
-        if found.cells:
+        if found.cells and not grid.is_of_recover_alone:
             tuned = f", tuned {found.median_tuned:.2f}" if grid.tuning_seeds else ""
             say(f"{words}, {found.cells} cells: applications to 1e-10, of recover() over those of the best baseline")
             say(f"  median: as published {found.median_default:.2f}{tuned}")

@@ -52,6 +52,8 @@ class GridName(StrEnum):
     QUICK = "quick"
     FULL = "full"
     TRANSITION = "transition"
+    LIMIT = "limit"
+    NOISE = "noise"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ from wnsense.linalg import random_normal, symmetric_part
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.tangent import Tangent, tangent_part
 
-# Steps of conjugate gradients: what they leave of a random direction is what measurements feel least.
-_STEPS = 15
+# Steps of conjugate gradients: what they leave of a random direction is what measurements feel least. Where that is
+# little felt, but not so little as nothing, more of them tell which.
+_STEPS, _MOST_STEPS = 15, 80
 # A direction that is not felt keeps its share of the random vector, about 1 of as many parts as there are degrees of
 # freedom. Less than this of such a part is left to one direction in a thousand.
 _LEFT_OUT = 1e-6
 # Against an average of 1. Gaussian measurements twice as many as the degrees of freedom feel each direction with 0.09.
 UNFELT = 5e-3
+_DOUBTFUL = 20 * UNFELT
 
 
 def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[float, int]:
@@ -51,7 +53,9 @@ def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tup
     floor = (10 * eps) ** 2 * squared
     enough = max(_LEFT_OUT / objective.problem.operator.degrees_of_freedom(point.width), eps) * size
     steps, on_host = 0, size.device.type == "cpu"
-    while steps < _STEPS:
+    while steps < _MOST_STEPS:
+        if steps >= _STEPS and not UNFELT <= float(error.inner(residual) / error.squared_norm()) < _DOUBTFUL:
+            break
         steps += 1
         image = felt(direction)
         # Idle once converged, as in a space of few dimensions; what follows would be rounding.

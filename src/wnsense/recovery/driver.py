@@ -282,6 +282,14 @@ class _Recovering:
                 )
                 return Status.TOO_FEW_MEASUREMENTS, rank
             status, rank = self._judge(search, lower)
+        if status is Status.CONVERGED and rank == 1:
+            parts = self.session.problem.operator.connected_parts()
+            if parts > 1:
+                self.warnings.append(
+                    f"the measurements fall into {parts} parts which none of them relates, so that the sign of the "
+                    "vector in one part against that in another cannot be known"
+                )
+                return Status.TOO_FEW_MEASUREMENTS, rank
         return status, rank
 
     def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:

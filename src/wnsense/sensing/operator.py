@@ -116,6 +116,13 @@ class Operator(ABC):
         del rows
         return None
 
+    def connected_parts(self) -> int:
+        """How many groups of basis vectors of a symmetric unknown no measurement relates to each other; 1 if unknown.
+
+        Where there are several, x x^T and x with another sign in one of the groups cannot be told apart.
+        """
+        return 1
+
     def traces(self) -> Float[Tensor, " n"]:
         """Tr M_i for each measurement: what the operator says of the identity, for the square kinds."""
         identity = torch.eye(self.shape[0], dtype=self.dtype, device=self.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wnsense.linalg import symmetric_part
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.positions import Positions
+from wnsense.sensing.positions import Positions, connected_parts
 
 
 class PlacedSensing(Operator):
@@ -31,6 +31,10 @@ class PlacedSensing(Operator):
     @cached_property
     def _positions(self) -> Positions:
         return Positions(self.rows, self.columns, self.shape)
+
+    def connected_parts(self) -> int:
+        """The parts into which the places that are looked at fall as the edges of a graph."""
+        return connected_parts(self.rows, self.columns, self.shape[0]) if self.kind.is_symmetric else 1
 
     def _adjoint_times(
         self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]

@@ -5,8 +5,11 @@ import warnings
 from dataclasses import dataclass
 from functools import cache, cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Inexact, Int, Shaped
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from wnsense.checks import require, require_size
@@ -143,3 +146,10 @@ def checked_indices(name: str, indices: Shaped[Tensor, " n"], side: int) -> Int[
         low, high = int(indices.min()), int(indices.max())
         require(low >= 0 and high < side, f"{name} between 0 and {side - 1}", f"{low} to {high}", "count them from 0")
     return indices.long()
+
+
+def connected_parts(rows: Int[Tensor, " p"], columns: Int[Tensor, " p"], side: int) -> int:
+    """The number of connected components of the graph on the rows of a square matrix whose edges are these places."""
+    i, j = (positions.cpu().numpy() for positions in (rows, columns))
+    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(side, side))
+    return int(connected_components(graph, directed=False, return_labels=False))

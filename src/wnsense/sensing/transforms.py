@@ -20,6 +20,7 @@ from wnsense.sensing.distinct import draw_distinct
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.positions import connected_parts
 
 # Rows of factors are gathered in blocks of this many numbers, which stay in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
@@ -232,6 +233,11 @@ class TransformedEntrySensing(Operator):
     @abstractmethod
     def _transform_back(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
         """U^H along the last dimension."""
+
+    def connected_parts(self) -> int:
+        """The same of the transform's places; a complex one of a real matrix knows more than its entries say."""
+        known = self.kind.is_symmetric and (self.is_complex or not self.complex_transform)
+        return connected_parts(self.rows, self.columns, self.shape[0]) if known else 1
 
     def traces(self) -> Float[Tensor, " n"]:
         """w_k where p_k = q_k and the real part is measured: the transform of the identity is the identity."""

@@ -45,6 +45,11 @@ class Grid:
         require(not unknown, f"methods of {', '.join((RECOVER, *CONTESTANTS))}", ", ".join(sorted(unknown)))
 
     @property
+    def is_of_recover_alone(self) -> bool:
+        """Whether there is nothing to compare recover() with."""
+        return self.methods == (RECOVER,)
+
+    @property
     def fingerprint(self) -> str:
         """What changes as soon as a run of the grid would: cells, seeds, settings or budget."""
         settings = [(name, CONTESTANTS[name]) for name in self.methods if name != RECOVER]
@@ -184,4 +189,29 @@ _TRANSITION = Grid(
     budget=1000,
 )
 
-GRIDS: Mapping[str, Grid] = {grid.name: grid for grid in (_QUICK, _FULL, _TRANSITION)}
+_GAUSSIAN = (("gaussian", _PSD, 40), ("gaussian", _SYMMETRIC, 40), ("gaussian", _RECTANGULAR, 30))
+
+# Ten seeds at 1.5 degrees of freedom, and rank unknown: recover() alone, since it is the one that is not told.
+_LIMIT = Grid(
+    "limit",
+    tuple(_crossed(_GAUSSIAN, caps=(1,), conditions=(1.0, 1e2, 1e4, 1e6), oversamplings=(1.5, 2.0))),
+    seeds=tuple(range(10)),
+    methods=(RECOVER,),
+)
+
+_NOISE = Grid(
+    "noise",
+    tuple(
+        _crossed(
+            (*_GAUSSIAN, ("rank-one", _PSD, 40), ("dct", _PSD, 40)),
+            caps=(1,),
+            conditions=(10.0,),
+            oversamplings=(3.0, 6.0),
+            noises=(1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+        )
+    ),
+    seeds=tuple(range(7)),
+    methods=(RECOVER,),
+)
+
+GRIDS: Mapping[str, Grid] = {grid.name: grid for grid in (_QUICK, _FULL, _TRANSITION, _LIMIT, _NOISE)}

@@ -17,16 +17,20 @@ from wnsense.studies.bench.summary import summary
 
 def page_names(grid: Grid) -> list[str]:
     """The files that `publish` writes."""
-    return [f"bench_{grid.name}.md", f"bench_{grid.name}.png"]
+    page = f"bench_{grid.name}.md"
+    return [page] if grid.is_of_recover_alone else [page, f"bench_{grid.name}.png"]
 
 
 def publish(grid: Grid, rows: Sequence[Row], facts: Mapping[str, object], directory: Path) -> list[Path]:
     """Write the tables of a grid, and the picture that it is for; returns the files.
 
-    A grid of several ranks is for maps, any other for profiles.
+    A grid of several ranks is for maps, any other for profiles; without methods to compare there is no picture.
     """
-    page, picture = (directory / name for name in page_names(grid))
+    page, *pictures = (directory / name for name in page_names(grid))
     write_text(page, summary(rows, facts))
+    if not pictures:
+        return [page]
+    [picture] = pictures
     if len({cell.rank for cell in grid.cells}) > 1:
         figure = phase_picture({name: _as_map(shares) for name, shares in phase_maps(rows).items()})
     else:

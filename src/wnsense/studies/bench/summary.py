@@ -1,9 +1,12 @@
 """The tables of the benchmark in Markdown, from its rows."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
+from wnsense.running.status import Status
 from wnsense.studies.bench.cells import Cell
 from wnsense.studies.bench.comparison import (
     PLENTY,
@@ -21,6 +24,12 @@ from wnsense.studies.bench.contestants import CONTESTANTS, RECOVER
 from wnsense.studies.bench.rows import ACCURACIES, NEVER, Purpose, Row
 
 _NONE = "-"
+# The error of an exact answer, with room for what few measurements hardly feel.
+_RIGHT = 1e-6
+_ALONE = (
+    "recover() is given nothing but operator and measurements, and what it holds out is part of n. The oracle is the "
+    "least-squares fit of rank r_A started at the truth. Medians over seeds; applications are all that were spent."
+)
 _EXPLANATION = (
     "Applications are of M or M* on one point. Medians are over seeds; a run that never gets there counts as infinite. "
     "A baseline is given the rank cap and stops by the true error; recover() is given nothing."
@@ -31,12 +40,14 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
     """Everything that is said in words and numbers; facts are what the table belongs to."""
     versions = facts.get("versions")
     told = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
+    head = [f"# Benchmark: grid {facts.get('grid')}", f"{facts.get('machine')}; {told}; one thread a process."]
+    if all(row.key.method == RECOVER for row in rows):
+        return "\n\n".join([*head, *_answers_parts(rows)]) + "\n"
     comparisons = compared(rows)
     plenty = [c for c in comparisons if c.cell.oversampling >= PLENTY]
     scarce = [c for c in comparisons if c.cell.oversampling < PLENTY]
     parts = [
-        f"# Benchmark: grid {facts.get('grid')}",
-        f"{facts.get('machine')}; {told}; one thread a process.",
+        *head,
         _EXPLANATION,
         "## recover() against the best baseline, applications to 1e-10",
         _table(
@@ -47,6 +58,7 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
             ],
         ),
         _shortfalls(comparisons),
+        _ranks_found(rows),
         "## Cell by cell",
         _table(
             [*_CELL_HEAD, "recover()", "success", "best published", "best tuned", "ratio", "ratio, tuned"],
@@ -89,6 +101,39 @@ def _shortfalls(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(
         [f"Cells where recover()'s success rate is below that of the best baseline: {len(short)}", "", *lines]
     )
+
+
+def _ranks_found(rows: Sequence[Row]) -> str:
+    """Whether the rank was exact wherever recover() said that its answer is."""
+    exact = [row for row in rows if row.key.method == RECOVER and row.status == Status.CONVERGED]
+    right = sum(row.rank == row.key.cell.rank and row.error <= _RIGHT for row in exact)
+    told = f"{right} have the rank r_A and an error below {_RIGHT:g}"
+    return f"Of {len(exact)} runs that recover() called converged, {told}."
+
+
+def _answers_parts(rows: Sequence[Row]) -> list[str]:
+    """recover() alone, cell by cell: what it said, and how far that was from the truth."""
+    lines = []
+    for cell in (*cells_of(rows, noisy=False), *cells_of(rows, noisy=True)):
+        of = [row for row in rows if row.key.cell == cell]
+        ratios = [row.oracle_ratio for row in of if row.oracle_ratio is not None]
+        said = Counter(row.status for row in of)
+        lines.append(
+            [
+                *_cell_texts(replace(cell, cap=cell.rank)),
+                f"{cell.noise:g}",
+                ", ".join(f"{status} x {count}" for status, count in said.most_common()),
+                f"{sum(row.rank == cell.rank for row in of)} of {len(of)}",
+                _number(median(row.error for row in of)),
+                _number(median(ratios)) if ratios else _NONE,
+                f"{median(row.applications for row in of):.0f}",
+            ]
+        )
+    return [
+        _ALONE,
+        _ranks_found(rows),
+        _table([*_CELL_HEAD, "noise", "said", "rank r_A", "error", "over the oracle's", "applications"], lines),
+    ]
 
 
 def _comparison_line(c: Comparison) -> list[str]:
