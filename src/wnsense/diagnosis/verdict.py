@@ -83,11 +83,11 @@ def verdict(found: Findings) -> Status:
     return Status.NO_LOW_RANK_FIT if found.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
 
 
-def left_by_chance(freedom: int, rows: int) -> float:
-    """The part of the squared norm of noise that a fit of so many degrees of freedom leaves, less five deviations.
+def left_by_chance(freedom: int, rows: int, deviations: float = 5.0) -> float:
+    """The part of the squared norm of noise that a fit of so many degrees of freedom leaves, less some deviations.
 
     The fit chooses its directions, and so explains more than its share d / n.
     """
     share = freedom / rows if rows > freedom else 1.0
     left = (1 - share) * math.exp(-_CHANCE_EXPONENT * share)
-    return left * max(1 - 5 / math.sqrt(max(rows, 1)), 0.0)
+    return left * max(1 - deviations / math.sqrt(max(rows, 1)), 0.0)

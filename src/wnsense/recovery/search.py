@@ -23,6 +23,8 @@ _SURE = 2.0
 # d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
 # as much.
 _WORTH = 0.5
+# Deviations by which a direction must explain more of the rows fitted than one of noise would.
+_TOLD_BY_FIT = 2.0
 # Below this residual fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
 # A fit so close to what noise of the known level leaves is worth going on with before it is judged.
@@ -263,7 +265,8 @@ class RankSearch:
         """Whether the larger rank is worth its extra degrees of freedom.
 
         Rows held out must say so by so many standard errors; or they must agree, where it explains of the rows fitted
-        what no fit of noise would.
+        what no fit of noise would. Few rows held out say little either way: where they do not object, what is explained
+        of the rows fitted decides.
         """
         small, large = self.fits[rank], self.fits[larger]
         operator = self.objective.problem.operator
@@ -271,9 +274,12 @@ class RankSearch:
         left = (self.residual(large) / self.residual(small)) ** 2
         if self.objective.fitted is not None:
             gain = 1 - (self.monitored(large) / self.monitored(small)) ** 2
-            certain = improvement_score(self.objective, small, large) > score
-            by_chance = left_by_chance(extra, self.rows - operator.degrees_of_freedom(rank))
-            return gain > _WORTH * extra / self.rows and (certain or left < by_chance)
+            surely = improvement_score(self.objective, small, large)
+            spare = self.rows - operator.degrees_of_freedom(rank)
+            if left < left_by_chance(extra, spare, deviations=_TOLD_BY_FIT) and surely > -1:
+                return True
+            certain = surely > score or left < left_by_chance(extra, spare)
+            return gain > _WORTH * extra / self.rows and certain
         if self.objective.problem.noise_level:
             return self.residual(small) > self.noise_allowance(rank) and left < 1
         return left < 0.81
