@@ -36,6 +36,7 @@ from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.weight_norm import WeightNormalizedGD
+from wnsense.studies.bench.cells import Cell, known_truth
 
 # Hundreds of steps each: the annotations are checked by the shorter tests of the other files.
 pytestmark = pytest.mark.usefixtures("as_users_run")
@@ -712,6 +713,27 @@ def test_a_callback_is_told_of_every_step_and_may_stop():
         assert recovery.status == Status.STOPPED_BY_USER
         assert recovery.trace["applications"][-1] == applications[at - 1]
         assert bool(torch.isfinite(recovery.matrix.dense()).all())
+
+
+# ------------------------------------------------------------------------------------ rank under noise
+
+
+@pytest.mark.parametrize(("oversampling", "most"), [(3.0, 450), (6.0, 200)])
+def test_rank_under_noise_is_told_by_few_rows_held_out(oversampling, most):
+    """Ten percent of noise beside a third eigenvalue of a tenth: worth a fit's rows, hardly seen by those held out."""
+    cell = Cell("gaussian", Kind.PSD, 30, 3, 3, 10.0, oversampling, 0.1)
+    ratios, ranks, spent = [], [], []
+    for seed in range(5):
+        problem = cell.problem(seed)
+        found = recover(problem.operator, problem.measurements, truth=known_truth(problem), seed=seed)
+        assert found.status is Status.REACHED_NOISE_FLOOR
+        ratios.append(found.relative_error / oracle_error(problem))
+        ranks.append(found.rank)
+        spent.append(found.applications)
+    assert ranks.count(3) >= 4
+    assert sorted(ratios)[2] <= 1.1
+    # With rows to spare nothing else is looked for behind noise.
+    assert sorted(spent)[2] <= most
 
 
 # ------------------------------------------------------------------------------------ interrupted and resumed

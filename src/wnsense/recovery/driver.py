@@ -14,7 +14,6 @@ from wnsense.diagnosis.spectrum import (
     echo_level,
     largest_rank,
     missing_negative_part,
-    outstanding,
     plain_rank,
     residual_directions,
     visible_rank,
@@ -47,10 +46,6 @@ _LEAST_WORKING_RANK = 2
 _FITTING_SHARE = 0.9
 # Rows that an exact fit must predict besides: no chance hits that many to ten digits.
 _PROOF = 4
-# Of the rows, what the next larger rank may use up at most for a fit to be told from a wrong one by what it leaves, and
-# by how much more it may miss rows held out than noise alone would have it.
-_SPARE_SHARE = 0.25
-_ALIKE = 1.5
 # A rank a little above the user's bound may find the way that a smaller one does not.
 _SURPLUS = 2
 # The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
@@ -226,32 +221,13 @@ class _Recovering:
             guess = first.point.width
         status, rank = self._judge(search, search.swift(first, guess, judged))
         explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
-        if (
-            status is not Status.CONVERGED
-            and not explained
-            and echo > SEEN
-            and not self._is_noise(search, status, rank)
-        ):
+        few = status is not Status.CONVERGED and not explained and echo > SEEN
+        if few and not (status is Status.REACHED_NOISE_FLOOR and search.leaves_noise(rank)):
             # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
             # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
             # direction would have stood out.
             status, rank = self._judge(search, search.from_below(self._bound(search.rows, _FITTING_SHARE)))
         return self._felt(search, status, rank)
-
-    def _is_noise(self, search: RankSearch, status: Status, rank: int) -> bool:
-        """Whether what a fit leaves is so much like noise that no exact answer is looked for behind it.
-
-        It has rows to spare, rows held out are missed by no more than those fitted, up to what fitting takes from these,
-        and no direction stands out. A fit at a wrong place explains its own rows better than others.
-        """
-        at, operator = search.fits[rank], self.session.problem.operator
-        held, following = search.held(at), min(rank + 1, *operator.shape)
-        few = operator.degrees_of_freedom(following) > _SPARE_SHARE * search.rows
-        if status is not Status.REACHED_NOISE_FLOOR or held is None or few:
-            return False
-        share = operator.degrees_of_freedom(rank) / search.rows
-        alike = held <= _ALIKE * search.residual(at) / (1 - share)
-        return alike and outstanding(search.objective, at, search.rows) == 0
 
     def _with_all_but_a_few(self, usable: Tensor, status: Status, rank: int) -> tuple[Status, int]:
         """What a search finds that has back most of the rows held out: a few are proof enough of an exact fit.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from wnsense.diagnosis.hold_out import improvement_score
-from wnsense.diagnosis.spectrum import residual_directions, significant_rank
+from wnsense.diagnosis.spectrum import outstanding, residual_directions, significant_rank
 from wnsense.diagnosis.verdict import left_by_chance
 from wnsense.recovery.session import Session, widened
 from wnsense.recovery.widening import PROBES
@@ -25,6 +25,10 @@ _SURE = 2.0
 _WORTH = 0.5
 # Deviations by which a direction must explain more of the rows fitted than one of noise would.
 _TOLD_BY_FIT = 2.0
+# Of the rows, what the next larger rank may use up at most for a fit to be told from a wrong one by what it leaves, and
+# by how much more it may miss rows held out than noise alone would have it.
+_SPARE_SHARE = 0.25
+_ALIKE = 1.5
 # Below this residual fits contract at once, if the rank is right; above it there is a tail or noise.
 _LITTLE = 0.1
 # A fit so close to what noise of the known level leaves is worth going on with before it is judged.
@@ -283,6 +287,20 @@ class RankSearch:
         if self.objective.problem.noise_level:
             return self.residual(small) > self.noise_allowance(rank) and left < 1
         return left < 0.81
+
+    def leaves_noise(self, rank: int) -> bool:
+        """Whether what a fit leaves is so much like noise that no exact answer need be looked for behind it.
+
+        There are rows to spare, those held out are missed by no more than those fitted, up to what fitting takes from
+        these, and no direction stands out. A fit at a wrong place explains its own rows better than others.
+        """
+        at, operator = self.fits[rank], self.objective.problem.operator
+        held, following = self.held(at), min(rank + 1, *operator.shape)
+        if held is None or operator.degrees_of_freedom(following) > _SPARE_SHARE * self.rows:
+            return False
+        share = operator.degrees_of_freedom(rank) / self.rows
+        alike = held <= _ALIKE * self.residual(at) / (1 - share)
+        return alike and outstanding(self.objective, at, self.rows) == 0
 
     def noise_allowance(self, rank: int) -> float:
         """The relative residual that noise of the known level leaves to a fit of this rank, with three deviations."""
