@@ -218,7 +218,7 @@ class _Run:
             monitored = progress.holdout_residual
         if monitored < (1 - self.stop.gain) * snapshot.best:
             snapshot = replace(snapshot, best=monitored, best_step=snapshot.steps)
-        if snapshot.steps % self.trace.every == 0:
+        if self.trace.is_due(snapshot.steps):
             self.write_row(snapshot)
         return snapshot
 

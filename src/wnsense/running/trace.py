@@ -27,6 +27,7 @@ class Trace:
 
     Attributes:
         every: Write every so many steps; the first and the last are always written.
+        at: Write at these steps instead, as far as the residual is looked at there; None to go by `every`.
         error: A metric for the column `error`, such as `relative_error`.
         metrics: Further columns: (objective, point in scaled units) -> number.
     """
@@ -34,10 +35,15 @@ class Trace:
     every: int = 1
     error: Metric | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    at: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an interval below one."""
         require(self.every >= 1, "a trace every 1 or more steps", self.every)
+
+    def is_due(self, step: int) -> bool:
+        """Whether to write at this step."""
+        return step % self.every == 0 if self.at is None else step == 0 or step in self.at
 
     def measure(self, objective: SensingObjective, point: LowRank) -> dict[str, Tensor | float]:
         """The metrics at a point."""

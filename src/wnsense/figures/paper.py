@@ -1,0 +1,152 @@
+"""The studies of the paper in pictures, drawn from their tables alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
+
+from wnsense.figures.paper_table import PaperCurve, PaperTable
+from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
+from wnsense.running.tables import Table
+
+_WIDTH, _HEIGHT = 10.0, 4.9
+_SQUARED_ERROR = r"squared error  $\|X\Theta X^\top - A\|_F^2\ /\ \|A\|_2^2$"
+_STEPS = "steps"
+_APPLICATIONS = "applications of M and M*"
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARKERS_ON_A_CURVE = 7
+# Where curves lie on each other, the first is the widest and the last is drawn upon it.
+_WIDTHS = (5.0, 3.2, 1.6)
+_LINES = ("-", "--", ":")
+_LEGEND_COLUMNS = 3
+
+
+def paper_picture(table: Table) -> Figure:
+    """Squared errors against steps, and beside them what the study's table asks for.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    study = PaperTable.of(table)
+    figure = new_figure(_WIDTH, _HEIGHT)
+    left, right = figure.subplots(1, 2)
+    _draw_curves(left, study, _STEPS, lambda curve: curve.step)
+    dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
+    beside = study.text("beside")
+    if beside == "ratio":
+        _draw_ratios(right, study)
+    elif beside == "floor":
+        _draw_floor(right, study)
+    else:
+        _draw_curves(right, study, _APPLICATIONS, lambda curve: curve.applications)
+        dress(right, title="the same against cost", x=_APPLICATIONS)
+    scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
+    figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    legend_below(figure, left, _LEGEND_COLUMNS)
+    return figure
+
+
+def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
+    """A method's colour from light to dark over its curves, so that neighbours differ for every eye."""
+    r, g, b = to_rgb(color)
+    if count == 1:
+        return r, g, b
+    # From 40% towards white to 45% towards black.
+    toward = 0.4 - 0.85 * place / (count - 1)
+    end, part = (1.0, toward) if toward > 0 else (0.0, -toward)
+    return r + (end - r) * part, g + (end - g) * part, b + (end - b) * part
+
+
+def _draw_curves(axes: Axes, study: PaperTable, x_name: str, x_of: Callable[[PaperCurve], np.ndarray]) -> None:
+    overlapping = study.text("beside") == "ratio"
+    labels = study.labels
+    for place, curve in enumerate(study.curves):
+        of = labels.index(curve.label)
+        look = METHODS[curve.method]
+        color = shade(look.color, of, len(labels))
+        x, y = x_of(curve), curve.median
+        axes.fill_between(x, *curve.band(), color=color, alpha=0.22, linewidth=0, zorder=1)
+        axes.plot(
+            x,
+            np.where(np.isfinite(y) & (y > 0), y, np.nan),
+            color=color,
+            linestyle=_LINES[of % len(_LINES)] if overlapping else look.line,
+            linewidth=_WIDTHS[of % len(_WIDTHS)] if overlapping else 1.8,
+            marker=_MARKERS[of % len(_MARKERS)],
+            markersize=4.5,
+            markevery=_marked(x, place / len(study.curves)),
+            label=f"{look.label}, {curve.label}",
+            zorder=3,
+        )
+    _log_axis(axes)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if x_name == _APPLICATIONS or max(int(curve.step[-1]) for curve in study.curves) >= 10_000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _marked(x: np.ndarray, phase: float) -> list[int]:
+    """Points at about even distances, each curve's a little further than the last one's, so that none hides."""
+    reached = x[np.isfinite(x)]
+    places = reached[-1] * (np.arange(_MARKERS_ON_A_CURVE) + phase) / _MARKERS_ON_A_CURVE
+    return sorted({int(np.abs(reached - place).argmin()) for place in places})
+
+
+def _draw_ratios(axes: Axes, study: PaperTable) -> None:
+    """How far each curve is from the first, start by start."""
+    first = study.curves[0]
+    labels = study.labels
+    for curve in study.curves[1:]:
+        of = labels.index(curve.label)
+        seen = (first.median > first.rounding) & (curve.median > curve.rounding)
+        ratios = curve.error[seen] / first.error[seen]
+        color = shade(METHODS[curve.method].color, of, len(labels))
+        low, high = np.quantile(ratios, [0.1, 0.9], axis=1)
+        axes.fill_between(curve.step[seen], low, high, color=color, alpha=0.22, linewidth=0)
+        axes.plot(
+            curve.step[seen],
+            np.median(ratios, axis=1),
+            color=color,
+            linestyle=_LINES[of % len(_LINES)],
+            linewidth=2.0,
+            label=f"{curve.label} over {first.label}",
+        )
+    axes.axhline(1.0, color=FAINT, linewidth=1.0, zorder=0)
+    axes.set_xlim(left=0)
+    dress(axes, title=f"squared error over that of {first.label}, to rounding", x=_STEPS, y="ratio")
+    legend(axes)
+
+
+def _draw_floor(axes: Axes, study: PaperTable) -> None:
+    """Final errors against the noise, beside those of an oracle."""
+    noisy = sorted((curve for curve in study.curves if curve.number("noise") > 0), key=lambda of: of.number("noise"))
+    look = METHODS["wn"]
+    levels = np.array([curve.number("noise") for curve in noisy])
+    ends = np.array([[band[-1] for band in curve.band()] for curve in noisy])
+    finals = np.array([curve.final for curve in noisy])
+    axes.errorbar(
+        levels,
+        finals,
+        yerr=np.abs(ends - finals[:, None]).T,
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        capsize=4,
+        label=f"{look.label}, last step",
+    )
+    oracle = [float(np.median(curve.oracle)) for curve in noisy]
+    axes.plot(
+        levels, oracle, color="#000000", linestyle=":", marker="x", markersize=8, label="oracle: rank and start known"
+    )
+    axes.set_xscale("log")
+    _log_axis(axes)
+    dress(axes, title="where each level ends", x="noise, standard deviation / rms measurement", y=_SQUARED_ERROR)
+    legend(axes)
+
+
+def _log_axis(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))

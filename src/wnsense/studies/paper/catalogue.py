@@ -1,0 +1,228 @@
+"""The studies, with the paper's parameters where it gives them (arXiv 2510.01175, section 5 and figures 2 and 3)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wnsense.manifolds import Retraction
+from wnsense.studies.paper.specification import Case, Curve, Method, Run, StepSizes, Study, Tuning
+
+# Never among the seeds that count.
+_TUNING_SEEDS = (101, 102, 103)
+
+_WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 1.9))
+_GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9))
+_GRIDS = {Method.WN: _WN_GRID, Method.GD: _GD_GRID}
+# Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
+_WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
+_GD_FULL_GRID = tuple(StepSizes(eta) for eta in (0.1, 0.25, 0.4, 0.5, 0.7))
+_FULL_GRIDS = {Method.WN: _WN_FULL_GRID, Method.GD: _GD_FULL_GRID}
+
+_START = (
+    "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
+    "factor sqrt(0.1) X_0)"
+)
+_SPECTRUM = "the eigenvalues of A are evenly spaced from 1 to 1/kappa"
+_SEEDS = "seeds are of the start; truth and measurements are drawn once for each setting"
+_RULE = (
+    "step sizes of both methods are those of a grid with the least median last squared error over three tuning seeds, "
+    "which do not count (of those that end at rounding, the first there); WN's mu is the theorem's 2 unless it is said "
+    "to be in the grid"
+)
+
+
+def _curves(
+    label: str,
+    case: Case,
+    width: int,
+    seeds: Sequence[int],
+    steps: int,
+    *,
+    tuning_steps: int,
+    tuning: tuple[Case, int] | None = None,
+    grids: dict[Method, tuple[StepSizes, ...]] | None = None,
+) -> tuple[Curve, ...]:
+    """WN and GD in one setting, tuned there or on another case and width."""
+    curves = []
+    for method, grid in (grids or _GRIDS).items():
+        run = Run(case, method, width, grid[0], tuple(seeds), steps)
+        tuning_case, tuning_width = tuning or (case, width)
+        tuned = Run(tuning_case, method, tuning_width, grid[0], _TUNING_SEEDS, tuning_steps)
+        curves.append(Curve(label, run, Tuning(tuned, grid)))
+    return tuple(curves)
+
+
+def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, tuning_steps: int) -> tuple[Curve, ...]:
+    return tuple(
+        curve
+        for kappa in conditions
+        for curve in _curves(
+            f"kappa = {kappa:g}", Case(10, 3, kappa, count), 5, range(seeds), steps, tuning_steps=tuning_steps
+        )
+    )
+
+
+FIGURE_2A = Study(
+    "figure-2a",
+    "WN and GD for several condition numbers",
+    "After a saddle phase WN converges linearly whatever the condition number; GD is sublinear.",
+    quick=_figure_2a((2.0, 5.0, 10.0), 4_000, 3, 3_000, 1_000),
+    paper=_figure_2a((50.0, 75.0, 100.0), 60_000, 5, 200_000, 20_000),
+    chosen=(
+        _SPECTRUM,
+        _START,
+        _SEEDS,
+        _RULE,
+        "the number of steps",
+        "the 55 numbers that n rows come down to are iterated on: the same least squares, so the same steps",
+    ),
+)
+
+
+def _figure_2b_paper() -> tuple[Curve, ...]:
+    case = Case(300, 5, 10.0, 50_000, dtype="float32", compressed=False)
+    # A fifth of the size, at the paper's r/m and n/m^2.
+    small = Case(60, 5, 10.0, 2_000)
+    return tuple(
+        curve
+        for width in (50, 75, 100)
+        for curve in _curves(
+            f"r = {width}", case, width, range(2), 1_000, tuning_steps=1_000, tuning=(small, width // 5)
+        )
+    )
+
+
+FIGURE_2B = Study(
+    "figure-2b",
+    "WN and GD for several working ranks",
+    "The larger the working rank r, the shorter WN's plateau and the faster its convergence; GD slows a little with r.",
+    quick=tuple(
+        curve
+        for width in (7, 10, 13)
+        for curve in _curves(f"r = {width}", Case(40, 2, 10.0, 1_100), width, range(3), 1_000, tuning_steps=300)
+    ),
+    paper=_figure_2b_paper(),
+    chosen=(
+        _SPECTRUM,
+        _START,
+        _SEEDS,
+        _RULE,
+        "1,000 steps, single precision, two seeds (quick: double precision, three)",
+        "the step sizes are found at m = 60, n = 2,000 and r/5 (quick: at the size itself)",
+    ),
+)
+
+
+def _figure_2c(
+    near: Case, far: Case, seeds: int, steps: int, tuning_steps: int, tuning: Case | None = None
+) -> tuple[Curve, ...]:
+    tuned = None if tuning is None else (tuning, tuning.size)
+    return (
+        *_curves(
+            f"r = m = {near.size}, n = {near.measurements:,}",
+            near,
+            near.size,
+            range(seeds),
+            steps,
+            tuning_steps=tuning_steps,
+            tuning=tuned,
+            grids=_FULL_GRIDS,
+        ),
+        *_curves(
+            f"r = m = {far.size}, n = {far.measurements:,}",
+            far,
+            far.size,
+            range(seeds),
+            steps,
+            tuning_steps=tuning_steps,
+            grids=_FULL_GRIDS,
+        ),
+    )
+
+
+FIGURE_2C = Study(
+    "figure-2c",
+    "WN and GD with the working rank r = m",
+    "With r = m there is no saddle phase, and WN converges very fast.",
+    quick=_figure_2c(Case(24, 2, 10.0, 333), Case(10, 2, 10.0, 4_000), 3, 1_000, 300),
+    paper=_figure_2c(
+        Case(300, 5, 10.0, 50_000, dtype="float32", compressed=False),
+        Case(10, 3, 10.0, 60_000),
+        5,
+        1_000,
+        1_000,
+        Case(60, 5, 10.0, 2_000),
+    ),
+    chosen=(
+        "m, n, r_A and kappa: those of figure 2b (quick: smaller, with about the same n over m(m+1)/2)",
+        "beside them those of figure 2a with kappa = 10, where n is far larger than m(m+1)/2",
+        "mu is in WN's grid, since mu = 2 is stable only while lambda_max(M*M) < 2",
+        _SPECTRUM,
+        _START,
+        _SEEDS,
+        _RULE,
+        "the number of steps",
+    ),
+)
+
+
+def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ...]:
+    run = Run(Case(10, 3, kappa, count), Method.WN, 5, _WN_GRID[0], tuple(range(seeds)), steps)
+    # One choice for all: what is compared is the retraction and nothing else.
+    tuning = Tuning(replace(run, seeds=_TUNING_SEEDS), _WN_GRID)
+    labels = {Retraction.POLAR: "polar", Retraction.QR: "QR", Retraction.CAYLEY: "Cayley"}
+    return tuple(Curve(label, replace(run, retraction=retraction), tuning) for retraction, label in labels.items())
+
+
+FIGURE_3A = Study(
+    "figure-3a",
+    "WN with three retractions",
+    "Polar, QR and Cayley retractions give curves that coincide.",
+    quick=_figure_3a(5.0, 4_000, 3, 800),
+    paper=_figure_3a(10.0, 60_000, 10, 4_000),
+    chosen=(
+        "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
+        _SPECTRUM,
+        "X_0 is Haar-distributed, Theta_0 = 0.1 I",
+        _SEEDS,
+        _RULE,
+        "the step sizes of the polar retraction are used for all three",
+        "the number of steps",
+    ),
+    beside="ratio",
+)
+
+
+def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: int, steps: int) -> tuple[Curve, ...]:
+    run = Run(Case(10, 3, kappa, count), Method.WN, 5, _WN_GRID[0], (0,), steps)
+    tuning = Tuning(replace(run, seeds=_TUNING_SEEDS), _WN_GRID)
+    return tuple(
+        Curve(
+            f"noise {level:g}" if level else "no noise",
+            replace(run, case=replace(run.case, noise=level)),
+            tuning,
+            tuple(range(data_seeds)),
+        )
+        for level in levels
+    )
+
+
+FIGURE_3B = Study(
+    "figure-3b",
+    "WN from noisy measurements",
+    "WN is robust to noise: it converges as without noise, down to a floor that the noise sets.",
+    quick=_figure_3b((1e-1, 1e-2, 1e-3, 1e-4, 0.0), 5.0, 4_000, 3, 800),
+    paper=_figure_3b((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 0.0), 10.0, 60_000, 5, 4_000),
+    chosen=(
+        "the noise is Gaussian; its level is its standard deviation over the root mean square of the measurements",
+        "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
+        _SPECTRUM,
+        "X_0 is Haar-distributed, Theta_0 = 0.1 I",
+        "seeds are of truth, measurements and noise",
+        _RULE,
+        "step sizes are those found without noise",
+        "the number of steps",
+    ),
+    beside="floor",
+)
+
+STUDIES = {study.name: study for study in (FIGURE_2A, FIGURE_2B, FIGURE_2C, FIGURE_3A, FIGURE_3B)}

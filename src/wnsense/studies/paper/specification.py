@@ -1,0 +1,194 @@
+"""What a study is: data only, so that it can be compared, hashed and written into the head of its table."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from wnsense.checks import require, require_level, require_rank
+from wnsense.manifolds import Retraction
+
+# So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
+_MOST_POINTS = 200
+
+
+class Method(StrEnum):
+    """What is compared, by the names of the solvers' catalogue."""
+
+    WN = "wn"
+    GD = "gd"
+
+
+class Scale(StrEnum):
+    """How large a study is run."""
+
+    QUICK = "quick"
+    PAPER = "paper"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem to be drawn; ||A||_2 = 1.
+
+    Attributes:
+        size: m.
+        rank: r_A.
+        condition: kappa; eigenvalues are evenly spaced from 1 down to 1/kappa.
+        measurements: n.
+        noise: Its standard deviation over the root mean square of the measurements.
+        ensemble: What measures.
+        dtype: float64 or float32.
+        compressed: Whether the n rows are replaced by the D = m(m+1)/2 that give the same least squares.
+        seed: Of truth, operator and noise.
+    """
+
+    size: int
+    rank: int
+    condition: float
+    measurements: int
+    noise: float = 0.0
+    ensemble: str = "gaussian"
+    dtype: str = "float64"
+    compressed: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no problem can be drawn of."""
+        require_rank("the rank", self.rank, self.size)
+        require_level("noise", self.noise)
+        require(self.ensemble == "gaussian", "the ensemble gaussian", self.ensemble)
+        require(self.dtype in {"float64", "float32"}, "float64 or float32", self.dtype)
+
+
+@dataclass(frozen=True)
+class StepSizes:
+    """How far a method steps.
+
+    Attributes:
+        direction: eta, of WN's X and of GD's factor.
+        magnitude: mu, of WN's Theta; GD has none.
+    """
+
+    direction: float
+    magnitude: float = 2.0
+
+    def text(self, method: Method) -> str:
+        """In words."""
+        eta = f"eta {self.direction:g}"
+        return f"{eta}, mu {self.magnitude:g}" if method is Method.WN else eta
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the loop, from several starts at once.
+
+    Attributes:
+        case: The problem.
+        method: What moves the point.
+        width: r, the columns of the point.
+        step_sizes: How far.
+        seeds: Of the starts; they share the problem.
+        steps: How many are taken.
+        retraction: Of WN.
+    """
+
+    case: Case
+    method: Method
+    width: int
+    step_sizes: StepSizes
+    seeds: tuple[int, ...]
+    steps: int
+    retraction: Retraction = Retraction.POLAR
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        require_rank("the working rank", self.width, self.case.size)
+        require(self.seeds and self.steps >= 1, "at least one start and one step", f"{self.seeds}, {self.steps}")
+
+    @property
+    def key(self) -> str:
+        """A name for a file: the same for the same run, in every process, and another for every other."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.method}_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+    def recorded_steps(self) -> frozenset[int]:
+        """The steps that are written down: the first, the last, and at most about 200 in all."""
+        even = np.linspace(0, self.steps, _MOST_POINTS // 2)
+        ratios = np.geomspace(1, self.steps, _MOST_POINTS // 2)
+        return frozenset(int(step) for step in np.concatenate([even, ratios]).round())
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How step sizes are chosen, for every method alike: those with the least median of the last squared error.
+
+    A setting with which any start diverges is out; of several that end at rounding, the one that is there first is
+    taken.
+
+    Attributes:
+        run: What is run with each; its own step sizes do not matter and its seeds do not count elsewhere.
+        grid: The step sizes to choose from.
+    """
+
+    run: Run
+    grid: tuple[StepSizes, ...]
+
+    def runs(self) -> list[Run]:
+        """One run for each setting; none where there is no choice."""
+        return [replace(self.run, step_sizes=sizes) for sizes in self.grid] if len(self.grid) > 1 else []
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a figure: one method in one setting, over all its starts and problems.
+
+    Attributes:
+        label: What sets it apart, in words, beside its method.
+        run: What is run, but for the step sizes and the seed of the problem.
+        tuning: Where the step sizes come from.
+        data_seeds: Of the problems.
+    """
+
+    label: str
+    run: Run
+    tuning: Tuning
+    data_seeds: tuple[int, ...] = (0,)
+
+    def runs(self, sizes: StepSizes) -> list[Run]:
+        """With the step sizes that were chosen."""
+        return [replace(self.run, step_sizes=sizes, case=replace(self.run.case, seed=seed)) for seed in self.data_seeds]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A figure of the paper.
+
+    Attributes:
+        name: `figure-2a` and so on.
+        title: What it shows, in a line.
+        claim: What the paper says of it, in our words.
+        quick: Its curves at a size of seconds.
+        paper: Its curves at the paper's own size.
+        chosen: What the paper does not give and was chosen here.
+        beside: What the second panel shows: `applications`, `ratio` (of curves to the first) or `floor` (final error
+            against noise).
+    """
+
+    name: str
+    title: str
+    claim: str
+    quick: tuple[Curve, ...]
+    paper: tuple[Curve, ...]
+    chosen: tuple[str, ...]
+    beside: str = "applications"
+
+    def curves(self, scale: Scale) -> tuple[Curve, ...]:
+        """At a scale."""
+        return self.quick if scale is Scale.QUICK else self.paper
+
+    def fingerprint(self, scale: Scale) -> str:
+        """A hash of all that its table's numbers depend on."""
+        text = json.dumps([asdict(curve) for curve in self.curves(scale)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
