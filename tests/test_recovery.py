@@ -715,6 +715,22 @@ def test_a_callback_is_told_of_every_step_and_may_stop():
         assert bool(torch.isfinite(recovery.matrix.dense()).all())
 
 
+# ------------------------------------------------------------------------------------ bounds at both ends
+
+
+@pytest.mark.parametrize("kind", ["psd", "symmetric", "rectangular"])
+@pytest.mark.parametrize("bound", [3, 24])
+def test_the_true_rank_and_full_width_as_bounds_give_the_same_answer(kind, bound):
+    size = (30, 24) if kind == "rectangular" else 24
+    truth = low_rank(size, 3, 100.0, kind=kind, generator=generator(4))
+    problem = Problem.measure(GaussianSensing.draw(1200, size, kind=kind, generator=generator(5)), truth)
+    found = recover(problem.operator, problem.measurements, truth=truth, max_rank=bound)
+    assert (found.status, found.rank) == (Status.CONVERGED, 3)
+    assert found.relative_error < 1e-9
+    free = recover(problem.operator, problem.measurements, truth=truth)
+    assert abs(found.applications - free.applications) <= 0.2 * free.applications
+
+
 # ------------------------------------------------------------------------------------ rank under noise
 
 
