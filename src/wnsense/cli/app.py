@@ -20,6 +20,11 @@ from wnsense.cli.options import (
     RecoverOptions,
     SimulateOptions,
     Spectrum,
+    StudyListOptions,
+    StudyName,
+    StudyRunOptions,
+    StudyScale,
+    StudyShowOptions,
     Unknown,
 )
 
@@ -31,6 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+studies = typer.Typer(help="Repeat the figures of the paper on weight normalization.")
+app.add_typer(studies, name="study")
 
 ProblemFile = Annotated[
     Path,
@@ -61,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _help_command(words: list[str]) -> str:
     known = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    known |= {group.name for group in app.registered_groups if group.name is not None}
     return f"wnsense {words[0]} --help" if words and words[0] in known else "wnsense --help"
 
 
@@ -277,3 +286,48 @@ def bench(
     the table.
     """
     _execute(BenchOptions(grid, out, jobs, tuple(rerun or ())))
+
+
+StudyArgument = Annotated[StudyName, typer.Argument(help="Which; `wnsense study list` tells of each.")]
+ScaleOption = Annotated[
+    StudyScale,
+    typer.Option(help="quick: smaller problems, seconds each; paper: the paper's own sizes, up to hours and 10 GB."),
+]
+StudyDirectory = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Where tables, pictures and finished runs are kept.")
+]
+
+
+@studies.command("list")
+def study_list() -> None:
+    """List the studies, and what the paper says of each."""
+    _execute(StudyListOptions())
+
+
+@studies.command("run", epilog="Exit codes: 0 done; 2 bad input; 130 interrupted.")
+def study_run(
+    name: StudyArgument,
+    *,
+    scale: ScaleOption = StudyScale.QUICK,
+    out: StudyDirectory = Path("studies"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Refuse to begin anew: there must be something in DIR to go on from.")
+    ] = False,
+) -> None:
+    """Run what is missing of a study, and write its table, its picture and its caption.
+
+    Every run is kept as it ends, and each half minute on its way. The same command goes on where an interrupted one
+    stopped, and repeats no finished run.
+    """
+    _execute(StudyRunOptions(name, scale, out, resume))
+
+
+@studies.command("show", epilog="Exit codes: 0 done; 2 bad input.")
+def study_show(
+    name: StudyArgument,
+    *,
+    scale: ScaleOption = StudyScale.QUICK,
+    out: StudyDirectory = Path("studies"),
+) -> None:
+    """Tell what a study has found, and draw its picture anew from its table."""
+    _execute(StudyShowOptions(name, scale, out))

@@ -6,9 +6,10 @@ from wnsense.cli.benching import bench
 from wnsense.cli.checking import check
 from wnsense.cli.demonstrating import demo
 from wnsense.cli.interrupts import EXIT_INTERRUPTED
-from wnsense.cli.options import BenchOptions, CheckOptions, DemoOptions, Options, RecoverOptions
+from wnsense.cli.options import BenchOptions, CheckOptions, DemoOptions, Options, RecoverOptions, SimulateOptions
 from wnsense.cli.recovering import recover
 from wnsense.cli.simulating import simulate
+from wnsense.cli.studying import study
 from wnsense.cli.terminal import complain
 
 
@@ -33,4 +34,6 @@ def _run(options: Options) -> int:
         return demo(options)
     if isinstance(options, BenchOptions):
         return bench(options)
-    return simulate(options)
+    if isinstance(options, SimulateOptions):
+        return simulate(options)
+    return study(options)

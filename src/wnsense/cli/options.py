@@ -56,6 +56,23 @@ class GridName(StrEnum):
     NOISE = "noise"
 
 
+class StudyName(StrEnum):
+    """The studies that `study` can run."""
+
+    FIGURE_2A = "figure-2a"
+    FIGURE_2B = "figure-2b"
+    FIGURE_2C = "figure-2c"
+    FIGURE_3A = "figure-3a"
+    FIGURE_3B = "figure-3b"
+
+
+class StudyScale(StrEnum):
+    """How large `study` runs them."""
+
+    QUICK = "quick"
+    PAPER = "paper"
+
+
 @dataclass(frozen=True)
 class RecoverOptions:
     """Of `wnsense recover`; what each means is said in its help."""
@@ -132,4 +149,33 @@ class BenchOptions:
     rerun: tuple[str, ...]
 
 
-Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions | BenchOptions
+@dataclass(frozen=True)
+class StudyListOptions:
+    """Of `wnsense study list`: none."""
+
+
+@dataclass(frozen=True)
+class StudyRunOptions:
+    """Of `wnsense study run`."""
+
+    name: StudyName
+    scale: StudyScale
+    out: Path
+    resume: bool
+
+    def words(self) -> list[str]:
+        """What to type to go on."""
+        return ["study", "run", str(self.name), "--scale", str(self.scale), f"--out={self.out}", "--resume"]
+
+
+@dataclass(frozen=True)
+class StudyShowOptions:
+    """Of `wnsense study show`."""
+
+    name: StudyName
+    scale: StudyScale
+    out: Path
+
+
+StudyOptions = StudyListOptions | StudyRunOptions | StudyShowOptions
+Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions | BenchOptions | StudyOptions

@@ -13,7 +13,7 @@ from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, lege
 from wnsense.running.tables import Table
 
 _WIDTH, _HEIGHT = 10.0, 4.9
-_SQUARED_ERROR = r"squared error  $\|X\Theta X^\top - A\|_F^2\ /\ \|A\|_2^2$"
+_SQUARED_ERROR = r"squared error $\|Z - A\|_F^2$, for $\|A\|_2 = 1$"
 _STEPS = "steps"
 _APPLICATIONS = "applications of M and M*"
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -45,7 +45,8 @@ def paper_picture(table: Table) -> Figure:
         dress(right, title="the same against cost", x=_APPLICATIONS)
     scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
     figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
-    legend_below(figure, left, _LEGEND_COLUMNS)
+    # A column for each label, of both methods, where that fits.
+    legend_below(figure, left, min(len(study.labels), _LEGEND_COLUMNS))
     return figure
 
 
@@ -139,7 +140,14 @@ def _draw_floor(axes: Axes, study: PaperTable) -> None:
     )
     oracle = [float(np.median(curve.oracle)) for curve in noisy]
     axes.plot(
-        levels, oracle, color="#000000", linestyle=":", marker="x", markersize=8, label="oracle: rank and start known"
+        levels,
+        oracle,
+        color="#000000",
+        linestyle=":",
+        marker="x",
+        markersize=9,
+        zorder=5,
+        label="oracle: rank and start known",
     )
     axes.set_xscale("log")
     _log_axis(axes)

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from wnsense.checks import InputError
+from wnsense.checks import InputError, require
 from wnsense.running.tables import Table
+
+# What a table's head says of a curve.
+Facts = Mapping[str, object]
 
 # Squared errors below this are rounding, by dtype.
 _ROUNDING = {"float64": 1e-24, "float32": 1e-10}
@@ -56,7 +60,7 @@ class PaperCurve:
         oracle: The same of least squares of rank r_A from the truth, for each problem; empty without noise.
     """
 
-    facts: Mapping[str, object]
+    facts: Facts
     step: Shaped[np.ndarray, " points"]
     applications: Shaped[np.ndarray, " points"]
     seconds: Shaped[np.ndarray, " points"]
@@ -140,12 +144,11 @@ class PaperTable:
         Raises:
             InputError: When it is none of a study.
         """
+        told = table.header.get("curves")
+        require(isinstance(told, list) and told, "the table of a study", "one without curves", "run the study again")
         try:
-            told = table.header["curves"]
-            if not isinstance(told, Sequence):
-                raise TypeError
-            curves = tuple(_curve(place, facts, table.arrays) for place, facts in enumerate(told))
-        except (KeyError, TypeError) as error:
+            curves = tuple(_curve(place, facts, table.arrays) for place, facts in enumerate(cast("list[Facts]", told)))
+        except KeyError as error:
             raise InputError(f"needed the table of a study, got one without {error}; run the study again") from error
         return cls(table.header, curves)
 
@@ -163,7 +166,7 @@ class PaperTable:
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
-def _curve(place: int, facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> PaperCurve:
+def _curve(place: int, facts: Facts, arrays: Mapping[str, np.ndarray]) -> PaperCurve:
     step, applications, seconds, error = (
         arrays[f"{place}_{name}"] for name in ("step", "applications", "seconds", "error")
     )
@@ -187,7 +190,7 @@ def largest_ratio(curves: Sequence[PaperCurve]) -> float:
 
 
 def noise_exponent(curves: Sequence[PaperCurve]) -> float:
-    """p where the final squared error goes as noise^p, over the curves with noise."""
+    """The power p with which the final squared error goes as noise^p, over the curves with noise."""
     noisy = [curve for curve in curves if curve.number("noise") > 0]
     slope, _ = _fitted(np.log10([curve.number("noise") for curve in noisy]), np.log10([curve.final for curve in noisy]))
     return slope

@@ -50,6 +50,11 @@ class Store:
         return self.table.with_suffix(".png")
 
     @property
+    def caption(self) -> Path:
+        """The text under the figure."""
+        return self.table.with_suffix(".txt")
+
+    @property
     def runs(self) -> Path:
         """A folder of one file a run."""
         return self.directory / f"{self.study.name}_{self.scale}_runs"

@@ -1,0 +1,78 @@
+"""`wnsense study`: the figures of the paper, run, kept and shown."""
+
+import shlex
+
+from wnsense.checks import require
+from wnsense.cli.inputs import require_writable
+from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
+from wnsense.cli.options import StudyListOptions, StudyOptions, StudyRunOptions, StudyShowOptions
+from wnsense.cli.terminal import complain, display, say, say_command
+from wnsense.figures.paper_caption import caption
+from wnsense.studies.paper.catalogue import STUDIES
+from wnsense.studies.paper.publishing import publish, written
+from wnsense.studies.paper.running import Store, run_study
+from wnsense.studies.paper.specification import Scale
+
+
+def study(options: StudyOptions) -> int:
+    """Do what was asked for; returns the exit code.
+
+    Raises:
+        InputError: When the directory holds another table or none, or cannot be written.
+    """
+    if isinstance(options, StudyListOptions):
+        return _list()
+    if isinstance(options, StudyShowOptions):
+        return _show(options)
+    return _run(options)
+
+
+def _list() -> int:
+    for known in STUDIES.values():
+        say(f"{known.name}: {known.title}", style="bold")
+        say(f"  {known.claim}")
+    return 0
+
+
+def _run(options: StudyRunOptions) -> int:
+    store = _prepared(options)
+    require(
+        store.has_begun or not options.resume,
+        f"something of {store.study.name} in {options.out} to go on from",
+        "nothing",
+        "leave out --resume to begin",
+    )
+    with interruptible(), display("starting") as shown:
+        try:
+            table = run_study(store.study, store.scale, options.out, tell=shown.tell)
+        except KeyboardInterrupt:
+            command = shlex.join(["wnsense", *options.words()])
+            complain(f"interrupted; what was done is kept in {options.out}, go on with: {command}")
+            return EXIT_INTERRUPTED
+        shown.stage("drawing")
+        files = publish(store, table)
+    say(caption(table).rstrip())
+    say("What was written:")
+    for path in (store.table, *files):
+        say_command(str(path))
+    return 0
+
+
+def _show(options: StudyShowOptions) -> int:
+    # Whether there is anything to show comes first: a place to write to is no news then.
+    table = written(Store(options.out, STUDIES[options.name], Scale(options.scale)))
+    store = _prepared(options)
+    files = publish(store, table)
+    say(caption(table).rstrip())
+    say("What was written:")
+    for path in files:
+        say_command(str(path))
+    return 0
+
+
+def _prepared(options: StudyRunOptions | StudyShowOptions) -> Store:
+    """Where the study is kept, once it is certain that it can be written."""
+    store = Store(options.out, STUDIES[options.name], Scale(options.scale))
+    require_writable(options.out, [path.name for path in (store.table, store.picture, store.caption)])
+    require(not store.runs.is_file(), f"a place for the folder {store.runs}", "a file of that name")
+    return store

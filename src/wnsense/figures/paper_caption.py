@@ -1,0 +1,257 @@
+"""What stands under a picture of the paper: its sentence, our choices, and what is seen, in numbers of the table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from wnsense.figures.paper_table import PaperCurve, PaperTable, largest_ratio, noise_exponent
+from wnsense.figures.style import METHODS
+from wnsense.running.tables import Table
+
+# Curves whose medians differ by no more than this factor are said to coincide.
+_COINCIDE = 1.1
+# A floor within this factor of the oracle's is as good as that; r > r_A directions have more noise to fit.
+_NEAR_ORACLE = 2.0
+# Errors go as the noise, squared errors as its square, within this difference in the exponent.
+_EXPONENT_SLACK = 0.2
+# Very fast: at rounding within so many steps.
+_VERY_FAST = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A part of the paper's sentence, held against the table.
+
+    Attributes:
+        text: What is seen, with its numbers.
+        holds: Whether that is what the paper says.
+    """
+
+    text: str
+    holds: bool
+
+
+def findings(table: Table) -> list[Finding]:
+    """What the table says to each part of the paper's sentence.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    study = PaperTable.of(table)
+    return _FINDINGS[study.text("name")](study)
+
+
+def caption(table: Table) -> str:
+    """The text under a picture, as plain paragraphs.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    study = PaperTable.of(table)
+    chosen = study.header["chosen"]
+    words = [str(choice) for choice in chosen] if isinstance(chosen, list) else []
+    versions = study.header["versions"]
+    told = ", ".join(f"{name} {of}" for name, of in versions.items()) if isinstance(versions, Mapping) else ""
+    seconds = sum(float(np.nanmax(curve.seconds)) for curve in study.curves if np.isfinite(curve.seconds).any())
+    lines = [
+        f"{study.text('name')}, {study.text('scale')} scale: {study.text('title')}.",
+        "",
+        f"The paper: {study.text('claim')}",
+        "",
+        "Seen here:",
+        *(f"- {'as the paper says' if of.holds else 'NOT as the paper says'}: {of.text}" for of in findings(table)),
+        "",
+        "Curve by curve (squared error, median over seeds, for ||A||_2 = 1):",
+        *(f"- {_curve_line(curve)}" for curve in study.curves),
+        "",
+        "Chosen by us, where the paper gives nothing:",
+        *(f"- {choice}" for choice in words),
+        *(f"- {line}" for line in _grid_lines(study)),
+        "",
+        f"{told}; {study.text('machine')}, {study.text('threads')} thread(s); {seconds:.0f} s in these curves' steps.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _name(curve: PaperCurve) -> str:
+    return f"{METHODS[curve.method].label}, {curve.label}"
+
+
+def _curve_line(curve: PaperCurve) -> str:
+    low, high = (band[-1] for band in curve.band())
+    count = curve.error.shape[1]
+    diverged = int((~np.isfinite(curve.error[-1])).sum())
+    spent = f"{int(curve.step[-1]):,} steps, {int(np.nanmax(curve.applications)):,} applications"
+    setting = f"{_name(curve)} ({curve.facts['step_sizes']}; {count} seed{'s' if count > 1 else ''})"
+    parts = [f"{setting}: {curve.final:.1e} ({low:.1e} to {high:.1e}) after {spent}"]
+    if diverged:
+        parts.append(f"{diverged} diverged")
+    parts.append(_burn_in(curve) if curve.number("noise") == 0 else _floor(curve))
+    if curve.number("noise") == 0:
+        parts.append(_tail_text(curve))
+    return "; ".join(parts)
+
+
+def _burn_in(curve: PaperCurve) -> str:
+    step = curve.burn_in
+    return "never below 1/(2 kappa^2)" if step is None else f"below 1/(2 kappa^2) from step {step:,}"
+
+
+def _floor(curve: PaperCurve) -> str:
+    return f"{curve.final / float(np.median(curve.oracle)):.2f} times the oracle's"
+
+
+def _tail_text(curve: PaperCurve) -> str:
+    tail = curve.tail()
+    if tail is None:
+        return "too few steps above rounding for a rate"
+    where = f"steps {tail.begin:,} to {tail.end:,}"
+    if tail.decades_per_step <= 0:
+        return f"no fall over {where}"
+    line = f"a factor of ten every {1 / tail.decades_per_step:,.3g} steps (off by {tail.line_spread:.2g} decades)"
+    power = f"t^-{tail.exponent:.2f} (off by {tail.power_spread:.2g})"
+    return f"over {where} {line}, or {power}: {'linear' if tail.is_linear else 'a power law'} fits better"
+
+
+def _grid_lines(study: PaperTable) -> list[str]:
+    """What each grid gave; curves that share a choice share a line."""
+    lines: dict[str, list[str]] = {}
+    for curve in study.curves:
+        grid, errors = curve.facts["grid"], curve.facts["grid_errors"]
+        if not (isinstance(grid, list) and isinstance(errors, list) and errors):
+            continue
+        tried = ", ".join(
+            f"{sizes}: {'diverged' if error is None else f'{float(error):.1e}'}"
+            for sizes, error in zip(grid, errors, strict=True)
+        )
+        at = f"median squared error after {curve.number('tuning_steps'):,.0f} steps at m = {curve.facts['tuning_size']}"
+        text = f"({at}) {tried}"
+        lines.setdefault(f"{METHODS[curve.method].label}|{text}", []).append(curve.label)
+    return [
+        f"step sizes of {key.split('|')[0]}, {'; '.join(labels)} {key.split('|', 1)[1]}"
+        for key, labels in lines.items()
+    ]
+
+
+def _same_setting(study: PaperTable) -> list[tuple[PaperCurve, PaperCurve]]:
+    """WN beside GD, label by label."""
+    others = {curve.label: curve for curve in study.of_method("gd")}
+    return [(curve, others[curve.label]) for curve in study.of_method("wn") if curve.label in others]
+
+
+def _linear(curves: Sequence[PaperCurve], *, is_linear: bool) -> Finding:
+    """Whether all curves of a method end linearly, or none does."""
+    tails = [(curve, curve.tail()) for curve in curves]
+    # Who has gone to rounding too fast for a fit has not been sublinear.
+    kinds = [tail.is_linear if tail is not None else curve.final < curve.rounding for curve, tail in tails]
+    rates = "; ".join(
+        f"{curve.label}: "
+        + (
+            "at rounding at once"
+            if tail is None
+            else f"ten times less every {1 / tail.decades_per_step:,.3g} steps"
+            if tail.is_linear
+            else f"t^-{tail.exponent:.2f}"
+        )
+        for curve, tail in tails
+    )
+    words = "linear" if is_linear else "sublinear"
+    agreeing = sum(kind == is_linear for kind in kinds)
+    text = f"{METHODS[curves[0].method].label} ends {words} in {agreeing} of {len(curves)} settings ({rates})"
+    return Finding(text, agreeing == len(curves))
+
+
+def _ahead(study: PaperTable) -> Finding:
+    """Who is ahead at the end, and at equal applications."""
+    parts, holds = [], True
+    for wn, gd in _same_setting(study):
+        budget = min(float(np.nanmax(wn.applications)), float(np.nanmax(gd.applications)))
+        wn_then, gd_then = (float(of.median[of.applications <= budget][-1]) for of in (wn, gd))
+        parts.append(
+            f"{wn.label}: {wn.final:.1e} against {gd.final:.1e}, and {wn_then:.1e} against {gd_then:.1e} after "
+            f"{budget:,.0f} applications"
+        )
+        holds &= wn.final < gd.final
+    return Finding(f"WN against GD after equal steps, and at equal cost: {'; '.join(parts)}", holds)
+
+
+def _figure_2a(study: PaperTable) -> list[Finding]:
+    return [
+        _linear(study.of_method("wn"), is_linear=True),
+        _linear(study.of_method("gd"), is_linear=False),
+        _ahead(study),
+    ]
+
+
+def _figure_2b(study: PaperTable) -> list[Finding]:
+    wn = sorted(study.of_method("wn"), key=lambda curve: curve.number("width"))
+    gd = sorted(study.of_method("gd"), key=lambda curve: curve.number("width"))
+    burn_ins = [curve.burn_in for curve in wn]
+    told = ", ".join(
+        f"{of.label}: {'not reached' if at is None else f'{at:,}'}" for of, at in zip(wn, burn_ins, strict=True)
+    )
+    steps = [float("inf") if at is None else float(at) for at in burn_ins]
+    found = [Finding(f"WN's error is below 1/(2 kappa^2) from step {told}", _is_falling(steps))]
+    rates = [tail.decades_per_step if (tail := curve.tail()) is not None else 0.0 for curve in wn]
+    told = ", ".join(f"{of.label}: {rate * 100:.2g}" for of, rate in zip(wn, rates, strict=True))
+    found.append(Finding(f"WN's decades per 100 steps at the end, {told}", _is_falling([-rate for rate in rates])))
+    told = ", ".join(f"{of.label}: {of.final:.1e}" for of in wn)
+    found.append(Finding(f"WN's last error, {told}", _is_falling([of.final for of in wn])))
+    told = ", ".join(f"{of.label}: {of.final:.1e}" for of in gd)
+    found.append(Finding(f"GD's last error, {told}", _is_falling([-of.final for of in gd])))
+    return [*found, _ahead(study)]
+
+
+def _is_falling(values: Sequence[float]) -> bool:
+    return all(later < earlier for earlier, later in pairwise(values))
+
+
+def _figure_2c(study: PaperTable) -> list[Finding]:
+    found = []
+    for wn, gd in _same_setting(study):
+        m, n = wn.number("size"), wn.number("measurements")
+        ratio = 2 * n / (m * (m + 1))
+        there = wn.first_below(wn.rounding)
+        reached = "not at rounding by its last step" if there is None else f"at rounding from step {there:,}"
+        # Of a Gaussian M on all of S^m, by Marchenko and Pastur.
+        smallest, largest = ((1 + sign * ratio**-0.5) ** 2 for sign in (-1, 1))
+        text = (
+            f"{wn.label}, n = {ratio:.3g} m(m+1)/2: WN is {reached} ({wn.final:.1e} with {wn.facts['step_sizes']}), "
+            f"GD at {gd.final:.1e}; M*M has eigenvalues of about {smallest:.2g} to {largest:.2g} on all symmetric "
+            f"matrices, so that mu = 2 is {'beyond' if largest > 2 else 'within'} the limit lambda_max < 2"
+        )
+        found.append(Finding(text, there is not None and there <= _VERY_FAST))
+    return found
+
+
+def _figure_3a(study: PaperTable) -> list[Finding]:
+    ratio = largest_ratio(study.curves)
+    finals = ", ".join(f"{curve.label} {curve.final:.1e}" for curve in study.curves)
+    text = f"above rounding the medians differ by a factor of at most {ratio:.3f}; last errors: {finals}"
+    return [Finding(text, ratio <= _COINCIDE), _linear(study.curves, is_linear=True)]
+
+
+def _figure_3b(study: PaperTable) -> list[Finding]:
+    noisy = sorted((curve for curve in study.curves if curve.number("noise") > 0), key=lambda of: of.number("noise"))
+    p = noise_exponent(noisy)
+    floors = ", ".join(f"{curve.label}: {curve.final:.1e}" for curve in noisy)
+    grows = _is_falling([-curve.final for curve in noisy]) and abs(p - 2) <= _EXPONENT_SLACK
+    times = [curve.final / float(np.median(curve.oracle)) for curve in noisy]
+    told = ", ".join(f"{curve.label}: {of:.2f}" for curve, of in zip(noisy, times, strict=True))
+    clean = [curve for curve in study.curves if curve.number("noise") == 0]
+    return [
+        Finding(f"the last error grows as noise^{p:.2f} ({floors})", grows),
+        Finding(f"over the error of least squares of rank r_A from the truth, {told}", max(times) <= _NEAR_ORACLE),
+        *([_linear(clean, is_linear=True)] if clean else []),
+    ]
+
+
+_FINDINGS: Mapping[str, Callable[[PaperTable], list[Finding]]] = {
+    "figure-2a": _figure_2a,
+    "figure-2b": _figure_2b,
+    "figure-2c": _figure_2c,
+    "figure-3a": _figure_3a,
+    "figure-3b": _figure_3b,
+}
