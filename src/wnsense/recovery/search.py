@@ -111,7 +111,11 @@ class RankSearch:
             return rank
         for other, at in swift.items():
             self._keep(other, at)
-        return self._standing_out(min(self.fits, key=lambda fitted: self.monitored(self.fits[fitted])))
+        best = min(self.fits, key=lambda fitted: self.monitored(self.fits[fitted]))
+        for larger in sorted(self.fits):
+            if larger > best and self.is_better(best, larger):
+                best = larger
+        return self._standing_out(best)
 
     def without_idle(self, rank: int) -> int:
         """The rank that is left of an exact fit once the directions that its residual could have made are dropped."""
