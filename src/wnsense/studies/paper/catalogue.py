@@ -111,16 +111,18 @@ FIGURE_2B = Study(
 )
 
 
-def _figure_2c(near: Case, far: Case, seeds: int, tuning_steps: int, tuning: Case | None = None) -> tuple[Curve, ...]:
+def _figure_2c(
+    near: Case, far: Case, seeds: tuple[int, int], tuning_steps: int, tuning: Case | None = None
+) -> tuple[Curve, ...]:
     tuned = None if tuning is None else (tuning, tuning.size)
     return tuple(
         curve
-        for case, where in ((near, tuned), (far, None))
+        for case, count, where in ((near, seeds[0], tuned), (far, seeds[1], None))
         for curve in _curves(
             f"r = m = {case.size}, n = {case.measurements:,}",
             case,
             case.size,
-            range(seeds),
+            range(count),
             1_000,
             tuning_steps=tuning_steps,
             tuning=where,
@@ -133,17 +135,18 @@ FIGURE_2C = Study(
     "figure-2c",
     "WN and GD with the working rank r = m",
     "With r = m there is no saddle phase, and WN converges very fast.",
-    quick=_figure_2c(Case(24, 2, 10.0, 333), Case(10, 2, 10.0, 4_000), 3, 300),
+    quick=_figure_2c(Case(24, 2, 10.0, 333), Case(10, 2, 10.0, 4_000), (3, 3), 300),
     paper=_figure_2c(
         Case(300, 5, 10.0, 50_000, dtype="float32", compressed=False),
         Case(10, 3, 10.0, 60_000),
-        2,
+        (2, 5),
         1_000,
         Case(60, 5, 10.0, 2_000),
     ),
     chosen=(
         "m, n, r_A and kappa: those of figure 2b (quick: smaller, with about the same n over m(m+1)/2)",
         "beside them those of figure 2a with kappa = 10, where n is far larger than m(m+1)/2",
+        "in single precision for m = 300, with step sizes found at m = r = 60 and n = 2,000 (quick: at the size itself)",
         "mu is in WN's grid, since mu = 2 is stable only while lambda_max(M*M) < 2",
         _SPECTRUM,
         _START,

@@ -106,15 +106,15 @@ def measure(run: Run, checkpoint: Path, *, tell: TellSteps = lambda _: None) -> 
     course = _made(run, checkpoint, tell)
     if not any(course.diverged) or len(run.seeds) == 1:
         return course
-    checkpoint.unlink(missing_ok=True)
-    courses = []
-    for seed in run.seeds:
-        alone = replace(run, seeds=(seed,))
-        courses.append(_made(alone, checkpoint.with_name(f"{alone.key}.part.npz"), tell))
-        checkpoint.with_name(f"{alone.key}.part.npz").unlink(missing_ok=True)
+    alone = [replace(run, seeds=(seed,)) for seed in run.seeds]
+    checkpoints = [checkpoint.with_name(f"{one.key}.part.npz") for one in alone]
+    courses = [_made(one, path, tell) for one, path in zip(alone, checkpoints, strict=True)]
     arrays = dict(courses[0].arrays)
     arrays["seconds"] = np.sum([of.arrays["seconds"] for of in courses], axis=0)
     arrays["error"] = np.concatenate([of.arrays["error"] for of in courses], axis=1)
+    # Not before all are made: what is interrupted between two of them reads the first again.
+    for path in checkpoints:
+        path.unlink(missing_ok=True)
     return Course(arrays, tuple(diverged for of in courses for diverged in of.diverged))
 
 
