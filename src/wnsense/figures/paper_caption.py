@@ -164,17 +164,23 @@ def _linear(curves: Sequence[PaperCurve], *, is_linear: bool) -> Finding:
 
 
 def _ahead(study: PaperTable) -> Finding:
-    """Who is ahead at the end, and at equal applications."""
-    parts, holds = [], True
+    """Who is ahead at the last step, from when on, and at equal applications; the paper speaks of steps."""
+    parts, holds, dearer = [], True, []
     for wn, gd in _same_setting(study):
         budget = min(float(np.nanmax(wn.applications)), float(np.nanmax(gd.applications)))
         wn_then, gd_then = (float(of.median[of.applications <= budget][-1]) for of in (wn, gd))
+        behind = wn.step[wn.median >= gd.median]
+        since = (
+            "not below at the end" if wn.final >= gd.final else f"below it after step {int(behind.max(initial=0)):,}"
+        )
         parts.append(
-            f"{wn.label}: {wn.final:.1e} against {gd.final:.1e}, and {wn_then:.1e} against {gd_then:.1e} after "
+            f"{wn.label}: {wn.final:.1e} against {gd.final:.1e} ({since}), and {wn_then:.1e} against {gd_then:.1e} at "
             f"{budget:,.0f} applications"
         )
         holds &= wn.final < gd.final
-    return Finding(f"WN against GD after equal steps, and at equal cost: {'; '.join(parts)}", holds)
+        dearer += [wn.label] if wn_then >= gd_then else []
+    cost = f"GD is ahead at equal cost for {', '.join(dearer)}" if dearer else "WN is ahead at equal cost too"
+    return Finding(f"WN against GD at the last step: {'; '.join(parts)}; {cost}", holds)
 
 
 def _figure_2a(study: PaperTable) -> list[Finding]:
