@@ -215,6 +215,16 @@ def test_a_run_is_the_paper_s_algorithm_step_by_step(tmp_path):
     np.testing.assert_array_equal(course.arrays["applications"], 2 + 4 * np.arange(13))
 
 
+def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
+    """As at m = 300: on all rows, in single precision; drawn in it too, so the problem is another one."""
+    case = dataclasses.replace(SMALL, dtype="float32", compressed=False)
+    error = measure(dataclasses.replace(RUN, case=case, steps=300), tmp_path / "run.npz").arrays["error"]
+    assert drawn(case).problem.operator.dtype == torch.float32
+    # Rounding of relative size 6e-8 in each of a few sums; its square, with room for their number.
+    assert error[-1].max() < (300 * np.finfo(np.float32).eps) ** 2
+    assert error[-1].min() > np.finfo(np.float64).eps ** 2
+
+
 def test_a_start_that_diverges_spoils_no_other(tmp_path):
     # So far that only some starts survive would be luck: here all diverge, and are told one by one.
     course = measure(dataclasses.replace(RUN, method=Method.GD, step_sizes=StepSizes(40.0)), tmp_path / "run.npz")
