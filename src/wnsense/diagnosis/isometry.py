@@ -1,0 +1,203 @@
+"""How far from an isometry an operator is seen to be on low-rank matrices.
+
+What is found here is a lower bound on the restricted isometry constant, and never more: delta_r is a supremum over all
+matrices of rank r, and these are some of them. A small number does not show that the operator has a restricted isometry
+property; a large one shows that it does not have it with a smaller delta.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import require, require_finite, require_rank, require_size
+from wnsense.linalg import haar_frame, random_normal, symmetric_part
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator, RowDual
+
+
+@dataclass(frozen=True)
+class IsometryBound:
+    """The extremes of ||M(Z)||^2 / (gain ||Z||_F^2) that were seen, and what they imply.
+
+    Attributes:
+        delta: max(1 - least, greatest - 1): the restricted isometry constant of this rank, of M / sqrt(gain), is at
+            least this. A LOWER bound.
+        least: The smallest ratio.
+        greatest: The largest.
+        sampled: What delta was before the search.
+        lowest: A matrix of unit norm with the smallest ratio.
+        highest: One with the largest.
+        rank: The rank up to which matrices were tried.
+        gain: What ||M(Z)||^2 / ||Z||_F^2 was divided by.
+        applications: What it cost, of M and M*.
+    """
+
+    delta: float
+    least: float
+    greatest: float
+    sampled: float
+    lowest: LowRank
+    highest: LowRank
+    rank: int
+    gain: float
+    applications: int
+
+
+def isometry_bound(
+    operator: Operator,
+    rank: int,
+    *,
+    samples: int = 20,
+    given: Sequence[LowRank] = (),
+    steps: int = 10,
+    starts: int = 4,
+    gain: float | None = None,
+    generator: torch.Generator | None = None,
+) -> IsometryBound:
+    """A lower bound on delta_r: (1 - delta_r) ||Z||^2 <= ||M(Z)||^2 / gain <= (1 + delta_r) ||Z||^2 for rank Z <= r.
+
+    Random matrices of the rank (Haar frames, normal core) and given ones are measured, one application each. From the
+    `starts` lowest and the `starts` highest of all, projected gradient steps on the ratio (along the tangent space of
+    the matrices of rank r, then truncated to it; a step that does not help is taken back and halved) go further: two
+    applications a step and two more, for each start. No full matrix is formed.
+
+    Args:
+        operator: M.
+        rank: r; Theorem 3.2 of arXiv 2510.01175 asks for r + r_A + 1 of the model's and the true rank.
+        samples: How many random matrices.
+        given: Matrices of at most this width, such as errors of iterates, of any size but zero; a batch is many.
+        steps: Of the search; 0 leaves it out.
+        starts: From how many matrices at either end the search begins.
+        gain: What ||M(Z)||^2 / ||Z||^2 is for an isometry. By default alpha of the operator's second moment where it is
+            alpha times the identity, else the mean over the random matrices.
+        generator: The source of randomness.
+
+    Raises:
+        InputError: When a number is out of range, a given matrix is zero, too wide or not of the operator's kind, or
+            there is no matrix at all.
+    """
+    require_rank("the rank", rank, min(operator.shape))
+    require(samples >= 0 and steps >= 0, "samples and steps of at least 0", f"{samples} and {steps}")
+    require(starts >= 1, "at least 1 start", starts)
+    tried = [_drawn(operator, rank, samples, generator)] if samples else []
+    tried += [_prepared(matrix, rank, operator) for matrix in given]
+    require(tried, "random matrices or given ones", "none of either", "ask for samples=20")
+    points = _joined(tried)
+    ratios = operator.measure(points).square().sum(-1)
+    applications = len(ratios)
+    gain = _gain(operator, ratios[:samples], gain)
+    order = ratios.argsort(stable=True)
+    ends = ((order[:starts], -1.0), (order.flip(0)[:starts], 1.0))
+    found = []
+    for chosen, sign in ends:
+        best, values = _picked(points, chosen), ratios[chosen]
+        if steps:
+            best, values = _search(operator, best, sign, steps)
+            applications += 2 * (steps + 1) * len(chosen)
+        at = (sign * values).argmax()
+        found.append((_picked(best, at), float(values[at]) / gain))
+    (lowest, least), (highest, greatest) = found
+    sampled = max(1 - float(ratios.min()) / gain, float(ratios.max()) / gain - 1)
+    delta = max(1 - least, greatest - 1)
+    return IsometryBound(delta, least, greatest, sampled, lowest, highest, rank, gain, applications)
+
+
+def _gain(operator: Operator, ratios: Tensor, gain: float | None) -> float:
+    if gain is None and operator.second_moment is not None and operator.second_moment[1] == 0:
+        gain = operator.second_moment[0]
+    if gain is None:
+        require(len(ratios), "a gain, or random matrices to find it by", "neither", "ask for samples=20")
+        gain = float(ratios.mean())
+    require(gain > 0, "a positive gain", gain)
+    return gain
+
+
+def _drawn(operator: Operator, rank: int, samples: int, generator: torch.Generator | None) -> LowRank:
+    dtype, device = operator.dtype, operator.device
+    core = random_normal((samples, rank, rank), generator=generator, dtype=dtype, device=device)
+
+    def frame(rows: int) -> Tensor:
+        return haar_frame(rows, rank, batch=(samples,), generator=generator, dtype=dtype, device=device)
+
+    if operator.kind.is_symmetric:
+        return _unit(LowRank(frame(operator.shape[0]), symmetric_part(core)).truncate(rank))
+    return _unit(LowRank(frame(operator.shape[0]), core, frame(operator.shape[1])).truncate(rank))
+
+
+def _prepared(matrix: LowRank, rank: int, operator: Operator) -> LowRank:
+    """One batch dimension, exactly `rank` orthonormal columns, unit norm."""
+    require_size("a given matrix", matrix.shape, operator.shape)
+    require(
+        max(matrix.width, matrix.right.shape[-1]) <= rank,
+        f"given matrices of a width of at most {rank}",
+        matrix.width,
+        "ask for a larger rank",
+    )
+    size = matrix.norm()
+    require_finite("a given matrix", size)
+    require((size > 0).all(), "given matrices that are not zero", "one that is")
+    Theta = torch.nn.functional.pad(matrix.Theta, (0, rank - matrix.right.shape[-1], 0, rank - matrix.width))
+    Y = None if matrix.Y is None else _padded(matrix.Y, rank)
+    return _unit(LowRank(_padded(matrix.X, rank), Theta.reshape(-1, rank, rank), Y).truncate(rank))
+
+
+def _padded(A: Tensor, columns: int) -> Tensor:
+    return torch.nn.functional.pad(A, (0, columns - A.shape[-1])).reshape(-1, A.shape[-2], columns)
+
+
+def _unit(matrix: LowRank) -> LowRank:
+    return matrix.scaled(1 / matrix.norm())
+
+
+def _joined(matrices: list[LowRank]) -> LowRank:
+    Y = None if matrices[0].Y is None else torch.cat([A.right for A in matrices])
+    return LowRank(torch.cat([A.X for A in matrices]), torch.cat([A.Theta for A in matrices]), Y)
+
+
+def _picked(matrices: LowRank, rows: Tensor) -> LowRank:
+    return LowRank(matrices.X[rows], matrices.Theta[rows], None if matrices.Y is None else matrices.Y[rows])
+
+
+def _search(operator: Operator, points: LowRank, sign: float, steps: int) -> tuple[LowRank, Float[Tensor, " b"]]:
+    """Matrices of unit norm with a larger (sign 1) or smaller (-1) ||M(Z)||^2, and that."""
+    values, way = _climb(operator, points)
+    size = torch.ones_like(values)
+    for _ in range(steps):
+        # The first length, 1, is a step of the power method on the tangent space.
+        trial = _unit(points.plus(way.scaled(sign * size / values)).truncate(points.width))
+        reached, onwards = _climb(operator, trial)
+        better = sign * reached > sign * values
+        points, way = _chosen(better, trial, points), _chosen(better, onwards, way)
+        values = torch.where(better, reached, values)
+        size = torch.where(better, 1.5 * size, size / 2)
+    return points, values
+
+
+def _climb(operator: Operator, points: LowRank) -> tuple[Float[Tensor, " b"], LowRank]:
+    """||M(Z)||^2 for Z of unit norm, and half its gradient on the sphere, projected onto the matrices' tangent space.
+
+    With W = M*M(Z) Y, V = M*M(Z)^H X and K = X^H W: X (K - ratio S) Y^H + (W - X K) Y^H + X (V - Y K^H)^H.
+    """
+    identity = RowDual(torch.ones(operator.count, dtype=operator.real_dtype, device=operator.device))
+    back = operator.pull_back(points, identity)
+    ratio = back.measurements.square().sum(-1)
+    X, K = points.X, points.X.mH @ back.left
+    if points.is_symmetric:
+        K = symmetric_part(K)
+    unit = torch.eye(points.width, dtype=points.dtype, device=points.device).expand_as(K)
+    inner = K - ratio[:, None, None] * points.Theta
+    Theta = torch.cat([torch.cat([inner, unit], -1), torch.cat([unit, torch.zeros_like(unit)], -1)], -2)
+    left = torch.cat([X, back.left - X @ K], -1)
+    if points.Y is None or back.right is None:
+        return ratio, LowRank(left, Theta)
+    return ratio, LowRank(left, Theta, torch.cat([points.Y, back.right - points.Y @ K.mH], -1))
+
+
+def _chosen(rows: Tensor, first: LowRank, second: LowRank) -> LowRank:
+    """The first where rows say so, the second elsewhere."""
+    mask = rows[:, None, None]
+    Y = None if first.Y is None else torch.where(mask, first.right, second.right)
+    return LowRank(torch.where(mask, first.X, second.X), torch.where(mask, first.Theta, second.Theta), Y)
