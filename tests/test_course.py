@@ -290,7 +290,7 @@ def autoregressive(rng, rows, correlation):
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
 def test_intervals_cover_as_often_as_they_say(correlation):
-    """300 series: 95% is met to 3 standard errors and a point; independence would give 0.4 to 0.5 for 0.8."""
+    """300 series: 95% is met to 3 standard errors and a point; taking rows for independent gives 0.49 at 0.8."""
     rng = np.random.default_rng(1)
     steps, trials = np.arange(200), 300
     hits = 0
@@ -408,9 +408,9 @@ def run():
     units = smat(torch.eye(210, dtype=torch.float64), 20)
     objective = SensingObjective(Problem.measure(DenseSensing.from_matrices(units, "psd"), truth))
     start = haar_start(objective, rank=6, generator=generator(8))
-    at = frozenset([*range(20), *range(20, 200, 5), *range(200, 3001, 50)])
+    at = frozenset([*range(20), *range(20, 200, 5), *range(200, 2301, 50)])
     trace = Trace(at=at, metrics=alignment.ALONG_A_RUN)
-    return solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=3000), trace=trace).trace, truth
+    return solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=2300), trace=trace).trace, truth
 
 
 def test_algorithm_1_stays_at_each_saddle_in_order(run):
@@ -454,7 +454,7 @@ def test_its_alignment_only_grows_and_its_last_rate_is_that_of_the_least_eigenva
         )[2]
         <= burnt + 200
     )
-    window = decay.Window(2500, 3000)
+    window = decay.Window(1800, 2300)
     found = decay.fit_decay(steps, errors, window=window)
     assert found.better is Decay.LINEAR
     # ||Z - A||^2 = sigma^2 (1 - s^2) where one alignment is left to grow, by s' = 2 eta sigma^2 s^2 (1 - s).

@@ -2,7 +2,9 @@
 
 What is found here is a lower bound on the restricted isometry constant, and never more: delta_r is a supremum over all
 matrices of rank r, and these are some of them. A small number does not show that the operator has a restricted isometry
-property; a large one shows that it does not have it with a smaller delta.
+property; a large one shows that it does not have it with a smaller delta. Random matrices alone say little: of 2,000
+Gaussian measurements of 30 x 30 symmetric matrices, 20 of rank 3 show 0.08, ten steps of the search 0.43, and a hundred
+0.53.
 """
 
 from collections.abc import Sequence
