@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -410,7 +411,10 @@ def run():
     start = haar_start(objective, rank=6, generator=generator(8))
     at = frozenset([*range(20), *range(20, 200, 5), *range(200, 2301, 50)])
     trace = Trace(at=at, metrics=alignment.ALONG_A_RUN)
-    return solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=2300), trace=trace).trace, truth
+    # Thousands of steps without run-time checks, which take longer than the steps; the batch below has them.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        return solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=2300), trace=trace).trace, truth
 
 
 def test_algorithm_1_stays_at_each_saddle_in_order(run):
