@@ -16,24 +16,26 @@ from wnsense.checks import InputError
 from wnsense.cli import terminal
 from wnsense.cli.options import StudyName, StudyScale
 from wnsense.figures.paper import paper_picture, shade
-from wnsense.figures.paper_caption import caption, findings
 from wnsense.figures.paper_table import PaperTable, largest_ratio
+from wnsense.figures.studies import caption, findings
 from wnsense.figures.style import METHODS
 from wnsense.manifolds import Retraction
 from wnsense.running.tables import Table, read_table, write_table
+from wnsense.studies import catalogue
+from wnsense.studies.catalogue import Entry
 from wnsense.studies.paper import running
-from wnsense.studies.paper.catalogue import STUDIES
+from wnsense.studies.paper.catalogue import CURVE_STUDIES
 from wnsense.studies.paper.measuring import drawn, measure, squared_error
-from wnsense.studies.paper.publishing import publish, written
-from wnsense.studies.paper.running import Store, run_study
-from wnsense.studies.paper.specification import Case, Curve, Method, Run, Scale, StepSizes, Study, Tuning
+from wnsense.studies.paper.running import run_curves
+from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Run, StepSizes, Tuning
+from wnsense.studies.store import Scale, Store
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 SMALL = Case(8, 2, 3.0, 300)
 RUN = Run(SMALL, Method.WN, 4, StepSizes(1.0), (0, 1, 2), 60)
 ETAS = (StepSizes(0.5), StepSizes(1.0))
-TINY = Study(
+TINY = CurveStudy(
     "figure-2a",
     "Something small",
     "Something is said.",
@@ -53,8 +55,12 @@ TINY = Study(
 TINY_RUNS = 8
 
 
+def run_study(study: CurveStudy, scale: Scale, directory, **named) -> Table:
+    return run_curves(Store(directory, study, scale), **named)
+
+
 def quick(name: str, directory) -> Table:
-    return run_study(STUDIES[name], Scale.QUICK, directory)
+    return run_study(CURVE_STUDIES[name], Scale.QUICK, directory)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def assert_same_table(one: Table, other: Table) -> None:
     assert one.header == other.header
     assert set(one.arrays) == set(other.arrays)
     for name in one.arrays:
-        if not name.endswith("seconds"):
+        if not name.endswith(("seconds", "memory")):
             np.testing.assert_array_equal(one.arrays[name], other.arrays[name], err_msg=name)
 
 
@@ -101,7 +107,7 @@ def made(monkeypatch):
 
 def settings(name: str) -> set[tuple[int, int, int, float, int]]:
     """(m, r, r_A, kappa, n) of a study at the paper's scale."""
-    runs = [curve.run for curve in STUDIES[name].curves(Scale.PAPER)]
+    runs = [curve.run for curve in CURVE_STUDIES[name].curves(Scale.PAPER)]
     return {(r.case.size, r.width, r.case.rank, r.case.condition, r.case.measurements) for r in runs}
 
 
@@ -110,14 +116,14 @@ def test_the_parameters_are_the_paper_s():
     assert settings("figure-2b") == {(300, r, 5, 10.0, 50_000) for r in (50, 75, 100)}
     assert (300, 300, 5, 10.0, 50_000) in settings("figure-2c")
     assert all(m == r for m, r, *_ in settings("figure-2c"))
-    assert {curve.run.retraction for curve in STUDIES["figure-3a"].paper} == set(Retraction)
-    levels = {curve.run.case.noise for curve in STUDIES["figure-3b"].paper}
+    assert {curve.run.retraction for curve in CURVE_STUDIES["figure-3a"].paper} == set(Retraction)
+    levels = {curve.run.case.noise for curve in CURVE_STUDIES["figure-3b"].paper}
     assert max(levels) / min(levels - {0.0}) >= 1e4 * (1 - 1e-12)
     assert 0.0 in levels
 
 
 @pytest.mark.parametrize("scale", Scale)
-@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES.keys())
+@pytest.mark.parametrize("study", CURVE_STUDIES.values(), ids=CURVE_STUDIES.keys())
 def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
     curves = study.curves(scale)
     assert study.claim
@@ -145,14 +151,15 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
 
 
 def test_the_command_line_knows_every_study():
-    assert {str(name) for name in StudyName} == set(STUDIES)
+    assert {str(name) for name in StudyName} == set(catalogue.STUDIES)
+    assert all(entry.study.name == name for name, entry in catalogue.STUDIES.items())
     assert {str(scale) for scale in StudyScale} == {str(scale) for scale in Scale}
 
 
 def test_keys_are_distinct_and_the_same_in_every_process():
     runs = {
         run
-        for study in STUDIES.values()
+        for study in CURVE_STUDIES.values()
         for scale in Scale
         for curve in study.curves(scale)
         for run in (*curve.tuning.runs(), *curve.runs(curve.tuning.grid[0]))
@@ -266,13 +273,13 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(at, tiny, tmp_
     store = Store(tmp_path, TINY, Scale.QUICK)
     assert store.has_begun
     assert not store.table.exists()
-    finished = {path.stem for path in store.runs.glob("*.npz") if not path.stem.endswith(".part")}
+    finished = {path.stem for path in store.parts.glob("*.npz") if not path.stem.endswith(".part")}
     before = len(made)
     resumed = run_study(TINY, Scale.QUICK, tmp_path)
     assert finished.isdisjoint(made[before:])
     assert len(made[before:]) == TINY_RUNS - len(finished)
     assert_same_table(resumed, tiny)
-    assert not list(store.runs.glob("*.part.npz"))
+    assert not list(store.parts.glob("*.part.npz"))
 
 
 def test_the_table_is_merged_again_from_finished_runs(tiny, tmp_path, made):
@@ -284,7 +291,7 @@ def test_the_table_is_merged_again_from_finished_runs(tiny, tmp_path, made):
     assert len(made) == TINY_RUNS
     assert_same_table(again, tiny)
     # And a finished study needs not even its runs.
-    for path in store.runs.iterdir():
+    for path in store.parts.iterdir():
         path.unlink()
     assert_same_table(run_study(TINY, Scale.QUICK, tmp_path), tiny)
     assert len(made) == TINY_RUNS
@@ -292,9 +299,9 @@ def test_the_table_is_merged_again_from_finished_runs(tiny, tmp_path, made):
 
 def test_a_torn_checkpoint_costs_its_run_alone(tiny, tmp_path):
     store = Store(tmp_path, TINY, Scale.QUICK)
-    store.runs.mkdir(parents=True)
+    store.parts.mkdir(parents=True)
     for curve in TINY.quick:
-        store.checkpoint(curve.runs(ETAS[1])[0]).write_bytes(b"PK torn")
+        store.checkpoint(curve.runs(ETAS[1])[0].key).write_bytes(b"PK torn")
     assert_same_table(run_study(TINY, Scale.QUICK, tmp_path), tiny)
 
 
@@ -305,7 +312,7 @@ def test_what_belongs_to_another_study_is_refused(tmp_path):
         run_study(other, Scale.QUICK, tmp_path)
     store = Store(tmp_path, TINY, Scale.QUICK)
     store.table.unlink()
-    path = next(store.runs.glob("*.npz"))
+    path = next(store.parts.glob("*.npz"))
     table = read_table(path)
     write_table(path, Table({**table.header, "versions": {}}, table.arrays))
     with pytest.raises(InputError, match="versions"):
@@ -368,7 +375,17 @@ def table_of(*curves: dict, name: str = "figure-2a", beside: str = "applications
     for place, curve in enumerate(curves):
         arrays |= {f"{place}_step": steps, f"{place}_applications": 4 * steps, f"{place}_seconds": steps / 1e3}
         arrays[f"{place}_error"] = curve["error"]
-    head = {"name": name, "scale": "paper", "title": "t", "claim": "c", "chosen": [], "beside": beside, "machine": "m"}
+    arrays |= {"spent_seconds": np.array([1.0]), "peak_memory": np.array([10**9])}
+    head = {
+        "form": "curves",
+        "name": name,
+        "scale": "paper",
+        "title": "t",
+        "claim": "c",
+        "chosen": [],
+        "beside": beside,
+        "machine": "m",
+    }
     return Table({**head, "versions": {}, "threads": 1, "curves": [curve["facts"] for curve in curves]}, arrays)
 
 
@@ -471,14 +488,16 @@ def test_pictures_name_axes_and_curves(name, quick_tables):
 @pytest.fixture
 def small_studies(monkeypatch):
     """The command with the tiny study in place of a large one."""
-    monkeypatch.setitem(STUDIES, "figure-2a", TINY)
+    entry = catalogue.STUDIES["figure-2a"]
+    monkeypatch.setitem(catalogue.STUDIES, "figure-2a", Entry(TINY, entry.run))
 
 
 def test_list_tells_of_every_study(wnsense):
     outcome = wnsense("study", "list")
     assert outcome.code == 0
     assert outcome.err == ""
-    for study in STUDIES.values():
+    for entry in catalogue.STUDIES.values():
+        study = entry.study
         assert study.name in outcome.out
         assert study.claim in outcome.out
 
@@ -541,14 +560,14 @@ def test_bad_names_and_places_are_refused(wnsense, small_studies, tmp_path):
 
 
 def test_the_table_of_another_study_is_not_shown(tiny, tmp_path):
-    store = Store(tmp_path, STUDIES["figure-3a"], Scale.QUICK)
+    store = Store(tmp_path, CURVE_STUDIES["figure-3a"], Scale.QUICK)
     write_table(store.table, tiny)
     with pytest.raises(InputError, match="name figure-3a"):
-        written(store)
+        store.written()
 
 
 def test_publishing_writes_two_files(tiny, tmp_path):
     store = Store(tmp_path, TINY, Scale.QUICK)
-    assert publish(store, tiny) == [store.picture, store.caption]
+    assert store.publish(tiny) == [store.picture(), store.caption]
     assert store.caption.read_text() == caption(tiny)
     assert json.dumps(tiny.header)

@@ -7,11 +7,9 @@ from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
 from wnsense.cli.options import StudyListOptions, StudyOptions, StudyRunOptions, StudyShowOptions
 from wnsense.cli.terminal import complain, display, say, say_command
-from wnsense.figures.paper_caption import caption
-from wnsense.studies.paper.catalogue import STUDIES
-from wnsense.studies.paper.publishing import publish, written
-from wnsense.studies.paper.running import Store, run_study
-from wnsense.studies.paper.specification import Scale
+from wnsense.figures.studies import caption
+from wnsense.studies.catalogue import STUDIES
+from wnsense.studies.store import Scale, Store
 
 
 def study(options: StudyOptions) -> int:
@@ -28,7 +26,8 @@ def study(options: StudyOptions) -> int:
 
 
 def _list() -> int:
-    for known in STUDIES.values():
+    for entry in STUDIES.values():
+        known = entry.study
         say(f"{known.name}: {known.title}", style="bold")
         say(f"  {known.claim}")
     return 0
@@ -44,13 +43,13 @@ def _run(options: StudyRunOptions) -> int:
     )
     with interruptible(), display("starting") as shown:
         try:
-            table = run_study(store.study, store.scale, options.out, tell=shown.tell)
+            table = STUDIES[options.name].run(store, shown.tell)
         except KeyboardInterrupt:
             command = shlex.join(["wnsense", *options.words()])
             complain(f"interrupted; what was done is kept in {options.out}, go on with: {command}")
             return EXIT_INTERRUPTED
         shown.stage("drawing")
-        files = publish(store, table)
+        files = store.publish(table)
     say(caption(table).rstrip())
     say("What was written:")
     for path in (store.table, *files):
@@ -60,9 +59,9 @@ def _run(options: StudyRunOptions) -> int:
 
 def _show(options: StudyShowOptions) -> int:
     # Whether there is anything to show comes first: a place to write to is no news then.
-    table = written(Store(options.out, STUDIES[options.name], Scale(options.scale)))
+    table = Store(options.out, STUDIES[options.name].study, Scale(options.scale)).written()
     store = _prepared(options)
-    files = publish(store, table)
+    files = store.publish(table)
     say(caption(table).rstrip())
     say("What was written:")
     for path in files:
@@ -72,7 +71,7 @@ def _show(options: StudyShowOptions) -> int:
 
 def _prepared(options: StudyRunOptions | StudyShowOptions) -> Store:
     """Where the study is kept, once it is certain that it can be written."""
-    store = Store(options.out, STUDIES[options.name], Scale(options.scale))
-    require_writable(options.out, [path.name for path in (store.table, store.picture, store.caption)])
-    require(not store.runs.is_file(), f"a place for the folder {store.runs}", "a file of that name")
+    store = Store(options.out, STUDIES[options.name].study, Scale(options.scale))
+    require_writable(options.out, [path.name for path in (store.table, store.picture(), store.caption)])
+    require(not store.parts.is_file(), f"a place for the folder {store.parts}", "a file of that name")
     return store

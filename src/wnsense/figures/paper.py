@@ -1,6 +1,6 @@
 """The studies of the paper in pictures, drawn from their tables alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +22,15 @@ _MARKERS_ON_A_CURVE = 7
 _WIDTHS = (5.0, 3.2, 1.6)
 _LINES = ("-", "--", ":")
 _LEGEND_COLUMNS = 3
+
+
+def pictures(table: Table) -> Mapping[str, Figure]:
+    """The one figure.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    return {"": paper_picture(table)}
 
 
 def paper_picture(table: Table) -> Figure:

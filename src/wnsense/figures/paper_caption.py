@@ -1,11 +1,11 @@
 """What stands under a picture of the paper: its sentence, our choices, and what is seen, in numbers of the table."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from wnsense.figures.findings import Finding, Paragraph
 from wnsense.figures.paper_table import PaperCurve, PaperTable, largest_ratio, noise_exponent
 from wnsense.figures.style import METHODS
 from wnsense.running.tables import Table
@@ -20,19 +20,6 @@ _EXPONENT_SLACK = 0.2
 _VERY_FAST = 100
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A part of the paper's sentence, held against the table.
-
-    Attributes:
-        text: What is seen, with its numbers.
-        holds: Whether that is what the paper says.
-    """
-
-    text: str
-    holds: bool
-
-
 def findings(table: Table) -> list[Finding]:
     """What the table says to each part of the paper's sentence.
 
@@ -43,36 +30,18 @@ def findings(table: Table) -> list[Finding]:
     return _FINDINGS[study.text("name")](study)
 
 
-def caption(table: Table) -> str:
-    """The text under a picture, as plain paragraphs.
+def paragraphs(table: Table) -> list[Paragraph]:
+    """Curve by curve, and how step sizes were chosen.
 
     Raises:
-        InputError: When it is no table of a study.
+        InputError: When it is no table of such a study.
     """
     study = PaperTable.of(table)
-    chosen = study.header["chosen"]
-    words = [str(choice) for choice in chosen] if isinstance(chosen, list) else []
-    versions = study.header["versions"]
-    told = ", ".join(f"{name} {of}" for name, of in versions.items()) if isinstance(versions, Mapping) else ""
-    seconds = sum(float(np.nanmax(curve.seconds)) for curve in study.curves if np.isfinite(curve.seconds).any())
-    lines = [
-        f"{study.text('name')}, {study.text('scale')} scale: {study.text('title')}.",
-        "",
-        f"The paper: {study.text('claim')}",
-        "",
-        "Seen here:",
-        *(f"- {'as the paper says' if of.holds else 'NOT as the paper says'}: {of.text}" for of in findings(table)),
-        "",
+    curves = Paragraph(
         "Curve by curve (squared error, median over seeds, for ||A||_2 = 1):",
-        *(f"- {_curve_line(curve)}" for curve in study.curves),
-        "",
-        "Chosen by us, where the paper gives nothing:",
-        *(f"- {choice}" for choice in words),
-        *(f"- {line}" for line in _grid_lines(study)),
-        "",
-        f"{told}; {study.text('machine')}, {study.text('threads')} thread(s); {seconds:.0f} s in these curves' steps.",
-    ]
-    return "\n".join(lines) + "\n"
+        tuple(_curve_line(curve) for curve in study.curves),
+    )
+    return [curves, Paragraph("Step sizes:", tuple(_grid_lines(study)))]
 
 
 def _name(curve: PaperCurve) -> str:

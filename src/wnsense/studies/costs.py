@@ -12,12 +12,17 @@ import torch
 
 def costs() -> dict[str, object]:
     """Peak memory of this process in GB, and the machine and versions that figures belong to."""
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
-        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9,
+        "peak_memory_gb": peak_memory() / 1e9,
         "threads": torch.get_num_threads(),
         **versions(),
     }
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wnsense.manifolds import Retraction
-from wnsense.studies.paper.specification import Case, Curve, Method, Run, StepSizes, Study, Tuning
+from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Run, StepSizes, Tuning
 
 # Never among the seeds that count.
 _TUNING_SEEDS = (101, 102, 103)
@@ -61,7 +61,7 @@ def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, 
     )
 
 
-FIGURE_2A = Study(
+FIGURE_2A = CurveStudy(
     "figure-2a",
     "WN and GD for several condition numbers",
     "After a saddle phase WN converges linearly whatever the condition number; GD is sublinear.",
@@ -91,7 +91,7 @@ def _figure_2b_paper() -> tuple[Curve, ...]:
     )
 
 
-FIGURE_2B = Study(
+FIGURE_2B = CurveStudy(
     "figure-2b",
     "WN and GD for several working ranks",
     "The larger the working rank r, the shorter WN's plateau and the faster its convergence; GD slows a little with r.",
@@ -132,7 +132,7 @@ def _figure_2c(
     )
 
 
-FIGURE_2C = Study(
+FIGURE_2C = CurveStudy(
     "figure-2c",
     "WN and GD with the working rank r = m",
     "With r = m there is no saddle phase, and WN converges very fast.",
@@ -166,7 +166,7 @@ def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve,
     return tuple(Curve(label, replace(run, retraction=retraction), tuning) for retraction, label in labels.items())
 
 
-FIGURE_3A = Study(
+FIGURE_3A = CurveStudy(
     "figure-3a",
     "WN with three retractions",
     "Polar, QR and Cayley retractions give curves that coincide.",
@@ -199,7 +199,7 @@ def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: in
     )
 
 
-FIGURE_3B = Study(
+FIGURE_3B = CurveStudy(
     "figure-3b",
     "WN from noisy measurements",
     "WN is robust to noise: it converges as without noise, down to a floor that the noise sets.",
@@ -218,4 +218,4 @@ FIGURE_3B = Study(
     beside="floor",
 )
 
-STUDIES = {study.name: study for study in (FIGURE_2A, FIGURE_2B, FIGURE_2C, FIGURE_3A, FIGURE_3B)}
+CURVE_STUDIES = {study.name: study for study in (FIGURE_2A, FIGURE_2B, FIGURE_2C, FIGURE_3A, FIGURE_3B)}

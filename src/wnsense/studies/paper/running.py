@@ -1,139 +1,29 @@
 """All runs of a study, each kept in a file of its own as it ends, and the one table that they become."""
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from wnsense.checks import InputError, require
-from wnsense.running.tables import Table, read_table, write_table
-from wnsense.studies.costs import machine, versions
+from wnsense.running.tables import Table
 from wnsense.studies.paper.measuring import Course, measure
-from wnsense.studies.paper.specification import Curve, Run, Scale, StepSizes, Study, Tuning
-
-# Told what is being done, how many steps of it are done, and of how many.
-Tell = Callable[[str, int, int], None]
-
-# What the tables mean; to be raised when arrays or the way of measuring change.
-_FORMAT = 1
+from wnsense.studies.paper.specification import Curve, CurveStudy, Run, StepSizes, Tuning
+from wnsense.studies.store import Store, Tell
 
 # Squared errors from here on are those of double precision.
 _ROUNDING = 1e-24
 
 
-@dataclass(frozen=True)
-class Store:
-    """Where a study is kept: its table, its picture, and its runs in a folder beside them.
-
-    Attributes:
-        directory: Where all are.
-        study: What is run.
-        scale: How large.
-    """
-
-    directory: Path
-    study: Study
-    scale: Scale
-
-    @property
-    def table(self) -> Path:
-        """What pictures and captions are made of."""
-        return self.directory / f"{self.study.name}_{self.scale}.npz"
-
-    @property
-    def picture(self) -> Path:
-        """The figure."""
-        return self.table.with_suffix(".png")
-
-    @property
-    def caption(self) -> Path:
-        """The text under the figure."""
-        return self.table.with_suffix(".txt")
-
-    @property
-    def runs(self) -> Path:
-        """A folder of one file a run."""
-        return self.directory / f"{self.study.name}_{self.scale}_runs"
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything is there to go on from."""
-        return self.table.exists() or (self.runs.is_dir() and any(self.runs.iterdir()))
-
-    def finished(self) -> Table | None:
-        """The table, if it is there.
-
-        Raises:
-            InputError: When it cannot be read, or is of another study, specification or version.
-        """
-        if not self.table.exists():
-            return None
-        table = read_table(self.table)
-        self._require_same(self.table, table.header, self.belongs())
-        return table
-
-    def belongs(self) -> dict[str, object]:
-        """What a table must say of itself to be this one."""
-        return {
-            "format": _FORMAT,
-            "name": self.study.name,
-            "scale": str(self.scale),
-            "fingerprint": self.study.fingerprint(self.scale),
-            "versions": versions(),
-        }
-
-    def kept(self, run: Run) -> Course | None:
-        """What a run gave, if it has ended.
-
-        Raises:
-            InputError: When its file cannot be read or is of other versions.
-        """
-        path = self.runs / f"{run.key}.npz"
-        if not path.exists():
-            return None
-        table = read_table(path)
-        self._require_same(path, table.header, _run_facts(run))
-        return Course(table.arrays, tuple(bool(diverged) for diverged in table.arrays["diverged"]))
-
-    def keep(self, run: Run, course: Course) -> None:
-        """Write what a run gave, and then remove its checkpoint."""
-        arrays = {**course.arrays, "diverged": np.array(course.diverged)}
-        write_table(self.runs / f"{run.key}.npz", Table({**_run_facts(run), "run": asdict(run)}, arrays))
-        self.checkpoint(run).unlink(missing_ok=True)
-
-    def checkpoint(self, run: Run) -> Path:
-        """Where a run under way is kept."""
-        return self.runs / f"{run.key}.part.npz"
-
-    @staticmethod
-    def _require_same(path: Path, known: Mapping[str, object], needed: Mapping[str, object]) -> None:
-        for name, value in needed.items():
-            require(
-                known.get(name) == value,
-                f"{name} {value} in {path}",
-                known.get(name),
-                "name another directory, or remove that file to begin anew",
-            )
-
-
-def _run_facts(run: Run) -> dict[str, object]:
-    return {"format": _FORMAT, "key": run.key, "versions": versions()}
-
-
-def run_study(study: Study, scale: Scale, directory: Path, *, tell: Tell = lambda *_: None) -> Table:
+def run_curves(store: Store, *, tell: Tell = lambda *_: None) -> Table:
     """Make every run of a study that has not been made, and merge all into its table.
 
     Each run is kept when it ends, and every half minute on its way: whatever stops the study, the same call goes on and
     repeats no finished run.
 
     Args:
-        study: What is run.
-        scale: How large.
-        directory: Where everything is kept.
+        store: Which study, how large, and where everything is kept.
         tell: Told of progress.
 
     Returns:
@@ -143,21 +33,29 @@ def run_study(study: Study, scale: Scale, directory: Path, *, tell: Tell = lambd
         InputError: When what is there is of another specification or version, or cannot be written.
         KeyboardInterrupt: When interrupted.
     """
-    store = Store(directory, study, scale)
+    study = curve_study(store)
     finished = store.finished()
     if finished is not None:
         return finished
-    try:
-        store.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"needed a directory to write to, got {directory}: {error.strerror}") from error
+    store.prepare()
     making = _Making(store, tell)
-    curves = study.curves(scale)
+    curves = study.curves(store.scale)
     choices = [making.choose(curve.tuning) for curve in curves]
     parts = [_merged(curve, choice, making) for curve, choice in zip(curves, choices, strict=True)]
-    table = _table(store, curves, choices, parts)
-    write_table(store.table, table)
-    return table
+    arrays = {f"{place}_{name}": array for place, part in enumerate(parts) for name, array in part.items()}
+    facts = {"beside": study.beside, "curves": _told(curves, choices)}
+    return store.finish(arrays, facts, seconds=making.seconds, memory=making.memory)
+
+
+def curve_study(store: Store) -> CurveStudy:
+    """The study of a store, as one of curves.
+
+    Raises:
+        InputError: When it is of another form.
+    """
+    if not isinstance(store.study, CurveStudy):
+        raise InputError(f"needed a study of curves, got {store.study.name} of form {store.study.form}")
+    return store.study
 
 
 @dataclass(frozen=True)
@@ -175,7 +73,9 @@ class _Making:
         self.store = store
         self.tell = tell
         self.done = 0
-        curves = store.study.curves(store.scale)
+        self.seconds = 0.0
+        self.memory = 0
+        curves = curve_study(store).curves(store.scale)
         tuned = {run for curve in curves for run in curve.tuning.runs()}
         self.total = sum(run.steps for run in tuned)
         self.total += sum(curve.run.steps * len(curve.data_seeds) for curve in curves)
@@ -184,16 +84,19 @@ class _Making:
     def make(self, run: Run, words: str) -> Course:
         """What a run gives, from its file where it has been made."""
         if run not in self.courses:
-            course = self.store.kept(run)
-            if course is None:
+            part = self.store.kept(run.key)
+            if part is None:
                 course = measure(
                     run,
-                    self.store.checkpoint(run),
+                    self.store.checkpoint(run.key),
                     tell=lambda steps: self.tell(words, self.done + steps, self.total),
                 )
-                self.store.keep(run, course)
+                arrays = {**course.arrays, "diverged": np.array(course.diverged)}
+                part = self.store.keep(run.key, arrays, {"run": asdict(run)})
             self.done += run.steps
-            self.courses[run] = course
+            self.seconds += float(np.nanmax(part.arrays["seconds"], initial=0.0))
+            self.memory = max(self.memory, int(str(part.header["peak_memory"])))
+            self.courses[run] = Course(part.arrays, tuple(bool(of) for of in part.arrays["diverged"]))
             self.tell(words, self.done, self.total)
         return self.courses[run]
 
@@ -234,10 +137,8 @@ def _merged(curve: Curve, choice: _Choice, making: _Making) -> dict[str, np.ndar
     return arrays
 
 
-def _table(
-    store: Store, curves: Sequence[Curve], choices: Sequence[_Choice], parts: Sequence[Mapping[str, np.ndarray]]
-) -> Table:
-    study = store.study
+def _told(curves: Sequence[Curve], choices: Sequence[_Choice]) -> list[dict[str, object]]:
+    """What the table's head says of each curve."""
     told = []
     for curve, choice in zip(curves, choices, strict=True):
         facts = asdict(curve.run)
@@ -259,16 +160,4 @@ def _table(
                 "tuning_seeds": curve.tuning.run.seeds,
             }
         )
-    header = {
-        **store.belongs(),
-        "title": study.title,
-        "claim": study.claim,
-        "chosen": study.chosen,
-        "beside": study.beside,
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "curves": told,
-    }
-    arrays = {f"{place}_{name}": array for place, part in enumerate(parts) for name, array in part.items()}
-    # As it will be read back: tuples are lists in JSON.
-    return Table(json.loads(json.dumps(header)), arrays)
+    return told

@@ -9,6 +9,7 @@ import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
 from wnsense.manifolds import Retraction
+from wnsense.studies.store import Scale
 
 # So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
 _MOST_POINTS = 200
@@ -19,13 +20,6 @@ class Method(StrEnum):
 
     WN = "wn"
     GD = "gd"
-
-
-class Scale(StrEnum):
-    """How large a study is run."""
-
-    QUICK = "quick"
-    PAPER = "paper"
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Study:
+class CurveStudy:
     """A figure of the paper.
 
     Attributes:
@@ -183,6 +177,11 @@ class Study:
     paper: tuple[Curve, ...]
     chosen: tuple[str, ...]
     beside: str = "applications"
+
+    @property
+    def form(self) -> str:
+        """Squared errors along runs."""
+        return "curves"
 
     def curves(self, scale: Scale) -> tuple[Curve, ...]:
         """At a scale."""

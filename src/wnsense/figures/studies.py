@@ -1,0 +1,67 @@
+"""From the table of any study to its pictures and their caption, by the form that the table's head names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from wnsense.checks import InputError
+from wnsense.figures import paper, paper_caption
+from wnsense.figures.findings import Finding, Paragraph, caption_text
+from wnsense.running.tables import Table
+
+
+@dataclass(frozen=True)
+class Form:
+    """What can be made of tables of one form.
+
+    Attributes:
+        pictures: Figures by the suffix of their files' names; the main one has none.
+        findings: What the table says to each part of its source's sentence.
+        paragraphs: What else stands in the caption.
+    """
+
+    pictures: Callable[[Table], Mapping[str, Figure]]
+    findings: Callable[[Table], list[Finding]]
+    paragraphs: Callable[[Table], list[Paragraph]]
+
+
+FORMS: Mapping[str, Form] = {
+    "curves": Form(paper.pictures, paper_caption.findings, paper_caption.paragraphs),
+}
+
+
+def pictures(table: Table) -> Mapping[str, Figure]:
+    """The figures of a study, by the suffix of their files' names.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    return _form(table).pictures(table)
+
+
+def findings(table: Table) -> list[Finding]:
+    """What the table says to each part of its source's sentence.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    return _form(table).findings(table)
+
+
+def caption(table: Table) -> str:
+    """The text under a study's pictures, as plain paragraphs.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    form = _form(table)
+    return caption_text(table, form.findings(table), form.paragraphs(table))
+
+
+def _form(table: Table) -> Form:
+    name = table.header.get("form")
+    known = FORMS.get(name) if isinstance(name, str) else None
+    if known is None:
+        raise InputError(f"needed the table of a study (form {', '.join(FORMS)}), got form {name}; run the study again")
+    return known
