@@ -1,0 +1,271 @@
+"""Gradient flow of diagonal linear networks, plain and weight-normalized, by an implicit integrator.
+
+The coordinates are logarithms, log x, or log u beside log r, so that entries stay positive and every size is resolved.
+With q = L x^{L-2} . A^T (A x^L - y) the flows are
+
+    plain:                 (log x)' = -q
+    weight-normalized:     (log u)' = -r^2 (q - m),  (log r)' = -eta_r m,  m = sum u^2 q,  eta_r = eta r^p.
+
+Nothing here knows of the quantities that the flows conserve (`theory.diagonal`), ||u|| = 1 among them: how well they
+are kept, `FlowRun.drift` measures. Where s entries carry the answer, M - s directions of the residual fall at the speed
+of the small entries: rates differ by as much as x^{2L-2} does, over times up to 1e8 and more. So the integrator is
+Radau's method of order 5 (SciPy's), with the exact Jacobian; docs/diagonal.md has the comparison with others.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.integrate import OdeSolver, Radau
+
+from wnsense.checks import require, require_level, require_size
+from wnsense.theory.diagonal import invariant, kernel_component, plain_invariant
+
+Vector = Float[np.ndarray, " n"]
+Matrix = Float[np.ndarray, "m n"]
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A flow as it was integrated.
+
+    Attributes:
+        A: The map, (M, N).
+        y: The measurements, (M,).
+        depth: L.
+        ratio: eta; None for plain flow.
+        power: p, with eta_r = eta r^p.
+        times: Where the integrator stood, ascending from 0, (T,).
+        log_direction: log u, (T, N); of plain flow log (x / ||x||).
+        log_radius: log r, (T,).
+        residuals: ||A z - y|| / ||y||, (T,).
+        reached: Whether the residual that was asked for was reached; otherwise time ran out, or steps did.
+        evaluations: Of the right-hand side.
+    """
+
+    A: Matrix
+    y: Vector
+    depth: int
+    ratio: float | None
+    power: float
+    times: Float[np.ndarray, " t"]
+    log_direction: Float[np.ndarray, "t n"]
+    log_radius: Float[np.ndarray, " t"]
+    residuals: Float[np.ndarray, " t"]
+    reached: bool
+    evaluations: int
+
+    @property
+    def x(self) -> Float[np.ndarray, "t n"]:
+        """The weights along the run, r u."""
+        return np.asarray(np.exp(self.log_direction + self.log_radius[:, None]))
+
+    @property
+    def z(self) -> Vector:
+        """x^L at the end."""
+        return np.asarray(np.exp(self.depth * (self.log_direction[-1] + self.log_radius[-1])))
+
+    def invariants(self) -> Float[np.ndarray, "t n"]:
+        """What changes within the range of A^T only, along the run."""
+        if self.ratio is None:
+            return np.stack([plain_invariant(x, self.depth) for x in self.x])
+        rows = zip(np.exp(self.log_direction), np.exp(self.log_radius), strict=True)
+        return np.stack([invariant(u, float(r), self.depth, self.ratio, self.power) for u, r in rows])
+
+    def drift(self) -> float:
+        """The largest part in the kernel of A that the invariants' change has, relative to it, over the second half.
+
+        Before, the change itself may be no more than rounding.
+        """
+        h = self.invariants()
+        return max(kernel_component(self.A, change) for change in (h - h[0])[len(h) // 2 :])
+
+    def norm_drift(self) -> float:
+        """The largest | ||u|| - 1 |; 0 up to rounding for plain flow, whose direction is made afterwards."""
+        squares = np.logaddexp.reduce(2 * self.log_direction, axis=1)
+        return float(np.abs(np.expm1(squares / 2)).max())
+
+
+@dataclass(frozen=True)
+class FlowStop:
+    """When a flow ends.
+
+    Attributes:
+        residual: Once ||A z - y|| / ||y|| is at most this.
+        time: Once this time is reached.
+        steps: After so many steps of the integrator.
+    """
+
+    residual: float = 1e-10
+    time: float = 1e8
+    steps: int = 20_000
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no run can meet."""
+        require_level("a residual", self.residual)
+        require(self.time > 0, "a positive time", self.time)
+        require(self.steps >= 1, "at least one step", self.steps)
+
+
+def plain_flow(
+    A: Matrix,
+    y: Vector,
+    start: Vector,
+    depth: int,
+    *,
+    stop: FlowStop | None = None,
+    tolerance: float = 1e-8,
+    integrator: type[OdeSolver] = Radau,
+) -> FlowRun:
+    """The flow x' = -grad 1/2 ||A x^L - y||^2 from a positive start.
+
+    Args:
+        A: The map, (M, N); [A, -A] for a signed network (`signed_map`).
+        y: The measurements, (M,).
+        start: x_0, (N,), positive.
+        depth: L.
+        stop: When to end.
+        tolerance: Of the integrator, for logarithms: relative errors of x, of each step.
+        integrator: Of SciPy, an implicit one.
+
+    Raises:
+        InputError: When sizes do not fit, a number is not finite or the start not positive.
+    """
+    field = _Field(A, y, depth, None, 0.0)
+    _require_start(A, y, start, depth)
+    return _integrated(field, np.log(start), stop or FlowStop(), tolerance, integrator)
+
+
+def normalized_flow(
+    A: Matrix,
+    y: Vector,
+    start: Vector,
+    depth: int,
+    *,
+    ratio: float,
+    power: float = 0.0,
+    stop: FlowStop | None = None,
+    tolerance: float = 1e-8,
+    integrator: type[OdeSolver] = Radau,
+) -> FlowRun:
+    """The flow of r and u, x = r u, with eta_u = 1 and eta_r = eta r^p, from a positive start.
+
+    (p, eta) = (2, 1) is the pair (r^2, 1), under which x goes where plain flow goes, at a speed of r^2.
+
+    Args:
+        A: The map, (M, N); [A, -A] for a signed network (`signed_map`).
+        y: The measurements, (M,).
+        start: x_0 = r_0 u_0, (N,), positive.
+        depth: L.
+        ratio: eta.
+        power: p.
+        stop: When to end.
+        tolerance: Of the integrator, for logarithms: relative errors of u and r, of each step.
+        integrator: Of SciPy, an implicit one.
+
+    Raises:
+        InputError: When sizes do not fit, a number is not finite, or start or ratio is not positive.
+    """
+    require(ratio > 0 and math.isfinite(ratio), "a positive ratio of learning rates", ratio)
+    field = _Field(A, y, depth, ratio, power)
+    _require_start(A, y, start, depth)
+    log_r = math.log(float(np.linalg.norm(start)))
+    state = np.append(np.log(start) - log_r, log_r)
+    return _integrated(field, state, stop or FlowStop(), tolerance, integrator)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """The right-hand side and its Jacobian."""
+
+    A: Matrix
+    y: Vector
+    depth: int
+    ratio: float | None
+    power: float
+
+    def residual(self, state: Vector) -> Vector:
+        return self.A @ np.exp(self.depth * self.log_x(state)) - self.y
+
+    def log_x(self, state: Vector) -> Vector:
+        return state if self.ratio is None else state[:-1] + state[-1]
+
+    def rates(self, state: Vector) -> Vector:
+        L, log_x = self.depth, self.log_x(state)
+        q: Vector = L * np.exp((L - 2) * log_x) * (self.A.T @ self.residual(state))
+        return q
+
+    def __call__(self, _: float, state: Vector) -> Vector:
+        q = self.rates(state)
+        if self.ratio is None:
+            return np.negative(q)
+        u, r = np.exp(state[:-1]), math.exp(state[-1])
+        m = float(u * u @ q)
+        return np.append(-r * r * (q - m), -self.ratio * r**self.power * m)
+
+    def jacobian(self, _: float, state: Vector) -> Float[np.ndarray, "k k"]:
+        L, log_x, q = self.depth, self.log_x(state), self.rates(state)
+        # Of q by log x.
+        Q = (L * np.exp((L - 2) * log_x)[:, None] * self.A.T) @ (self.A * (L * np.exp(L * log_x)))
+        Q[np.diag_indices_from(Q)] += (L - 2) * q
+        if self.ratio is None:
+            return np.negative(Q)
+        weights, r = np.exp(2 * state[:-1]), math.exp(state[-1])
+        m = float(weights @ q)
+        Q_r = Q.sum(1)
+        m_u, m_r = 2 * weights * q + weights @ Q, float(weights @ Q_r)
+        rate = self.ratio * r**self.power
+        J = np.empty((len(state), len(state)))
+        J[:-1, :-1] = -r * r * (Q - m_u)
+        J[:-1, -1] = -r * r * (Q_r - m_r + 2 * (q - m))
+        J[-1, :-1] = -rate * m_u
+        J[-1, -1] = -rate * (m_r + self.power * m)
+        return J
+
+
+def _integrated(
+    field: _Field, state: Vector, stop: FlowStop, tolerance: float, integrator: Callable[..., OdeSolver]
+) -> FlowRun:
+    size = float(np.linalg.norm(field.y))
+    solver = integrator(field, 0.0, state, stop.time, rtol=tolerance, atol=tolerance, jac=field.jacobian)
+    times, states = [0.0], [state]
+    residuals = [float(np.linalg.norm(field.residual(state))) / size]
+    while residuals[-1] > stop.residual and solver.status == "running" and len(times) <= stop.steps:
+        solver.step()
+        if solver.status == "failed":
+            break
+        times.append(float(solver.t))
+        states.append(np.array(solver.y))
+        residuals.append(float(np.linalg.norm(field.residual(states[-1]))) / size)
+    path = np.stack(states)
+    if field.ratio is None:
+        log_r = np.logaddexp.reduce(2 * path, axis=1) / 2
+        log_u = path - log_r[:, None]
+    else:
+        log_u, log_r = path[:, :-1], path[:, -1]
+    return FlowRun(
+        field.A,
+        field.y,
+        field.depth,
+        field.ratio,
+        field.power,
+        np.array(times),
+        log_u,
+        log_r,
+        np.array(residuals),
+        residuals[-1] <= stop.residual,
+        int(solver.nfev),
+    )
+
+
+def _require_start(A: Matrix, y: Vector, start: Vector, depth: int) -> None:
+    require(depth >= 2, "a depth of at least 2", depth)
+    M, N = A.shape
+    require_size("the measurements", y.shape, (M,))
+    require_size("the start", start.shape, (N,))
+    finite = all(bool(np.isfinite(values).all()) for values in (A, y, start))
+    require(finite, "finite numbers", "NaN or infinity")
+    require(bool((y != 0).any()), "measurements that are not all zero", "a zero vector")
+    require(bool((start > 0).all()), "a positive start", float(start.min()), "an entry at zero never moves")

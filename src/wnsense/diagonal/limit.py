@@ -1,0 +1,390 @@
+"""Where the flow ends, with nothing run: the mirror-descent problem min D_F(z, z_0) over A z = y, solved on its own.
+
+z_0 = (x_0 / rho)^L. The limit is the z with A z = y and, for some lambda,
+
+    s(z) + A^T lambda = c,    s(z) = -log z, c = -log z_0 for L = 2;    s(z) = z^{-q}, c = z_0^{-q} for L > 2.
+
+Newton's method on both equations is followed from a problem whose solution is known (start there, and the y of that
+start) to the one that is wanted, along straight lines, of y first, of log z_0 then: from afar it would not arrive. z is
+a variable of its own beside lambda, since on the support c - A^T lambda is a small difference of large numbers.
+
+With weight normalization rho depends on r_inf, hence on the limit: `flow_limits` solves that equation too.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.linalg import qr, solve_triangular
+from scipy.optimize import brentq
+
+from wnsense.checks import InputError, require, require_size
+from wnsense.theory.diagonal import exponent, log_magnification
+
+Vector = Float[np.ndarray, " n"]
+Matrix = Float[np.ndarray, "m n"]
+
+_MAX_STEPS = 2000
+# Corrections at one place of the path: where so many do not do, the stride along it was too long.
+_MAX_CORRECTIONS = 6
+_NEAR = 1e-2
+_LEAST_STRIDE = 1e-12
+_SETTLED = 1e-15
+# e^-600: no number that is left of it has a meaning, but its root still has one.
+_LEAST_LOG = -600.0
+_DUST = math.log(1e-15)
+_DUST_CHANGE = 4.0
+# The most that the logarithm of an entry may change in one Newton step.
+_LARGEST_CHANGE = 1.5
+# Beyond this ratio of z_0^{-q} to the same of the answer, rounding on the support is larger than what a smaller start
+# changes there: of order one over the ratio, by the l1 bound. The start is raised to it.
+_LARGEST_COST = 1e12
+# A y that no z >= 0 explains keeps a residual; one that is explained ends with a few roundings.
+_REACHED = 1e-9
+_GRID_POINTS = 33
+_FAR = 20.0
+
+
+@dataclass(frozen=True)
+class FlowLimit:
+    """The limit of a flow.
+
+    Attributes:
+        z: x_inf^L, positive, (N,); 2 N entries of a signed network.
+        radius: r_inf = ||x_inf||.
+        log_magnification: log rho of the start x_0 / rho; 0 for plain flow.
+        residual: ||A z - y|| / ||y||.
+        accuracy: The size of the last Newton step over that of z, which bounds the error of z to first order.
+        steps: Newton steps.
+    """
+
+    z: Vector
+    radius: float
+    log_magnification: float
+    residual: float
+    accuracy: float
+    steps: int
+
+
+def mirror_limit(A: Matrix, y: Vector, log_start: Vector, depth: int, *, log_magnification: float = 0.0) -> FlowLimit:
+    """The minimizer of D_F(z, (x_0 / rho)^L) over A z = y, z >= 0: the limit of plain flow from x_0 / rho.
+
+    A start so small that a smaller one changes no digit of the answer is taken for the latter: entries of z below
+    1e-15 of the largest are then larger than they should be, and the others are as exact as double precision has them.
+
+    Args:
+        A: The map, (M, N), of any rank; [A, -A] for a signed network (`signed_map`).
+        y: The measurements, (M,).
+        log_start: log x_0, (N,): a start may be too small for a number.
+        depth: L.
+        log_magnification: log rho.
+
+    Raises:
+        InputError: When sizes do not fit, or no z >= 0 has A z = y.
+    """
+    return _Mirror.of(A, y, log_start, depth).limit(log_magnification)
+
+
+def signed_map(A: Matrix) -> Float[np.ndarray, "m n2"]:
+    """[A, -A]: a signed network of N entries is a positive one of 2 N."""
+    return np.hstack([A, -A])
+
+
+def flow_limits(
+    A: Matrix, y: Vector, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0
+) -> tuple[FlowLimit, ...]:
+    """Every limit that flow with weight normalization can have, by log rho ascending: most often one.
+
+    A limit z(rho) of plain flow from x_0 / rho is one of weight normalization where rho is the magnification from r_0
+    to r(rho) = ||x(rho)||. All solutions lie above the least value that log(r_0 / r) + phi(r) - phi(r_0) takes; they
+    are looked for between the points of a grid, so that two within one cell are missed.
+
+    Args:
+        A: The map, (M, N).
+        y: The measurements, (M,).
+        log_start: log x_0, (N,).
+        depth: L.
+        ratio: eta.
+        power: p, with eta_r = eta r^p, at most 2.
+
+    Raises:
+        InputError: When sizes do not fit, or no z >= 0 has A z = y.
+    """
+    mirror = _Mirror.of(A, y, log_start, depth)
+    if power == 2 and ratio == 1:
+        return (mirror.limit(0.0),)
+    r0 = math.exp(0.5 * float(np.logaddexp.reduce(2 * log_start)))
+
+    def gap(log_rho: float) -> float:
+        return log_rho - log_magnification(r0, mirror.limit(log_rho).radius, ratio, power)
+
+    grid = _grid(gap, r0, mirror.limit(0.0).radius, ratio, power)
+    gaps = [gap(log_rho) for log_rho in grid]
+    cells = zip(grid, grid[1:], gaps, gaps[1:], strict=False)
+    roots = [
+        float(brentq(gap, low, high, xtol=1e-13, rtol=1e-14))
+        for low, high, first, second in cells
+        if (first < 0) != (second < 0)
+    ]
+    return tuple(mirror.limit(root) for root in roots)
+
+
+def flow_limit(A: Matrix, y: Vector, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0) -> FlowLimit:
+    """The limit of flow with weight normalization, where there is only one that it can have; see `flow_limits`.
+
+    Raises:
+        InputError: When sizes do not fit, no z >= 0 has A z = y, or there are several.
+    """
+    limits = flow_limits(A, y, log_start, depth, ratio=ratio, power=power)
+    logs = ", ".join(f"{limit.log_magnification:.4g}" for limit in limits)
+    require(
+        len(limits) == 1,
+        "one magnification that reproduces itself",
+        f"{len(limits)}: log rho = {logs}",
+        "`flow_limits` gives all; which of them the flow reaches, only a run says",
+    )
+    return limits[0]
+
+
+def hypentropy_limit(A: Matrix, y: Vector, scale: float) -> Vector:
+    """The minimizer of `theory.diagonal.hypentropy` over A b = y: b = 2 alpha^2 sinh(A^T nu).
+
+    Args:
+        A: The map, (M, N), of full row rank.
+        y: The measurements, (M,).
+        scale: alpha.
+
+    Raises:
+        InputError: When Newton's method does not arrive: y is out of A's range.
+    """
+    require(scale > 0, "a positive scale of the start", scale)
+    require_size("the measurements", y.shape, (A.shape[0],))
+    rows, target = _independent_rows(A, y)
+    least = rows.T @ target
+    nu, log_beta = np.zeros(len(target)), math.log(max(float(np.abs(least).max()), 1e-300)) + 1
+    goal = math.log(2) + 2 * math.log(scale)
+    # From a start that is too large, down (or up) to the one that is asked for: sinh is nearly linear at first.
+    while True:
+        beta = math.exp(log_beta)
+        for _ in range(_MAX_STEPS):
+            t = rows.T @ nu
+            step = _weighted_solve(rows, np.sqrt(beta) * np.sqrt(np.cosh(t)), target - rows @ (beta * np.sinh(t)))[1]
+            move = float(np.abs(rows.T @ step).max())
+            nu = nu + min(1.0, 1 / max(move, 1e-300)) * step
+            if move <= 1e-13 * max(1.0, float(np.abs(t).max())):
+                break
+        if log_beta == goal:
+            break
+        log_beta = max(goal, log_beta - 1) if goal < log_beta else min(goal, log_beta + 1)
+    b: Vector = math.exp(goal) * np.sinh(rows.T @ nu)
+    residual = float(np.linalg.norm(A @ b - y) / np.linalg.norm(y))
+    require(residual <= _REACHED, "measurements in the range of A", f"a relative residual of {residual:.1e}")
+    return b
+
+
+def _grid(gap: Callable[[float], float], r0: float, radius: float, ratio: float, power: float) -> list[float]:
+    """Points between the ends outside of which no magnification reproduces itself."""
+    # phi(r) - log r is least where r^{2 - p} = eta.
+    least = log_magnification(r0, ratio ** (1 / (2 - power)), ratio, power) - 1e-9 if power < 2 else -math.inf
+    # From a start far above the answer nothing comes back to itself, unless no z is large: then lower still.
+    low = max(least, math.log(r0 / (_FAR * radius)))
+    while low > least and gap(low) > 0:
+        low = max(least, low - 3)
+    high = max(low, 0.0) + 1
+    while True:
+        grid = [float(t) for t in np.linspace(low, high, _GRID_POINTS)]
+        most = max(t - gap(t) for t in grid)
+        if most < high:
+            return grid
+        high = most + 1
+
+
+def _independent_rows(A: Matrix, y: Vector) -> tuple[Matrix, Vector]:
+    """Orthonormal combinations of the rows of A that say all that they say, and the same of y."""
+    U, s, Vh = np.linalg.svd(A, full_matrices=False)
+    kept = s > s[0] * max(A.shape) * np.finfo(np.float64).eps
+    return Vh[kept], (U.T @ y)[kept] / s[kept]
+
+
+def _weighted_solve(A: Matrix, root: Vector, right: Vector, shift: Vector | None = None) -> tuple[Vector, Vector]:
+    """The d = W (A^T l + e) with A d = b, and l, for W = diag(root)^2; e = 0 without a shift.
+
+    By an orthogonal factorization of W^{1/2} A^T, largest rows first: in this order Householder's method is accurate
+    row by row, however far apart the weights are. d comes from Q and not from l, in which small entries would drown.
+    """
+    order = np.argsort(-root)
+    weights = root[order]
+    Q, R, pivots = qr(weights[:, None] * A.T[order], mode="economic", pivoting=True)
+    e = np.zeros_like(root) if shift is None else weights * shift[order]
+    along = Q.T @ e
+    g = solve_triangular(R, right[pivots], trans=1) - along
+    d, lam = np.empty_like(root), np.empty_like(right)
+    d[order] = weights * (e + Q @ g)
+    lam[pivots] = solve_triangular(R, g)
+    return d, lam
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A problem of the path with its solution."""
+
+    log_z: Vector
+    lam: Vector
+    log_z0: Vector
+    y: Vector
+    steps: int = 0
+    accuracy: float = math.inf
+
+
+@dataclass
+class _Mirror:
+    """The problems that differ in rho alone; each is reached from one solved before, so that a search pays little."""
+
+    A: Matrix
+    y: Vector
+    rows: Matrix
+    log_start: Vector
+    depth: int
+    places: list[_Place]
+
+    @classmethod
+    def of(cls, A: Matrix, y: Vector, log_start: Vector, depth: int) -> "_Mirror":
+        exponent(depth)
+        M, N = A.shape
+        require_size("the measurements", y.shape, (M,))
+        require_size("the start", log_start.shape, (N,))
+        finite = all(bool(np.isfinite(values).all()) for values in (A, y, log_start))
+        require(finite, "finite numbers", "NaN or infinity", "a start of zero never moves")
+        require(bool((y != 0).any()), "measurements that are not all zero", "a zero vector")
+        rows, target = _independent_rows(A, y)
+        least = np.abs(rows.T @ target)
+        log_z = np.log(least + least.mean())
+        begin = _Place(log_z, np.zeros(len(target)), log_z, rows @ np.exp(log_z))
+        return cls(A, y, rows, log_start, depth, [begin])
+
+    def limit(self, log_rho: float) -> FlowLimit:
+        _, target = _independent_rows(self.A, self.y)
+        log_z0 = self.depth * (self.log_start - log_rho)
+        q = exponent(self.depth)
+        if q > 0:
+            largest = float(np.log(np.abs(self.rows.T @ target)).max())
+            log_z0 = log_z0 + max(0.0, largest - math.log(_LARGEST_COST) / q - float(log_z0.min()))
+        # From the nearest start above: a start that was so small that entries of z became dust leads nowhere upwards.
+        above = [place for place in self.places[1:] if bool((place.log_z0 >= log_z0).all())]
+        nearest = min(above, key=lambda place: float((place.log_z0 - log_z0).max()), default=self.places[0])
+        place = _followed(self.rows, q, replace(nearest, steps=0), log_z0, target)
+        z = np.exp(place.log_z)
+        size = float(np.linalg.norm(self.y))
+        residual = float(np.linalg.norm(self.A @ z - self.y)) / size
+        # From a large start z is large, and A z - y a small difference.
+        rounding = 1e-13 * float(np.linalg.norm(np.abs(self.A) @ z)) / size
+        if not residual <= _REACHED + rounding:
+            raise InputError(
+                f"needed measurements that some z >= 0 explains, got a relative residual of {residual:.1e} at the best "
+                "one found; a signed network explains whatever lies in the range of A"
+            )
+        self.places.append(place)
+        radius = math.exp(0.5 * float(np.logaddexp.reduce(2 / self.depth * place.log_z)))
+        return FlowLimit(z, radius, float(log_rho), residual, place.accuracy, place.steps)
+
+
+def _followed(A: Matrix, q: float, at: _Place, log_z0: Vector, y: Vector) -> _Place:
+    """The solution for other measurements and another start: first along the one, then along the other."""
+    missing = 0.0
+    if not np.array_equal(at.y, y):
+        at, missing = _along(A, q, at, replace(at, y=y))
+    at, _ = _along(A, q, at, replace(at, log_z0=log_z0))
+    # Where the last solutions lie on the boundary, a part of the first way is left: y has no z > 0 of its own.
+    best = _polished(A, q, at)
+    return replace(best, accuracy=max(best.accuracy, missing))
+
+
+def _along(A: Matrix, q: float, at: _Place, goal: _Place) -> tuple[_Place, float]:
+    """The solution of the goal's problem along the line from one to the other, and how much of the way is left.
+
+    It is left where a smaller start changes nothing any more that double precision could show beside the answer.
+    """
+    first, done, stride = at, 0.0, 1.0
+    nats = float(np.abs(goal.log_z0 - at.log_z0).max())
+    while done < 1 and at.steps < _MAX_STEPS and stride > _LEAST_STRIDE:
+        ahead = min(1.0, done + stride)
+        y = (1 - ahead) * first.y + ahead * goal.y
+        there = replace(at, log_z0=(1 - ahead) * first.log_z0 + ahead * goal.log_z0, y=y)
+        there, arrived = _corrected(A, q, there)
+        taken = there.steps - at.steps
+        if not arrived:
+            at, stride = replace(at, steps=there.steps), stride / 2
+            continue
+        changed = float(np.linalg.norm(np.exp(there.log_z) - np.exp(at.log_z)))
+        size = float(np.linalg.norm(np.exp(there.log_z)))
+        falling = bool((goal.log_z0 <= at.log_z0).all())
+        settled = falling and nats > 0 and changed <= _SETTLED * min(1.0, nats * (ahead - done)) * size
+        at, done, stride = there, ahead, stride * (2 if taken <= 3 else 1)
+        if settled:
+            break
+    return at, 1 - done
+
+
+def _corrected(A: Matrix, q: float, at: _Place) -> tuple[_Place, bool]:
+    """Newton's method until it is near the solution, or has not come near in the steps that it may take."""
+    for step in range(_MAX_CORRECTIONS):
+        change, lam = _newton(A, q, at)
+        at = replace(at, steps=at.steps + 1)
+        most = _largest(at, change)
+        # The first step is the tangent of the path, the longest.
+        if not most <= _LARGEST_CHANGE * (3 if step == 0 else 1):
+            return at, False
+        at = replace(at, log_z=np.maximum(at.log_z + change, _LEAST_LOG), lam=at.lam + lam)
+        if most <= _NEAR:
+            return at, True
+    return at, False
+
+
+def _polished(A: Matrix, q: float, at: _Place) -> _Place:
+    """Newton's method until rounding has the last word."""
+    at = replace(at, accuracy=math.inf)
+    best, idle = at, 0
+    for _ in range(30):
+        change, lam = _newton(A, q, at)
+        z = np.exp(at.log_z)
+        accuracy = float(np.linalg.norm(z * change) / np.linalg.norm(z))
+        if not _largest(at, change) <= _LARGEST_CHANGE:
+            return replace(best, accuracy=min(best.accuracy, accuracy))
+        at = replace(at, log_z=at.log_z + change, lam=at.lam + lam, accuracy=accuracy)
+        idle = 0 if accuracy < best.accuracy / 2 else idle + 1
+        best = at if accuracy < best.accuracy else best
+        if idle >= 2:
+            break
+    return best
+
+
+def _newton(A: Matrix, q: float, at: _Place) -> tuple[Vector, Vector]:
+    """The changes of log z and of lambda."""
+    z, image = np.exp(at.log_z), A.T @ at.lam
+    if q == 0:
+        c, root = -at.log_z0, np.sqrt(z)
+        dual = image - at.log_z - c
+    else:
+        c, root = np.exp(-q * at.log_z0), np.exp((1 + q) / 2 * at.log_z) / math.sqrt(q)
+        dual = image + np.exp(-q * at.log_z) - c
+    # What is within the rounding of its terms says nothing: on the support the one, off it the other, would be taken
+    # for a change of s or z many times their size.
+    primal, eps = at.y - A @ z, 4 * np.finfo(np.float64).eps
+    primal = np.where(np.abs(primal) <= eps * (np.abs(A) @ z + np.abs(at.y)), 0, primal)
+    dual = np.where(np.abs(dual) <= eps * (np.abs(c) + np.abs(A).T @ np.abs(at.lam)), 0, dual)
+    change, lam = _weighted_solve(A, root, primal, dual)
+    relative = change / z
+    relative = np.where(_is_dust(at), relative.clip(-_DUST_CHANGE, _DUST_CHANGE), relative)
+    return relative, lam
+
+
+def _is_dust(at: _Place) -> Bool[np.ndarray, " n"]:
+    """Which entries of z the equation A z = y cannot tell from nothing: their changes are rounding, and harmless."""
+    dust: Bool[np.ndarray, " n"] = at.log_z < at.log_z.max() + _DUST
+    return dust
+
+
+def _largest(at: _Place, change: Vector) -> float:
+    return float(np.abs(change[~_is_dust(at)]).max())
