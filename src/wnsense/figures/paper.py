@@ -1,6 +1,6 @@
 """The studies of the paper in pictures, drawn from their tables alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +12,19 @@ from wnsense.figures.paper_table import PaperCurve, PaperTable
 from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 from wnsense.running.tables import Table
 
-_WIDTH, _HEIGHT = 10.0, 4.9
+_WIDTH, _WIDE, _HEIGHT = 10.0, 13.0, 5.4
 _SQUARED_ERROR = r"squared error $\|Z - A\|_F^2$, for $\|A\|_2 = 1$"
 _STEPS = "steps"
 _APPLICATIONS = "applications of M and M*"
+_SECONDS = "seconds"
+_X: Mapping[str, Callable[[PaperCurve], np.ndarray]] = {
+    _STEPS: lambda curve: curve.step,
+    _APPLICATIONS: lambda curve: curve.applications,
+    _SECONDS: lambda curve: curve.seconds,
+}
+_OF_THE_PAPER = {"wn", "gd"}
+# From here on steps are told in thousands.
+_THOUSANDS = 10_000
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _MARKERS_ON_A_CURVE = 7
 # Where curves lie on each other, the first is the widest and the last is drawn upon it.
@@ -40,22 +49,28 @@ def paper_picture(table: Table) -> Figure:
         InputError: When it is no table of a study.
     """
     study = PaperTable.of(table)
-    figure = new_figure(_WIDTH, _HEIGHT)
-    left, right = figure.subplots(1, 2)
-    _draw_curves(left, study, _STEPS, lambda curve: curve.step)
-    dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
     beside = study.text("beside")
+    against_cost = beside not in {"ratio", "floor"}
+    figure = new_figure(_WIDE if against_cost else _WIDTH, _HEIGHT)
+    panels = figure.subplots(1, 3 if against_cost else 2)
+    left = panels[0]
+    # The paper's own picture is of its own two methods.
+    _draw_curves(left, study, _STEPS, [curve for curve in study.curves if curve.method in _OF_THE_PAPER])
+    dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
     if beside == "ratio":
-        _draw_ratios(right, study)
+        _draw_ratios(panels[1], study)
     elif beside == "floor":
-        _draw_floor(right, study)
+        _draw_floor(panels[1], study)
     else:
-        _draw_curves(right, study, _APPLICATIONS, lambda curve: curve.applications)
-        dress(right, title="the same against cost", x=_APPLICATIONS)
+        _draw_curves(panels[1], study, _APPLICATIONS, study.curves)
+        dress(panels[1], title="against cost, with later methods", x=_APPLICATIONS)
+        _draw_curves(panels[2], study, _SECONDS, study.curves)
+        dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)
+        _draw_precision(panels, study)
     scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
     figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
-    # A column for each label, of both methods, where that fits.
-    legend_below(figure, left, min(len(study.labels), _LEGEND_COLUMNS))
+    # A column for each label, of all methods, where that fits.
+    legend_below(figure, panels[1] if against_cost else left, min(len(study.labels), _LEGEND_COLUMNS))
     return figure
 
 
@@ -70,15 +85,17 @@ def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
     return r + (end - r) * part, g + (end - g) * part, b + (end - b) * part
 
 
-def _draw_curves(axes: Axes, study: PaperTable, x_name: str, x_of: Callable[[PaperCurve], np.ndarray]) -> None:
+def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[PaperCurve]) -> None:
     overlapping = study.text("beside") == "ratio"
     labels = study.labels
-    for place, curve in enumerate(study.curves):
+    for place, curve in enumerate(curves):
         of = labels.index(curve.label)
         look = METHODS[curve.method]
         color = shade(look.color, of, len(labels))
-        x, y = x_of(curve), curve.median
-        axes.fill_between(x, *curve.band(), color=color, alpha=0.22, linewidth=0, zorder=1)
+        x, y = _X[x_name](curve), curve.median
+        shown = np.isfinite(x) if x_name == _STEPS else np.isfinite(x) & (x > 0)
+        x, y = x[shown], y[shown]
+        axes.fill_between(x, *(side[shown] for side in curve.band()), color=color, alpha=0.22, linewidth=0, zorder=1)
         axes.plot(
             x,
             np.where(np.isfinite(y) & (y > 0), y, np.nan),
@@ -87,21 +104,37 @@ def _draw_curves(axes: Axes, study: PaperTable, x_name: str, x_of: Callable[[Pap
             linewidth=_WIDTHS[of % len(_WIDTHS)] if overlapping else 1.8,
             marker=_MARKERS[of % len(_MARKERS)],
             markersize=4.5,
-            markevery=_marked(x, place / len(study.curves)),
+            markevery=_marked(x if x_name == _STEPS else np.log(x), place / len(curves)),
             label=f"{look.label}, {curve.label}",
             zorder=3,
         )
     _log_axis(axes)
+    if x_name != _STEPS:
+        axes.set_xscale("log")
+        return
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    if x_name == _APPLICATIONS or max(int(curve.step[-1]) for curve in study.curves) >= 10_000:
+    if max(int(curve.step[-1]) for curve in curves) >= _THOUSANDS:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _draw_precision(panels: Sequence[Axes], study: PaperTable) -> None:
+    """Where the errors are those of single precision and of no method."""
+    single = [curve for curve in study.curves if curve.facts["dtype"] == "float32"]
+    if not single:
+        return
+    for axes in panels:
+        axes.axhline(single[0].rounding, color=FAINT, linewidth=1.0, linestyle=":", zorder=0)
+    panels[0].annotate(
+        "single precision", (0.02, single[0].rounding), xycoords=("axes fraction", "data"), color=INK, fontsize=TEXT - 2
+    )
 
 
 def _marked(x: np.ndarray, phase: float) -> list[int]:
     """Points at about even distances, each curve's a little further than the last one's, so that none hides."""
     reached = x[np.isfinite(x)]
-    places = reached[-1] * (np.arange(_MARKERS_ON_A_CURVE) + phase) / _MARKERS_ON_A_CURVE
+    parts = (np.arange(_MARKERS_ON_A_CURVE) + phase) / _MARKERS_ON_A_CURVE
+    places = reached[0] + (reached[-1] - reached[0]) * parts
     return sorted({int(np.abs(reached - place).argmin()) for place in places})
 
 

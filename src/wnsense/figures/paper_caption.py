@@ -18,6 +18,9 @@ _NEAR_ORACLE = 2.0
 _EXPONENT_SLACK = 0.2
 # Very fast: at rounding within so many steps.
 _VERY_FAST = 100
+# The squared error to which all methods are compared, above single precision.
+_REACHED = 1e-8
+_OF_THE_PAPER = {"wn", "gd"}
 
 
 def findings(table: Table) -> list[Finding]:
@@ -91,17 +94,25 @@ def _grid_lines(study: PaperTable) -> list[str]:
         grid, errors = curve.facts["grid"], curve.facts["grid_errors"]
         if not (isinstance(grid, list) and isinstance(errors, list) and errors):
             continue
-        tried = ", ".join(
-            f"{sizes}: {'diverged' if error is None else f'{float(error):.1e}'}"
-            for sizes, error in zip(grid, errors, strict=True)
-        )
+        tried = _tried(grid, errors)
         at = f"median squared error after {curve.number('tuning_steps'):,.0f} steps at m = {curve.facts['tuning_size']}"
         text = f"({at}) {tried}"
+        again = curve.facts["confirmed_errors"]
+        if isinstance(again, list) and again:
+            alike = "as" if curve.facts["confirmed"] == curve.facts["step_sizes"] else "other than"
+            text += f"; at m = {curve.facts['size']} from one start {_tried(grid, again)}: {alike} there"
         lines.setdefault(f"{METHODS[curve.method].label}|{text}", []).append(curve.label)
     return [
         f"step sizes of {key.split('|')[0]}, {'; '.join(labels)} {key.split('|', 1)[1]}"
         for key, labels in lines.items()
     ]
+
+
+def _tried(grid: Sequence[object], errors: Sequence[object]) -> str:
+    return ", ".join(
+        f"{sizes}: {'diverged' if error is None else f'{float(str(error)):.1e}'}"
+        for sizes, error in zip(grid, errors, strict=True)
+    )
 
 
 def _same_setting(study: PaperTable) -> list[tuple[PaperCurve, PaperCurve]]:
@@ -152,11 +163,35 @@ def _ahead(study: PaperTable) -> Finding:
     return Finding(f"WN against GD at the last step: {'; '.join(parts)}; {cost}", holds)
 
 
+def _beside(study: PaperTable) -> list[Finding]:
+    """What each method needs to a squared error that all but the slowest reach; the paper compares two of them."""
+    methods = list(dict.fromkeys(curve.method for curve in study.curves))
+    if len(methods) == len(_OF_THE_PAPER):
+        return []
+    told = []
+    for label in study.labels:
+        costs = [(curve.method, curve.cost_of(_REACHED)) for curve in study.curves if curve.label == label]
+        parts = [f"{METHODS[of].label} {'not' if cost is None else f'{cost:,.0f}'}" for of, cost in costs]
+        told.append(f"{label}: {', '.join(parts)}")
+    return [Finding(f"applications to a squared error of {_REACHED:.0e}: {'; '.join(told)}", None)]
+
+
+def _cone(study: PaperTable) -> list[Finding]:
+    """Whether Z leaves the PSD cone, since Theta is only symmetric."""
+    told = [
+        f"{curve.label}: {float(np.nanmin(curve.least)):.1e}, at the end {float(np.median(curve.least[-1])):.1e}"
+        for curve in study.of_method("wn")
+    ]
+    return [Finding(f"least eigenvalue of WN's Z along the way, for ||A||_2 = 1: {'; '.join(told)}", None)]
+
+
 def _figure_2a(study: PaperTable) -> list[Finding]:
     return [
         _linear(study.of_method("wn"), is_linear=True),
         _linear(study.of_method("gd"), is_linear=False),
         _ahead(study),
+        *_beside(study),
+        *_cone(study),
     ]
 
 
@@ -176,7 +211,7 @@ def _figure_2b(study: PaperTable) -> list[Finding]:
     found.append(Finding(f"WN's last error, {told}", _is_falling([of.final for of in wn])))
     told = ", ".join(f"{of.label}: {of.final:.1e}" for of in gd)
     found.append(Finding(f"GD's last error, {told}", _is_falling([-of.final for of in gd])))
-    return [*found, _ahead(study)]
+    return [*found, _ahead(study), *_beside(study), *_cone(study)]
 
 
 def _is_falling(values: Sequence[float]) -> bool:

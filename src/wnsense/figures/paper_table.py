@@ -57,7 +57,8 @@ class PaperCurve:
         applications: Of one point, (points,).
         seconds: Of all its starts together, (points,).
         error: ||X Theta X^T - A||_F^2 with ||A||_2 = 1, (points, starts); infinite where a start diverged.
-        oracle: The same of least squares of rank r_A from the truth, for each problem; empty without noise.
+        least: The least eigenvalue of X Theta X^H on the span of X, (points, starts).
+        oracle: The squared error of least squares of rank r_A from the truth, for each problem; empty without noise.
     """
 
     facts: Facts
@@ -65,6 +66,7 @@ class PaperCurve:
     applications: Shaped[np.ndarray, " points"]
     seconds: Shaped[np.ndarray, " points"]
     error: Float[np.ndarray, "points starts"]
+    least: Float[np.ndarray, "points starts"]
     oracle: Float[np.ndarray, " problems"]
 
     @property
@@ -106,6 +108,11 @@ class PaperCurve:
         """The first step written down at which the median is at most a level."""
         there = self.step[self.median <= level]
         return int(there[0]) if len(there) else None
+
+    def cost_of(self, level: float) -> float | None:
+        """Applications at the first step written down at which the median is at most a level."""
+        there = self.applications[self.median <= level]
+        return float(there[0]) if len(there) else None
 
     @property
     def burn_in(self) -> int | None:
@@ -167,10 +174,10 @@ class PaperTable:
 
 
 def _curve(place: int, facts: Facts, arrays: Mapping[str, np.ndarray]) -> PaperCurve:
-    step, applications, seconds, error = (
-        arrays[f"{place}_{name}"] for name in ("step", "applications", "seconds", "error")
+    step, applications, seconds, error, least = (
+        arrays[f"{place}_{name}"] for name in ("step", "applications", "seconds", "error", "least")
     )
-    return PaperCurve(facts, step, applications, seconds, error, arrays.get(f"{place}_oracle", np.empty(0)))
+    return PaperCurve(facts, step, applications, seconds, error, least, arrays.get(f"{place}_oracle", np.empty(0)))
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -72,8 +72,16 @@ class PackedSensing(Operator):
             total.addmm_(v[:, start:stop], self.packed_rows(start, stop))
         return total
 
-    def _both(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
-        """The measurements, scaled, and their dual times the unscaled rows, each row made or read once."""
+    def sweep(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
+        """One pass over the rows: measurements and their back-projection, each row made or read once.
+
+        Args:
+            z: Packed matrices.
+            dual: What is back-projected of the measurements.
+
+        Returns:
+            The measurements, scaled, and their dual times the unscaled rows.
+        """
         gradient, rows = self._kernel()
         if gradient is not None and rows is not None:
             return self._compiled(gradient, rows, z, dual)
@@ -122,7 +130,7 @@ class PackedSensing(Operator):
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
         z = self.kind.pack(point.dense()).reshape(-1, self._length)
         if isinstance(dual, RowDual) and not self._in_cache():
-            y, g = self._both(z, dual)
+            y, g = self.sweep(z, dual)
         else:
             # Small enough to be near the processor both times, or rows that depend on each other.
             y = self._scaled(self._rows_times(z))

@@ -1,12 +1,40 @@
 """Algorithm 1 of arXiv 2510.01175: Riemannian gradient descent with generalized weight normalization."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
+import torch
+from jaxtyping import Inexact
+from torch import Tensor
+
+from wnsense.checks import require
 from wnsense.linalg import symmetric_part
 from wnsense.manifolds import Retraction, tangent_projection
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
+
+
+class MagnitudeSet(StrEnum):
+    """Where Theta may be, for the symmetric kinds.
+
+    The paper relaxes Theta Theta^T to a symmetric Theta, which saves a decomposition in each step. The other two are
+    what that is compared with: PSD takes each step back into the cone, DIAGONAL leaves all rotation to X.
+    """
+
+    SYMMETRIC = "symmetric"
+    PSD = "psd"
+    DIAGONAL = "diagonal"
+
+    def project(self, Theta: Inexact[Tensor, "*batch r r"]) -> Inexact[Tensor, "*batch r r"]:
+        """The nearest element of the set to a Hermitian matrix."""
+        if self is MagnitudeSet.SYMMETRIC:
+            return Theta
+        if self is MagnitudeSet.DIAGONAL:
+            return torch.diag_embed(torch.diagonal(Theta, dim1=-2, dim2=-1))
+        values, vectors = torch.linalg.eigh(Theta)
+        projected: Tensor = (vectors * values.clamp(min=0).unsqueeze(-2)) @ vectors.mH
+        return projected
 
 
 @dataclass(frozen=True)
@@ -24,14 +52,25 @@ class WeightNormalizedGD:
         step_size: eta.
         magnitude_step_size: mu; 2 makes Theta the exact minimizer where M*M is the identity.
         retraction: How X returns to the manifold.
+        magnitude_set: Where Theta may be; each step is projected onto it. The paper's is SYMMETRIC.
     """
 
     step_size: float = 1.0
     magnitude_step_size: float = 2.0
     retraction: Retraction = Retraction.POLAR
+    magnitude_set: MagnitudeSet = MagnitudeSet.SYMMETRIC
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Evaluate the first point, made orthonormal."""
+        """Evaluate the first point, made orthonormal; its Theta must lie in the set.
+
+        Raises:
+            InputError: When a set other than SYMMETRIC is asked for where the unknown is rectangular.
+        """
+        require(
+            self.magnitude_set is MagnitudeSet.SYMMETRIC or objective.kind.is_symmetric,
+            f"a symmetric kind for Theta kept {self.magnitude_set}",
+            objective.kind,
+        )
         return State(objective.evaluate(point.framed()), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
@@ -47,5 +86,5 @@ class WeightNormalizedGD:
         K = X.mH @ at.left
         if Y is None:
             K = symmetric_part(K)
-        at = objective.evaluate(LowRank(X, Theta - mu / 2 * K, Y))
+        at = objective.evaluate(LowRank(X, self.magnitude_set.project(Theta - mu / 2 * K), Y))
         return replace(state, evaluation=at, applications=state.applications + 4)

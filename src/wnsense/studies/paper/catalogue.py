@@ -1,10 +1,10 @@
 """The studies, with the paper's parameters where it gives them (arXiv 2510.01175, section 5 and figures 2 and 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wnsense.manifolds import Retraction
-from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Run, StepSizes, Tuning
+from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Rows, Run, StepSizes, Tuning
 
 # Never among the seeds that count.
 _TUNING_SEEDS = (101, 102, 103)
@@ -13,6 +13,12 @@ _TUNING_SEEDS = (101, 102, 103)
 _WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
 _GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
 _GRIDS = {Method.WN: _WN_GRID, Method.GD: _GD_GRID}
+# What came after GD, each with as many settings, and ours with the one that it has.
+_LATER_GRIDS = {
+    Method.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
+    Method.SCALEDGD_LAMBDA: tuple(StepSizes(eta, damping=of) for eta in (0.35, 0.5, 0.7) for of in (1e-1, 1e-2, 1e-3)),
+    Method.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
+}
 # Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
 _WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
 _FULL_GRIDS = {Method.WN: _WN_FULL_GRID, Method.GD: _GD_GRID}
@@ -21,7 +27,19 @@ _START = (
     "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
     "factor sqrt(0.1) X_0)"
 )
+_LATER = (
+    "beside the paper's two: PrecGD and preconditioned WN from the same start, ScaledGD(lambda) from its published "
+    "small one, Y Y^T of size 1e-12"
+)
 _SPECTRUM = "the eigenvalues of A are evenly spaced from 1 to 1/kappa"
+_FACTOR = (
+    "of the 50,000 Gaussian rows at m = 300 their triangular factor is drawn, whose law is known (Bartlett's): the "
+    "same least squares, from 45,150 rows half of zeros"
+)
+_SIZES = (
+    "the step sizes are found at m = 60, n = 2,000 and r/5 (quick: at the size itself); for r = 75 WN's and GD's grids "
+    "are run at full size too, to see whether they choose alike"
+)
 _SEEDS = "seeds are of the start; truth and measurements are drawn once for each setting"
 _RULE = (
     "step sizes of both methods are those of a grid with the least median last squared error over three tuning seeds, "
@@ -39,26 +57,46 @@ def _curves(
     *,
     tuning_steps: int,
     tuning: tuple[Case, int] | None = None,
-    grids: dict[Method, tuple[StepSizes, ...]] | None = None,
+    grids: Mapping[Method, tuple[StepSizes, ...]] = _GRIDS,
+    confirming: bool = False,
 ) -> tuple[Curve, ...]:
-    """WN and GD in one setting, tuned there or on another case and width."""
+    """Every method of the grids in one setting, tuned there or on another case and width.
+
+    Args:
+        label: Of the setting.
+        case: The problem.
+        width: r.
+        seeds: Of the starts.
+        steps: To take.
+        tuning_steps: To take with each setting of a grid.
+        tuning: The case and width to tune on, where it is not this one.
+        grids: What is run, and what of.
+        confirming: Whether the grid is run here too, from one start, where it was tuned elsewhere.
+    """
     curves = []
-    for method, grid in (grids or _GRIDS).items():
+    for method, grid in grids.items():
         run = Run(case, method, width, grid[0], tuple(seeds), steps)
         tuning_case, tuning_width = tuning or (case, width)
         tuned = Run(tuning_case, method, tuning_width, grid[0], _TUNING_SEEDS, tuning_steps)
-        curves.append(Curve(label, run, Tuning(tuned, grid)))
+        again = Tuning(replace(run, seeds=_TUNING_SEEDS[:1]), grid) if confirming and len(grid) > 1 else None
+        curves.append(Curve(label, run, Tuning(tuned, grid), confirming=again))
     return tuple(curves)
 
 
+def _later(method: Method) -> dict[Method, tuple[StepSizes, ...]]:
+    return {method: _LATER_GRIDS[method]}
+
+
 def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, tuning_steps: int) -> tuple[Curve, ...]:
-    return tuple(
-        curve
-        for kappa in conditions
-        for curve in _curves(
-            f"kappa = {kappa:g}", Case(10, 3, kappa, count), 5, range(seeds), steps, tuning_steps=tuning_steps
-        )
-    )
+    curves: list[Curve] = []
+    for kappa in conditions:
+        label, case = f"kappa = {kappa:g}", Case(10, 3, kappa, count)
+        curves += _curves(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
+        # They are at rounding long before.
+        fewer = {Method.PRECGD: 400, Method.SCALEDGD_LAMBDA: steps // 10, Method.PRECONDITIONED_WN: 100}
+        for method, most in fewer.items():
+            curves += _curves(label, case, 5, range(seeds), most, tuning_steps=most, grids=_later(method))
+    return tuple(curves)
 
 
 FIGURE_2A = CurveStudy(
@@ -73,41 +111,54 @@ FIGURE_2A = CurveStudy(
         _SEEDS,
         _RULE,
         "the number of steps",
+        _LATER,
         "the 55 numbers that n rows come down to are iterated on: the same least squares, so the same steps",
     ),
 )
 
 
-def _figure_2b_paper() -> tuple[Curve, ...]:
-    case = Case(300, 5, 10.0, 50_000, dtype="float32", compressed=False)
-    # A fifth of the size, at the paper's r/m and n/m^2.
-    small = Case(60, 5, 10.0, 2_000)
-    return tuple(
-        curve
-        for width in (50, 75, 100)
-        for curve in _curves(
-            f"r = {width}", case, width, range(2), 1_000, tuning_steps=1_000, tuning=(small, width // 5)
+def _figure_2b(
+    case: Case, widths: Sequence[int], seeds: int, tuning_steps: int, tuning: tuple[Case, int] | None = None
+) -> tuple[Curve, ...]:
+    """In each width; tuned there, or on a smaller case at a width of so many times less."""
+    curves: list[Curve] = []
+    for width in widths:
+        label, tuned = f"r = {width}", None if tuning is None else (tuning[0], width // tuning[1])
+        # One width in full size tells whether the choice made elsewhere is that of the place.
+        again = tuning is not None and width == widths[len(widths) // 2]
+        curves += _curves(
+            label, case, width, range(seeds), 1_000, tuning_steps=tuning_steps, tuning=tuned, confirming=again
         )
-    )
+        fewer = {Method.PRECGD: 300, Method.SCALEDGD_LAMBDA: 1_000, Method.PRECONDITIONED_WN: 150}
+        for method, most in fewer.items():
+            curves += _curves(
+                label, case, width, range(seeds), most, tuning_steps=most, tuning=tuned, grids=_later(method)
+            )
+    return tuple(curves)
 
 
 FIGURE_2B = CurveStudy(
     "figure-2b",
     "WN and GD for several working ranks",
     "The larger the working rank r, the shorter WN's plateau and the faster its convergence; GD slows a little with r.",
-    quick=tuple(
-        curve
-        for width in (7, 10, 13)
-        for curve in _curves(f"r = {width}", Case(40, 2, 10.0, 1_100), width, range(3), 1_000, tuning_steps=300)
+    quick=_figure_2b(Case(40, 2, 10.0, 1_100), (7, 10, 13), 3, 300),
+    # Tuned at a fifth of the size, at the paper's r/m and n/m^2.
+    paper=_figure_2b(
+        Case(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
+        (50, 75, 100),
+        2,
+        1_000,
+        (Case(60, 5, 10.0, 2_000), 5),
     ),
-    paper=_figure_2b_paper(),
     chosen=(
         _SPECTRUM,
         _START,
         _SEEDS,
         _RULE,
         "1,000 steps, single precision, two seeds (quick: double precision, three)",
-        "the step sizes are found at m = 60, n = 2,000 and r/5 (quick: at the size itself)",
+        _SIZES,
+        _FACTOR,
+        _LATER,
     ),
 )
 
@@ -138,7 +189,7 @@ FIGURE_2C = CurveStudy(
     "With r = m there is no saddle phase, and WN converges very fast.",
     quick=_figure_2c(Case(24, 2, 10.0, 333), Case(10, 2, 10.0, 4_000), (3, 3), 300),
     paper=_figure_2c(
-        Case(300, 5, 10.0, 50_000, dtype="float32", compressed=False),
+        Case(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
         Case(10, 3, 10.0, 60_000),
         (2, 5),
         1_000,
@@ -147,6 +198,7 @@ FIGURE_2C = CurveStudy(
     chosen=(
         "m, n, r_A and kappa: those of figure 2b (quick: smaller, with about the same n over m(m+1)/2)",
         "beside them those of figure 2a with kappa = 10, where n is far larger than m(m+1)/2",
+        _FACTOR,
         "m = 300 is in single precision, its step sizes found at m = r = 60, n = 2,000 (quick: at the size itself)",
         "mu is in WN's grid, since mu = 2 is stable only while lambda_max(M*M) < 2",
         _SPECTRUM,

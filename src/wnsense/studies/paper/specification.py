@@ -9,17 +9,47 @@ import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
 from wnsense.manifolds import Retraction
+from wnsense.sensing.kinds import Kind
+from wnsense.solvers.weight_norm import MagnitudeSet
 from wnsense.studies.store import Scale
 
 # So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
 _MOST_POINTS = 200
 
+_ROUNDING = {"float64": 1e-24, "float32": 1e-10}
+
 
 class Method(StrEnum):
-    """What is compared, by the names of the solvers' catalogue."""
+    """What is compared, by the names of the solvers' catalogue: the paper's two, and three that came after GD."""
 
     WN = "wn"
     GD = "gd"
+    PRECGD = "precgd"
+    SCALEDGD_LAMBDA = "scaledgd-lambda"
+    PRECONDITIONED_WN = "preconditioned-wn"
+
+
+class Rows(StrEnum):
+    """What is kept of the n rows; each gives the same steps in exact arithmetic.
+
+    ALL: all of them. COMPRESSED: the D = dim that give the same least squares. FACTOR: the same, drawn by its own law
+    (`TriangularSensing`), Gaussian and without noise only.
+    """
+
+    ALL = "all"
+    COMPRESSED = "compressed"
+    FACTOR = "factor"
+
+
+class Ensemble(StrEnum):
+    """What measures."""
+
+    GAUSSIAN = "gaussian"
+    RADEMACHER = "rademacher"
+    DCT = "dct"
+    PAIRED = "paired rank-one"
+    RANK_ONE = "rank-one"
+    ENTRIES = "entries"
 
 
 @dataclass(frozen=True)
@@ -33,8 +63,9 @@ class Case:
         measurements: n.
         noise: Its standard deviation over the root mean square of the measurements.
         ensemble: What measures.
-        dtype: float64 or float32.
-        compressed: Whether the n rows are replaced by the D = m(m+1)/2 that give the same least squares.
+        kind: Of the unknown; it is m x m.
+        dtype: float64 or float32, of its real numbers.
+        rows: What is kept of the n rows.
         seed: Of truth, operator and noise.
     """
 
@@ -43,17 +74,24 @@ class Case:
     condition: float
     measurements: int
     noise: float = 0.0
-    ensemble: str = "gaussian"
+    ensemble: Ensemble = Ensemble.GAUSSIAN
+    kind: Kind = Kind.PSD
     dtype: str = "float64"
-    compressed: bool = True
+    rows: Rows = Rows.COMPRESSED
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no problem can be drawn of."""
         require_rank("the rank", self.rank, self.size)
         require_level("noise", self.noise)
-        require(self.ensemble == "gaussian", "the ensemble gaussian", self.ensemble)
-        require(self.dtype in {"float64", "float32"}, "float64 or float32", self.dtype)
+        is_law = self.ensemble is Ensemble.GAUSSIAN and self.noise == 0
+        require(self.rows is not Rows.FACTOR or is_law, "Gaussian rows without noise for their factor", self.ensemble)
+        require(self.dtype in _ROUNDING, "float64 or float32", self.dtype)
+
+    @property
+    def rounding(self) -> float:
+        """Squared errors from here on are those of the precision."""
+        return _ROUNDING[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -61,17 +99,27 @@ class StepSizes:
     """How far a method steps.
 
     Attributes:
-        direction: eta, of WN's X and of GD's factor.
-        magnitude: mu, of WN's Theta; GD has none.
+        direction: eta, of WN's X and of the others' factor.
+        magnitude: mu, of WN's Theta; the others have none.
+        damping: lambda of ScaledGD(lambda), c of PrecGD and of preconditioned WN; the others have none.
     """
 
     direction: float
     magnitude: float = 2.0
+    damping: float = 0.0
 
     def text(self, method: Method) -> str:
         """In words."""
         eta = f"eta {self.direction:g}"
-        return f"{eta}, mu {self.magnitude:g}" if method is Method.WN else eta
+        mu = f"{eta}, mu {self.magnitude:g}"
+        texts = {
+            Method.WN: mu,
+            Method.GD: eta,
+            Method.PRECGD: f"{eta}, c {self.damping:g}",
+            Method.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
+            Method.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
+        }
+        return texts[method]
 
 
 @dataclass(frozen=True)
@@ -86,6 +134,7 @@ class Run:
         seeds: Of the starts; they share the problem.
         steps: How many are taken.
         retraction: Of WN.
+        magnitude_set: Where WN's Theta may be.
     """
 
     case: Case
@@ -95,6 +144,7 @@ class Run:
     seeds: tuple[int, ...]
     steps: int
     retraction: Retraction = Retraction.POLAR
+    magnitude_set: MagnitudeSet = MagnitudeSet.SYMMETRIC
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -143,12 +193,15 @@ class Curve:
         run: What is run, but for the step sizes and the seed of the problem.
         tuning: Where the step sizes come from.
         data_seeds: Of the problems.
+        confirming: Where the step sizes were found at another size: the same grid at this one, to see whether it would
+            have chosen alike; it chooses nothing.
     """
 
     label: str
     run: Run
     tuning: Tuning
     data_seeds: tuple[int, ...] = (0,)
+    confirming: Tuning | None = None
 
     def runs(self, sizes: StepSizes) -> list[Run]:
         """With the step sizes that were chosen."""
