@@ -187,7 +187,7 @@ class _Field:
     power: float
 
     def residual(self, state: Vector) -> Vector:
-        return self.A @ np.exp(self.depth * self.log_x(state)) - self.y
+        return np.asarray(self.A @ np.exp(self.depth * self.log_x(state)) - self.y)
 
     def log_x(self, state: Vector) -> Vector:
         return state if self.ratio is None else state[:-1] + state[-1]
@@ -200,7 +200,7 @@ class _Field:
     def __call__(self, _: float, state: Vector) -> Vector:
         q = self.rates(state)
         if self.ratio is None:
-            return np.negative(q)
+            return np.asarray(-q)
         u, r = np.exp(state[:-1]), math.exp(state[-1])
         m = float(u * u @ q)
         return np.append(-r * r * (q - m), -self.ratio * r**self.power * m)
@@ -211,7 +211,7 @@ class _Field:
         Q = (L * np.exp((L - 2) * log_x)[:, None] * self.A.T) @ (self.A * (L * np.exp(L * log_x)))
         Q[np.diag_indices_from(Q)] += (L - 2) * q
         if self.ratio is None:
-            return np.negative(Q)
+            return np.asarray(-Q)
         weights, r = np.exp(2 * state[:-1]), math.exp(state[-1])
         m = float(weights @ q)
         Q_r = Q.sum(1)

@@ -10,28 +10,60 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wnsense.checks import InputError
+from wnsense.running.contract import Mover, S
 from wnsense.running.layout import laid_out
 from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
 from wnsense.running.tables import Table, read_table, write_table
 from wnsense.running.trace import Columns, Row
-from wnsense.sensing.problem import Problem
-from wnsense.solvers.solver import Solver, State
-
-S = TypeVar("S", bound=State)
 
 # A fingerprint reads at most so many numbers of each tensor, evenly spread, so that it costs nothing beside a step.
 _SAMPLED_ENTRIES = 100_000
 
 
-def fingerprint(problem: Problem, *settings: object) -> str:
+@runtime_checkable
+class Measuring(Protocol):
+    """What measured, as far as a checkpoint looks at it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lives."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the unknown."""
+        ...
+
+
+@runtime_checkable
+class Measurements(Protocol):
+    """A problem, as far as a checkpoint looks at it: `Problem`, or a diagonal network's."""
+
+    @property
+    def operator(self) -> Measuring:
+        """What measured; its tensors are told apart."""
+        ...
+
+    @property
+    def measurements(self) -> Tensor:
+        """What was measured."""
+        ...
+
+    @property
+    def weights(self) -> Tensor | None:
+        """How much each measurement counts."""
+        ...
+
+
+def fingerprint(problem: Measurements, *settings: object) -> str:
     """A hash of a problem and of settings, which a checkpoint must share with the run that resumes it.
 
     Measurements and the operator's tensors enter at single precision, so that a change of dtype is not a change of
@@ -47,7 +79,7 @@ def fingerprint(problem: Problem, *settings: object) -> str:
     return digest.hexdigest()
 
 
-def machine_facts(problem: Problem) -> dict[str, str]:
+def machine_facts(problem: Measurements) -> dict[str, str]:
     """What must be the same for a resumed run to give the same bits."""
     return {
         "processor": platform.processor() or platform.machine(),
@@ -58,7 +90,7 @@ def machine_facts(problem: Problem) -> dict[str, str]:
     }
 
 
-def check_same_run(header: Mapping[str, Any], problem: Problem, mark: str, path: Path) -> None:
+def check_same_run(header: Mapping[str, Any], problem: Measurements, mark: str, path: Path) -> None:
     """Compare a checkpoint's header with the run that wants to go on from it; another machine is a warning.
 
     Raises:
@@ -107,7 +139,7 @@ def unpack_snapshot(
     return Snapshot(_unflatten(state_type, state_arrays, device), int(steps), seconds, best, int(best_step), rows)
 
 
-def state_type_of(solver: Solver[S]) -> type[S]:
+def state_type_of(solver: Mover[Any, Any, S]) -> type[S]:
     """The class of a solver's states, as its `start` declares it."""
     return typing.cast("type[S]", typing.get_type_hints(type(solver).start)["return"])
 
@@ -129,8 +161,8 @@ class Checkpoint(Generic[S]):
     """
 
     path: Path
-    problem: Problem
-    solver: Solver[S]
+    problem: Measurements
+    solver: Mover[Any, Any, S]
     settings: tuple[object, ...] = ()
     resume: bool = False
     every_seconds: float = 30.0

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from wnsense.running.contract import Minimized, Mover, P, S
 from wnsense.running.layout import settled
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
@@ -14,7 +15,8 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import Solver, State
 
-S = TypeVar("S", bound=State)
+A = TypeVar("A")
+M = TypeVar("M", bound=State)
 
 _GPU_CHECK_EVERY = 10
 
@@ -58,22 +60,22 @@ class Recorder(Protocol[S]):
 
 
 @dataclass(frozen=True)
-class Result(Generic[S]):
+class Outcome(Generic[S, A]):
     """How a run ended and where.
 
     Attributes:
         status: Why it ended.
         snapshot: The last state, with counts.
         trace: What was written down, as columns.
-        matrix: The answer, in the user's units.
+        answer: The answer, in the user's units.
         residual: Its relative residual on the fitted rows.
-        applications: Applications of M and M*, the objective's calibration included.
+        applications: Applications of the map and its adjoint, the objective's own included.
     """
 
     status: Status
     snapshot: Snapshot[S]
     trace: Columns
-    matrix: LowRank
+    answer: A
     residual: Tensor
     applications: int
 
@@ -93,18 +95,28 @@ class Result(Generic[S]):
         return self.snapshot.seconds
 
 
+@dataclass(frozen=True)
+class Result(Outcome[M, LowRank], Generic[M]):
+    """How a run on matrices ended and where; see `Outcome`."""
+
+    @property
+    def matrix(self) -> LowRank:
+        """The answer, in the user's units."""
+        return self.answer
+
+
 def solve(
     objective: SensingObjective,
-    solver: Solver[S],
+    solver: Solver[M],
     start: LowRank,
     *,
     stop: Stop | None = None,
     trace: Trace | None = None,
-    recorder: Recorder[S] | None = None,
+    recorder: Recorder[M] | None = None,
     stage: str = "solving",
     applications_before: int | None = None,
     seconds_before: float = 0.0,
-) -> Result[S]:
+) -> Result[M]:
     """Run a solver from a start until something stops it.
 
     Ctrl-C ends the run with status INTERRUPTED and everything computed up to the last whole step.
@@ -123,27 +135,68 @@ def solve(
     Raises:
         InputError: When the solver cannot treat the objective.
     """
-    run = _Run(
+    outcome = run(
+        objective,
+        solver,
+        start,
+        stop=stop,
+        trace=trace,
+        recorder=recorder,
+        stage=stage,
+        applications_before=applications_before,
+        seconds_before=seconds_before,
+    )
+    return Result(
+        outcome.status, outcome.snapshot, outcome.trace, outcome.answer, outcome.residual, outcome.applications
+    )
+
+
+def run(
+    objective: Minimized[P, A],
+    solver: Mover[Any, P, S],
+    start: P,
+    *,
+    stop: Stop | None = None,
+    trace: Trace | None = None,
+    recorder: Recorder[S] | None = None,
+    stage: str = "solving",
+    applications_before: int | None = None,
+    seconds_before: float = 0.0,
+) -> Outcome[S, A]:
+    """The same for any objective that the loop can look at: the one loop, which `solve` is too.
+
+    Args:
+        objective: What is minimized.
+        solver: How the point moves; one for such objectives and points.
+        start: The first point.
+        stop: When to end; a relative residual of 1e-10 by default.
+        trace: What to write down; every step by default.
+        recorder: Where to keep and find snapshots, so that the run can be resumed.
+        stage: What to call this run in progress.
+        applications_before: What to count from; what the objective cost by default.
+        seconds_before: The same for time.
+    """
+    course = _Run(
         objective,
         stop or Stop(),
         trace or Trace(),
         stage,
-        objective.calibration.applications if applications_before is None else applications_before,
+        objective.applications if applications_before is None else applications_before,
         seconds_before,
     )
     snapshot, status = _beginning(objective, solver, start, recorder)
     if status is not None:
         # All of it is kept already: to save it again would drop the runs that a journal holds after it.
-        return run.result(snapshot, status)
+        return course.result(snapshot, status)
     try:
         while status is None:
-            regular = run.is_regular(snapshot)
-            if regular or run.is_last(snapshot):
-                progress = run.progress(snapshot)
+            regular = course.is_regular(snapshot)
+            if regular or course.is_last(snapshot):
+                progress = course.progress(snapshot)
                 if regular:
-                    snapshot = run.noted(snapshot, progress)
+                    snapshot = course.noted(snapshot, progress)
                 idle = snapshot.steps - snapshot.best_step
-                status = run.stop.verdict(progress, idle, snapshot.state.answer)
+                status = course.stop.verdict(progress, idle, snapshot.state.answer)
                 if status is not None:
                     break
             if recorder is not None and recorder.due():
@@ -155,15 +208,15 @@ def solve(
     except KeyboardInterrupt:
         if recorder is not None:
             recorder.save(snapshot, None)
-        return run.result(snapshot, Status.INTERRUPTED)
+        return course.result(snapshot, Status.INTERRUPTED)
     if recorder is not None:
         # Before the last row, which a run that goes on with a larger budget would not have.
         recorder.save(snapshot, status)
-    return run.result(snapshot, status)
+    return course.result(snapshot, status)
 
 
 def _beginning(
-    objective: SensingObjective, solver: Solver[S], start: LowRank, recorder: Recorder[S] | None
+    objective: Minimized[P, A], solver: Mover[Any, P, S], start: P, recorder: Recorder[S] | None
 ) -> tuple[Snapshot[S], Status | None]:
     """What the recorder holds, or else the start."""
     saved = recorder.load() if recorder is not None else None
@@ -175,10 +228,10 @@ def _beginning(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Run(Generic[A]):
     """What stays the same during one run."""
 
-    objective: SensingObjective
+    objective: Minimized[Any, A]
     stop: Stop
     trace: Trace
     stage: str
@@ -189,7 +242,7 @@ class _Run:
         """Whether this step is one at which the residual is asked for, whatever the budget."""
         every = self.stop.check_every
         if every is None:
-            every = 1 if self.objective.problem.operator.device.type == "cpu" else _GPU_CHECK_EVERY
+            every = 1 if self.objective.device.type == "cpu" else _GPU_CHECK_EVERY
         return snapshot.steps % every == 0
 
     def is_last(self, snapshot: Snapshot[S]) -> bool:
@@ -239,11 +292,11 @@ class _Run:
         row |= self.trace.measure(self.objective, snapshot.state.point)
         snapshot.rows.append(row)
 
-    def result(self, snapshot: Snapshot[S], status: Status) -> Result[S]:
+    def result(self, snapshot: Snapshot[S], status: Status) -> Outcome[S, A]:
         """The result, with a last row."""
         self.write_row(snapshot)
         answer = snapshot.state.answer
-        return Result(
+        return Outcome(
             status,
             snapshot,
             Columns.from_rows(snapshot.rows),

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wnsense.checks import require, require_level
+from wnsense.running.contract import Evaluated
 from wnsense.running.status import Status
-from wnsense.solvers.objective import Evaluation
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Stop:
 
     Attributes:
         residual: Converged once the relative residual, and the held-out one where rows are held out, are at most this.
-        goal: Converged also once this says so of the answer; it may look at nothing else, so that a run that was
-            interrupted ends where it would have.
+        goal: Converged also once this says so of the answer, the objective's `Evaluation`; it may look at nothing else,
+            so that a run that was interrupted ends where it would have.
         noise_level: At the noise floor once the relative residual is at most this.
         stagnation: Stagnated once the least residual (held-out where there is one) has not fallen by `gain` for so many
             steps.
@@ -54,7 +54,7 @@ class Stop:
     """
 
     residual: float = 1e-10
-    goal: Callable[[Evaluation], bool] | None = None
+    goal: Callable[..., bool] | None = None
     noise_level: float | None = None
     stagnation: int | None = None
     gain: float = 0.01
@@ -75,7 +75,7 @@ class Stop:
             require(limit is None or limit >= 0, f"{name} of at least 0", limit)
         require(self.check_every is None or self.check_every >= 1, "check_every of at least 1", self.check_every)
 
-    def verdict(self, progress: Progress, idle: int, answer: Evaluation | None = None) -> Status | None:
+    def verdict(self, progress: Progress, idle: int, answer: Evaluated[object] | None = None) -> Status | None:
         """Why the run ends here, or None to go on.
 
         Args:

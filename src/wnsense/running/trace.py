@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError, require
-from wnsense.sensing.low_rank import LowRank
-from wnsense.solvers.objective import SensingObjective
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Metric = Callable[[SensingObjective, LowRank], Tensor]
+# (objective, point) -> number, of whatever the loop runs on: `SensingObjective` and `LowRank`, or a diagonal network's.
+Metric = Callable[..., Tensor]
 Row = Mapping[str, Tensor | float]
 
 
@@ -45,7 +44,7 @@ class Trace:
         """Whether to write at this step."""
         return step % self.every == 0 if self.at is None else step == 0 or step in self.at
 
-    def measure(self, objective: SensingObjective, point: LowRank) -> dict[str, Tensor | float]:
+    def measure(self, objective: object, point: object) -> dict[str, Tensor | float]:
         """The metrics at a point."""
         values: dict[str, Tensor | float] = {}
         if self.error is not None:

@@ -80,6 +80,16 @@ class SensingObjective:
         return self.problem.operator.kind
 
     @property
+    def device(self) -> torch.device:
+        """Where the operator lives."""
+        return self.problem.operator.device
+
+    @property
+    def applications(self) -> int:
+        """What the calibration cost, in applications of M and M*."""
+        return self.calibration.applications
+
+    @property
     def scale(self) -> float:
         """s, the estimate of ||A||_2."""
         return self.calibration.scale
