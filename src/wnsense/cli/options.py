@@ -59,6 +59,7 @@ class GridName(StrEnum):
 class StudyName(StrEnum):
     """The studies that `study` can run."""
 
+    FIGURE_1 = "figure-1"
     FIGURE_2A = "figure-2a"
     FIGURE_2B = "figure-2b"
     FIGURE_2C = "figure-2c"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wnsense.running.tables import Table
+from wnsense.studies.learning.catalogue import FIGURE_1
+from wnsense.studies.learning.running import run_learning
 from wnsense.studies.paper.catalogue import CURVE_STUDIES
 from wnsense.studies.paper.running import run_curves
 from wnsense.studies.store import Specification, Store, Tell
@@ -26,4 +28,7 @@ def _run_curves(store: Store, tell: Tell) -> Table:
     return run_curves(store, tell=tell)
 
 
-STUDIES: Mapping[str, Entry] = {study.name: Entry(study, _run_curves) for study in CURVE_STUDIES.values()}
+STUDIES: Mapping[str, Entry] = {
+    FIGURE_1.name: Entry(FIGURE_1, run_learning),
+    **{study.name: Entry(study, _run_curves) for study in CURVE_STUDIES.values()},
+}
