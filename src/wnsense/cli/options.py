@@ -65,6 +65,7 @@ class StudyName(StrEnum):
     FIGURE_2C = "figure-2c"
     FIGURE_3A = "figure-3a"
     FIGURE_3B = "figure-3b"
+    FIGURE_4 = "figure-4"
 
 
 class StudyScale(StrEnum):

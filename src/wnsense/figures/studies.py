@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from wnsense.checks import InputError
-from wnsense.figures import learning, learning_caption, paper, paper_caption
+from wnsense.figures import images, images_caption, learning, learning_caption, paper, paper_caption
 from wnsense.figures.findings import Finding, Paragraph, caption_text
 from wnsense.running.tables import Table
 
@@ -28,6 +28,7 @@ class Form:
 
 FORMS: Mapping[str, Form] = {
     "curves": Form(paper.pictures, paper_caption.findings, paper_caption.paragraphs),
+    "images": Form(images.pictures, images_caption.findings, images_caption.paragraphs),
     "learning": Form(learning.pictures, learning_caption.findings, learning_caption.paragraphs),
 }
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wnsense.running.tables import Table
+from wnsense.studies.images.catalogue import FIGURE_4
+from wnsense.studies.images.running import run_images
 from wnsense.studies.learning.catalogue import FIGURE_1
 from wnsense.studies.learning.running import run_learning
 from wnsense.studies.paper.catalogue import CURVE_STUDIES
@@ -30,5 +32,6 @@ def _run_curves(store: Store, tell: Tell) -> Table:
 
 STUDIES: Mapping[str, Entry] = {
     FIGURE_1.name: Entry(FIGURE_1, run_learning),
+    FIGURE_4.name: Entry(FIGURE_4, run_images),
     **{study.name: Entry(study, _run_curves) for study in CURVE_STUDIES.values()},
 }
