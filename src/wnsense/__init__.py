@@ -36,6 +36,7 @@ from wnsense.sensing.seeded import Law, SeededSensing
 from wnsense.sensing.sparse import SparseSensing
 from wnsense.sensing.sub_blocks import SubBlockSensing
 from wnsense.sensing.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.triangular import TriangularSensing
 from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
@@ -50,7 +51,7 @@ from wnsense.solvers.scaled_gradient import DampedScaledGD, PreconditionedGD, Sc
 from wnsense.solvers.singular_value_projection import SingularValueProjection
 from wnsense.solvers.solver import Solver, State
 from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
-from wnsense.solvers.weight_norm import WeightNormalizedGD
+from wnsense.solvers.weight_norm import MagnitudeSet, WeightNormalizedGD
 
 __version__ = version("wnsense")
 
@@ -85,6 +86,7 @@ __all__ = [
     "LevenbergMarquardtGD",
     "LoadedProblem",
     "LowRank",
+    "MagnitudeSet",
     "MaskLaw",
     "MomentumGradientDescent",
     "Operator",
@@ -118,6 +120,7 @@ __all__ = [
     "Stop",
     "SubBlockSensing",
     "Trace",
+    "TriangularSensing",
     "WeightNormalizedGD",
     "agreement",
     "centred",

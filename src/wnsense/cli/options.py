@@ -66,6 +66,14 @@ class StudyName(StrEnum):
     FIGURE_3A = "figure-3a"
     FIGURE_3B = "figure-3b"
     FIGURE_4 = "figure-4"
+    BEYOND_CONDITION = "beyond-condition"
+    BEYOND_RANK = "beyond-rank"
+    BEYOND_ENSEMBLES = "beyond-ensembles"
+    BEYOND_KINDS = "beyond-kinds"
+    BEYOND_CONE = "beyond-cone"
+    TABLE_1 = "table-1"
+    EXPONENTS = "exponents"
+    SAMPLES = "samples"
 
 
 class StudyScale(StrEnum):
@@ -73,6 +81,16 @@ class StudyScale(StrEnum):
 
     QUICK = "quick"
     PAPER = "paper"
+
+
+class ReportFormat(StrEnum):
+    """What `report` can write."""
+
+    HTML = "html"
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+    CSV = "csv"
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,16 @@ class CheckOptions:
 
     problem: Path
     seed: int
+
+
+@dataclass(frozen=True)
+class SparseOptions:
+    """Of `wnsense sparse`."""
+
+    problem: Path
+    out: Path | None
+    seed: int
+    quiet: bool
 
 
 @dataclass(frozen=True)
@@ -179,5 +207,14 @@ class StudyShowOptions:
     out: Path
 
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """Of `wnsense report`; None for the format is what the file's name says."""
+
+    source: Path
+    out: Path
+    format: ReportFormat | None
+
+
 StudyOptions = StudyListOptions | StudyRunOptions | StudyShowOptions
-Options = RecoverOptions | CheckOptions | SimulateOptions | DemoOptions | BenchOptions | StudyOptions
+Options = RecoverOptions | CheckOptions | SparseOptions | SimulateOptions | DemoOptions | BenchOptions | StudyOptions | ReportOptions

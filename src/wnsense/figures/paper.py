@@ -23,6 +23,8 @@ _X: Mapping[str, Callable[[PaperCurve], np.ndarray]] = {
     _SECONDS: lambda curve: curve.seconds,
 }
 _OF_THE_PAPER = {"wn", "gd"}
+# Negative eigenvalues of this size are rounding.
+_SMALLEST = 1e-16
 # From here on steps are told in thousands.
 _THOUSANDS = 10_000
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -50,7 +52,7 @@ def paper_picture(table: Table) -> Figure:
     """
     study = PaperTable.of(table)
     beside = study.text("beside")
-    against_cost = beside not in {"ratio", "floor"}
+    against_cost = beside not in {"ratio", "floor", "cone"}
     figure = new_figure(_WIDE if against_cost else _WIDTH, _HEIGHT)
     panels = figure.subplots(1, 3 if against_cost else 2)
     left = panels[0]
@@ -61,6 +63,8 @@ def paper_picture(table: Table) -> Figure:
         _draw_ratios(panels[1], study)
     elif beside == "floor":
         _draw_floor(panels[1], study)
+    elif beside == "cone":
+        _draw_least(panels[1], study)
     else:
         _draw_curves(panels[1], study, _APPLICATIONS, study.curves)
         dress(panels[1], title="against cost, with later methods", x=_APPLICATIONS)
@@ -86,7 +90,7 @@ def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
 
 
 def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[PaperCurve]) -> None:
-    overlapping = study.text("beside") == "ratio"
+    overlapping = study.text("beside") in {"ratio", "cone"}
     labels = study.labels
     for place, curve in enumerate(curves):
         of = labels.index(curve.label)
@@ -160,6 +164,31 @@ def _draw_ratios(axes: Axes, study: PaperTable) -> None:
     axes.axhline(1.0, color=FAINT, linewidth=1.0, zorder=0)
     axes.set_xlim(left=0)
     dress(axes, title=f"squared error over that of {first.label}, to rounding", x=_STEPS, y="ratio")
+    legend(axes)
+
+
+def _draw_least(axes: Axes, study: PaperTable) -> None:
+    """How far Z is outside of the cone, along the run."""
+    labels = study.labels
+    for curve in study.curves:
+        of = labels.index(curve.label)
+        color = shade(METHODS[curve.method].color, of, len(labels))
+        outside = np.where(curve.least < 0, -curve.least, 0.0)
+        # Zero, as it is within the cone, has no place on a logarithmic axis.
+        shown = (curve.step > 0) & (outside.max(axis=1) > _SMALLEST)
+        low, middle, high = (np.quantile(outside[shown], q, axis=1).clip(_SMALLEST) for q in (0.1, 0.5, 0.9))
+        axes.fill_between(curve.step[shown], low, high, color=color, alpha=0.22, linewidth=0)
+        axes.plot(
+            curve.step[shown],
+            middle,
+            color=color,
+            linestyle=_LINES[of % len(_LINES)],
+            linewidth=_WIDTHS[of % len(_WIDTHS)],
+            label=curve.label if shown.any() else f"{curve.label}: never outside",
+        )
+    axes.set_xscale("log")
+    _log_axis(axes)
+    dress(axes, title="how far Z is outside of the PSD cone", x=_STEPS, y=r"minus the least eigenvalue, $\|A\|_2 = 1$")
     legend(axes)
 
 

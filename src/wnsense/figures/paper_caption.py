@@ -21,6 +21,8 @@ _VERY_FAST = 100
 # The squared error to which all methods are compared, above single precision.
 _REACHED = 1e-8
 _OF_THE_PAPER = {"wn", "gd"}
+# Eigenvalues below this are outside of the cone by more than rounding.
+_OUTSIDE = 1e-10
 
 
 def findings(table: Table) -> list[Finding]:
@@ -258,10 +260,35 @@ def _figure_3b(study: PaperTable) -> list[Finding]:
     ]
 
 
+def _cone_study(study: PaperTable) -> list[Finding]:
+    """Whether the relaxation of Theta to symmetry loses anything."""
+    by_label = {curve.label.removeprefix("Theta "): curve for curve in study.curves}
+    relaxed, kept, diagonal = (by_label[name] for name in ("symmetric", "psd", "diagonal"))
+    there = {curve.label: curve.first_below(curve.rounding) for curve in study.curves}
+    told = ", ".join(
+        f"{label}: {'not at rounding, ' + format(curve.final, '.1e') if step is None else f'at rounding from {step:,}'}"
+        for (label, step), curve in zip(there.items(), study.curves, strict=True)
+    )
+    outside: np.ndarray = relaxed.least < -_OUTSIDE
+    last = int(relaxed.step[outside.any(axis=1)].max(initial=0))
+    left = (
+        f"with Theta symmetric Z leaves the cone in {int(outside.any(axis=0).sum())} of {outside.shape[1]} runs, by at "
+        f"most {-float(np.nanmin(relaxed.least)):.2g}, and is back to within {_OUTSIDE:g} after step {last:,}"
+    )
+    steps = [np.inf if there[of.label] is None else float(there[of.label] or 0) for of in (relaxed, kept)]
+    slower = f"relaxed over kept: {steps[0] / steps[1]:.3f} times the steps" if np.isfinite(steps).all() else "no ratio"
+    return [
+        Finding(f"steps: {told}; {slower}", bool(np.isfinite(steps[0]) and steps[0] <= _COINCIDE * steps[1])),
+        Finding(left, None),
+        _linear([diagonal], is_linear=True) if diagonal.tail() is not None else Finding("diagonal: no rate", None),
+    ]
+
+
 _FINDINGS: Mapping[str, Callable[[PaperTable], list[Finding]]] = {
     "figure-2a": _figure_2a,
     "figure-2b": _figure_2b,
     "figure-2c": _figure_2c,
     "figure-3a": _figure_3a,
     "figure-3b": _figure_3b,
+    "beyond-cone": _cone_study,
 }

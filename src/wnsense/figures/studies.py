@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from wnsense.checks import InputError
-from wnsense.figures import images, images_caption, learning, learning_caption, paper, paper_caption
+from wnsense.figures import (
+    exponents,
+    exponents_caption,
+    images,
+    images_caption,
+    learning,
+    learning_caption,
+    paper,
+    paper_caption,
+    rates,
+    samples,
+    settings,
+)
 from wnsense.figures.findings import Finding, Paragraph, caption_text
 from wnsense.running.tables import Table
 
@@ -28,8 +40,12 @@ class Form:
 
 FORMS: Mapping[str, Form] = {
     "curves": Form(paper.pictures, paper_caption.findings, paper_caption.paragraphs),
+    "settings": Form(settings.pictures, settings.findings, paper_caption.paragraphs),
     "images": Form(images.pictures, images_caption.findings, images_caption.paragraphs),
     "learning": Form(learning.pictures, learning_caption.findings, learning_caption.paragraphs),
+    "rates": Form(rates.pictures, rates.findings, rates.paragraphs),
+    "exponents": Form(exponents.pictures, exponents_caption.findings, exponents_caption.paragraphs),
+    "samples": Form(samples.pictures, samples.findings, samples.paragraphs),
 }
 
 

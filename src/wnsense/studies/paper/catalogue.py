@@ -1,101 +1,35 @@
 """The studies, with the paper's parameters where it gives them (arXiv 2510.01175, section 5 and figures 2 and 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from wnsense.manifolds import Retraction
-from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Rows, Run, StepSizes, Tuning
-
-# Never among the seeds that count.
-_TUNING_SEEDS = (101, 102, 103)
-
-# Both reach past the limit of stability, eta = 1 for GD and 2 for WN where M*M is the identity: the best lies inside.
-_WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
-_GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
-_GRIDS = {Method.WN: _WN_GRID, Method.GD: _GD_GRID}
-# What came after GD, each with as many settings, and ours with the one that it has.
-_LATER_GRIDS = {
-    Method.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
-    Method.SCALEDGD_LAMBDA: tuple(StepSizes(eta, damping=of) for eta in (0.35, 0.5, 0.7) for of in (1e-1, 1e-2, 1e-3)),
-    Method.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
-}
-# Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
-_WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
-_FULL_GRIDS = {Method.WN: _WN_FULL_GRID, Method.GD: _GD_GRID}
-
-_START = (
-    "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
-    "factor sqrt(0.1) X_0)"
+from wnsense.studies.paper.settings import (
+    FACTOR,
+    FULL_GRIDS,
+    LATER,
+    RULE,
+    SEEDS,
+    SIZES,
+    SPECTRUM,
+    START,
+    TUNING_SEEDS,
+    WN_GRID,
+    curves_of,
+    later,
 )
-_LATER = (
-    "beside the paper's two: PrecGD and preconditioned WN from the same start, ScaledGD(lambda) from its published "
-    "small one, Y Y^T of size 1e-12"
-)
-_SPECTRUM = "the eigenvalues of A are evenly spaced from 1 to 1/kappa"
-_FACTOR = (
-    "of the 50,000 Gaussian rows at m = 300 their triangular factor is drawn, whose law is known (Bartlett's): the "
-    "same least squares, from 45,150 rows half of zeros"
-)
-_SIZES = (
-    "the step sizes are found at m = 60, n = 2,000 and r/5 (quick: at the size itself); for r = 75 WN's and GD's grids "
-    "are run at full size too, to see whether they choose alike"
-)
-_SEEDS = "seeds are of the start; truth and measurements are drawn once for each setting"
-_RULE = (
-    "step sizes of both methods are those of a grid with the least median last squared error over three tuning seeds, "
-    "which do not count (of those that end at rounding, the first there); WN's mu is the theorem's 2 unless it is said "
-    "to be in the grid"
-)
-
-
-def _curves(
-    label: str,
-    case: Case,
-    width: int,
-    seeds: Sequence[int],
-    steps: int,
-    *,
-    tuning_steps: int,
-    tuning: tuple[Case, int] | None = None,
-    grids: Mapping[Method, tuple[StepSizes, ...]] = _GRIDS,
-    confirming: bool = False,
-) -> tuple[Curve, ...]:
-    """Every method of the grids in one setting, tuned there or on another case and width.
-
-    Args:
-        label: Of the setting.
-        case: The problem.
-        width: r.
-        seeds: Of the starts.
-        steps: To take.
-        tuning_steps: To take with each setting of a grid.
-        tuning: The case and width to tune on, where it is not this one.
-        grids: What is run, and what of.
-        confirming: Whether the grid is run here too, from one start, where it was tuned elsewhere.
-    """
-    curves = []
-    for method, grid in grids.items():
-        run = Run(case, method, width, grid[0], tuple(seeds), steps)
-        tuning_case, tuning_width = tuning or (case, width)
-        tuned = Run(tuning_case, method, tuning_width, grid[0], _TUNING_SEEDS, tuning_steps)
-        again = Tuning(replace(run, seeds=_TUNING_SEEDS[:1]), grid) if confirming and len(grid) > 1 else None
-        curves.append(Curve(label, run, Tuning(tuned, grid), confirming=again))
-    return tuple(curves)
-
-
-def _later(method: Method) -> dict[Method, tuple[StepSizes, ...]]:
-    return {method: _LATER_GRIDS[method]}
+from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Rows, Run, Tuning
 
 
 def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, tuning_steps: int) -> tuple[Curve, ...]:
     curves: list[Curve] = []
     for kappa in conditions:
         label, case = f"kappa = {kappa:g}", Case(10, 3, kappa, count)
-        curves += _curves(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
+        curves += curves_of(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
         # They are at rounding long before.
         fewer = {Method.PRECGD: 400, Method.SCALEDGD_LAMBDA: steps // 10, Method.PRECONDITIONED_WN: 100}
         for method, most in fewer.items():
-            curves += _curves(label, case, 5, range(seeds), most, tuning_steps=most, grids=_later(method))
+            curves += curves_of(label, case, 5, range(seeds), most, tuning_steps=most, grids=later(method))
     return tuple(curves)
 
 
@@ -106,12 +40,12 @@ FIGURE_2A = CurveStudy(
     quick=_figure_2a((2.0, 5.0, 10.0), 4_000, 3, 3_000, 1_000),
     paper=_figure_2a((50.0, 75.0, 100.0), 60_000, 5, 200_000, 20_000),
     chosen=(
-        _SPECTRUM,
-        _START,
-        _SEEDS,
-        _RULE,
+        SPECTRUM,
+        START,
+        SEEDS,
+        RULE,
         "the number of steps",
-        _LATER,
+        LATER,
         "the 55 numbers that n rows come down to are iterated on: the same least squares, so the same steps",
     ),
 )
@@ -126,13 +60,13 @@ def _figure_2b(
         label, tuned = f"r = {width}", None if tuning is None else (tuning[0], width // tuning[1])
         # One width in full size tells whether the choice made elsewhere is that of the place.
         again = tuning is not None and width == widths[len(widths) // 2]
-        curves += _curves(
+        curves += curves_of(
             label, case, width, range(seeds), 1_000, tuning_steps=tuning_steps, tuning=tuned, confirming=again
         )
         fewer = {Method.PRECGD: 300, Method.SCALEDGD_LAMBDA: 1_000, Method.PRECONDITIONED_WN: 150}
         for method, most in fewer.items():
-            curves += _curves(
-                label, case, width, range(seeds), most, tuning_steps=most, tuning=tuned, grids=_later(method)
+            curves += curves_of(
+                label, case, width, range(seeds), most, tuning_steps=most, tuning=tuned, grids=later(method)
             )
     return tuple(curves)
 
@@ -151,14 +85,14 @@ FIGURE_2B = CurveStudy(
         (Case(60, 5, 10.0, 2_000), 5),
     ),
     chosen=(
-        _SPECTRUM,
-        _START,
-        _SEEDS,
-        _RULE,
+        SPECTRUM,
+        START,
+        SEEDS,
+        RULE,
         "1,000 steps, single precision, two seeds (quick: double precision, three)",
-        _SIZES,
-        _FACTOR,
-        _LATER,
+        SIZES,
+        FACTOR,
+        LATER,
     ),
 )
 
@@ -170,7 +104,7 @@ def _figure_2c(
     return tuple(
         curve
         for case, count, where in ((near, seeds[0], tuned), (far, seeds[1], None))
-        for curve in _curves(
+        for curve in curves_of(
             f"r = m = {case.size}, n = {case.measurements:,}",
             case,
             case.size,
@@ -178,7 +112,7 @@ def _figure_2c(
             1_000,
             tuning_steps=tuning_steps,
             tuning=where,
-            grids=_FULL_GRIDS,
+            grids=FULL_GRIDS,
         )
     )
 
@@ -198,22 +132,22 @@ FIGURE_2C = CurveStudy(
     chosen=(
         "m, n, r_A and kappa: those of figure 2b (quick: smaller, with about the same n over m(m+1)/2)",
         "beside them those of figure 2a with kappa = 10, where n is far larger than m(m+1)/2",
-        _FACTOR,
+        FACTOR,
         "m = 300 is in single precision, its step sizes found at m = r = 60, n = 2,000 (quick: at the size itself)",
         "mu is in WN's grid, since mu = 2 is stable only while lambda_max(M*M) < 2",
-        _SPECTRUM,
-        _START,
-        _SEEDS,
-        _RULE,
+        SPECTRUM,
+        START,
+        SEEDS,
+        RULE,
         "the number of steps",
     ),
 )
 
 
 def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = Run(Case(10, 3, kappa, count), Method.WN, 5, _WN_GRID[0], tuple(range(seeds)), steps)
+    run = Run(Case(10, 3, kappa, count), Method.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
     # One choice for all: what is compared is the retraction and nothing else.
-    tuning = Tuning(replace(run, seeds=_TUNING_SEEDS), _WN_GRID)
+    tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     labels = {Retraction.POLAR: "polar", Retraction.QR: "QR", Retraction.CAYLEY: "Cayley"}
     return tuple(Curve(label, replace(run, retraction=retraction), tuning) for retraction, label in labels.items())
 
@@ -226,10 +160,10 @@ FIGURE_3A = CurveStudy(
     paper=_figure_3a(10.0, 60_000, 10, 4_000),
     chosen=(
         "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
-        _SPECTRUM,
+        SPECTRUM,
         "X_0 is Haar-distributed, Theta_0 = 0.1 I",
-        _SEEDS,
-        _RULE,
+        SEEDS,
+        RULE,
         "the step sizes of the polar retraction are used for all three",
         "the number of steps",
     ),
@@ -238,8 +172,8 @@ FIGURE_3A = CurveStudy(
 
 
 def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = Run(Case(10, 3, kappa, count), Method.WN, 5, _WN_GRID[0], (0,), steps)
-    tuning = Tuning(replace(run, seeds=_TUNING_SEEDS), _WN_GRID)
+    run = Run(Case(10, 3, kappa, count), Method.WN, 5, WN_GRID[0], (0,), steps)
+    tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     return tuple(
         Curve(
             f"noise {level:g}" if level else "no noise",
@@ -260,10 +194,10 @@ FIGURE_3B = CurveStudy(
     chosen=(
         "the noise is Gaussian; its level is its standard deviation over the root mean square of the measurements",
         "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
-        _SPECTRUM,
+        SPECTRUM,
         "X_0 is Haar-distributed, Theta_0 = 0.1 I",
         "seeds are of truth, measurements and noise",
-        _RULE,
+        RULE,
         "step sizes are those found without noise",
         "the number of steps",
     ),

@@ -46,7 +46,7 @@ def run_curves(store: Store, *, tell: Tell = lambda *_: None) -> Table:
     confirmed = [None if curve.confirming is None else making.choose(curve.confirming) for curve in curves]
     parts = [_merged(curve, choice, making) for curve, choice in zip(curves, choices, strict=True)]
     arrays = {f"{place}_{name}": array for place, part in enumerate(parts) for name, array in part.items()}
-    facts = {"beside": study.beside, "curves": _told(curves, choices, confirmed)}
+    facts = {"beside": study.beside, "against": study.against, "curves": _told(curves, choices, confirmed)}
     return store.finish(arrays, facts, seconds=making.seconds, memory=making.memory)
 
 

@@ -219,8 +219,10 @@ class CurveStudy:
         quick: Its curves at a size of seconds.
         paper: Its curves at the paper's own size.
         chosen: What the paper does not give and was chosen here.
-        beside: What the second panel shows: `applications`, `ratio` (of curves to the first) or `floor` (final error
-            against noise).
+        beside: What the second panel shows: `applications`, `ratio` (of curves to the first), `floor` (final error
+            against noise), `cone` (the least eigenvalue along the run), or `reach` (no curves: what each method needs,
+            against a number of the setting).
+        against: That number: `condition`, `width`, or `label` for settings that are no numbers.
     """
 
     name: str
@@ -230,11 +232,12 @@ class CurveStudy:
     paper: tuple[Curve, ...]
     chosen: tuple[str, ...]
     beside: str = "applications"
+    against: str = ""
 
     @property
     def form(self) -> str:
-        """Squared errors along runs."""
-        return "curves"
+        """Squared errors along runs, or what they come to over many settings."""
+        return "settings" if self.beside == "reach" else "curves"
 
     def curves(self, scale: Scale) -> tuple[Curve, ...]:
         """At a scale."""
