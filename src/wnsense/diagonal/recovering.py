@@ -1,0 +1,304 @@
+"""`sparse_recover`: a sparse solution of A z = y, with nothing to choose, and what speaks for it."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import InputError, require, require_finite, size_text
+from wnsense.diagonal.certificate import optimality_gap
+from wnsense.diagonal.linear_map import (
+    DenseMap,
+    LinearMap,
+    MatrixLike,
+    PartialCosineMap,
+    SparseMap,
+    linear_map,
+)
+from wnsense.diagonal.sparse_noise import Chosen, choose_support, held_out_rows
+from wnsense.diagonal.sparse_result import SparseRecovery
+from wnsense.diagonal.sparse_search import Ledger, Search, search, search_weighted
+from wnsense.diagonal.support import Fit, Scaled, least_squares
+from wnsense.running.status import Status
+
+# Relative misfits at which a fit is exact: roundings of either precision, and of a condition number.
+_TOLERANCES = {torch.float64: 1e-11, torch.float32: 1e-5}
+# What was exact on fitted rows is predicted on others to this many times the tolerance.
+_PREDICTED = 1e3
+# Lengths of columns that differ by no more than this are left alone, and the l1 norm with them.
+_SPREAD = 4.0
+# Lengths known from so many random products only scatter by themselves; there it takes more.
+_PROBES = 16
+_PROBED_SPREAD = 16.0
+# Steps at most at each ratio: with rows held out, and without, where all are needed.
+_STEPS_WATCHED, _STEPS = 200, 400
+
+# Noise that leaves no more than this is believed at once. More could be entries that were missed, for all rows to find.
+_LITTLE = 0.01
+
+# A certificate this good is not improved. Another gets a descent at small ratios, of so many steps each or more.
+_CLOSED = 1e-6
+_CERTIFYING = (0.3, 0.03, 0.003)
+_FEWEST = 50
+
+Tell = Callable[[str, int, float], None]
+
+
+def sparse_recover(
+    A: LinearMap | MatrixLike,
+    y: Tensor | np.ndarray | Sequence[float],
+    *,
+    seed: int = 0,
+    callback: Tell | None = None,
+) -> SparseRecovery:
+    """A sparse z with A z = y, or close to it where y is noisy; and whether it can be trusted.
+
+    A diagonal linear network with weight normalization descends at smaller and smaller learning-rate ratios, each set
+    from a lower bound on ||z||_1 so that the excess over the least l1 norm is bounded (`potential`). On the way least
+    squares on the entries that stand out is tried. Some rows are held out. Where they say that noise is left, they
+    choose how many entries are real. Where nothing fits, all rows are used, then weights for columns. Every exact
+    answer is checked on rows that its coefficients were not fitted to, and its l1 norm against a dual certificate.
+
+    Args:
+        A: (M, N): a torch tensor, a NumPy array, a SciPy sparse matrix or `LinearOperator` (with `rmatvec`), or a map.
+        y: M numbers.
+        seed: What the rows held out are drawn from.
+        callback: Told what is being done, of the products with A so far, and of the relative misfit. Ctrl-C, or a
+            KeyboardInterrupt that it raises, ends the search with Status.INTERRUPTED.
+
+    Raises:
+        InputError: When A or y cannot be used, in one line.
+    """
+    begun = time.perf_counter()
+    operator = linear_map(A)
+    wanted = operator.dtype
+    measured = _vector(y, operator)
+    operator = _in_double(operator)
+    # What a map of single precision that the library cannot widen gives is no more exact than it is.
+    tolerance = _TOLERANCES[wanted]
+    measured = measured.to(operator.dtype)
+    fitted = held_out_rows(len(measured), seed).to(measured)
+    ledger = Ledger(callback if callback is not None else _silent, words="looking at the columns")
+    units = _units(operator, ledger)
+    size = float(measured.norm())
+    problem = Scaled(operator, measured / (size or 1.0), fitted, units.scale)
+    zero = measured.new_zeros(operator.shape[1])
+    answer = _answered(problem, tolerance, ledger) if size > 0 else _Answer(Status.CONVERGED, zero, None)
+    z = answer.z * size * units.scale
+    misfit = float((operator.times(z) - measured).norm())
+    gap = _gap(replace(problem, fitted=torch.ones_like(fitted)), answer, ledger)
+    solution = z.to(wanted)
+    return SparseRecovery(
+        status=answer.status,
+        solution=solution,
+        support=torch.nonzero(solution).flatten(),
+        relative_residual=misfit / size if size > 0 else 0.0,
+        optimality_gap=gap,
+        held_out=answer.held_out,
+        held_out_count=int((1 - fitted).sum()) if answer.held_out is not None else 0,
+        rescaled=units.rescaled,
+        ratio=ledger.ratio,
+        steps=ledger.steps,
+        products=math.ceil(ledger.products) + 1,
+        seconds=time.perf_counter() - begun,
+        measurements=len(measured),
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What columns are multiplied with, and whether by their own lengths or by one number."""
+
+    scale: Float[Tensor, " n"]
+    rescaled: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: Status
+    z: Float[Tensor, " n"]
+    held_out: float | None
+
+
+def _answered(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
+    """The answer in scaled units: with rows held out, then with all, then with weights."""
+    try:
+        return _searched(problem, tolerance, ledger)
+    except KeyboardInterrupt:
+        z = problem.scale.new_zeros(problem.A.shape[1]) if ledger.z is None else ledger.z
+        return _Answer(Status.INTERRUPTED, z, None)
+
+
+def _searched(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
+    M, N = problem.A.shape
+    held = int((1 - problem.fitted).sum())
+    everything = replace(problem, fitted=torch.ones_like(problem.fitted))
+    chosen: Chosen | None = None
+    if held and bool(((problem.fitted * problem.y) != 0).any()):
+        ledger.words = "descending, some rows held out"
+        found = search(problem, Search(tolerance, _STEPS_WATCHED, watch=True), ledger)
+        if found.exact is not None:
+            answer = _verified(problem, everything, found.exact, tolerance, ledger, seen_blindly=True)
+            if answer is not None:
+                return answer
+        ledger.words = "choosing entries by the rows held out"
+        chosen = choose_support(problem, found.places)
+        ledger.products += chosen.products
+        if chosen.significant and chosen.agrees and chosen.held_out <= _LITTLE:
+            return _noisy(everything, chosen, ledger)
+    ledger.words = "descending on all rows"
+    found = search(everything, Search(tolerance, _STEPS, watch=False), ledger)
+    if found.exact is not None and (answer := _verified(problem, everything, found.exact, tolerance, ledger)):
+        return answer
+    z = found.places[-1].z if found.places else problem.scale.new_zeros(N)
+    if M < N and found.places:
+        ledger.words = "descending with weights"
+        weighted = search_weighted(everything, z, Search(tolerance, _STEPS // 2, watch=False), ledger)
+        if weighted.exact is not None and (answer := _verified(problem, everything, weighted.exact, tolerance, ledger)):
+            return answer
+    if chosen is not None and chosen.significant:
+        return _noisy(everything, chosen, ledger)
+    held_out = None if chosen is None else chosen.held_out
+    return _Answer(Status.TOO_FEW_MEASUREMENTS if M < 2 * N else Status.NO_LOW_RANK_FIT, _cleaned(z), held_out)
+
+
+def _verified(
+    problem: Scaled, everything: Scaled, exact: Fit, tolerance: float, ledger: Ledger, *, seen_blindly: bool = False
+) -> _Answer | None:
+    """The exact answer, refined on all rows, if the same support fitted without some rows predicts those."""
+    held = 1 - problem.fitted
+    if not bool(held.any()) or len(exact.support) >= int(problem.fitted.sum()):
+        return None
+    # From zero, so that it shows where the rows do not determine the columns: these were found with all of the rows.
+    start = torch.zeros_like(exact.values)
+    blind = exact if seen_blindly else least_squares(problem, exact.support, start, tolerance=tolerance / 10)
+    size = float((held * problem.y).norm())
+    missed = float((held * blind.misfit).norm())
+    final = least_squares(everything, exact.support, exact.values, tolerance=tolerance / 100)
+    ledger.products += final.products + (0 if seen_blindly else blind.products)
+    bound = _PREDICTED * tolerance
+    # Rows of a sparse matrix may hold nothing of what is there: then their size is that of all.
+    root = float(held.sum() / len(held)) ** 0.5
+    if missed > bound * max(size, root * float(problem.y.norm())) or float(final.misfit.norm()) > bound:
+        return None
+    held_out = missed / size if size > 0 else missed
+    return _Answer(Status.CONVERGED, final.answer(problem.A.shape[1]), held_out)
+
+
+def _noisy(everything: Scaled, chosen: Chosen, ledger: Ledger) -> _Answer:
+    """The chosen support, fitted to all rows."""
+    fit = chosen.fit
+    final = least_squares(everything, fit.support, fit.values, tolerance=1e-12)
+    ledger.products += final.products
+    return _Answer(Status.REACHED_NOISE_FLOOR, final.answer(everything.A.shape[1]), chosen.held_out)
+
+
+def _cleaned(z: Tensor) -> Tensor:
+    """Without the entries that the descent has only not brought to zero yet."""
+    return torch.where(z.abs() > 1e-3 * z.abs().max(), z, torch.zeros_like(z))
+
+
+def _gap(everything: Scaled, answer: _Answer, ledger: Ledger) -> float:
+    """The optimality gap among vectors with the same A z; for an exact answer the network helps with a dual vector."""
+    z = answer.z * everything.scale
+    explained = everything.A.times(z)
+    weights = 1 / everything.scale
+    found = optimality_gap(everything.A, explained, z, weights=weights, dual=ledger.dual)
+    ledger.products += found.products + 1
+    if found.gap <= _CLOSED or answer.status is not Status.CONVERGED:
+        return max(0.0, found.gap)
+    # No more than the search itself has cost, more or less.
+    ledger.words = "looking for a certificate"
+    steps = max(_FEWEST, ledger.steps // len(_CERTIFYING))
+    plan = Search(0.0, steps, watch=False, ratios=_CERTIFYING, fits=False)
+    kept = replace(ledger, dual=None)
+    try:
+        search(replace(everything, y=explained), plan, kept)
+    except KeyboardInterrupt:
+        # The answer is there; only less is known of it.
+        return max(0.0, found.gap)
+    better = optimality_gap(everything.A, explained, z, weights=weights, dual=kept.dual)
+    ledger.products = kept.products + better.products
+    return max(0.0, min(found.gap, better.gap))
+
+
+def _vector(y: Tensor | np.ndarray | Sequence[float], operator: LinearMap) -> Float[Tensor, " m"]:
+    """The measurements as a finite vector of the map's length."""
+    if isinstance(y, Tensor):
+        values = y.detach()
+    else:
+        array = np.asarray(y)
+        require(array.dtype.kind in "biufc", "numbers in y", f"an array of dtype {array.dtype}")
+        wide = array if array.dtype.kind == "c" else array.astype(np.float64)
+        values = torch.from_numpy(np.ascontiguousarray(wide))
+    require(not values.is_complex(), "real numbers in y", values.dtype, "stack real and imaginary parts as rows")
+    M = operator.shape[0]
+    fits = values.numel() == M and max(values.shape, default=0) == M
+    advice = f"A is {size_text(operator.shape)}, one measurement for each row"
+    require(fits, f"y of {M} numbers", f"size {size_text(values.shape)}", advice)
+    values = values.reshape(-1).to(dtype=torch.float64, device=operator.device)
+    require_finite("y", values)
+    largest = float(values.abs().max())
+    require(
+        largest == 0 or 1e-150 < largest < 1e150,
+        "y between 1e-150 and 1e150 in size",
+        f"{largest:.3g}",
+        "change its unit",
+    )
+    return values
+
+
+def _in_double(operator: LinearMap) -> LinearMap:
+    """The same map in double precision, where the library knows how it is held."""
+    if operator.dtype == torch.float64:
+        return operator
+    if isinstance(operator, DenseMap):
+        return DenseMap(operator.matrix.double())
+    if isinstance(operator, SparseMap):
+        return SparseMap(operator.values.double(), operator.rows, operator.columns, operator.shape)
+    if isinstance(operator, PartialCosineMap):
+        return replace(operator, dtype=torch.float64)
+    return operator
+
+
+def _units(operator: LinearMap, ledger: Ledger) -> _Units:
+    """Columns brought to one length where lengths differ much; else to length 1 on the whole, all by one number."""
+    squares, spread = _squared_lengths(operator, ledger)
+    require_finite("the lengths of the columns", squares)
+    positive = squares[squares > 0]
+    if not len(positive):
+        raise InputError("needed a matrix that measures something, got one of zeros only; check how it was made")
+    differ = float(positive.max() / positive.min()) > spread**2
+    if differ:
+        lengths = torch.where(squares > 0, squares, positive.max()).sqrt()
+        return _Units(1 / lengths, rescaled=True)
+    return _Units(torch.full_like(squares, 1 / float(positive.mean().sqrt())), rescaled=False)
+
+
+def _squared_lengths(operator: LinearMap, ledger: Ledger) -> tuple[Tensor, float]:
+    """The squared lengths of the columns, and the factor from which on they are said to differ."""
+    M, N = operator.shape
+    if isinstance(operator, DenseMap):
+        return operator.matrix.square().sum(0), _SPREAD
+    if isinstance(operator, SparseMap):
+        return torch.zeros(N, dtype=operator.dtype, device=operator.device).index_add_(
+            0, operator.columns, operator.values.square()
+        ), _SPREAD
+    # E (A^T v)_n^2 = ||a_n||^2 for random signs v.
+    generator = torch.Generator().manual_seed(0)
+    squares = torch.zeros(N, dtype=operator.dtype, device=operator.device)
+    for _ in range(_PROBES):
+        signs = torch.randint(2, (M,), generator=generator).to(operator.device, operator.dtype) * 2 - 1
+        squares += operator.transpose_times(signs).square() / _PROBES
+    ledger.products += _PROBES
+    return squares, _PROBED_SPREAD
+
+
+def _silent(_words: str, _products: int, _misfit: float) -> None:
+    """Tell nobody."""
