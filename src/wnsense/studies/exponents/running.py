@@ -1,0 +1,83 @@
+"""All parts of the study, each kept in a file of its own as it ends, and the one table that they become."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from wnsense.checks import InputError
+from wnsense.running.tables import Table
+from wnsense.studies.exponents.measuring import measure
+from wnsense.studies.exponents.specification import ExponentStudy, Part, Sweep
+from wnsense.studies.store import Store, Tell
+
+
+def run_exponents(store: Store, tell: Tell = lambda *_: None) -> Table:
+    """Make every part that has not been made, and merge all into the study's table.
+
+    Args:
+        store: Which study, how large, and where everything is kept.
+        tell: Told of progress.
+
+    Returns:
+        The table that was written.
+
+    Raises:
+        InputError: When what is there is of another specification or version, or cannot be written.
+        KeyboardInterrupt: When interrupted.
+    """
+    study = _exponent_study(store)
+    finished = store.finished()
+    if finished is not None:
+        return finished
+    store.prepare()
+    sweeps = study.sweeps(store.scale)
+    # Sweeps meet at the base point: each part once.
+    parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
+    made: dict[Part, Table] = {}
+    for place, part in enumerate(parts):
+        tell(_words(part), place, len(parts))
+        made[part] = store.kept(part.key) or _make(store, part)
+    tell("merging", len(parts), len(parts))
+    arrays: dict[str, np.ndarray] = {}
+    for place, sweep in enumerate(sweeps):
+        arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made).items()}
+    seconds = sum(float(table.arrays["seconds"][0]) for table in made.values())
+    memory = max(int(str(table.header["peak_memory"])) for table in made.values())
+    return store.finish(arrays, {"sweeps": [_told(sweep) for sweep in sweeps]}, seconds=seconds, memory=memory)
+
+
+def _exponent_study(store: Store) -> ExponentStudy:
+    if not isinstance(store.study, ExponentStudy):
+        raise InputError(f"needed a study of exponents, got {store.study.name} of form {store.study.form}")
+    return store.study
+
+
+def _make(store: Store, part: Part) -> Table:
+    arrays, seconds = measure(part, store.checkpoint(part.key))
+    return store.keep(part.key, {**arrays, "seconds": np.array([seconds])}, {"part": asdict(part)})
+
+
+def _words(part: Part) -> str:
+    at = part.point
+    where = "the population" if at.measurements is None else f"n = {at.measurements:,}"
+    return f"m = {at.size}, r = {at.rank}, r_A = {at.true_rank}, kappa = {at.condition:g}, {where}"
+
+
+def _columns(sweep: Sweep, made: dict[Part, Table]) -> dict[str, np.ndarray]:
+    """(points, seeds) for every quantity."""
+    names = ("burn_in", "contraction", "contraction_low", "contraction_high", "law")
+    return {
+        name: np.stack([np.concatenate([made[part].arrays[name] for part in sweep.parts(at)]) for at in sweep.points])
+        for name in names
+    }
+
+
+def _told(sweep: Sweep) -> dict[str, object]:
+    """What the table's head says of a sweep."""
+    return {
+        "varied": str(sweep.varied),
+        "follows": sweep.follows,
+        "sampled": sweep.is_sampled,
+        "values": sweep.values,
+        "points": [asdict(point) for point in sweep.points],
+    }
