@@ -1,0 +1,75 @@
+"""`wnsense sparse`: from a file with A and y to a sparse solution."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from wnsense.atomic import write_text
+from wnsense.cli.inputs import require_seed, require_writable
+from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
+from wnsense.cli.options import SparseOptions
+from wnsense.cli.terminal import complain, display, say
+from wnsense.diagonal.recovering import sparse_recover
+from wnsense.diagonal.sparse_file import read_sparse_problem
+from wnsense.diagonal.sparse_result import SparseRecovery
+from wnsense.running.status import Status
+from wnsense.running.tables import Table, write_table
+
+EXIT_NOT_CONVERGED = 3
+
+_RESULTS = ("solution.npz", "solution.json")
+
+
+def sparse(options: SparseOptions) -> int:
+    """Recover, write, and say how it went; returns the exit code.
+
+    Raises:
+        InputError: When something handed in cannot be used; nothing has been written then.
+    """
+    require_seed(options.seed)
+    if options.out is not None:
+        require_writable(options.out, _RESULTS)
+    with interruptible() as interrupts, display(f"reading {options.problem}", quiet=options.quiet) as shown:
+        problem = read_sparse_problem(options.problem)
+
+        def tell(words: str, products: int, misfit: float) -> None:
+            interrupts.raise_again()
+            shown.tell(f"{words}: {products:,} products, misfit {misfit:.1e}", products, 0)
+
+        recovery = sparse_recover(problem.A, problem.y, seed=options.seed, callback=tell)
+        error = _error(recovery, problem.truth)
+        if options.out is not None:
+            with interrupts.held():
+                _save(recovery, error, options.out)
+    if not options.quiet:
+        _tell(recovery, error, problem.warnings, options.out)
+    if recovery.status is Status.INTERRUPTED:
+        complain("interrupted" + ("" if options.out is None else f"; {options.out} holds the last solution"))
+        return EXIT_INTERRUPTED
+    return 0 if recovery.status.is_success else EXIT_NOT_CONVERGED
+
+
+def _error(recovery: SparseRecovery, truth: torch.Tensor | None) -> float | None:
+    if truth is None or not bool((truth != 0).any()):
+        return None
+    return float((recovery.solution - truth).norm() / truth.norm())
+
+
+def _save(recovery: SparseRecovery, error: float | None, directory: Path) -> None:
+    table = recovery.table()
+    header = {**table.header, "relative_error": error}
+    write_table(directory / _RESULTS[0], Table(header, table.arrays))
+    write_text(directory / _RESULTS[1], json.dumps(header, indent=2) + "\n")
+
+
+def _tell(recovery: SparseRecovery, error: float | None, warnings: tuple[str, ...], out: Path | None) -> None:
+    first, _, rest = str(recovery).partition("\n")
+    say(first, style="green" if recovery.status.is_success else "yellow")
+    say(rest)
+    if error is not None:
+        say(f"  relative error against the truth {error:.2e}")
+    for warning in warnings:
+        say(f"  warning: {warning}")
+    if out is not None:
+        say(f"  written to {out}: {', '.join(_RESULTS)}")
