@@ -1,0 +1,112 @@
+"""Sparse recovery at size: time, memory and error of `sparse_recover` beside basis pursuit, OMP and least squares that knows.
+
+`python benchmarks/sparse.py [--seeds 1] [--largest 200000] [--pursuit 2000] [--write]`. Basis pursuit (HiGHS, M x 2N) runs up
+to N = `--pursuit` unknowns, OMP (scikit-learn, told s) where A is a matrix that fits; both get exact data. Each case runs in a
+process of its own, so that its peak memory is its own. Seconds are those of the processor, one thread, the same for all.
+"""
+
+import multiprocessing
+import resource
+import time
+from dataclasses import dataclass
+
+import torch
+from common import arguments, show
+
+from wnsense import diagonal
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem to draw.
+
+    Attributes:
+        kind: gaussian, cosine or sparse.
+        N: Unknowns.
+        M: Measurements.
+        sparsity: Nonzeros, Gaussian.
+        seed: What it is drawn from.
+    """
+
+    kind: str
+    N: int
+    M: int
+    sparsity: int
+    seed: int = 0
+
+    def draw(self) -> tuple[diagonal.LinearMap, torch.Tensor]:
+        """The map and the vector."""
+        rng = torch.Generator().manual_seed(self.seed)
+        A = {
+            "gaussian": diagonal.gaussian_map,
+            "cosine": diagonal.partial_cosine_map,
+            "sparse": diagonal.sparse_map,
+        }[self.kind](self.M, self.N, rng)
+        z = torch.zeros(self.N, dtype=torch.float64)
+        values = torch.randn(self.sparsity, generator=rng, dtype=torch.float64)
+        z[torch.randperm(self.N, generator=rng)[: self.sparsity]] = values
+        return A, z
+
+
+CASES = (
+    Case("gaussian", 1_000, 250, 25),
+    Case("gaussian", 2_000, 500, 50),
+    Case("gaussian", 10_000, 2_000, 150),
+    Case("cosine", 10_000, 2_500, 250),
+    Case("sparse", 10_000, 2_500, 250),
+    Case("cosine", 50_000, 10_000, 1_000),
+    Case("sparse", 50_000, 10_000, 1_000),
+    Case("gaussian", 50_000, 2_000, 100),
+    Case("cosine", 200_000, 30_000, 2_000),
+    Case("sparse", 200_000, 30_000, 2_000),
+)
+
+
+def run(case: Case, method: str, results: "multiprocessing.Queue[tuple[float, float, float, str]]") -> None:
+    """One method on one case: processor seconds, relative error, peak memory in GiB, and words."""
+    torch.set_num_threads(1)
+    A, z = case.draw()
+    y = A.times(z)
+    begun = time.process_time()
+    words = ""
+    if method == "sparse_recover":
+        recovery = diagonal.sparse_recover(A, y)
+        found = recovery.solution
+        words = f"{recovery.status}, {recovery.steps} steps, {recovery.products} products, gap {recovery.optimality_gap:.0e}"
+    elif method == "basis pursuit":
+        found = diagonal.basis_pursuit(A, y).solution
+    else:
+        found = diagonal.orthogonal_matching_pursuit(A, y, sparsity=case.sparsity).solution
+    spent = time.process_time() - begun
+    error = float((found - z).norm() / z.norm())
+    results.put((spent, error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, words))
+
+
+def main() -> None:
+    """Run the cases one after the other."""
+    options = arguments(__doc__ or "", ("largest", 200_000), ("pursuit", 2_000))
+    rows: list[list[object]] = [
+        ["A", "N", "M", "s", "method", "processor s", "over sparse_recover", "error", "peak GiB", "says"]
+    ]
+    context = multiprocessing.get_context("fork")
+    for case in CASES:
+        if options.largest < case.N:
+            continue
+        own = 0.0
+        methods = ["sparse_recover"]
+        methods += ["basis pursuit"] if options.pursuit >= case.N else []
+        methods += ["OMP, told s"] if case.kind == "gaussian" and case.N <= 10_000 else []
+        for method in methods:
+            queue = context.Queue()
+            process = context.Process(target=run, args=(case, method, queue))
+            process.start()
+            spent, error, memory, words = queue.get()
+            process.join()
+            own = own or spent
+            shape = [case.kind, f"{case.N:,}", f"{case.M:,}", case.sparsity, method]
+            rows.append([*shape, f"{spent:.2f}", f"{spent / own:.1f}", f"{error:.0e}", f"{memory:.2f}", words])
+    show("sparse", "Sparse recovery from exact measurements, one thread", rows, write=options.write)
+
+
+if __name__ == "__main__":
+    main()
