@@ -95,10 +95,8 @@ def test_steps_are_counted_to_the_first_row_below_a_level():
 def test_a_step_size_with_which_a_start_diverges_is_told():
     run = Run(Analysis(0, Method.GD), SETTING, 30.0, (0, 1), 200)
     assert measure(run, Method.GD).diverged
-    wild = Run(Analysis(11, Method.WN), SETTING, 1e300, (0, 1), 50)
-    course = measure(wild, Method.WN)
-    assert course.diverged
-    assert np.isinf(course.error[-1]).all() or not np.isfinite(course.error[-1]).all() or course.error[-1].max() > 1
+    tame = Run(Analysis(0, Method.GD), SETTING, 0.5, (0, 1), 20)
+    assert not measure(tame, Method.GD).diverged
 
 
 def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(tiny, tmp_path, monkeypatch):

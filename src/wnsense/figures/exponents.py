@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.figures.exponents_table import MEASURED, ExponentTable, SweepTable
-from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
+from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.running.tables import Table
 from wnsense.theory.convergence import Quantity
 
@@ -121,16 +121,18 @@ def _draw_sweep(axes: Axes, sweep: SweepTable, quantity: Quantity) -> None:
     axes.fill_between(x, low, high, color=look.color, alpha=0.25, linewidth=0)
     axes.plot(x, median, color=look.color, marker=look.marker, linewidth=1.8, label="measured", zorder=3)
     bound = sweep.bound(quantity)
-    axes.plot(x, bound * median[0] / bound[0], color=_THEOREM, linestyle="--", label="Theorem 3.2, at the eta used")
+    # Above what was measured: where the bound is attained, one would hide the other.
+    axes.plot(
+        x, bound * median[0] / bound[0], color=_THEOREM, linestyle="--", zorder=4, label="Theorem 3.2, at the eta used"
+    )
     law = np.nanmedian(sweep.law, axis=1) if quantity is Quantity.BURN_IN else bound
     if quantity is Quantity.BURN_IN:
         axes.plot(x, law * median[0] / law[0], color=_LAW, linestyle=":", linewidth=2.2, label="law of escape")
     axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_xticks(x, [f"{value:g}" for value in x])
     axes.minorticks_off()
     margin = 1.6
-    axes.set_ylim(float(np.nanmin(low)) / margin, float(np.nanmax(high)) * margin)
+    logarithmic(axes, float(np.nanmin(low)) / margin, float(np.nanmax(high)) * margin)
 
 
 def _starts(study: ExponentTable) -> Figure:

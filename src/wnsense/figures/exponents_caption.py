@@ -69,9 +69,14 @@ def _distances(study: ExponentTable) -> tuple[str, ...]:
             ratios = np.concatenate([np.log10(sweep.ratio(quantity)) for sweep in sweeps])
             lines.append(
                 f"{_WORDS[quantity]}, population, {words}: with constant 1 the bound is worse than what is seen by "
-                f"{ratios.min():.1f} to {ratios.max():.1f} orders of magnitude"
+                f"{_rounded(ratios.min())} to {_rounded(ratios.max())} orders of magnitude"
             )
     return tuple(lines)
+
+
+def _rounded(orders: float) -> str:
+    """To a tenth, and never -0.0."""
+    return f"{round(orders, 1) + 0.0:.1f}"
 
 
 def _growth(sweep: SweepTable, quantity: Quantity) -> Finding:
@@ -81,7 +86,7 @@ def _growth(sweep: SweepTable, quantity: Quantity) -> Finding:
     text = (
         f"{_WORDS[quantity]} against {sweep.varied}, {sweep.where}: power {found.exponent:.2f} "
         f"[{found.low:.2f}, {found.high:.2f}], bound {bound:.2f}"
-    )
+    ).replace("-0.00", "0.00")
     # Rates in the population agree to rounding.
     return Finding(text, _SIDE[quantity] * (best - bound) <= _EXACT)
 

@@ -12,7 +12,7 @@ from wnsense.checks import InputError, require
 from wnsense.diagnosis.scaling import PowerLaw, fit_power_law
 from wnsense.running.tables import Table
 from wnsense.theory.convergence import EXPONENTS, Quantity, Setting
-from wnsense.theory.step_size_form import burn_in_at, contraction_at, expected_burn_in
+from wnsense.theory.step_size_form import burn_in_at, contraction_at
 
 # What is measured; the theorem bounds the first from above and the second from below.
 MEASURED = (Quantity.BURN_IN, Quantity.CONTRACTION)
@@ -81,11 +81,10 @@ class SweepTable:
         return slope(self.values, np.array([EXPONENTS[quantity].shape(setting) for setting in self.settings]))
 
     def law_exponent(self, quantity: Quantity) -> float:
-        """The slope of the law of escape at the mean start, and of eta / kappa^2."""
+        """The slope that the law of escape gives for the same starts; of the rate, that of eta / kappa^2."""
         if quantity is Quantity.CONTRACTION:
             return self.bound_exponent(quantity)
-        pairs = zip(self.settings, self.step_sizes, strict=True)
-        return slope(self.values, np.array([expected_burn_in(setting, step) for setting, step in pairs]))
+        return fit_power_law(self.values, self.law).exponent
 
     def ratio(self, quantity: Quantity) -> Float[np.ndarray, " points"]:
         """By how much the theorem with constant 1 is worse than the median of what was measured."""
