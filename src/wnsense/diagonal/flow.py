@@ -24,6 +24,8 @@ from wnsense.checks import require, require_level, require_size
 from wnsense.theory.diagonal import invariant, kernel_component, plain_invariant
 
 Vector = Float[np.ndarray, " n"]
+Rows = Float[np.ndarray, " m"]
+State = Float[np.ndarray, " k"]
 Matrix = Float[np.ndarray, "m n"]
 
 
@@ -46,7 +48,7 @@ class FlowRun:
     """
 
     A: Matrix
-    y: Vector
+    y: Rows
     depth: int
     ratio: float | None
     power: float
@@ -111,7 +113,7 @@ class FlowStop:
 
 def plain_flow(
     A: Matrix,
-    y: Vector,
+    y: Rows,
     start: Vector,
     depth: int,
     *,
@@ -140,7 +142,7 @@ def plain_flow(
 
 def normalized_flow(
     A: Matrix,
-    y: Vector,
+    y: Rows,
     start: Vector,
     depth: int,
     *,
@@ -181,23 +183,23 @@ class _Field:
     """The right-hand side and its Jacobian."""
 
     A: Matrix
-    y: Vector
+    y: Rows
     depth: int
     ratio: float | None
     power: float
 
-    def residual(self, state: Vector) -> Vector:
+    def residual(self, state: State) -> Rows:
         return np.asarray(self.A @ np.exp(self.depth * self.log_x(state)) - self.y)
 
-    def log_x(self, state: Vector) -> Vector:
+    def log_x(self, state: State) -> Vector:
         return state if self.ratio is None else state[:-1] + state[-1]
 
-    def rates(self, state: Vector) -> Vector:
+    def rates(self, state: State) -> Vector:
         L, log_x = self.depth, self.log_x(state)
         q: Vector = L * np.exp((L - 2) * log_x) * (self.A.T @ self.residual(state))
         return q
 
-    def __call__(self, _: float, state: Vector) -> Vector:
+    def __call__(self, _: float, state: State) -> State:
         q = self.rates(state)
         if self.ratio is None:
             return np.asarray(-q)
@@ -205,7 +207,7 @@ class _Field:
         m = float(u * u @ q)
         return np.append(-r * r * (q - m), -self.ratio * r**self.power * m)
 
-    def jacobian(self, _: float, state: Vector) -> Float[np.ndarray, "k k"]:
+    def jacobian(self, _: float, state: State) -> Float[np.ndarray, "k k"]:
         L, log_x, q = self.depth, self.log_x(state), self.rates(state)
         # Of q by log x.
         Q = (L * np.exp((L - 2) * log_x)[:, None] * self.A.T) @ (self.A * (L * np.exp(L * log_x)))
@@ -226,7 +228,7 @@ class _Field:
 
 
 def _integrated(
-    field: _Field, state: Vector, stop: FlowStop, tolerance: float, integrator: Callable[..., OdeSolver]
+    field: _Field, state: State, stop: FlowStop, tolerance: float, integrator: Callable[..., OdeSolver]
 ) -> FlowRun:
     size = float(np.linalg.norm(field.y))
     solver = integrator(field, 0.0, state, stop.time, rtol=tolerance, atol=tolerance, jac=field.jacobian)
@@ -260,7 +262,7 @@ def _integrated(
     )
 
 
-def _require_start(A: Matrix, y: Vector, start: Vector, depth: int) -> None:
+def _require_start(A: Matrix, y: Rows, start: Vector, depth: int) -> None:
     require(depth >= 2, "a depth of at least 2", depth)
     M, N = A.shape
     require_size("the measurements", y.shape, (M,))

@@ -24,6 +24,7 @@ from wnsense.checks import InputError, require, require_size
 from wnsense.theory.diagonal import exponent, log_magnification
 
 Vector = Float[np.ndarray, " n"]
+Rows = Float[np.ndarray, " m"]
 Matrix = Float[np.ndarray, "m n"]
 
 _MAX_STEPS = 2000
@@ -68,7 +69,7 @@ class FlowLimit:
     steps: int
 
 
-def mirror_limit(A: Matrix, y: Vector, log_start: Vector, depth: int, *, log_magnification: float = 0.0) -> FlowLimit:
+def mirror_limit(A: Matrix, y: Rows, log_start: Vector, depth: int, *, log_magnification: float = 0.0) -> FlowLimit:
     """The minimizer of D_F(z, (x_0 / rho)^L) over A z = y, z >= 0: the limit of plain flow from x_0 / rho.
 
     A start so small that a smaller one changes no digit of the answer is taken for the latter: entries of z below
@@ -93,7 +94,7 @@ def signed_map(A: Matrix) -> Float[np.ndarray, "m n2"]:
 
 
 def flow_limits(
-    A: Matrix, y: Vector, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0
+    A: Matrix, y: Rows, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0
 ) -> tuple[FlowLimit, ...]:
     """Every limit that flow with weight normalization can have, by log rho ascending: most often one.
 
@@ -131,7 +132,7 @@ def flow_limits(
     return tuple(mirror.limit(root) for root in roots)
 
 
-def flow_limit(A: Matrix, y: Vector, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0) -> FlowLimit:
+def flow_limit(A: Matrix, y: Rows, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0) -> FlowLimit:
     """The limit of flow with weight normalization, where there is only one that it can have; see `flow_limits`.
 
     Raises:
@@ -148,7 +149,7 @@ def flow_limit(A: Matrix, y: Vector, log_start: Vector, depth: int, *, ratio: fl
     return limits[0]
 
 
-def hypentropy_limit(A: Matrix, y: Vector, scale: float) -> Vector:
+def hypentropy_limit(A: Matrix, y: Rows, scale: float) -> Vector:
     """The minimizer of `theory.diagonal.hypentropy` over A b = y: b = 2 alpha^2 sinh(A^T nu).
 
     Args:
@@ -201,14 +202,14 @@ def _grid(gap: Callable[[float], float], r0: float, radius: float, ratio: float,
         high = most + 1
 
 
-def _independent_rows(A: Matrix, y: Vector) -> tuple[Matrix, Vector]:
+def _independent_rows(A: Matrix, y: Rows) -> tuple[Float[np.ndarray, "k n"], Float[np.ndarray, " k"]]:
     """Orthonormal combinations of the rows of A that say all that they say, and the same of y."""
     U, s, Vh = np.linalg.svd(A, full_matrices=False)
     kept = s > s[0] * max(A.shape) * np.finfo(np.float64).eps
     return Vh[kept], (U.T @ y)[kept] / s[kept]
 
 
-def _weighted_solve(A: Matrix, root: Vector, right: Vector, shift: Vector | None = None) -> tuple[Vector, Vector]:
+def _weighted_solve(A: Matrix, root: Vector, right: Rows, shift: Vector | None = None) -> tuple[Vector, Rows]:
     """The d = W (A^T l + e) with A d = b, and l, for W = diag(root)^2; e = 0 without a shift.
 
     By an orthogonal factorization of W^{1/2} A^T, largest rows first: in this order Householder's method is accurate
@@ -231,9 +232,9 @@ class _Place:
     """A problem of the path with its solution."""
 
     log_z: Vector
-    lam: Vector
+    lam: Rows
     log_z0: Vector
-    y: Vector
+    y: Rows
     steps: int = 0
     accuracy: float = math.inf
 
@@ -243,14 +244,14 @@ class _Mirror:
     """The problems that differ in rho alone; each is reached from one solved before, so that a search pays little."""
 
     A: Matrix
-    y: Vector
-    rows: Matrix
+    y: Rows
+    rows: Float[np.ndarray, "k n"]
     log_start: Vector
     depth: int
     places: list[_Place]
 
     @classmethod
-    def of(cls, A: Matrix, y: Vector, log_start: Vector, depth: int) -> "_Mirror":
+    def of(cls, A: Matrix, y: Rows, log_start: Vector, depth: int) -> "_Mirror":
         exponent(depth)
         M, N = A.shape
         require_size("the measurements", y.shape, (M,))
@@ -290,7 +291,7 @@ class _Mirror:
         return FlowLimit(z, radius, float(log_rho), residual, place.accuracy, place.steps)
 
 
-def _followed(A: Matrix, q: float, at: _Place, log_z0: Vector, y: Vector) -> _Place:
+def _followed(A: Matrix, q: float, at: _Place, log_z0: Vector, y: Rows) -> _Place:
     """The solution for other measurements and another start: first along the one, then along the other."""
     missing = 0.0
     if not np.array_equal(at.y, y):
@@ -360,7 +361,7 @@ def _polished(A: Matrix, q: float, at: _Place) -> _Place:
     return best
 
 
-def _newton(A: Matrix, q: float, at: _Place) -> tuple[Vector, Vector]:
+def _newton(A: Matrix, q: float, at: _Place) -> tuple[Vector, Rows]:
     """The changes of log z and of lambda."""
     z, image = np.exp(at.log_z), A.T @ at.lam
     if q == 0:

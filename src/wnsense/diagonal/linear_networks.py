@@ -22,7 +22,8 @@ from scipy.integrate import LSODA
 
 from wnsense.checks import require, require_size, size_text
 
-Matrix = Float[np.ndarray, "rows columns"]
+# Anonymous sides: those of one layer are not those of the next.
+Matrix = Float[np.ndarray, "_ _"]
 Layers = tuple[np.ndarray, ...]
 
 # Steps of the integrator, which turns implicit where a flow is stiff.

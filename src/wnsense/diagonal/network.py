@@ -184,7 +184,7 @@ def equal_start(objective: DiagonalObjective, scale: float, *, batch: tuple[int,
     return Weights(torch.full((*batch, objective.width), scale, dtype=operator.dtype, device=operator.device))
 
 
-def relative_error(objective: DiagonalObjective, point: Weights) -> Float[Tensor, "*batch"]:
+def vector_error(objective: DiagonalObjective, point: Weights) -> Float[Tensor, "*batch"]:
     """||z - truth|| / ||truth||, at no cost in applications.
 
     Raises:

@@ -1,0 +1,302 @@
+"""Diagonal networks and their discrete solvers: gradients, steps against literal formulas, the loop and checkpoints."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from orders import generator, normal
+from wnsense.checks import InputError
+from wnsense.diagonal.descent import (
+    Geometric,
+    HeldOutBest,
+    NormalizedDescent,
+    PlainDescent,
+    ProjectedDescent,
+    TwoPhase,
+    descend,
+)
+from wnsense.diagonal.linear_map import gaussian_map, partial_cosine_map
+from wnsense.diagonal.network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
+from wnsense.running.checkpoint import Checkpoint
+from wnsense.running.status import Status
+from wnsense.running.stop import Stop
+from wnsense.running.trace import Trace
+from wnsense.theory.diagonal import magnification
+
+M, N = 8, 12
+
+
+def sparse_problem(rows=M, columns=N, noise=0.0, seed=0) -> DiagonalProblem:
+    A = gaussian_map(rows, columns, generator(seed))
+    z = torch.zeros(columns, dtype=torch.float64)
+    z[[1, 4]] = torch.tensor([1.0, -0.7], dtype=torch.float64)
+    y = A.times(z)
+    return DiagonalProblem(A, y + noise * normal(rows, rng=generator(seed + 1)), z)
+
+
+def mask() -> torch.Tensor:
+    rows = torch.ones(M, dtype=torch.float64)
+    rows[::4] = 0
+    return rows
+
+
+def loss(objective: DiagonalObjective, x: torch.Tensor) -> torch.Tensor:
+    A, y = objective.problem.operator.dense(), objective.problem.measurements
+    n = A.shape[1]
+    z = x[:n] ** objective.depth - x[n:] ** objective.depth if objective.signed else x**objective.depth
+    residual = A @ z - y
+    return 0.5 * (residual if objective.fitted is None else residual * objective.fitted).square().sum()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_the_gradient_is_that_of_autograd(depth, signed, held):
+    objective = DiagonalObjective(sparse_problem(), depth, signed, mask() if held else None)
+    x = normal(objective.width).requires_grad_()
+    (expected,) = torch.autograd.grad(loss(objective, x), x)
+    at = objective.evaluate(Weights(x.detach()))
+    torch.testing.assert_close(at.gradient, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(at.misfit.square() / 2, loss(objective, x).detach(), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_batch_is_a_loop(depth):
+    objective = DiagonalObjective(sparse_problem(), depth)
+    starts = normal(3, objective.width)
+    for solver in SOLVERS.values():
+        together = solver.step(objective, solver.start(objective, Weights(starts)))
+        for i in range(3):
+            alone = solver.step(objective, solver.start(objective, Weights(starts[i])))
+            torch.testing.assert_close(together.point.x[i], alone.point.x, rtol=1e-12, atol=1e-13)
+
+
+SOLVERS = {
+    "plain": PlainDescent(0.01),
+    "normalized": NormalizedDescent(0.01, 0.003),
+    "normalized, u free": NormalizedDescent(0.01, 0.003, renormalize=False),
+    "normalized, (r^2, 1)": NormalizedDescent(0.01, 0.01, 2.0),
+    "normalized, scheduled": NormalizedDescent(0.01, 0.01, schedule=Geometric(0.01, 1.5)),
+    "projected": ProjectedDescent(0.01, 0.003),
+    "projected, two phases": ProjectedDescent(0.01, 0.02, TwoPhase(3)),
+}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("renormalize", [False, True])
+def test_a_normalized_step_is_gradient_descent_on_r_and_u(depth, renormalize):
+    """Autograd of L(r u / ||u||) by r and by u, at a u that is not of norm 1."""
+    objective = DiagonalObjective(sparse_problem(), depth)
+    u, r = normal(objective.width).requires_grad_(), torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+    by_u, by_r = torch.autograd.grad(loss(objective, r * u / u.norm()), (u, r))
+    solver = NormalizedDescent(0.02, 0.005, renormalize=renormalize)
+    state = replace(
+        solver.start(objective, Weights(u.detach())), evaluation=objective.evaluate(Weights(u.detach(), r.detach()))
+    )
+    after = solver.step(objective, state).point
+    expected = (u - 0.02 * by_u).detach()
+    expected = expected / expected.norm() if renormalize else expected
+    torch.testing.assert_close(after.direction, expected, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(after.magnitude, (r - 0.005 * by_r).detach(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_projected_step_is_that_of_its_paper(depth):
+    """v = w - eta grad_w 1/2 ||A (g w)^L - y||^2, w+ = v / ||v||, g+ = g - gamma grad_g; both at (w, g)."""
+    objective = DiagonalObjective(sparse_problem(), depth)
+    x = normal(objective.width)
+    g, w = x.norm().requires_grad_(), (x / x.norm()).requires_grad_()
+    by_w, by_g = torch.autograd.grad(loss(objective, g * w), (w, g))
+    solver = ProjectedDescent(0.02, 0.005)
+    after = solver.step(objective, solver.start(objective, Weights(x))).point
+    v = (w - 0.02 * by_w).detach()
+    torch.testing.assert_close(after.direction, v / v.norm(), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(after.magnitude, (g - 0.005 * by_g).detach(), rtol=1e-12, atol=1e-13)
+
+
+def test_schedules():
+    assert [TwoPhase(2, 0.1).factor(t) for t in range(4)] == [0.1, 0.1, 1.0, 1.0]
+    np.testing.assert_allclose([Geometric(0.25, 2.0).factor(t) for t in range(4)], [0.25, 0.5, 1, 1], rtol=1e-15)
+    np.testing.assert_allclose(Geometric(1.0, 0.5, 0.25).factor(7), 0.25, rtol=1e-15)
+    assert Geometric(0.1, 1.01).factor(10**9) == 1.0
+    with pytest.raises(InputError, match="needed positive factors"):
+        Geometric(0.0, 2.0)
+
+
+def test_small_steps_follow_the_flow_and_its_magnification():
+    """WN-GD with small steps ends where the flow from x_0 / rho does: log (rho x / x_0) in the range of A^T, L = 2."""
+    objective = DiagonalObjective(sparse_problem(), 2)
+    errors = []
+    for step in (4e-3, 2e-3):
+        out = descend(
+            objective,
+            NormalizedDescent(step, 0.5 * step),
+            equal_start(objective, 0.1),
+            stop=Stop(residual=1e-4, max_steps=20_000),
+            trace=Trace(every=10**6),
+        )
+        assert out.status == Status.CONVERGED
+        x, r = out.state.point.x, float(out.state.point.magnitude)
+        rho = magnification(0.1 * math.sqrt(2 * N), r, 0.5)
+        A = objective.problem.operator.dense()
+        change = torch.log(x) - math.log(0.1 / rho)
+        rows = torch.linalg.qr(torch.cat([A, -A], dim=1).mT).Q
+        errors.append(float((change - rows @ (rows.mT @ change)).norm() / change.norm()))
+    # First order in the step.
+    assert errors[0] < 2e-2
+    assert 0.4 < errors[1] / errors[0] < 0.6
+
+
+def test_the_rates_r_squared_and_one_magnify_nothing():
+    objective = DiagonalObjective(sparse_problem(), 2)
+    stop, trace = Stop(residual=1e-3, max_steps=20_000), Trace(every=10**6)
+    start = equal_start(objective, 0.2)
+    plain = descend(objective, PlainDescent(1e-3), start, stop=stop, trace=trace)
+    normalized = descend(objective, NormalizedDescent(1e-3, 1e-3, 2.0), start, stop=stop, trace=trace)
+    unequal = descend(objective, NormalizedDescent(1e-3, 1e-3), start, stop=stop, trace=trace)
+    distance = [float((other.answer - plain.answer).norm()) for other in (normalized, unequal)]
+    assert distance[0] < 3e-3
+    assert distance[1] > 3e-2
+
+
+def test_weight_normalization_finds_the_least_norm_from_afar():
+    """arXiv 1911.07956 at depth 1: w_perp(t) = exp((g_0^2 - g_t^2) / (2 c)) w_perp(0), to first order in the steps."""
+    problem = sparse_problem(rows=5, columns=10)
+    objective = DiagonalObjective(problem, 1, signed=False)
+    A = problem.operator.dense()
+    rows = torch.linalg.qr(A.mT).Q
+    least = torch.linalg.pinv(A) @ problem.measurements
+    start = Weights(normal(10) * 0.1)
+    c, kernels = 0.1, []
+    for step in (2e-2, 1e-2):
+        out = descend(
+            objective,
+            NormalizedDescent(step, c * step),
+            start,
+            stop=Stop(residual=1e-6, max_steps=60_000),
+            trace=Trace(every=10**6),
+        )
+        assert out.status == Status.CONVERGED
+        point = out.state.point
+        first = start.normalized()
+        perp = [w - rows @ (rows.mT @ w) for w in (first.direction, point.direction)]
+        g0, g = float(first.magnitude), float(point.magnitude)
+        predicted = math.exp((g0 * g0 - g * g) / (2 * c))
+        kernels.append(float(perp[1].norm() / perp[0].norm()) / predicted - 1)
+    assert abs(kernels[0]) < 0.2
+    assert 0.3 < kernels[1] / kernels[0] < 0.7
+    assert float((out.answer - least).norm() / least.norm()) < float(perp[0].norm())
+
+
+def test_two_phases_come_closer_to_the_least_norm_than_none():
+    """arXiv 1911.07956: g rests at a small size while w learns; w's part in the kernel decays only then."""
+    problem = sparse_problem(rows=5, columns=10)
+    objective = DiagonalObjective(problem, 1, signed=False)
+    least = torch.linalg.pinv(problem.operator.dense()) @ problem.measurements
+    start, stop = Weights(normal(10)), Stop(residual=1e-9, max_steps=5000)
+    trace = Trace(every=10**6)
+    plain = descend(objective, PlainDescent(0.1), start, stop=stop, trace=trace).answer
+    small = Weights(start.direction, torch.tensor(0.05, dtype=torch.float64))
+    two = descend(objective, ProjectedDescent(0.1, 0.1, TwoPhase(1000)), small, stop=stop, trace=trace).answer
+    distances = [float((z - least).norm() / least.norm()) for z in (plain, two)]
+    assert distances[0] > 0.5
+    assert distances[1] < 1e-2
+
+
+def test_early_stopping_answers_with_the_best_held_out():
+    """u.u - v.v on noisy data: the answer predicts the held-out rows better than the last point, and errs less."""
+    problem = sparse_problem(rows=30, columns=60, noise=0.15)
+    fitted = torch.ones(30, dtype=torch.float64)
+    fitted[::5] = 0
+    objective = DiagonalObjective(problem, 2, fitted=fitted)
+    out = descend(
+        objective,
+        HeldOutBest(PlainDescent(0.05)),
+        equal_start(objective, 1e-3),
+        stop=Stop(max_steps=600),
+        trace=Trace(error=vector_error),
+    )
+    held = out.trace["holdout_residual"]
+    best = int(held.argmin())
+    assert 0 < best < 600
+    last = vector_error(objective, out.state.point)
+    error = float((out.answer - problem.truth).norm() / problem.truth.norm())
+    np.testing.assert_allclose(error, out.trace["error"][best], rtol=1e-12)
+    assert error < float(last)
+    with pytest.raises(InputError, match="needed rows held out, got none"):
+        descend(DiagonalObjective(problem), HeldOutBest(PlainDescent(0.1)), equal_start(objective, 0.1))
+
+
+@pytest.mark.parametrize("name", [*SOLVERS, "held out"])
+def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
+    solver = HeldOutBest(SOLVERS["normalized"]) if name == "held out" else SOLVERS[name]
+    path = tmp_path / "run.npz"
+
+    def go(at=None, *, recorder=None):
+        def callback(progress):
+            if progress.step == at:
+                raise KeyboardInterrupt
+
+        objective = DiagonalObjective(sparse_problem(), 3, fitted=mask())
+        start = Weights(normal(objective.width))
+        stop, trace = Stop(max_steps=7, callback=callback), Trace(every=2, error=vector_error)
+        return descend(objective, solver, start, stop=stop, trace=trace, recorder=recorder)
+
+    whole = go()
+    for at in (0, 1, 6):
+        assert go(at, recorder=Checkpoint(path, sparse_problem(), solver)).status == Status.INTERRUPTED
+        resumed = go(recorder=Checkpoint(path, sparse_problem(), solver, resume=True))
+        assert resumed.status == whole.status
+        assert resumed.steps == whole.steps == 7
+        assert torch.equal(resumed.answer, whole.answer)
+        assert torch.equal(resumed.state.point.direction, whole.state.point.direction)
+        assert resumed.trace["residual"].tobytes() == whole.trace["residual"].tobytes()
+    with pytest.raises(InputError, match="needed the problem and settings that"):
+        go(recorder=Checkpoint(path, sparse_problem(seed=5), solver, resume=True))
+
+
+def test_the_loop_stops_and_counts():
+    objective = DiagonalObjective(sparse_problem(), 2)
+    out = descend(objective, PlainDescent(0.05), equal_start(objective, 0.3), stop=Stop(residual=1e-3))
+    assert out.status == Status.CONVERGED
+    assert float(out.residual) <= 1e-3
+    assert out.applications == 2 * (out.steps + 1)
+    assert list(out.trace["step"]) == list(range(out.steps + 1))
+    residual = objective.problem.operator.times(out.answer) - objective.problem.measurements
+    torch.testing.assert_close(
+        out.residual, residual.norm() / objective.problem.measurements.norm(), rtol=1e-12, atol=0
+    )
+    wild = descend(objective, PlainDescent(50.0), equal_start(objective, 1.0), stop=Stop(max_steps=200))
+    assert wild.status == Status.DIVERGED
+
+
+def test_single_precision_and_transforms_run_too():
+    A = partial_cosine_map(20, 40, generator(), dtype=torch.float32)
+    z = torch.zeros(40)
+    z[3] = 1.0
+    objective = DiagonalObjective(DiagonalProblem(A, A.times(z), z), 2)
+    out = descend(objective, NormalizedDescent(0.1, 0.05), equal_start(objective, 0.1), stop=Stop(residual=1e-3))
+    assert out.status == Status.CONVERGED
+    assert out.answer.dtype == torch.float32
+
+
+def test_what_does_not_fit_is_refused():
+    problem = sparse_problem()
+    objective = DiagonalObjective(problem)
+    with pytest.raises(InputError, match=r"needed 24 weights, got 12"):
+        descend(objective, PlainDescent(0.1), Weights(normal(12)))
+    with pytest.raises(InputError, match=r"needed weights of torch.float64, got torch.float32"):
+        descend(objective, PlainDescent(0.1), Weights(torch.ones(24)))
+    with pytest.raises(InputError, match=r"needed a depth of at least 1, got 0"):
+        DiagonalObjective(problem, 0)
+    with pytest.raises(InputError, match=r"needed a mask of ones"):
+        DiagonalObjective(problem, fitted=torch.full((M,), 0.5, dtype=torch.float64))
+    with pytest.raises(InputError, match=r"needed a start other than zero"):
+        equal_start(objective, 0.0)
+    with pytest.raises(InputError, match=r"needed measurements that are not all zero"):
+        DiagonalProblem(problem.operator, torch.zeros(M, dtype=torch.float64))
+    with pytest.raises(InputError, match=r"needed a problem with a truth"):
+        vector_error(DiagonalObjective(replace(problem, truth=None)), Weights(normal(24)))
