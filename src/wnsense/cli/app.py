@@ -18,7 +18,10 @@ from wnsense.cli.options import (
     Options,
     Precision,
     RecoverOptions,
+    ReportFormat,
+    ReportOptions,
     SimulateOptions,
+    SparseOptions,
     Spectrum,
     StudyListOptions,
     StudyName,
@@ -182,6 +185,37 @@ def check(problem: ProblemFile, *, seed: Seed = 0) -> None:
 
 
 @app.command(
+    epilog="Exit codes: 0 converged or at the noise floor; 2 bad input; 3 finished without either; 130 interrupted."
+)
+def sparse(
+    problem: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A .npz, .mat or .safetensors file with y and A, or with the nonzeros of A: A_values, A_rows, "
+            "A_columns, or SciPy's A_data, A_indices, A_indptr, and A_shape beside them.",
+            show_default=False,
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where to write solution.npz and solution.json. Without it only the summary is shown.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither summary nor progress.")] = False,
+) -> None:
+    """Find a sparse z with A z = y, and say whether it can be trusted.
+
+    Ctrl-C stops the search; with --out the last solution is kept.
+    """
+    _execute(SparseOptions(problem, out, seed, quiet))
+
+
+@app.command(
     epilog="Ensembles: gaussian and rademacher, <M, Z> of random matrices; rank-one, a^H Z a, or a^H Z b where "
     "rectangular; paired, a^H Z a - b^H Z b, and block-rank, the trace of A^H Z A, neither rectangular; entries, and "
     "sub-blocks of 4 x 4 of them; dct, hadamard and fourier, entries of a transform of the matrix; diffraction, "
@@ -286,6 +320,41 @@ def bench(
     the table.
     """
     _execute(BenchOptions(grid, out, jobs, tuple(rerun or ())))
+
+
+@app.command(epilog="Exit codes: 0 done; 2 bad input.")
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="What `wnsense study run` or `wnsense recover --out` wrote: a table, .npz, or a directory with one.",
+            show_default=False,
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The file to write, over one that is there; further pictures stand beside it.",
+            show_default=False,
+        ),
+    ],
+    kind: Annotated[
+        ReportFormat | None,
+        typer.Option(
+            "--format",
+            help="html: one interactive page that needs no network; png, svg, pdf: pictures; csv: a row for each curve "
+            "and step. What FILE ends in unless given.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show a study or a recovery as an interactive page, as pictures, or as one long table."""
+    _execute(ReportOptions(source, out, kind))
 
 
 StudyArgument = Annotated[StudyName, typer.Argument(help="Which; `wnsense study list` tells of each.")]

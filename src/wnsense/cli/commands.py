@@ -6,9 +6,20 @@ from wnsense.cli.benching import bench
 from wnsense.cli.checking import check
 from wnsense.cli.demonstrating import demo
 from wnsense.cli.interrupts import EXIT_INTERRUPTED
-from wnsense.cli.options import BenchOptions, CheckOptions, DemoOptions, Options, RecoverOptions, SimulateOptions
+from wnsense.cli.options import (
+    BenchOptions,
+    CheckOptions,
+    DemoOptions,
+    Options,
+    RecoverOptions,
+    ReportOptions,
+    SimulateOptions,
+    SparseOptions,
+)
 from wnsense.cli.recovering import recover
+from wnsense.cli.reporting import report
 from wnsense.cli.simulating import simulate
+from wnsense.cli.sparse import sparse
 from wnsense.cli.studying import study
 from wnsense.cli.terminal import complain
 
@@ -26,8 +37,8 @@ def execute(options: Options) -> int:
 
 
 def _run(options: Options) -> int:
-    if isinstance(options, RecoverOptions):
-        return recover(options)
+    if isinstance(options, RecoverOptions | SparseOptions):
+        return recover(options) if isinstance(options, RecoverOptions) else sparse(options)
     if isinstance(options, CheckOptions):
         return check(options)
     if isinstance(options, DemoOptions):
@@ -36,4 +47,4 @@ def _run(options: Options) -> int:
         return bench(options)
     if isinstance(options, SimulateOptions):
         return simulate(options)
-    return study(options)
+    return report(options) if isinstance(options, ReportOptions) else study(options)

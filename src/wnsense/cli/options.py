@@ -217,4 +217,13 @@ class ReportOptions:
 
 
 StudyOptions = StudyListOptions | StudyRunOptions | StudyShowOptions
-Options = RecoverOptions | CheckOptions | SparseOptions | SimulateOptions | DemoOptions | BenchOptions | StudyOptions | ReportOptions
+Options = (
+    RecoverOptions
+    | CheckOptions
+    | SparseOptions
+    | SimulateOptions
+    | DemoOptions
+    | BenchOptions
+    | StudyOptions
+    | ReportOptions
+)

@@ -24,6 +24,7 @@ from wnsense.recovery.journal import Journal
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.search import RankSearch, untilted
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
+from wnsense.recovery.spectra import SPECTRUM
 from wnsense.recovery.widening import Widening
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
@@ -119,7 +120,8 @@ def recover(
         None if weights is None else _as_vector(weights, operator),
     )
     solver = solver or ConjugateWN()
-    settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None)
+    # What the trace holds belongs to it: rows of a checkpoint without some column cannot be gone on with.
+    settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
     journal = Journal(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
         journal.open()

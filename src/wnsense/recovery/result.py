@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,8 @@ class Recovery:
         arrays["candidate_residual"] = np.array([c.relative_residual for c in self.candidates], dtype=np.float64)
         held = [np.nan if c.holdout_residual is None else c.holdout_residual for c in self.candidates]
         arrays["candidate_holdout_residual"] = np.array(held, dtype=np.float64)
-        return Table(self.facts() | {"advice": self.status.advice}, arrays)
+        versions = {name: version(name) for name in ("wnsense", "torch", "numpy")}
+        return Table(self.facts() | {"advice": self.status.advice, "versions": versions}, arrays)
 
     def report(self, path: Path | str) -> None:
         """Write a self-contained page on this recovery.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal
 from wnsense.recovery.journal import Journal
+from wnsense.recovery.spectra import SPECTRUM, one_column_each, recorded_spectrum
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
@@ -98,7 +99,9 @@ class Session:
                 max_seconds=self.budget.max_seconds,
                 callback=self.budget.callback,
             ),
-            trace=Trace(error=None if self.problem.truth is None else relative_error),
+            trace=Trace(
+                error=None if self.problem.truth is None else relative_error, metrics={SPECTRUM: recorded_spectrum}
+            ),
             recorder=self.journal.run(solver),
             stage=stage,
             applications_before=self.applications,
@@ -109,7 +112,7 @@ class Session:
         self.steps += result.steps
         length = len(result.trace["step"])
         labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, point.width)}
-        self.traces.append(Columns({**labels, **result.trace}))
+        self.traces.append(Columns({**labels, **one_column_each(result.trace)}))
         if result.status is Status.DIVERGED:
             # Nothing can be built on numbers that are none; the latest sound matrix is kept.
             raise EndedEarlyError(Status.DIVERGED)

@@ -36,21 +36,22 @@ pre { background: #f4f4f4; padding: .6rem 1rem; overflow-x: auto; font-size: .9r
 """.strip()
 
 
-def page(title: str, *parts: str) -> str:
+def page(title: str, *parts: str, head: str = "") -> str:
     """A whole page of parts that are HTML already.
 
     Args:
         title: Plain text, for the window and the head of the page.
         parts: HTML, one below the other.
+        head: HTML for the end of the page's head.
     """
-    head = (
+    top = (
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>"
-    )
+    ) + (f"\n{head}" if head else "")
     body = "\n".join(part for part in parts if part)
     heading = f"<h1>{escape(title)}</h1>"
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n<main>\n{heading}\n{body}\n</main>\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{top}\n</head>\n<body>\n<main>\n{heading}\n{body}\n</main>\n'
         "</body>\n</html>\n"
     )
 
@@ -60,10 +61,11 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def section(title: str, *parts: str) -> str:
-    """A titled section of HTML parts; nothing when there are none."""
+def section(title: str, *parts: str, kind: str = "") -> str:
+    """A titled section of HTML parts, of a class if one is given; nothing when there are none."""
     body = "\n".join(part for part in parts if part)
-    return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
+    marked = f' class="{escape(kind)}"' if kind else ""
+    return f"<section{marked}>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
 def verdict(words: str, advice: str, *, good: bool) -> str:
@@ -120,6 +122,20 @@ def picture(figure: Figure, *, alternative: str, caption: str) -> str:
     return (
         f'<figure>\n<img src="data:image/svg+xml;base64,{data}" width="{width}" height="{height}" '
         f'alt="{escape(alternative)}">\n<figcaption>{escape(caption)}</figcaption>\n</figure>'
+    )
+
+
+def image(source: str, *, alternative: str, caption: str) -> str:
+    """A picture made of pixels, which is in the page already.
+
+    Args:
+        source: A data URI.
+        alternative: What it shows, as plain text.
+        caption: What to see in it, for everybody.
+    """
+    return (
+        f'<figure>\n<img class="found" src="{source}" alt="{escape(alternative)}">\n'
+        f"<figcaption>{escape(caption)}</figcaption>\n</figure>"
     )
 
 

@@ -72,7 +72,7 @@ EXPONENTS_STUDY = ExponentStudy(
     chosen=(
         "base points and grids; r + r_A <= m, so that no start has a direction of span(U) for sure",
         "eigenvalues are evenly spaced from 1 to 1/kappa, X_0 is Haar-distributed, Theta_0 = 0.1 I, mu = 2",
-        "burn-in: the first recorded step with Tr(Phi Phi^T) >= r_A - 0.5, at least 1; a row about every hundredth of it",
+        "burn-in: the first recorded step with Tr(Phi Phi^T) >= r_A - 0.5, at least 1; a row every hundredth or so",
         "rate: the slope of log ||X Theta X^T - A||_F over evenly spaced rows, from 1e-4 sigma_{r_A} down to 1e-9",
         "exponents: each seed's least-squares slope on logarithmic axes, their mean and its 95% interval over seeds",
         "where eta follows the theorem, its constant is such that the largest eta of the sweep is 1",
