@@ -14,6 +14,28 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # A machine that is busy with other things is slow to begin.
 _PATIENCE_SECONDS = 240
 _END = b"\0"
+# Few processes and nothing beside the page; a watchdog would take a busy machine for a broken one.
+_OPTIONS = (
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--in-process-gpu",
+    "--disable-gpu-watchdog",
+    "--disable-hang-monitor",
+    "--enable-features=NetworkServiceInProcess2",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--no-first-run",
+)
 # The browser reads from 3 and writes to 4, which are none of ours until it is there.
 _LAUNCH = """
 import os, sys
@@ -36,9 +58,7 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
-        words = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
-        words += ["--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio"]
-        words += [f"--user-data-dir={folder}", "about:blank"]
+        words = [CHROMIUM, *_OPTIONS, f"--user-data-dir={folder}", "about:blank"]
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-c", _LAUNCH, str(to_child), str(from_child), *words],
             pass_fds=(to_child, from_child),
@@ -115,7 +135,7 @@ class Browser:
             ready, _, _ = select.select([self._read], [], [], max(end - time.monotonic(), 0))
             assert ready, "Chromium has gone silent"
             chunk = os.read(self._read, 1 << 20)
-            assert chunk, "Chromium has ended"
+            assert chunk, f"Chromium has ended: {self._process.wait(_PATIENCE_SECONDS)}"
             self._buffer += chunk
         raw, self._buffer = self._buffer.split(_END, 1)
         message = json.loads(raw)

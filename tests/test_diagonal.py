@@ -26,6 +26,9 @@ from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
 from wnsense.theory.diagonal import magnification
 
+# Not in the fast suite until their cost on two cores is known and brought down.
+pytestmark = pytest.mark.slow
+
 M, N = 8, 12
 
 

@@ -46,7 +46,8 @@ from wnsense.solvers.objective import SensingObjective
 
 pytest.importorskip("plotly", reason="plotly is not installed (pip install 'wnsense[report]')")
 
-pytestmark = pytest.mark.usefixtures("as_users_run")
+# Not in the fast suite until their cost on two cores is known and brought down.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_users_run")]
 ROOT = Path(__file__).parents[1]
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 PHONE, DESKTOP = 360, 1100

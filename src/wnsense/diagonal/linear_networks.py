@@ -205,7 +205,7 @@ def two_layer_rate(imbalance: Matrix, rows: int, columns: int, least_singular_va
     s = least_singular_value
     first = max(values[rows - 1], _from_product(max(-values[-1], 0.0), s) if rows <= columns else 0.0)
     second = max(-values[h - columns], _from_product(max(values[0], 0.0), s) if columns <= rows else 0.0)
-    return 2 * (max(first, 0.0) + max(second, 0.0))
+    return float(2 * (max(first, 0.0) + max(second, 0.0)))
 
 
 def balanced_rate(depth: int, least_singular_value: float) -> float:

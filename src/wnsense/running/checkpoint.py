@@ -120,8 +120,8 @@ def pack_snapshot(snapshot: Snapshot[S], prefix: str = "") -> dict[str, np.ndarr
 
 
 def unpack_snapshot(
-    arrays: Mapping[str, np.ndarray], state_type: type[S], device: torch.device, prefix: str = ""
-) -> Snapshot[S]:
+    arrays: Mapping[str, np.ndarray], state_type: type[Any], device: torch.device, prefix: str = ""
+) -> Snapshot[Any]:
     """The inverse of `pack_snapshot`, on a device."""
     state_arrays = {
         name.removeprefix(f"{prefix}state."): value
@@ -139,9 +139,9 @@ def unpack_snapshot(
     return Snapshot(_unflatten(state_type, state_arrays, device), int(steps), seconds, best, int(best_step), rows)
 
 
-def state_type_of(solver: Mover[Any, Any, S]) -> type[S]:
+def state_type_of(solver: Mover[Any, Any, Any]) -> type[Any]:
     """The class of a solver's states, as its `start` declares it."""
-    return typing.cast("type[S]", typing.get_type_hints(type(solver).start)["return"])
+    return typing.cast("type[Any]", typing.get_type_hints(type(solver).start)["return"])
 
 
 @dataclass

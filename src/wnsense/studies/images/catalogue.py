@@ -103,8 +103,9 @@ FIGURE_4 = ImageStudy(
         ),
         "equal steps, equal applications (a step of WN costs 4, one of GD 2) and equal time",
         (
-            "time is processor time, which other programs hardly disturb: the median of steps of WN and GD taken in "
-            "turn, one start, times the number of steps; of recover() all that it spent"
+            "time is processor time (other programs disturb it less than a clock, through shared memory and caches): "
+            "the median of steps of WN and GD taken in turn, one start, times the number of steps; of recover() all "
+            "that it spent"
         ),
         (
             "budgets include what finds the scale; recover() is run anew with each as its limit, knowing neither rank "
