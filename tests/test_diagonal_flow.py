@@ -14,8 +14,8 @@ from wnsense.diagonal.flow import FlowRun, FlowStop, _Field, normalized_flow, pl
 from wnsense.diagonal.limit import FlowLimit, flow_limit, flow_limits, hypentropy_limit, mirror_limit, signed_map
 from wnsense.theory import diagonal as theory
 
-# Not in the fast suite until their cost on two cores is known and brought down.
-pytestmark = pytest.mark.slow
+# Run-time checks of shapes are five times the cost of a flow's own arithmetic: where flows run, they are off.
+unchecked = pytest.mark.usefixtures("as_users_run")
 
 DEPTHS = (2, 3, 4)
 # None is plain flow; 1 without a power is above what magnifies here, 0.3 below it.
@@ -52,11 +52,15 @@ def drawn(seed: int, *, signed: bool, depth: int = 2, equal: bool = True, M: int
     return Drawn(A, y, start)
 
 
-def reached(problem: Drawn, depth: int, ratio: float | None, power: float = 0.0, **stop) -> FlowRun:
-    stop = FlowStop(**({"residual": 1e-9, "time": 1e10} | stop))
+def reached(
+    problem: Drawn, depth: int, ratio: float | None, power: float = 0.0, *, residual=1e-9, tolerance=1e-8
+) -> FlowRun:
+    stop = FlowStop(residual, time=1e10)
     if ratio is None:
-        return plain_flow(problem.A, problem.y, problem.start, depth, stop=stop)
-    return normalized_flow(problem.A, problem.y, problem.start, depth, ratio=ratio, power=power, stop=stop)
+        return plain_flow(problem.A, problem.y, problem.start, depth, stop=stop, tolerance=tolerance)
+    return normalized_flow(
+        problem.A, problem.y, problem.start, depth, ratio=ratio, power=power, stop=stop, tolerance=tolerance
+    )
 
 
 def predicted(problem: Drawn, depth: int, ratio: float | None) -> FlowLimit:
@@ -78,6 +82,7 @@ CELLS = list(itertools.product(DEPTHS, SIGNS, RATES, SEEDS))
 # ------------------------------------------------------------------------------------ predicted and reached
 
 
+@unchecked
 @pytest.mark.parametrize(("depth", "signed", "ratio", "seed"), CELLS)
 def test_the_flow_ends_where_it_was_predicted_to(depth, signed, ratio, seed):
     """54 problems; the limit was found without running the flow, rho included."""
@@ -93,6 +98,7 @@ def test_the_flow_ends_where_it_was_predicted_to(depth, signed, ratio, seed):
     assert limit.residual < 1e-11
 
 
+@unchecked
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
 def test_a_power_of_the_radius_magnifies_as_predicted(depth, power):
@@ -108,16 +114,22 @@ def test_a_power_of_the_radius_magnifies_as_predicted(depth, power):
         assert np.abs(run.z - reached(problem, depth, None).z).max() < 1e-6
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_invariants_hold_over_times_up_to_1e8(depth):
-    problem = drawn(0, signed=True, depth=depth)
-    run = reached(problem, depth, 0.1, residual=0.0, time=1e8)
+@unchecked
+@pytest.mark.parametrize(("depth", "scale", "ratio"), [(2, 0.1, 0.05), (3, 0.1, 0.1), (4, 0.2, 0.1)])
+def test_invariants_hold_over_times_up_to_1e8(depth, scale, ratio):
+    """Two entries carry the answer; the rest of the residual falls at the speed of the small ones, all the time."""
+    A = np.random.default_rng(0).standard_normal((4, 7)) / 2
+    y = A @ np.array([1.0, -0.7, 0, 0, 0, 0, 0])
+    stop = FlowStop(residual=0.0, time=1e8)
+    run = normalized_flow(signed_map(A), y, np.full(14, scale), depth, ratio=ratio, stop=stop)
     assert run.times[-1] == 1e8
     assert run.drift() < 1e-8
     assert run.norm_drift() < 1e-8
-    # The change itself is large, so that a part of 1e-8 of it is a statement.
+    # The invariants have changed by as much as they are, and the flow still goes on: from 1e6 on it came closer.
     h = run.invariants()
-    assert np.linalg.norm(h[-1] - h[0]) > 1
+    assert np.linalg.norm(h[-1] - h[0]) > 0.5 * np.linalg.norm(h[0])
+    late = run.residuals[np.searchsorted(run.times, 1e6)]
+    assert 1e-9 < run.residuals[-1] < 0.5 * late
 
 
 @pytest.mark.parametrize(("depth", "ratio"), [(2, None), (3, None), (4, 0.5), (2, 0.5)])
@@ -130,6 +142,7 @@ def test_the_jacobian_is_that_of_differences(depth, ratio):
     np.testing.assert_allclose(field.jacobian(0.0, state), np.stack(columns, axis=1), atol=1e-7, rtol=1e-7)
 
 
+@unchecked
 def test_an_invariant_of_another_flow_is_not_kept():
     """So that the drift can be seen: what plain flow conserves moves under weight normalization."""
     _, run, _ = cell(2, True, 0.3, 0)
@@ -141,6 +154,7 @@ def test_an_invariant_of_another_flow_is_not_kept():
 # ----------------------------------------------------------------------------------------------- the limit
 
 
+@unchecked
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
 @pytest.mark.parametrize("scale", [10.0, 1.0, 1e-2, 1e-4])
 @pytest.mark.parametrize("equal", [True, False])
@@ -155,7 +169,10 @@ def test_a_limit_satisfies_its_equations(depth, scale, equal):
     if kept:
         q, z0 = 1 - 2 / depth, np.exp(depth * log_start)
         change = np.log(limit.z / z0) if depth == 2 else limit.z**-q - z0**-q
-        assert theory.kernel_component(problem.A, change) < 1e-9
+        # Where the start is large, the change is a small difference: two roundings in z^{-q} or log z.
+        largest = np.maximum(np.abs(np.log(z0)), 1) if depth == 2 else np.maximum(limit.z**-q, z0**-q)
+        rounding = np.finfo(np.float64).eps * np.linalg.norm(largest) / np.linalg.norm(change)
+        assert theory.kernel_component(problem.A, change) < 1e-13 + 10 * rounding
 
 
 def test_a_limit_is_the_least_divergence():
@@ -171,6 +188,7 @@ def test_a_limit_is_the_least_divergence():
             assert theory.divergence(other, z0, depth) > least
 
 
+@unchecked
 def test_a_start_too_small_for_a_number_gives_the_least_l1_norm():
     problem = drawn(6, signed=True)
     Q = least_norm(problem)
@@ -195,6 +213,7 @@ def test_woodworths_limit_is_that_of_the_signed_network(scale):
             assert theory.hypentropy(b + 1e-3 * sign * direction, scale) > theory.hypentropy(b, scale)
 
 
+@unchecked
 def test_every_magnification_that_is_told_reproduces_itself():
     problem = drawn(0, signed=True)
     limits = flow_limits(problem.A, problem.y, problem.log_start, 2, ratio=0.3)
@@ -214,6 +233,7 @@ def least_norm(problem: Drawn, weights: np.ndarray | None = None) -> float:
     return float(found.fun) * (1.0 if weights is None else float(weights.max()))
 
 
+@unchecked
 def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do():
     """Of the 54 flows that were run; starts of entries of their own count for L = 2 only."""
     held = 0
@@ -228,9 +248,10 @@ def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do():
     assert held >= 30
 
 
+@unchecked
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
 def test_the_bound_holds_over_scales(depth):
-    """60 problems at each depth, by their limits; the worst part of the bound that is used is told by how far it is."""
+    """60 problems at each depth, by their limits; no more than a seventh of the bound is ever used."""
     rng = np.random.default_rng(depth)
     worst = 0.0
     for seed in range(60):
@@ -242,9 +263,10 @@ def test_the_bound_holds_over_scales(depth):
         if math.isinf(bound):
             continue
         excess = mirror_limit(problem.A, problem.y, log_start, depth).z.sum() / Q - 1
-        assert excess <= bound + 1e-9
-        worst = max(worst, excess / bound)
-    assert 0.01 < worst < 1
+        # The least norm is a program's answer, and its last digits are not known.
+        assert excess <= bound + 1e-12
+        worst = max(worst, excess / max(bound, 1e-9))
+    assert 0.03 < worst < 1 / 7
 
 
 def equal_entries_formula(z0: np.ndarray, Q: float, depth: int) -> float:
@@ -252,6 +274,7 @@ def equal_entries_formula(z0: np.ndarray, Q: float, depth: int) -> float:
     return depth * (z0.sum() ** q - z0.min() ** q) / (2 * (Q**q - z0.sum() ** q))
 
 
+@unchecked
 def test_unequal_starts_are_biased_to_the_weighted_norm_instead():
     """L = 4: the equal-entries formula is exceeded many times over, and sum z_i z_0i^{-q} is what is least."""
     violations = []
@@ -306,16 +329,20 @@ def test_the_bounds_of_plain_flow_in_the_reported_table():
 # ------------------------------------------------------------------------------------------------ the rates
 
 
+@unchecked
 @pytest.mark.parametrize(("depth", "ratio"), [(2, None), (2, 0.5), (3, None), (3, 0.5)])
 def test_the_residual_falls_at_the_predicted_rate(depth, ratio):
-    problem, run, _ = cell(depth, True, 0.3 if ratio else None, 1)
-    rate = theory.decay_rate(problem.A, run.x[-1], depth, 0.3 if ratio else None)
-    late = run.residuals < 1e3 * run.residuals[-1]
+    """Between 1e-4 and 1e-7: above, the flow is not near its limit yet; below, the integrator sees its tolerance."""
+    problem = drawn(1, signed=True, depth=depth)
+    run = reached(problem, depth, ratio, tolerance=1e-10, residual=1e-7)
+    rate = theory.decay_rate(problem.A, run.x[-1], depth, ratio)
+    late = run.residuals < 1e-4
     slope = np.polyfit(run.times[late], np.log(run.residuals[late]), 1)[0]
-    assert int(late.sum()) > 5
-    assert abs(-slope / rate - 1) < 0.02
+    assert int(late.sum()) > 10
+    assert abs(-slope / rate - 1) < 2e-3
 
 
+@unchecked
 def test_losses_stay_below_their_bounds():
     for depth, ratio, seed in itertools.product(DEPTHS, (None, 0.3), (0, 1)):
         if depth > 2 and ratio is not None:
@@ -357,6 +384,7 @@ def test_hypentropy_is_its_formula_and_small_without_cancellation():
 # ------------------------------------------------------------------------------------------- what is refused
 
 
+@unchecked
 def test_what_has_no_flow_or_limit_is_refused():
     problem = drawn(0, signed=False)
     A, y, start = problem.A, problem.y, problem.start

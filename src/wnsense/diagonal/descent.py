@@ -278,7 +278,7 @@ def _chosen(condition: Tensor, first: DiagonalEvaluation, second: DiagonalEvalua
     """The first where the condition holds and the second elsewhere, for each of a batch."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(condition.reshape(*condition.shape, *[1] * (a.dim() - condition.dim())), a, b)
+        return torch.where(condition[(..., *[None] * (a.dim() - condition.dim()))], a, b)
 
     r1, r2 = first.point.magnitude, second.point.magnitude
     magnitude = None if r1 is None or r2 is None else pick(r1, r2)
