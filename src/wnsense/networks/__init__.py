@@ -1,0 +1,1 @@
+"""Weight-normalized deep networks (arXiv 2409.08935): building, measuring, training and diagnosing them."""
