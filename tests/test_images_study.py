@@ -25,8 +25,7 @@ from wnsense.studies.images.running import run_images
 from wnsense.studies.images.specification import ImageRun, ImageStudy, Method, Model, Plan, Scene, Setting
 from wnsense.studies.store import Scale, Store
 
-# Not in the fast suite until their cost on two cores is known and brought down.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_users_run")]
+pytestmark = pytest.mark.usefixtures("as_users_run")
 
 PICTURE = Photograph(DRAWING, 2, 24, 28)
 SCENES = tuple(Scene("a setting", PICTURE, model, 6, 420, kept=2) for model in Model)

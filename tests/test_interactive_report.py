@@ -46,8 +46,7 @@ from wnsense.solvers.objective import SensingObjective
 
 pytest.importorskip("plotly", reason="plotly is not installed (pip install 'wnsense[report]')")
 
-# Not in the fast suite until their cost on two cores is known and brought down.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_users_run")]
+pytestmark = pytest.mark.usefixtures("as_users_run")
 ROOT = Path(__file__).parents[1]
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 PHONE, DESKTOP = 360, 1100

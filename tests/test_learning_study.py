@@ -30,9 +30,6 @@ from wnsense.studies.learning.running import chosen_rows, run_learning
 from wnsense.studies.learning.specification import LearningStudy, Sensed, Setting
 from wnsense.studies.store import Scale, Store
 
-# Not in the fast suite until their cost on two cores is known and brought down.
-pytestmark = pytest.mark.slow
-
 SMALL = Setting(Sensed.IDENTITY, 64, 8, 2, 4, 3.0, (0, 1), 160)
 SMALL_GAUSSIAN = dataclasses.replace(SMALL, sensed=Sensed.GAUSSIAN, measurements=300)
 TINY = dataclasses.replace(FIGURE_1, quick=(SMALL, SMALL_GAUSSIAN), paper=())

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from wnsense.figures.images_table import Equal, ImageScene, scenes_of
+from wnsense.figures.images_table import ROUNDING, Equal, ImageScene, scenes_of
 from wnsense.figures.style import INK, METHODS, TEXT, dress, legend_below, new_figure
 from wnsense.running.tables import Table
 
@@ -107,7 +107,7 @@ def _draw_images(figure: SubFigure, scene: ImageScene, rows: int) -> None:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.2g} s" if seconds >= 1 else f"{seconds * 1e3:.2g} ms"
+    return f"{seconds:.2g} s" if seconds >= 0.1 else f"{seconds * 1e3:.2g} ms"
 
 
 def _show_method(axes: Axes, scene: ImageScene, method: str, equal: Equal, budget: int) -> None:
@@ -117,7 +117,8 @@ def _show_method(axes: Axes, scene: ImageScene, method: str, equal: Equal, budge
 
 def _show_recovery(axes: Axes, scene: ImageScene, place: int | None) -> None:
     if place is None:
-        _bare(axes)
+        # As large as a picture would be, so that the rows stay in line.
+        _show(axes, np.full_like(scene.arrays["reference"], 255), None)
         axes.text(
             0.5, 0.5, _NOTHING_YET, fontsize=_SMALL, color=INK, ha="center", va="center", transform=axes.transAxes
         )
@@ -138,7 +139,7 @@ def _show(axes: Axes, picture: np.ndarray, quality: Quality | None, below: str =
 
 def _quality_text(quality: Quality) -> str:
     psnr, ssim = quality
-    return f"{psnr:.1f} dB, {ssim:.2f}" if np.isfinite(psnr) else "exact"
+    return f"{psnr:.1f} dB, {ssim:.2f}" if psnr < ROUNDING else "exact"
 
 
 def _oracle_quality(scene: ImageScene) -> Quality:
@@ -154,11 +155,11 @@ def _bare(axes: Axes) -> None:
 
 def _draw_curves(figure: SubFigure, scene: ImageScene) -> None:
     grid = figure.subplots(2, 2, sharey="row")
-    for row, (name, words) in zip(grid, _QUALITIES, strict=True):
-        for axes, in_time in zip(row, (False, True), strict=True):
+    for place, (name, words) in enumerate(_QUALITIES):
+        for axes, in_time in zip(grid[place], (False, True), strict=True):
             _draw_quality(axes, scene, name, in_time=in_time)
             x = "processor time, seconds" if in_time else "applications of M and M*"
-            dress(axes, x=x if row is grid[-1] else "", y="" if in_time else words)
+            dress(axes, x=x if place == len(grid) - 1 else "", y="" if in_time else words)
     legend_below(figure, grid[0, 0], 4)
 
 
@@ -181,6 +182,6 @@ def _draw_quality(axes: Axes, scene: ImageScene, name: str, *, in_time: bool) ->
     )
     axes.plot(x[count:], found[count:], color=look.color, marker=look.marker, markersize=14, linestyle="none")
     best = scene.number(f"oracle_{name}")
-    if np.isfinite(scene.number("oracle_psnr")):
+    if scene.number("oracle_psnr") < ROUNDING:
         axes.axhline(best, color=METHODS["truth"].color, linestyle=(0, (1, 2)), linewidth=1.2, label="oracle, rank r")
     axes.set_xscale("log")

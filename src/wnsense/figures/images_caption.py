@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.images_table import Equal, ImageScene, scenes_of
+from wnsense.figures.images_table import ROUNDING, Equal, ImageScene, scenes_of
 from wnsense.running.tables import Table
 
 
@@ -108,7 +108,7 @@ def _scene_lines(scene: ImageScene) -> list[str]:
 
 
 def _quality(psnr: float, ssim: float) -> str:
-    return f"{psnr:.1f}/{ssim:.2f}" if np.isfinite(psnr) else "exact"
+    return f"{psnr:.1f}/{ssim:.2f}" if psnr < ROUNDING else "exact"
 
 
 def _sooner(scene: ImageScene) -> str:

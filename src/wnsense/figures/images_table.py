@@ -12,6 +12,8 @@ from wnsense.running.tables import Table
 
 # From so many dB on a difference is called visible.
 _VISIBLE = 1.0
+# Above so many dB pictures differ by the rounding of double precision.
+ROUNDING = 200.0
 
 
 class Equal(StrEnum):

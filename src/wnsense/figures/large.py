@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from wnsense.atomic import write_bytes
 from wnsense.figures.recovery import APPLICATIONS
@@ -25,6 +26,8 @@ from wnsense.figures.style import (
 from wnsense.running.tables import Table
 
 _WIDTH = 9.0
+# As many as a PNG's palette holds, which is more than can be told apart and less than half of the bytes.
+_COLORS = 256
 
 
 def photograph_picture(table: Table) -> Figure:
@@ -93,6 +96,9 @@ def _draw_course(axes: Axes, table: Table) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a picture as a PNG for pages and the README, whole or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    write_bytes(path, buffer.getvalue())
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=150)
+    pixels = Image.open(drawn).convert("RGB")
+    palette = pixels.quantize(_COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(small, "png", optimize=True)
+    write_bytes(path, small.getvalue())

@@ -14,7 +14,7 @@ from wnsense.checks import InputError, require
 from wnsense.diagnosis.scaling import fit_power_law
 from wnsense.figures.exponents_table import slope
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
+from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.running.tables import Table
 from wnsense.theory.convergence import Setting, gaussian_samples, rip_level
 
@@ -110,6 +110,7 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     panels = figure.subplots(1, len(study.sweeps) + 1)
     for place, (axes, sweep) in enumerate(zip(panels, study.sweeps, strict=False)):
         _draw_sweep(axes, sweep)
+        logarithmic(axes, *_range(study.sweeps))
         dress(axes, title=f"against {sweep.varied}", x=sweep.varied, y="" if place else "smallest n that recovers")
     _draw_isometry(panels[-1], study.isometries)
     scale = "" if study.header["scale"] == "paper" else f" ({study.header['scale']} scale)"
@@ -130,14 +131,17 @@ def _draw_sweep(axes: Axes, sweep: CountSweep) -> None:
     axes.plot(sweep.values, sweep.limits, color=_LIMIT, linestyle=":", marker=".", label="degrees of freedom")
     first = next(iter(sweep.counts.values()))
     bound = sweep.bounds * float(np.nanmedian(first[0])) / sweep.bounds[0]
-    low, high = axes.get_ylim()
     axes.plot(sweep.values, bound, color=FAINT, linestyle="--", label="theorem, set to the first point")
     axes.set_xscale("log")
-    axes.set_yscale("log")
-    # The bound leaves the picture; the counts stay legible.
-    axes.set_ylim(max(low, 1.0) / 1.5, high * 3)
     axes.set_xticks(sweep.values, [f"{value:g}" for value in sweep.values])
     axes.minorticks_off()
+
+
+def _range(sweeps: Sequence[CountSweep]) -> tuple[float, float]:
+    """The same for all panels. The bound leaves the picture; the counts stay legible."""
+    low = min(float(sweep.limits.min()) for sweep in sweeps)
+    high = max(float(np.nanmax(counts)) for sweep in sweeps for counts in sweep.counts.values())
+    return low / 1.5, high * 2
 
 
 def _draw_isometry(axes: Axes, isometries: Sequence[Isometry]) -> None:
@@ -157,7 +161,10 @@ def _draw_isometry(axes: Axes, isometries: Sequence[Isometry]) -> None:
         axes.axhline(needed[of.setting], color="#0072B2", linestyle="--", label="needed there")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    dress(axes, title="restricted isometry constant", x="n")
+    # Room for the legend under everything.
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 1e6, high)
+    dress(axes, title="restricted isometry constant", x="n", y="delta")
     legend(axes)
 
 

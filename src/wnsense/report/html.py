@@ -125,16 +125,17 @@ def picture(figure: Figure, *, alternative: str, caption: str) -> str:
     )
 
 
-def image(source: str, *, alternative: str, caption: str) -> str:
+def image(source: str, *, width: int, alternative: str, caption: str) -> str:
     """A picture made of pixels, which is in the page already.
 
     Args:
         source: A data URI.
+        width: How wide to show it, in pixels of the page.
         alternative: What it shows, as plain text.
         caption: What to see in it, for everybody.
     """
     return (
-        f'<figure>\n<img class="found" src="{source}" alt="{escape(alternative)}">\n'
+        f'<figure>\n<img class="found" style="width: {width}px" src="{source}" alt="{escape(alternative)}">\n'
         f"<figcaption>{escape(caption)}</figcaption>\n</figure>"
     )
 

@@ -6,8 +6,8 @@
   // Where a finger scrolls the page it must not zoom a picture by accident.
   const isTouched = window.matchMedia("(pointer: coarse)").matches;
   const config = {
-    responsive: true, displaylogo: false, displayModeBar: isTouched ? false : "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    responsive: true, displaylogo: false, displayModeBar: isTouched || window.innerWidth < 600 ? false : "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
   const NAMES = { step: "step", applications: "applications", seconds: "seconds" };
   const moments = data.runs.map(() => 0);
@@ -21,15 +21,18 @@
 
   function axis(title, isLog) {
     return {
-      title: { text: title, standoff: 8 }, type: isLog ? "log" : "linear", exponentformat: "power", automargin: true,
+      title: { text: title, standoff: 6 }, type: isLog ? "log" : "linear", exponentformat: "power", automargin: true,
       gridcolor: "#dddddd", zeroline: false, linecolor: INK, ticks: "outside", nticks: 7, minorloglabels: "none",
     };
   }
 
-  function layout(xAxis, yAxis) {
+  // What is drawn upwards is said above, where it has room on every screen.
+  function layout(xAxis, yAxis, yTitle) {
     return {
+      title: { text: yTitle, x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top",
+        pad: { t: 8, l: 4 }, font: { size: 13 } },
       xaxis: xAxis, yaxis: yAxis, showlegend: false, hovermode: "closest", dragmode: isTouched ? false : "zoom",
-      margin: { l: 10, r: 14, t: 8, b: 10 }, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
+      margin: { l: 10, r: 14, t: 36, b: 10 }, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
       font: { family: "system-ui, sans-serif", size: 13, color: INK }, hoverlabel: { align: "left" }, shapes: [],
     };
   }
@@ -100,7 +103,7 @@
       const marked = markers(line, xName, isLogX, isLogY, k / lines.length);
       if (marked !== null) traces.push(marked);
     });
-    const looks = layout(axis(chart.xTitles[xName], isLogX), axis(chart.yTitle, isLogY));
+    const looks = layout(axis(chart.xTitles[xName], isLogX), axis("", isLogY), chart.yTitle);
     if (!isLogY) looks.yaxis.rangemode = "tozero";
     if (!isLogX && xName in NAMES) looks.xaxis.rangemode = "tozero";
     // Whole numbers have no powers of ten as long as they fit.
@@ -150,7 +153,7 @@
         text: values.map((value, k) => `${k + 1}: ${shown(value)}`), hovertemplate: "%{text}<extra></extra>",
       };
     };
-    const looks = layout(axis(panel.columnTitle, false), axis(`|${panel.rowTitle}|`, isLog));
+    const looks = layout(axis(panel.columnTitle, false), axis("", isLog), `|${panel.rowTitle}|`);
     // The same range at every moment, so that what moves is the spectrum.
     const sizes = panel.values.flat().filter((value) => value !== null && value !== 0).map(Math.abs);
     const most = sizes.length ? Math.max(...sizes) : 1;
@@ -171,7 +174,7 @@
       colorscale: signed ? "RdBu" : "Cividis", colorbar: { thickness: 12, len: 1, outlinewidth: 0 }, xgap: 1, ygap: 1,
       hovertemplate: `${panel.rowTitle} %{y}<br>${panel.columnTitle} %{x}<br>%{z:.3g}<extra></extra>`,
     };
-    const looks = layout(axis(panel.columnTitle, false), axis(panel.rowTitle, false));
+    const looks = layout(axis(panel.columnTitle, false), axis("", false), `${panel.rowTitle}, downwards`);
     looks.yaxis.autorange = "reversed";
     looks.xaxis.dtick = Math.max(1, Math.ceil(values[0].length / 10));
     looks.yaxis.dtick = Math.max(1, Math.ceil(values.length / 10));
@@ -196,7 +199,7 @@
 
   function values(panel, moment) {
     if (panel.kind !== "spectrum") return "";
-    return panel.values[moment].slice(0, 4).map(shown).join(", ");
+    return panel.values[moment].filter((value) => value !== null).slice(0, 4).map(shown).join(", ");
   }
 
   function bindRun(root, run, number, draws) {

@@ -37,6 +37,10 @@ _RECOVERY_PICTURES = {
     "-ranks": "What each rank tried left unexplained",
 }
 _DPI = 150
+# The longer side of a small image, in pixels of a page.
+_LARGE = 400
+# In inches: letters of a wider picture are too small on paper; one no wider than a column stays at its size.
+_WIDEST, _COLUMN = 10.0, 7.0
 # A page may run what stands in it and nothing else, and ask nobody for anything.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -173,19 +177,24 @@ def _found_image(table: Table) -> str:
     if image is None:
         return ""
     low, high = float(image.min()), float(image.max())
+    source = image_source(image, low, high)
+    # Few pixels are shown large, each as a whole number of the page's.
+    width = image.shape[1] * max(1, _LARGE // max(image.shape))
     told = f"The matrix found as a picture, {image.shape[0]} rows of {image.shape[1]}"
     caption = f"{told}: black is {number(low)}, white {number(high)}."
-    return html.section(
-        "The matrix", html.image(image_source(image, low, high), alternative=f"{told}.", caption=caption)
-    )
+    return html.section("The matrix", html.image(source, width=width, alternative=f"{told}.", caption=caption))
 
 
 def _stills(table: Table) -> list[str]:
     """The pictures, for paper and for browsers without scripts."""
-    return [
-        html.picture(figure, alternative=f"{name}, drawn as the words on this page tell it.", caption=f"{name}.")
-        for name, figure in ((_still_name(table, suffix), figure) for suffix, figure in pictures(table).items())
-    ]
+    return [_still(figure, _still_name(table, suffix)) for suffix, figure in pictures(table).items()]
+
+
+def _still(figure: Figure, name: str) -> str:
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(min(width, _WIDEST), height)
+    picture = html.picture(figure, alternative=f"{name}, drawn as the words on this page tell it.", caption=f"{name}.")
+    return f'<div class="wide">{picture}</div>' if width > _COLUMN else picture
 
 
 def _still_name(table: Table, suffix: str) -> str:

@@ -17,8 +17,8 @@ def chart_controls(chart: Chart) -> str:
         axes = [(name, _AXES.get(name, name)) for name in chart.x_titles]
         choices.append(_choice(chart.key, "x", "Horizontal:", axes, next(iter(chart.x_titles))))
     scales = [("linear", "linear"), ("log", "log")]
-    choices.append(_choice(chart.key, "x-scale", "drawn", scales, "log" if chart.log_x else "linear"))
-    choices.append(_choice(chart.key, "y-scale", "Vertical:", scales, "log" if chart.log_y else "linear"))
+    choices.append(_choice(chart.key, "x-scale", "Horizontal scale:", scales, "log" if chart.log_x else "linear"))
+    choices.append(_choice(chart.key, "y-scale", "Vertical scale:", scales, "log" if chart.log_y else "linear"))
     buttons = "\n".join(_curve_button(place, line) for place, line in enumerate(chart.lines))
     note = f'<p class="note">Shaded: {escape(chart.band)}.</p>' if chart.band else ""
     return (
@@ -97,7 +97,7 @@ def _panel(key: str, panel: Panel) -> str:
         drawing = f'<div class="drawing" role="img" aria-label="{escape(told)}"></div>'
         if panel.values.ndim == 2:
             scales = [("linear", "linear"), ("log", "log")]
-            choice = f'<div class="controls">{_choice(key, "y-scale", "Vertical:", scales, "log")}</div>\n'
+            choice = f'<div class="controls">{_choice(key, "y-scale", "Vertical scale:", scales, "log")}</div>\n'
     return (
         f'<figure class="panel">\n<h3>{escape(panel.title)}</h3>\n{choice}{drawing}\n'
         f"<figcaption>{escape(panel.caption)}</figcaption>\n</figure>"
