@@ -177,8 +177,8 @@ def _rate(run: LearningRun) -> Finding:
     line = fit.linear
     text = (
         f"{run.label}: over steps {fit.window.first:,.0f} to {fit.window.last:,.0f} log of the squared error falls by "
-        f"{-line.slope:.4g} a step (95%: {-line.high:.4g} to {-line.low:.4g}), the law's 2 eta sigma_(r_A)^2 being "
-        f"{-run.expected_slope:.4g}; {'linear' if fit.better is Decay.LINEAR else 'a power law'} fits better "
+        f"{-line.slope:#.4g} a step (95%: {-line.high:#.4g} to {-line.low:#.4g}), the law's 2 eta sigma_(r_A)^2 being "
+        f"{-run.expected_slope:#.4g}; {'linear' if fit.better is Decay.LINEAR else 'a power law'} fits better "
         f"(off by {line.scatter:.1e} against {fit.power.scatter:.1e}); the last squared error is {run.error[-1]:.1e}"
     )
     return Finding(text, fit.better is Decay.LINEAR)

@@ -1,0 +1,58 @@
+"""The gallery: made of the stored tables and of nothing else, and up to date."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from wnsense.figures.studies import findings, pictures
+from wnsense.report.gallery import exhibits, gallery
+from wnsense.studies.catalogue import STUDIES
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "studies" / "results"
+PAGE = ROOT / "docs" / "gallery.md"
+STORED = sorted(path.name.removesuffix("_paper.npz") for path in RESULTS.glob("*_paper.npz"))
+
+pytestmark = pytest.mark.usefixtures("as_users_run")
+
+
+def shown():
+    return exhibits(RESULTS, list(STUDIES), beside=PAGE.parent)
+
+
+def test_the_page_is_that_of_the_stored_tables():
+    """Run `python benchmarks/gallery.py` where this fails."""
+    assert PAGE.read_text() == gallery(shown())
+
+
+def test_every_stored_table_is_shown_with_every_verdict():
+    assert [str(exhibit.table.header["name"]) for exhibit in shown()] == [name for name in STUDIES if name in STORED]
+    assert set(STORED) <= set(STUDIES)
+    page = PAGE.read_text()
+    for exhibit in shown():
+        assert exhibit.table.header["scale"] == "paper"
+        for finding in findings(exhibit.table):
+            verdict = {True: "holds", False: "**does not hold**", None: "beside the paper"}[finding.holds]
+            assert f"- {verdict}: {finding.text}" in page
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_pictures_are_there_and_belong_to_their_study(name):
+    [exhibit] = [exhibit for exhibit in shown() if exhibit.table.header["name"] == name]
+    expected = {f"{name}{suffix}_paper.png" for suffix in pictures(exhibit.table)}
+    assert {Path(picture).name for picture in exhibit.pictures} == expected
+    for picture in exhibit.pictures:
+        assert (PAGE.parent / picture).read_bytes().startswith(b"\x89PNG")
+    assert (RESULTS / f"{name}_paper.txt").exists()
+    # Small enough to be kept with the code.
+    assert (RESULTS / f"{name}_paper.npz").stat().st_size < 2_000_000
+
+
+def test_a_study_whose_name_begins_another_s_keeps_its_own_pictures(tmp_path):
+    for name in STORED[:1]:
+        shutil.copy(RESULTS / f"{name}_paper.npz", tmp_path / f"{name}_paper.npz")
+        for picture in (f"{name}_paper.png", f"{name}_more_paper.png", f"{name}-other_paper.png"):
+            (tmp_path / picture).write_bytes(b"")
+        [exhibit] = exhibits(tmp_path, [name, f"{name}-other"], beside=tmp_path)
+        assert exhibit.pictures == (f"{name}_paper.png", f"{name}_more_paper.png")
