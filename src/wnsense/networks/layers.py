@@ -1,8 +1,10 @@
 """Linear layers under the parametrizations that a network is made of, and finding such layers in any model."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import cast
 
 import torch
@@ -10,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from wnsense.checks import InputError
 
@@ -36,6 +39,51 @@ class L1Norm(nn.Module):
     def right_inverse(self, weight: Float[Tensor, "rows columns"]) -> tuple[Tensor, Tensor]:
         """G is the mean of the rows' L1 norms; a matrix whose rows are not alike comes back changed."""
         return weight.abs().sum(1).mean(), weight
+
+
+class ExactWeightNorm(nn.Module):
+    """What torch's `weight_norm` computes, in operations whose second derivatives are right.
+
+    torch's own is a fused kernel. Its backward pass takes the rows' lengths for constants when it is differentiated
+    again, so that Hessians of such models come out wrong, and not even symmetric, without a warning.
+    """
+
+    def __init__(self, dim: int) -> None:
+        """Keep the dimension that counts rows; -1 where there is one length for all."""
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, length: Tensor, direction: Tensor) -> Tensor:
+        """G v / ||v||."""
+        return direction * (length / torch.norm_except_dim(direction, 2, self.dim))
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """While this is open, weight normalization in a model, of either of torch's kinds, has right second derivatives.
+
+    The model is otherwise the same, parameters and names included; values may differ in their last digit.
+    """
+    chains: list[tuple[nn.ModuleList, nn.Module]] = []
+    hooks: list[WeightNorm] = []
+    try:
+        for module in model.modules():
+            if parametrize.is_parametrized(module):
+                for chain in cast("nn.ModuleDict", module.parametrizations).values():
+                    own = cast("nn.ModuleList", chain)
+                    if isinstance(own[0], _TORCH_NORM):
+                        chains.append((own, own[0]))
+                        own[0] = ExactWeightNorm(cast("int", own[0].dim))
+            for hook in _weight_norm_hooks(module):
+                hooks.append(hook)
+                # An instance's attribute hides the method of its class until it is deleted.
+                vars(hook)["compute_weight"] = partial(_exact_weight, hook)
+        yield
+    finally:
+        for own, torchs in chains:
+            own[0] = torchs
+        for hook in hooks:
+            del vars(hook)["compute_weight"]
 
 
 class Scaled(nn.Module):
@@ -176,7 +224,7 @@ def _parametrized(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
         return
     for tensor, chain in cast("nn.ModuleDict", module.parametrizations).items():
         first = cast("nn.ModuleList", chain)[0]
-        if isinstance(first, _TORCH_NORM | L1Norm):
+        if isinstance(first, _TORCH_NORM | ExactWeightNorm | L1Norm):
             dim = 0 if isinstance(first, L1Norm) else cast("int", first.dim)
             v, g = cast("Tensor", chain.original1), cast("Tensor", chain.original0)
             order = 1 if isinstance(first, L1Norm) else 2
@@ -185,13 +233,20 @@ def _parametrized(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
 
 
 def _hooked(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
-    from torch.nn.utils.weight_norm import WeightNorm
 
+    for hook in _weight_norm_hooks(module):
+        v, g = (getattr(module, f"{hook.name}_{part}") for part in "vg")
+        yield NormalizedLayer(_full(name, hook.name), module, v, g, None if hook.dim == -1 else hook.dim)
+
+
+def _weight_norm_hooks(module: nn.Module) -> list[WeightNorm]:
     # The hooks of a module have no public list.
-    for hook in vars(module)["_forward_pre_hooks"].values():
-        if isinstance(hook, WeightNorm):
-            v, g = (getattr(module, f"{hook.name}_{part}") for part in "vg")
-            yield NormalizedLayer(_full(name, hook.name), module, v, g, None if hook.dim == -1 else hook.dim)
+    return [hook for hook in vars(module)["_forward_pre_hooks"].values() if isinstance(hook, WeightNorm)]
+
+
+def _exact_weight(hook: WeightNorm, module: nn.Module) -> Tensor:
+    v, g = (getattr(module, f"{hook.name}_{part}") for part in "vg")
+    return cast("Tensor", v * (g / torch.norm_except_dim(v, 2, hook.dim)))
 
 
 def _original(module: nn.Module, part: str) -> Tensor:

@@ -10,7 +10,7 @@ from wnsense.networks.layers import Normalization, shared_length
 from wnsense.networks.network import Network
 
 
-def matrix_path_norm(matrices: Sequence[Float[Tensor, "rows columns"]]) -> Float[Tensor, ""]:
+def matrix_path_norm(matrices: Sequence[Float[Tensor, "_ _"]]) -> Float[Tensor, ""]:
     """1^T |W_last| ... |W_first| 1, differentiable.
 
     Args:

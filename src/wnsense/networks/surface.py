@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from wnsense.checks import InputError, require
+from wnsense.networks.layers import twice_differentiable
 
 # (outputs, targets) -> mean over samples, such as `torch.nn.functional.mse_loss`.
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -141,13 +142,15 @@ def unflattened(vector: Float[Tensor, " p"], like: Sequence[Tensor]) -> list[Ten
 def measuring(model: nn.Module) -> Iterator[None]:
     """For measurements: the model as it is when it is used, with nothing in it that cannot be differentiated twice.
 
-    Dropout rests and batch statistics stay; attention and recurrent layers take the way that has second derivatives.
+    Dropout rests and batch statistics stay; weight normalization, attention and recurrent layers take the way that has
+    (right) second derivatives.
     Afterwards each module is in the mode that it was in.
     """
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
         with ExitStack() as stack:
+            stack.enter_context(twice_differentiable(model))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             if any(isinstance(module, nn.RNNBase) for module in modes):
                 stack.enter_context(torch.backends.cudnn.flags(enabled=False))
