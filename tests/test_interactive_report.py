@@ -23,6 +23,7 @@ from picture_tables import recovery_table
 from study_tables import curves_table, learning_table
 from wnsense.checks import InputError
 from wnsense.figures.findings import Finding
+from wnsense.figures.images_table import Equal, scenes_of
 from wnsense.figures.studies import FORMS, Form, findings
 from wnsense.figures.style import METHODS, new_figure
 from wnsense.recovery import spectra
@@ -40,7 +41,7 @@ from wnsense.report.interactive_view import (
     page_data,
     thinned,
 )
-from wnsense.running.tables import Table, write_table
+from wnsense.running.tables import Table, read_table, write_table
 from wnsense.running.trace import Columns
 from wnsense.solvers.objective import SensingObjective
 
@@ -204,6 +205,30 @@ def test_a_study_of_learning_has_a_slider_through_spectrum_and_alignment(pages):
     np.testing.assert_allclose(alignment["values"], table.arrays["identity_squared_overlaps"], rtol=1e-5)
     assert run["x"]["step"] == table.arrays["identity_step"].tolist()
     assert {chart["run"] for chart in data["charts"]} == {0}
+
+
+def test_a_study_of_images_has_a_slider_through_the_pictures_at_each_budget():
+    whole = read_table(ROOT / "studies" / "results" / "figure-4_paper.npz")
+    table = Table(dict(whole.header) | {"scenes": whole.header["scenes"][:2]}, whole.arrays)
+    view = view_of(table)
+    scenes = scenes_of(table)
+    assert len(view.moments) == len(scenes)
+    assert [chart.run for chart in view.charts] == [place for place in range(len(scenes)) for _ in range(2)]
+    scene, run = scenes[0], page_data(view)["runs"][0]
+    assert run["x"]["applications"] == list(scene.budgets)
+    for budget, picture in enumerate(scene.arrays["gd_pictures"]):
+        shown = run["panels"][1]["images"][budget]
+        pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(shown.removeprefix("data:image/png;base64,"))))
+        np.testing.assert_allclose(pixels[..., 0] * 255, picture, atol=1)
+        psnr, ssim = scene.first_start("gd", Equal.APPLICATIONS, budget)
+        assert f"GD {psnr:.1f} dB, SSIM {ssim:.2f}" in run["words"][budget]
+    gradient_descent, _, recovered = view.charts[0].lines
+    np.testing.assert_array_equal(gradient_descent.y, np.median(scene.arrays["gd_psnr"], axis=1))
+    assert (np.diff(recovered.x["applications"]) >= 0).all()
+    assert sorted(recovered.y) == sorted(scene.arrays["recover_psnr"])
+    # Each run's slider follows its own curves.
+    page = without_library(interactive_page(table))
+    assert re.findall(r'data-(?:chart|run)="(\w+)"', page) == ["psnr0", "ssim0", "0", "psnr1", "ssim1", "1"]
 
 
 def test_a_recovery_has_its_course_its_spectra_and_its_picture(pages):

@@ -17,6 +17,7 @@ from wnsense.report import html, recovery_page
 from wnsense.report.citation import citation
 from wnsense.report.interactive_controls import chart_controls, run_controls
 from wnsense.report.interactive_curves import curves_view
+from wnsense.report.interactive_images import images_view
 from wnsense.report.interactive_learning import learning_view
 from wnsense.report.interactive_run import matrix_image, run_view
 from wnsense.report.interactive_study import caption_parts, study_facts
@@ -29,6 +30,7 @@ from wnsense.running.tables import Table
 _VIEWS: Mapping[str, Callable[[Table], View]] = {
     "curves": curves_view,
     "settings": curves_view,
+    "images": images_view,
     "learning": learning_view,
 }
 _RECOVERY_PICTURES = {
@@ -125,8 +127,6 @@ def interactive_page(table: Table) -> str:
     title, before, after = _study_parts(table) if source is Source.STUDY else _recovery_parts(table)
     still = html.section("Pictures", *_stills(table), kind="" if not view.charts else "still")
     data = json.dumps(page_data(view), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    moving = [chart_controls(chart) for chart in view.charts]
-    moving += [run_controls(k, moments, len(kept_moments(moments))) for k, moments in enumerate(view.moments)]
     scripts = [
         f'<script type="application/json" id="data">{data}</script>',
         f"<script>{library}</script>",
@@ -135,7 +135,7 @@ def interactive_page(table: Table) -> str:
     return html.page(
         title,
         *before,
-        html.section("Curves", *moving, kind="moving"),
+        html.section("Curves", *_moving(view), kind="moving"),
         still,
         *after,
         html.section("How to cite", html.code(citation())),
@@ -146,6 +146,15 @@ def interactive_page(table: Table) -> str:
             f"<style>\n{_resource('interactive.css')}</style>"
         ),
     )
+
+
+def _moving(view: View) -> list[str]:
+    """The charts of all runs, then for each run its own, and its slider under them."""
+    parts = [chart_controls(chart) for chart in view.charts if chart.run is None]
+    for place, moments in enumerate(view.moments):
+        parts += [chart_controls(chart) for chart in view.charts if chart.run == place]
+        parts.append(run_controls(place, moments, len(kept_moments(moments))))
+    return parts
 
 
 def _study_parts(table: Table) -> tuple[str, list[str], list[str]]:

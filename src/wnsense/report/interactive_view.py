@@ -110,6 +110,7 @@ class Panel:
         column_title: What is counted to the right.
         caption: What to see in it.
         is_image: Whether a matrix is a picture, in grey and without axes.
+        ends: What is black and what is white; None for the least and the most of all moments.
     """
 
     title: str
@@ -118,6 +119,7 @@ class Panel:
     column_title: str
     caption: str
     is_image: bool = False
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def _panel_data(panel: Panel, kept: np.ndarray) -> dict[str, object]:
     values = panel.values[kept]
     data: dict[str, object] = {"rowTitle": panel.row_title, "columnTitle": panel.column_title}
     finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    low, high = panel.ends or ((float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0))
     data |= {"low": low, "high": high}
     if panel.is_image:
         return data | {"kind": "image", "images": [image_source(image, low, high) for image in values]}
