@@ -33,8 +33,11 @@ def problem(name: str, *, seed=0, noise=0.0, wrong=0.05, size=10.0):
     return given, y, mask
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("wrong", [0.05, 0.1])
+# Tens of seconds each: the others at twice as many errors wait outside the fast suite.
+TWICE = [pytest.param(name, 0.1, marks=() if name == "gaussian-psd" else pytest.mark.slow) for name in KINDS]
+
+
+@pytest.mark.parametrize(("name", "wrong"), [*((name, 0.05) for name in KINDS), *TWICE])
 def test_gross_errors_are_found_and_left_out(name, wrong):
     given, y, mask = problem(name, wrong=wrong)
     plain = wn.recover(given.operator, y, truth=given.truth)
