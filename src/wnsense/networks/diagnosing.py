@@ -100,8 +100,8 @@ def diagnose(
 ) -> Diagnosis:
     """Look at a model on its own data: which layers are weight-normalized, row lengths, slopes, curvature; and advise.
 
-    The model is left as it was. The loader is asked for as many batches as it takes; one that shuffles has its generator
-    moved on by that.
+    The model is left as it was. The loader is asked for as many batches as it takes, which moves the generator of one
+    that shuffles.
 
     Args:
         model: Any model of one tensor.
@@ -192,12 +192,18 @@ def _plain_layers(model: nn.Module, layers: tuple[NormalizedLayer, ...]) -> tupl
 
 
 def _figures(at: Measurement) -> list[str]:
+    low = _with_error(at.least_curvature, at.least_curvature_error)
+    high = _with_error(at.loss_curvature, at.loss_curvature_error)
+    output = _with_error(at.output_curvature, at.output_curvature_error)
     return [
         f"loss {at.loss:.4g}, gradient {at.gradient_norm:.3g}, squared over the loss {at.gradient_to_loss:.3g}",
-        f"curvature of the loss from {at.least_curvature:.3g} (+- {at.least_curvature_error:.1g}) "
-        f"to {at.loss_curvature:.4g} (+- {at.loss_curvature_error:.1g})",
-        f"of single outputs {at.output_curvature:.3g} (+- {at.output_curvature_error:.1g}), slope {at.output_slope:.3g}",
+        f"curvature of the loss from {low} to {high}",
+        f"curvature of single outputs {output}, slope {at.output_slope:.3g}",
     ]
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.3g} (+- {error:.1g})"
 
 
 def _advice(layers: tuple[LayerReport, ...], at: Measurement, learning_rate: float | None) -> Iterable[str]:
@@ -227,8 +233,9 @@ def _advice_on_rows(layers: tuple[LayerReport, ...]) -> Iterable[str]:
     if least.shortest > 0 and most.longest > _UNEQUAL * least.shortest:
         rates = (most.longest / least.shortest) ** 2
         yield (
-            f"Rows are from {least.shortest:.3g} (in {least.name}) to {most.longest:.3g} long (in {most.name}): under one "
-            f"learning rate their directions turn at rates up to {rates:.0f} times apart. set_row_norms makes them alike."
+            f"Rows are from {least.shortest:.3g} (in {least.name}) to {most.longest:.3g} long (in {most.name}): under "
+            f"one learning rate their directions turn at rates up to {rates:.0f} times apart. set_row_norms makes them "
+            "alike."
         )
 
 
@@ -237,7 +244,7 @@ def _advice_on_steps(at: Measurement, learning_rate: float | None) -> Iterable[s
     if beta > 0:
         # Within its residual the true curvature may be larger.
         limit = 2 / (beta + at.loss_curvature_error)
-        yield f"On these samples, gradient descent is locally stable for learning rates below 2/curvature = {limit:.3g}."
+        yield f"On these samples gradient descent is locally stable for learning rates below 2/curvature = {limit:.3g}."
         if learning_rate is not None and learning_rate > limit:
             yield f"The learning rate {learning_rate:g} is above that: expect the loss to jump until curvature falls."
         elif learning_rate is not None and learning_rate < limit / 100:

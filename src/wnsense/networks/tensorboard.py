@@ -38,7 +38,7 @@ def tensorboard_writer(folder: Path) -> Iterator[ScalarWriter]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError("needed tensorboard, got none installed; pip install 'wnsense[tensorboard]'") from error
-    writer = cast("ScalarWriter", SummaryWriter(str(folder)))  # type: ignore[no-untyped-call]
+    writer = cast("ScalarWriter", SummaryWriter(str(folder)))
     try:
         yield writer
     finally:

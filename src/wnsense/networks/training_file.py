@@ -176,9 +176,8 @@ class TrainingFile:
         random = RandomStates(tensors["random.cpu"], tuple(tensors[name] for name in devices))
         place = None if before is None else before.to(device)
         at = Position(epoch, in_epoch, step, seconds, loss_sum, slope_sum, tensors.get("order"), place, random)
-        columns = _under("records", table.arrays)
-        length = len(next(iter(columns.values()))) if columns else 0
-        rows: list[Row] = [{name: column[i] for name, column in columns.items()} for i in range(length)]
+        columns = {name: column.tolist() for name, column in _under("records", table.arrays).items()}
+        rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         return at, rows
 
 

@@ -1,0 +1,192 @@
+"""`diagnose` on models of anybody's, and what it hands to TensorBoard."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+from torch.utils.data import DataLoader, TensorDataset
+
+from network_cases import old_style
+from wnsense.checks import InputError
+from wnsense.networks.curvature import Measuring, measure
+from wnsense.networks.diagnosing import Kind, diagnose
+from wnsense.networks.layers import normalized_layers
+from wnsense.networks.network import Architecture, Normalization
+from wnsense.networks.starts import set_row_norms, uniform_network
+from wnsense.networks.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
+
+LITTLE = Measuring(steps=20, output_samples=2, directions=1)
+
+
+def loader(classes=True):
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 4, generator=rng)
+    y = (x[:, 0] > 0).long() if classes else x[:, :2]
+    return DataLoader(TensorDataset(x, y), batch_size=16)
+
+
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        parametrizations.weight_norm(nn.Linear(4, 8)),
+        nn.Tanh(),
+        old_style(nn.Linear(8, 8)),
+        nn.Tanh(),
+        nn.Linear(8, 2),
+    )
+
+
+def test_a_diagnosis_says_what_is_there(capsys):
+    given = model()
+    found = diagnose(given, loader(), settings=LITTLE, learning_rate=1e-5)
+    assert [(layer.name, layer.kind, layer.rows) for layer in found.layers] == [
+        ("0", Kind.PARAMETRIZATION, 8),
+        ("2", Kind.HOOKS, 8),
+    ]
+    for layer, own in zip(found.layers, normalized_layers(given), strict=True):
+        assert layer.shortest == float(own.row_norms.min())
+        assert layer.longest == float(own.row_norms.max())
+        assert layer.has_trained_length
+    assert found.plain == ("4",)
+    assert found.parameters == 8 * 4 + 8 + 8 + 64 + 8 + 8 + 16 + 2
+    assert found.samples == 40
+    x, y = loader().dataset.tensors
+    expected = measure(given, x, y, loss=nn.functional.cross_entropy, settings=LITTLE)
+    assert found.measurement.row() == pytest.approx(expected.row(), nan_ok=True)
+    assert found.measurement.loss == pytest.approx(float(nn.functional.cross_entropy(given(x), y).detach()), rel=1e-6)
+    said = capsys.readouterr().out
+    assert said == f"{found}\n"
+    assert "2 weight-normalized layers, 1 others with a matrix; 146 trained numbers, 40 samples" in said
+    limit = 2 / (found.measurement.loss_curvature + found.measurement.loss_curvature_error)
+    assert f"below 2/curvature = {limit:.3g}" in said
+    assert "there is room" in said
+    assert "deprecated" in said
+
+
+def test_gradient_descent_is_stable_where_it_is_said_to_be():
+    """Least squares: below the limit the loss falls, and above it grows."""
+    x = torch.randn(30, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    data = [(x, x[:, :1])]
+    found = diagnose(nn.Linear(4, 1, bias=False, dtype=torch.float64), data, quiet=True)
+    limit = 2 / (found.measurement.loss_curvature + found.measurement.loss_curvature_error)
+    assert any(f"{limit:.3g}" in text for text in found.advice)
+
+    def after(rate, steps=400):
+        w = torch.ones(4, 1, dtype=torch.float64)
+        for _ in range(steps):
+            w -= rate * 2 / 30 * x.T @ (x @ w - x[:, :1])
+        return float((x @ w - x[:, :1]).square().mean())
+
+    assert after(0.98 * limit) < 1e-2
+    assert after(1.05 * limit) > 1e2
+    above = diagnose(nn.Linear(4, 1, bias=False).double(), data, quiet=True, learning_rate=1.1 * limit)
+    assert any("is above that" in text for text in above.advice)
+
+
+def test_advice_on_rows_goes_with_the_rows(capsys):
+    network = uniform_network(Architecture(4, 8, 2, 2), torch.Generator().manual_seed(0))
+    first = diagnose(network, loader(classes=False), settings=LITTLE, quiet=True)
+    assert capsys.readouterr().out == ""
+    assert any("The shortest row is" in text for text in first.advice)
+    set_row_norms(network, 1.5)
+    second = diagnose(network, loader(classes=False), settings=LITTLE, quiet=True)
+    assert not any("shortest row" in text or "Rows are from" in text for text in second.advice)
+    assert second.measurement.loss == pytest.approx(first.measurement.loss, rel=1e-5)
+    # Curvature along rows falls as they grow; that by V stays.
+    assert second.measurement.output_curvature < first.measurement.output_curvature
+    with torch.no_grad():
+        normalized_layers(network)[1].direction[3] *= 20
+    third = diagnose(network, loader(classes=False), settings=LITTLE, quiet=True)
+    assert any("400 times apart" in text and "hidden.1" in text for text in third.advice)
+
+
+def test_models_without_normalization_and_with_l1():
+    plain = diagnose(nn.Linear(4, 2), loader(), settings=LITTLE, quiet=True)
+    assert plain.layers == ()
+    assert plain.plain == ("Linear",)
+    assert plain.advice[0].startswith("No layer is weight-normalized")
+    assert math.isnan(plain.measurement.minimum_row_norm)
+    l1 = uniform_network(Architecture(4, 8, 2, 2, normalization=Normalization.L1), torch.Generator().manual_seed(0))
+    assert [layer.kind for layer in diagnose(l1, loader(classes=False), quiet=True).layers] == [Kind.L1] * 2
+
+
+def test_numbers_that_are_not_finite_are_told_instead_of_measured():
+    given = model()
+    with torch.no_grad():
+        normalized_layers(given)[0].direction[2] = 0
+    found = diagnose(given, loader(), quiet=True)
+    assert found.measurement is None
+    assert len(found.advice) == 1
+    assert "NaN or infinity in the outputs of 0" in str(found)
+    assert "a row of length 0" in found.advice[0]
+
+
+@pytest.mark.parametrize("batches", [[torch.ones(3)], [{"x": 1}], [(torch.ones(1), "label")]])
+def test_batches_of_other_kinds_are_refused(batches):
+    with pytest.raises(InputError, match=r"needed batches \(inputs, targets\) of tensors"):
+        diagnose(nn.Linear(4, 2), batches)
+
+
+def test_no_batches_are_refused():
+    with pytest.raises(InputError, match="at least one sample"):
+        diagnose(nn.Linear(4, 2), [])
+
+
+class Noted:
+    """A writer in TensorBoard's place."""
+
+    def __init__(self):
+        self.scalars = {}
+
+    def add_scalar(self, tag, scalar_value, global_step=None):
+        self.scalars[tag, global_step] = scalar_value
+
+    def close(self):
+        pass
+
+
+def test_scalars_are_what_was_measured_without_what_is_nan():
+    writer = Noted()
+    assert isinstance(writer, ScalarWriter)
+    found = diagnose(model(), loader(), settings=LITTLE, quiet=True)
+    write_scalars(writer, found, 7)
+    finite = {name: value for name, value in found.measurement.row().items() if math.isfinite(value)}
+    assert "cosine_to_gradient" not in finite
+    expected = {(f"weight_normalization/{name}", 7): value for name, value in finite.items()}
+    for layer in found.layers:
+        expected[f"weight_normalization/rows/{layer.name}/shortest", 7] = layer.shortest
+        expected[f"weight_normalization/rows/{layer.name}/longest", 7] = layer.longest
+    assert writer.scalars == expected
+    other = Noted()
+    write_scalars(other, found.measurement, 8, prefix="curves")
+    assert set(other.scalars) == {(f"curves/{name}", 8) for name in finite}
+
+
+def test_tensorboard_reads_what_is_written(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = diagnose(model(), loader(), settings=LITTLE, quiet=True)
+    with tensorboard_writer(tmp_path) as writer:
+        write_scalars(writer, found, 3)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (event,) = events.Scalars("weight_normalization/loss_curvature")
+    assert (event.step, event.value) == (3, pytest.approx(found.measurement.loss_curvature, rel=1e-6))
+
+
+def test_a_missing_tensorboard_is_told(tmp_path, monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "torch.utils.tensorboard":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(InputError, match=r"wnsense\[tensorboard\]"), tensorboard_writer(tmp_path):
+        pass
