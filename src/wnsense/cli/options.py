@@ -74,6 +74,11 @@ class StudyName(StrEnum):
     TABLE_1 = "table-1"
     EXPONENTS = "exponents"
     SAMPLES = "samples"
+    DIAGONAL_RECOVERY = "diagonal-recovery"
+    DIAGONAL_TRAJECTORIES = "diagonal-trajectories"
+    DIAGONAL_BOUND = "diagonal-bound"
+    DIAGONAL_RATIO = "diagonal-ratio"
+    DIAGONAL_SPEED = "diagonal-speed"
 
 
 class StudyScale(StrEnum):

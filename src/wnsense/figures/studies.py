@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 
 from wnsense.checks import InputError
 from wnsense.figures import (
+    diagonal_bound,
+    diagonal_ratio,
+    diagonal_recovery,
+    diagonal_speed,
+    diagonal_trajectories,
     exponents,
     exponents_caption,
     images,
@@ -46,6 +51,13 @@ FORMS: Mapping[str, Form] = {
     "rates": Form(rates.pictures, rates.findings, rates.paragraphs),
     "exponents": Form(exponents.pictures, exponents_caption.findings, exponents_caption.paragraphs),
     "samples": Form(samples.pictures, samples.findings, samples.paragraphs),
+    "diagonal-recovery": Form(diagonal_recovery.pictures, diagonal_recovery.findings, diagonal_recovery.paragraphs),
+    "diagonal-trajectories": Form(
+        diagonal_trajectories.pictures, diagonal_trajectories.findings, diagonal_trajectories.paragraphs
+    ),
+    "diagonal-bound": Form(diagonal_bound.pictures, diagonal_bound.findings, diagonal_bound.paragraphs),
+    "diagonal-ratio": Form(diagonal_ratio.pictures, diagonal_ratio.findings, diagonal_ratio.paragraphs),
+    "diagonal-speed": Form(diagonal_speed.pictures, diagonal_speed.findings, diagonal_speed.paragraphs),
 }
 
 

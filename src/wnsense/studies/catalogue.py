@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wnsense.running.tables import Table
+from wnsense.studies.diagonal.catalogue import DIAGONAL_STUDIES
+from wnsense.studies.diagonal.running import run_parts
 from wnsense.studies.exponents.catalogue import EXPONENTS_STUDY
 from wnsense.studies.exponents.running import run_exponents
 from wnsense.studies.images.catalogue import FIGURE_4
@@ -44,4 +46,5 @@ STUDIES: Mapping[str, Entry] = {
     TABLE_1_STUDY.name: Entry(TABLE_1_STUDY, run_rates),
     EXPONENTS_STUDY.name: Entry(EXPONENTS_STUDY, run_exponents),
     SAMPLES_STUDY.name: Entry(SAMPLES_STUDY, run_samples),
+    **{study.name: Entry(study, run_parts) for study in DIAGONAL_STUDIES.values()},
 }

@@ -35,6 +35,7 @@ class Cells:
         residual: ||A z - y|| / ||y|| at the end, (cells,).
         counts: Steps taken until the cell rested, or the budget was spent, (cells,).
         time: The sum of the time steps, (cells,).
+        rises: Steps that raised the loss, (cells,).
         x: The weights, (cells, 2 N).
     """
 
@@ -43,6 +44,7 @@ class Cells:
     residual: np.ndarray
     counts: np.ndarray
     time: np.ndarray
+    rises: np.ndarray
     x: Tensor
 
 
@@ -63,7 +65,7 @@ def run_cells(objective: DiagonalObjective, solver: PacedDescent, start: Float[T
     weights, live = Weights(start), torch.arange(count)
     x, errors = start.clone(), torch.empty(len(marks), count, dtype=start.dtype)
     residual, time = torch.empty(count, dtype=start.dtype), torch.zeros(count, dtype=start.dtype)
-    counts = torch.zeros(count, dtype=torch.int64)
+    counts, rises = torch.zeros(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
     latest = torch.empty(count, dtype=start.dtype)
     for mark, (begun, ended) in enumerate(pairwise((0, *(int(step) for step in marks)))):
         if len(live):
@@ -80,11 +82,12 @@ def run_cells(objective: DiagonalObjective, solver: PacedDescent, start: Float[T
             x[live], residual[live] = state.point.x, outcome.residual
             latest[live] = vector_error(objective, state.point)
             counts[live] += state.counts
+            rises[live] += state.rises
             time[live] += state.time
             kept = ~settled(objective, state.evaluation, solver.residual)
             live, weights, solver = live[kept], _narrowed(state.point, kept), solver.narrowed(kept)
         errors[mark] = latest
-    return Cells(marks, errors.numpy(), residual.numpy(), counts.numpy(), time.numpy(), x)
+    return Cells(marks, errors.numpy(), residual.numpy(), counts.numpy(), time.numpy(), rises.numpy(), x)
 
 
 def measure_recovery(part: RecoveryPart) -> Mapping[str, np.ndarray]:
@@ -122,8 +125,9 @@ def measure_grid(part: GridPart) -> Mapping[str, np.ndarray]:
     """Run a part.
 
     Returns:
-        `error`, `residual` and `counts` at the end, (ratios, lengths); `stiffness`, the largest eigenvalue of the
-        linearized flow where a cell arrived, NaN elsewhere.
+        `error`, `residual` and `counts` at the end, (ratios, lengths); `rises`, the steps that raised the loss;
+        `stiffness`, the largest eigenvalue of the linearized flow where a cell ended none of whose steps did, NaN
+        elsewhere.
     """
     objective = objective_of(part.drawing, part.depth)
     shape = (len(part.ratios), len(part.lengths))
@@ -134,13 +138,14 @@ def measure_grid(part: GridPart) -> Mapping[str, np.ndarray]:
     cells = run_cells(objective, solver, start, part.steps)
     A = objective.problem.operator.dense()
     stiffness = np.full(len(lengths), np.nan)
-    for place in np.flatnonzero(cells.residual <= part.residual):
+    for place in np.flatnonzero(cells.rises == 0):
         rates = None if solver.ratios is None else _rate_pair(part.family, float(ratios[place]), cells.x[place])
         stiffness[place] = largest_rate(A, cells.x[place], part.depth, rates)
     return {
         "error": cells.errors[-1].reshape(shape),
         "residual": cells.residual.reshape(shape),
         "counts": cells.counts.reshape(shape),
+        "rises": cells.rises.reshape(shape),
         "stiffness": stiffness.reshape(shape),
     }
 
@@ -199,4 +204,12 @@ def _narrowed(point: Weights, kept: Tensor) -> Weights:
 def _every(cells: Cells, first: int, stride: int) -> Cells:
     """Each stride-th cell."""
     of = slice(first, None, stride)
-    return Cells(cells.marks, cells.errors[:, of], cells.residual[of], cells.counts[of], cells.time[of], cells.x[of])
+    return Cells(
+        cells.marks,
+        cells.errors[:, of],
+        cells.residual[of],
+        cells.counts[of],
+        cells.time[of],
+        cells.rises[of],
+        cells.x[of],
+    )

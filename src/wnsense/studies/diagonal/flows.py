@@ -38,8 +38,9 @@ def measure_trajectory(part: TrajectoryPart) -> Mapping[str, np.ndarray]:
     Returns:
         Rows, (rows,): `time`, `radius`, `log_rho` from the start to there, `residual`, `norm` ||z||_1, `drift`, the
         kernel's part of the invariants' change over that change, `change`, the size of the change, `norm_drift`,
-        | ||u|| - 1 |. `z`, signed, (rows, N), in single precision; `truth`, (N,); `least`, Q; `predicted`, log rho of
-        every limit that can be reached; `predicted_error`, the distance of the end to the nearest, over its size.
+        | ||u|| - 1 |. `z`, signed, (rows, N), in single precision. `truth`, (N,); `size`, the norm of the invariants
+        at the start; `least`, Q; `predicted`, log rho of every limit that can be reached; `predicted_error`, the
+        distance of the end to the nearest, over its size.
     """
     A, truth = _arrays(part.drawing)
     B, y = signed_map(A), A @ truth
@@ -47,8 +48,8 @@ def measure_trajectory(part: TrajectoryPart) -> Mapping[str, np.ndarray]:
     rows = _spread(run.times)
     x, radius = run.x[rows], np.exp(run.log_radius[rows])
     powers = x**part.depth
-    change = run.invariants()[rows]
-    change = change - change[0]
+    invariants = run.invariants()[rows]
+    change = invariants - invariants[0]
     log_start = np.full(B.shape[1], math.log(part.scale))
     if part.ratio is None:
         limits = [mirror_limit(B, y, log_start, part.depth)]
@@ -66,6 +67,7 @@ def measure_trajectory(part: TrajectoryPart) -> Mapping[str, np.ndarray]:
         "norm": powers.sum(1),
         "drift": np.array([kernel_component(B, row) for row in change]),
         "change": np.linalg.norm(change, axis=1),
+        "size": np.array([np.linalg.norm(invariants[0])]),
         "norm_drift": np.abs(norms - 1),
         "z": (powers[:, :N] - powers[:, N:]).astype(np.float32),
         "truth": truth,

@@ -17,10 +17,13 @@ from wnsense.diagonal.network import DiagonalEvaluation, DiagonalObjective, Diag
 # The rule: no step is longer than 1 / lambda, lambda the largest eigenvalue of the linearized flow, and none changes a
 # weight by more than this part.
 MOST_CHANGE = 0.1
-# Power steps before the first step; one a step after it.
+# Power steps before the first step, and steps from one to the next after it: each costs as much as a step.
 _FIRST_POWER_STEPS = 20
+_POWER_EVERY = 3
 # A relative residual from which no cell comes back.
 _LOST = 1e3
+# A loss that is larger by no more has not risen.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,17 @@ class PacedState(DiagonalState):
 
     Attributes:
         probe: The vector of the power method, of length 1, (cells, M).
+        stiffness: The eigenvalue lambda that it gives, (cells,).
         time: The sum of the time steps, (cells,).
         counts: Steps that each has taken, (cells,).
+        rises: How many of them raised the loss, (cells,).
     """
 
     probe: Float[Tensor, "cells m"]
+    stiffness: Float[Tensor, " cells"]
     time: Float[Tensor, " cells"]
     counts: Int[Tensor, " cells"]
+    rises: Int[Tensor, " cells"]
 
 
 @dataclass(frozen=True)
@@ -65,22 +72,21 @@ class PacedDescent:
         """Evaluate the first points, and look for lambda there."""
         at = objective.evaluate(point.plain() if self.ratios is None else point.normalized())
         cells = at.misfit.shape[0]
-        probe = _unit(at.residual)
+        probe, stiffness = _unit(at.residual)
         if self.lengths is None:
             for _ in range(_FIRST_POWER_STEPS):
-                probe = _unit(self._curved(objective, at, probe, self.begun))
+                probe, stiffness = _unit(self._curved(objective, at, probe, self.begun))
         time, counts = torch.zeros_like(at.misfit), torch.zeros(cells, dtype=torch.int64)
-        return PacedState(at, 2, self.begun, probe, time, counts)
+        return PacedState(at, 2, self.begun, probe, stiffness, time, counts, counts)
 
     def step(self, objective: DiagonalObjective, state: PacedState) -> PacedState:
         """One step of every cell that neither has arrived nor is lost."""
-        at, probe = state.evaluation, state.probe
+        at, probe, stiffness = state.evaluation, state.probe, state.stiffness
         active = ~settled(objective, at, self.residual)
         direction, magnitude = self._velocity(at, state.taken)
         if self.lengths is None:
-            curved = self._curved(objective, at, probe, state.taken)
-            stiffness = torch.linalg.vector_norm(curved, dim=-1)
-            probe = curved / stiffness.unsqueeze(-1)
+            if state.taken % _POWER_EVERY == 0:
+                probe, stiffness = _unit(self._curved(objective, at, probe, state.taken))
             h = torch.minimum(1 / stiffness, MOST_CHANGE / _fastest(at.point, direction, magnitude))
         else:
             h = self.lengths
@@ -91,10 +97,17 @@ class PacedDescent:
         else:
             resting = torch.where(active, torch.linalg.vector_norm(u, dim=-1), 1.0)
             point = Weights(u / resting.unsqueeze(-1), at.point.magnitude + h * magnitude)
-        moved = replace(state, probe=probe, time=state.time + h, counts=state.counts + active)
+        evaluation = objective.evaluate(point)
+        # A comparison with NaN is false.
+        rose = active & ~(evaluation.misfit <= (1 + _ROUNDING) * at.misfit)
         return replace(
-            moved,
-            evaluation=objective.evaluate(point),
+            state,
+            probe=probe,
+            stiffness=stiffness,
+            time=state.time + h,
+            counts=state.counts + active,
+            rises=state.rises + rose,
+            evaluation=evaluation,
             applications=state.applications + (2 if self.lengths is not None else 4),
             taken=state.taken + 1,
         )
@@ -153,17 +166,16 @@ def all_settled(objective: DiagonalObjective, residual: float) -> Callable[[Diag
     return lambda at: bool(settled(objective, at, residual).all())
 
 
-def _unit(v: Float[Tensor, "cells m"]) -> Float[Tensor, "cells m"]:
-    """Of length 1, however small it was."""
-    unit: Tensor = v / torch.linalg.vector_norm(v, dim=-1, keepdim=True)
-    return unit
+def _unit(v: Float[Tensor, "cells m"]) -> tuple[Float[Tensor, "cells m"], Float[Tensor, " cells"]]:
+    """Of length 1, however small it was, and its length."""
+    size: Tensor = torch.linalg.vector_norm(v, dim=-1)
+    return v / size.unsqueeze(-1), size
 
 
 def _fastest(point: Weights, direction: Tensor, magnitude: Tensor | None) -> Tensor:
     """The largest | d log(weight) / dt |; weights that have left the range of numbers do not count."""
-    size = point.direction.abs()
-    counted = size > torch.finfo(size.dtype).tiny
-    rates = torch.where(counted, direction.abs() / torch.where(counted, size, 1.0), 0.0).amax(-1)
+    size = point.direction.abs().clamp_min_(torch.finfo(direction.dtype).tiny)
+    rates = direction.abs().div_(size).amax(-1)
     if magnitude is not None and point.magnitude is not None:
         rates = torch.maximum(rates, magnitude.abs() / point.magnitude.abs())
     return rates
