@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.special import stdtr
 from torch import Tensor
 
 from wnsense.diagonal.potential import Place
@@ -11,12 +12,18 @@ from wnsense.diagonal.support import Fit, Scaled, least_squares, most_columns
 
 # Support sizes that are tried: each so many times the one before, then more finely about the best.
 _COARSE, _FINE = 2.0, 1.2
-# What least squares leaves undone is far below what the noise does.
-_TOLERANCE = 1e-4
+# Noise ends least squares earlier, wherever there is more of it: what is left is then orthogonal to the columns.
+_TOLERANCE = 1e-9
 # A correlation that chance gives once in 3e5 times (one-sided), as elsewhere in the library.
-_SIGNIFICANT = 4.5
-# A smaller support is taken where it predicts held-out rows as well but for this many deviations of chance.
-_PARSIMONY = 0.5
+_CHANCE = 3.4e-6
+# Among supports that predict held-out rows as well as the best but for this many deviations of chance, what fitted rows
+# say decides.
+_INDIFFERENT = 1.0
+# What an entry must explain, over what the best of all others does by chance. Selection with unknown noise has a bound
+# for factors above 1 (Baraud, Giraud and Huet, 2009); between 1.1 and 2.5 errors were least at 2.
+_PENALTY = 2.0
+# Rounds of entries in and out.
+_EXCHANGES = 12
 # What is left on held-out rows may exceed what is left on fitted ones, by degrees of freedom, by so many deviations.
 _AGREEMENT = 4.0
 
@@ -42,7 +49,12 @@ class Chosen:
 
 
 def choose_support(problem: Scaled, places: tuple[Place, ...]) -> Chosen:
-    """The support, among the largest entries of some answers, whose least-squares fit predicts held-out rows best.
+    """The support that fitted rows say is the best, among those that predict held-out rows about as well as any.
+
+    Few rows are held out, and what they say of two supports scatters; so that they decide only where the difference is
+    beyond chance. Otherwise the penalized misfit on fitted rows does (`penalized_misfit`). Candidates are the largest
+    entries of the answer that predicted held-out rows best, as many as they may be, then those with entries let in and
+    out by what least squares says of them.
 
     Args:
         problem: With rows held out.
@@ -50,20 +62,74 @@ def choose_support(problem: Scaled, places: tuple[Place, ...]) -> Chosen:
     """
     best = min(places, key=lambda place: _held(problem, place.misfit))
     fits = _support_fits(problem, best.z)
+    nested = min(fits, key=lambda fit: penalized_misfit(problem, fit))
+    fits += exchanged(problem, nested)
     products = sum(fit.products for fit in fits)
     count = int((1 - problem.fitted).sum())
     least = min(_held(problem, fit.misfit) for fit in fits)
-    allowed = least * (1 + _PARSIMONY * math.sqrt(2 / count)) ** 0.5
-    fit = min((fit for fit in fits if _held(problem, fit.misfit) <= allowed), key=lambda fit: len(fit.support))
+    allowed = least * (1 + _INDIFFERENT * math.sqrt(2 / count)) ** 0.5
+    fit = min(
+        (fit for fit in fits if _held(problem, fit.misfit) <= allowed), key=lambda fit: penalized_misfit(problem, fit)
+    )
     held = _held(problem, fit.misfit)
     size = float(((1 - problem.fitted) * problem.y).norm())
     return Chosen(
         fit,
         held / size if size > 0 else math.inf,
-        held < size and _score(problem, fit.misfit) > _SIGNIFICANT,
+        held < size and _chance(problem, fit.misfit) < _CHANCE,
         _agrees(problem, fit),
         products,
     )
+
+
+def penalized_misfit(problem: Scaled, fit: Fit) -> float:
+    """log ||A z - y||^2 + 2 pen / (m - k), pen = 2 log (N choose k), over m fitted rows, for k entries.
+
+    To let one entry more in pays where it explains about 4 log(N / k) times the variance of the noise; the best of the
+    others would explain half of that by chance. The noise need not be known: it is what is left.
+    """
+    m, N, k = float(problem.fitted.sum()), problem.A.shape[1], len(fit.support)
+    rest = float((problem.fitted * fit.misfit).square().sum())
+    if k >= m or rest == 0:
+        return math.inf if k >= m else -math.inf
+    choices = math.lgamma(N + 1) - math.lgamma(k + 1) - math.lgamma(N - k + 1)
+    return math.log(rest) + _PENALTY * 2 * choices / (m - k)
+
+
+def exchanged(problem: Scaled, fit: Fit) -> list[Fit]:
+    """Fits one after the other, each with entries let in that correlate with what is left and out that are within noise.
+
+    Correlations and entries count against sqrt(2 log(N / k)) deviations of the noise that is left, at columns of length
+    1: a proposal, which `penalized_misfit` judges.
+    """
+    M, N = problem.A.shape
+    m = float(problem.fitted.sum())
+    most, seen, fits = most_columns(problem), [_places(fit)], list[Fit]()
+    for _ in range(_EXCHANGES):
+        k = len(fit.support)
+        rest = problem.fitted * fit.misfit
+        noise = float(rest.norm()) / math.sqrt(max(m - k, 1.0))
+        limit = noise * math.sqrt(2 * math.log(max(N / max(k, 1), 2.0)))
+        # Of what is left, a part of k / m lies in the columns already; entries scatter the more for it.
+        left, length = math.sqrt(max(1 - k / m, 1e-3)), math.sqrt(m / M)
+        pull = (problem.A.transpose_times(rest) * problem.scale).abs() / length
+        pull[fit.support] = 0
+        kept = fit.values.abs() * length > limit / left
+        room = max(0, most - int(kept.sum()))
+        more = pull.topk(min(room, int((pull > limit * left).sum()))).indices
+        support = torch.cat([fit.support[kept], more])
+        key = frozenset(support.tolist())
+        if not len(support) or key in seen:
+            break
+        seen.append(key)
+        start = torch.cat([fit.values[kept], fit.values.new_zeros(len(more))])
+        fit = least_squares(problem, support, start, tolerance=_TOLERANCE)
+        fits.append(fit)
+    return fits
+
+
+def _places(fit: Fit) -> frozenset[int]:
+    return frozenset(fit.support.tolist())
 
 
 def _support_fits(problem: Scaled, z: Tensor) -> list[Fit]:
@@ -89,13 +155,23 @@ def _held(problem: Scaled, misfit: Tensor) -> float:
     return float(((1 - problem.fitted) * misfit).norm())
 
 
-def _score(problem: Scaled, misfit: Tensor) -> float:
-    """Correlation of prediction and measurement on held-out rows, times the root of their number."""
+def _chance(problem: Scaled, misfit: Tensor) -> float:
+    """How often measurements of no relation to the prediction would correlate with it so well on held-out rows.
+
+    For a vector of n independent normal numbers and any other, r sqrt((n - 1) / (1 - r^2)), r their cosine, has
+    Student's distribution of n - 1 degrees of freedom.
+    """
     rows = problem.fitted == 0
     y = problem.y[rows]
     predicted = y + misfit[rows]
     sizes = float(y.norm() * predicted.norm())
-    return float(y @ predicted) / sizes * math.sqrt(len(y)) if sizes > 0 else 0.0
+    if len(y) < 2 or not sizes > 0:
+        return 1.0
+    cosine = float(y @ predicted) / sizes
+    # 1 - r^2 without cancellation: the distance between the two unit vectors.
+    apart = float((y / y.norm() - predicted / predicted.norm()).norm()) ** 2 / 2
+    left = max(apart * (2 - apart), 1e-300)
+    return float(stdtr(len(y) - 1, -cosine * math.sqrt((len(y) - 1) / left)))
 
 
 def _agrees(problem: Scaled, fit: Fit) -> bool:
@@ -107,11 +183,6 @@ def _agrees(problem: Scaled, fit: Fit) -> bool:
     seen = _held(problem, fit.misfit) ** 2 / held
     # Variances of the two means of squares, were they of normal numbers.
     return seen <= expected * (1 + _AGREEMENT * math.sqrt(2 / held + 2 / freedom))
-
-
-def score_possible(held_out: int) -> bool:
-    """Whether so few rows could be predicted well enough to be significant at all."""
-    return math.sqrt(held_out) > _SIGNIFICANT
 
 
 def held_out_rows(count: int, seed: int) -> Tensor:

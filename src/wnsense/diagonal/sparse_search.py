@@ -26,6 +26,9 @@ _GAIN = 0.99
 # More rounds of weights change nothing (Candes, Wakin and Boyd, 2008, took as many).
 _WEIGHTINGS = 5
 _WEIGHTED_EXCESS = 0.3
+# Weights are given up where as little of the answer's l1 norm as this is left beyond half as many entries as there are
+# rows, which the next weights would not move; or where nearly as much of it is left as before.
+_SETTLED, _IDLE = 1e-3, 0.95
 
 Tell = Callable[[str, int, float], None]
 
@@ -176,6 +179,7 @@ def search_weighted(problem: Scaled, z: Tensor, plan: Search, ledger: Ledger) ->
     M, N = problem.A.shape
     most = max(1, min(N, int(M / (4 * max(math.log(N / M), 0.5)))))
     found = Found(None)
+    spread = math.inf
     for _ in range(_WEIGHTINGS):
         floor = max(float(z.abs().topk(most).values[-1]), 1e-3 * float(z.abs().max()))
         weight = (z.abs() + floor) / (z.abs().max() + floor)
@@ -185,8 +189,17 @@ def search_weighted(problem: Scaled, z: Tensor, plan: Search, ledger: Ledger) ->
             exact = found.exact
             return Found(replace(exact, values=exact.values * weight[exact.support]), found.places)
         z = found.places[-1].z * weight
+        before, spread = spread, _spread(z, M // 2)
+        if spread < _SETTLED or spread > _IDLE * before:
+            break
     ledger.z = z
     return found
+
+
+def _spread(z: Tensor, count: int) -> float:
+    """The share of the l1 norm that is not in the largest entries."""
+    sizes = z.abs()
+    return 1 - float(sizes.topk(min(count, len(z))).values.sum() / sizes.sum())
 
 
 def _tried(problem: Scaled, z: Tensor, tolerance: float, ledger: Ledger, *, thorough: bool) -> Fit | None:
