@@ -28,16 +28,17 @@ class Measuring:
         output_samples: For how many of the samples the Hessian of an output is looked at, one output each in turn.
         cosine: kappa_c, the least |cos| to the gradient of the cone in which strong convexity is probed.
         distance: How far from the parameters it is probed, beside right at them.
-        directions: How many directions of the cone are drawn; the one of least curvature comes on top. 0 for none.
+        directions: How many directions of the cone are drawn; two of least curvature come on top, for whose sake a
+            vector is kept in memory for each step. 0 for none.
         seed: What starts and directions are drawn from, the same at each measurement.
     """
 
-    steps: int = 24
-    tolerance: float = 0.02
-    output_samples: int = 4
+    steps: int = 16
+    tolerance: float = 0.05
+    output_samples: int = 2
     cosine: float = 0.5
     distance: float = 0.1
-    directions: int = 4
+    directions: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 
 from wnsense.checks import InputError, require
 from wnsense.networks.curvature import parameter_vector
@@ -177,7 +176,8 @@ class _Course:
         self.optimizer.zero_grad(set_to_none=True)
         value = self.objective(self.model(inputs), targets)
         value.backward()  # type: ignore[no-untyped-call]
-        slope = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        norms = [torch.linalg.vector_norm(p.grad) for p in self.parameters if p.grad is not None]
+        slope = torch.linalg.vector_norm(torch.stack(norms))
         self.unseen.append(torch.stack([value.detach(), slope.to(value.dtype)]))
         if self.window == 1 and not bool(torch.isfinite(self.unseen[-1]).all()):
             self.unseen.clear()

@@ -55,7 +55,7 @@ class ExactWeightNorm(nn.Module):
 
     def forward(self, length: Tensor, direction: Tensor) -> Tensor:
         """G v / ||v||."""
-        return direction * (length / torch.norm_except_dim(direction, 2, self.dim))
+        return _scaled_to(direction, length, self.dim)
 
 
 @contextmanager
@@ -246,7 +246,13 @@ def _weight_norm_hooks(module: nn.Module) -> list[WeightNorm]:
 
 def _exact_weight(hook: WeightNorm, module: nn.Module) -> Tensor:
     v, g = (getattr(module, f"{hook.name}_{part}") for part in "vg")
-    return cast("Tensor", v * (g / torch.norm_except_dim(v, 2, hook.dim)))
+    return _scaled_to(v, g, hook.dim)
+
+
+def _scaled_to(direction: Tensor, length: Tensor, dim: int) -> Tensor:
+    """The rows of v at lengths g. By the square, whose derivatives are a quarter cheaper than those of a norm."""
+    along = [d for d in range(direction.dim()) if d != dim]
+    return direction * (length * direction.square().sum(along, keepdim=dim != -1).rsqrt())
 
 
 def _original(module: nn.Module, part: str) -> Tensor:

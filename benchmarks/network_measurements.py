@@ -1,0 +1,71 @@
+"""What measuring a network costs beside training it: Hessian spectra, probes and all, against an epoch."""
+
+import time
+
+import torch
+from common import arguments, show
+from torch.nn import functional
+
+from wnsense import networks
+from wnsense.networks.curvature import Measuring, measure
+
+# The paper's data sets: samples of an epoch, and pixels.
+DATA = (("MNIST", 60_000, 784), ("CIFAR-10", 50_000, 3072))
+BATCH = 512
+LEARNING_RATE = 1e-3
+
+
+def synthetic(count: int, pixels: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs of standardized pixels and one-hot targets; costs do not depend on what they show."""
+    x = torch.randn(count, pixels, generator=rng)
+    return x, functional.one_hot(torch.arange(count) % 10, 10).float()
+
+
+def step_seconds(network: networks.Network, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:
+    """Processor seconds of a training step, the first left out."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
+    spent = 0.0
+    for step in range(steps + 1):
+        begun = time.process_time()
+        optimizer.zero_grad()
+        functional.mse_loss(network(x), y).backward()
+        optimizer.step()
+        spent += (time.process_time() - begun) if step else 0.0
+    return spent / steps
+
+
+def main() -> None:
+    """One network, both scalings, the default measurement and a larger and a smaller one."""
+    options = arguments(__doc__ or "", ("width", 1024), ("depth", 8), ("samples", 128), ("threads", 1), ("steps", 3))
+    torch.set_num_threads(options.threads)
+    kinds = {
+        "curvature of the loss alone": Measuring(output_samples=0, directions=0),
+        "all (the default)": Measuring(),
+    }
+    rows: list[list[object]] = [
+        ["inputs", "s", "measured", "samples", "products", "processor s", "steps", "of an epoch", "top eigenvalue"]
+    ]
+    for name, count, pixels in DATA:
+        for scaling in networks.Scaling:
+            rng = torch.Generator().manual_seed(0)
+            architecture = networks.Architecture(pixels, options.width, options.depth, 10, scaling=scaling)
+            network = networks.uniform_network(architecture, rng)
+            x, y = synthetic(BATCH, pixels, rng)
+            step = step_seconds(network, x, y, options.steps)
+            epoch = step * -(-count // BATCH)
+            rows.append(
+                [name, scaling, "a step of training", BATCH, "", f"{step:.2f}", 1, f"{100 * step / epoch:.1f} %", ""]
+            )
+            for words, settings in kinds.items():
+                begun = time.process_time()
+                found = measure(network, x[: options.samples], y[: options.samples], settings=settings)
+                spent = time.process_time() - begun
+                top = f"{found.loss_curvature:.3g} +- {found.loss_curvature_error:.0e}"
+                shape = [name, scaling, words, options.samples, found.products]
+                rows.append([*shape, f"{spent:.1f}", f"{spent / step:.1f}", f"{100 * spent / epoch:.0f} %", top])
+    title = f"Measurements at width {options.width}, depth {options.depth}, float32, beside an epoch of SGD"
+    show("network_measurements", title, rows, write=options.write)
+
+
+if __name__ == "__main__":
+    main()
