@@ -382,13 +382,23 @@ def study_run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Refuse to begin anew: there must be something in DIR to go on from.")
     ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="For networks-* at paper scale: the folder with the official files of MNIST (mnist/) and CIFAR-10 "
+            "(cifar-10-batches-bin/).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run what is missing of a study, and write its table, its picture and its caption.
 
     Every run is kept as it ends, and each half minute on its way. The same command goes on where an interrupted one
     stopped, and repeats no finished run.
     """
-    _execute(StudyRunOptions(name, scale, out, resume))
+    _execute(StudyRunOptions(name, scale, out, resume, data))
 
 
 @studies.command("show", epilog="Exit codes: 0 done; 2 bad input.")

@@ -79,6 +79,12 @@ class StudyName(StrEnum):
     DIAGONAL_BOUND = "diagonal-bound"
     DIAGONAL_RATIO = "diagonal-ratio"
     DIAGONAL_SPEED = "diagonal-speed"
+    NETWORKS_TRAINING = "networks-training"
+    NETWORKS_CURVATURE = "networks-curvature"
+    NETWORKS_GENERALIZATION = "networks-generalization"
+    NETWORKS_MINIMUM_NORM = "networks-minimum-norm"
+    NETWORKS_ACTIVATIONS = "networks-activations"
+    NETWORKS_RATES = "networks-rates"
 
 
 class StudyScale(StrEnum):
@@ -197,10 +203,12 @@ class StudyRunOptions:
     scale: StudyScale
     out: Path
     resume: bool
+    data: Path | None = None
 
     def words(self) -> list[str]:
         """What to type to go on."""
-        return ["study", "run", str(self.name), "--scale", str(self.scale), f"--out={self.out}", "--resume"]
+        words = ["study", "run", str(self.name), "--scale", str(self.scale), f"--out={self.out}"]
+        return [*words, *([] if self.data is None else [f"--data={self.data}"]), "--resume"]
 
 
 @dataclass(frozen=True)

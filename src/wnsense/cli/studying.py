@@ -2,14 +2,15 @@
 
 import shlex
 
-from wnsense.checks import require
+from wnsense.checks import InputError, require
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
 from wnsense.cli.options import StudyListOptions, StudyOptions, StudyRunOptions, StudyShowOptions
 from wnsense.cli.terminal import complain, display, say, say_command
 from wnsense.figures.studies import caption
+from wnsense.running.tables import Table
 from wnsense.studies.catalogue import STUDIES
-from wnsense.studies.store import Scale, Store
+from wnsense.studies.store import Scale, Store, Tell
 
 
 def study(options: StudyOptions) -> int:
@@ -43,7 +44,7 @@ def _run(options: StudyRunOptions) -> int:
     )
     with interruptible(), display("starting") as shown:
         try:
-            table = STUDIES[options.name].run(store, shown.tell)
+            table = _made(options, store, shown.tell)
         except KeyboardInterrupt:
             command = shlex.join(["wnsense", *options.words()])
             complain(f"interrupted; what was done is kept in {options.out}, go on with: {command}")
@@ -55,6 +56,15 @@ def _run(options: StudyRunOptions) -> int:
     for path in (store.table, *files):
         say_command(str(path))
     return 0
+
+
+def _made(options: StudyRunOptions, store: Store, tell: Tell) -> Table:
+    entry = STUDIES[options.name]
+    if options.data is None:
+        return entry.run(store, tell)
+    if entry.run_on is None:
+        raise InputError(f"needed no data for {options.name}, got --data {options.data}; leave it out")
+    return entry.run_on(store, tell, options.data)
 
 
 def _show(options: StudyShowOptions) -> int:

@@ -18,6 +18,12 @@ from wnsense.figures import (
     images_caption,
     learning,
     learning_caption,
+    networks_activations,
+    networks_curvature,
+    networks_generalization,
+    networks_minimum_norm,
+    networks_rates,
+    networks_training,
     paper,
     paper_caption,
     rates,
@@ -58,6 +64,18 @@ FORMS: Mapping[str, Form] = {
     "diagonal-bound": Form(diagonal_bound.pictures, diagonal_bound.findings, diagonal_bound.paragraphs),
     "diagonal-ratio": Form(diagonal_ratio.pictures, diagonal_ratio.findings, diagonal_ratio.paragraphs),
     "diagonal-speed": Form(diagonal_speed.pictures, diagonal_speed.findings, diagonal_speed.paragraphs),
+    "networks-training": Form(networks_training.pictures, networks_training.findings, networks_training.paragraphs),
+    "networks-curvature": Form(networks_curvature.pictures, networks_curvature.findings, networks_curvature.paragraphs),
+    "networks-generalization": Form(
+        networks_generalization.pictures, networks_generalization.findings, networks_generalization.paragraphs
+    ),
+    "networks-minimum-norm": Form(
+        networks_minimum_norm.pictures, networks_minimum_norm.findings, networks_minimum_norm.paragraphs
+    ),
+    "networks-activations": Form(
+        networks_activations.pictures, networks_activations.findings, networks_activations.paragraphs
+    ),
+    "networks-rates": Form(networks_rates.pictures, networks_rates.findings, networks_rates.paragraphs),
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from wnsense.running.tables import Table
 from wnsense.studies.diagonal.catalogue import DIAGONAL_STUDIES
@@ -12,6 +13,8 @@ from wnsense.studies.images.catalogue import FIGURE_4
 from wnsense.studies.images.running import run_images
 from wnsense.studies.learning.catalogue import FIGURE_1
 from wnsense.studies.learning.running import run_learning
+from wnsense.studies.networks.catalogue import NETWORK_STUDIES
+from wnsense.studies.networks.running import run_networks
 from wnsense.studies.paper.beyond import BEYOND_STUDIES
 from wnsense.studies.paper.catalogue import CURVE_STUDIES
 from wnsense.studies.paper.running import run_curves
@@ -29,10 +32,12 @@ class Entry:
     Attributes:
         study: What it is.
         run: Makes every part that has not been made, and the table of all; goes on from whatever is there.
+        run_on: The same on data in a folder that the user names; None for what needs none.
     """
 
     study: Specification
     run: Callable[[Store, Tell], Table]
+    run_on: Callable[[Store, Tell, Path], Table] | None = None
 
 
 def _run_curves(store: Store, tell: Tell) -> Table:
@@ -47,4 +52,5 @@ STUDIES: Mapping[str, Entry] = {
     EXPONENTS_STUDY.name: Entry(EXPONENTS_STUDY, run_exponents),
     SAMPLES_STUDY.name: Entry(SAMPLES_STUDY, run_samples),
     **{study.name: Entry(study, run_parts) for study in DIAGONAL_STUDIES.values()},
+    **{study.name: Entry(study, run_networks, run_networks) for study in NETWORK_STUDIES.values()},
 }

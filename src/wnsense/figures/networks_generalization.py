@@ -1,0 +1,245 @@
+"""The generalization gap in pictures and words: against width and depth, beside Rademacher bounds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.networks_table import (
+    WIDTH,
+    Seeds,
+    data_lines,
+    legend_of,
+    log_places,
+    look_of,
+    mean_interval,
+    points,
+    power_over,
+    power_words,
+    seeds_of,
+    span_words,
+    titled,
+)
+from wnsense.figures.style import dress, new_figure
+from wnsense.networks.fitting import Exponent
+from wnsense.running.tables import Table
+from wnsense.theory.networks import generalization_bound
+
+# Over the whole sweep, so much of the mean gap may be the width's.
+_SMALL = 0.25
+# With so little of its loss gone, a network has learned nothing, and has no gap to speak of.
+_LEARNED = 0.05
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Trained networks of one kind that differ in width or in depth.
+
+    Attributes:
+        variable: Which of them.
+        kind: With or without normalization, and its scaling.
+        runs: By the variable, ascending; those alone of which no seed diverged.
+        diverged: Values of the variable at which a seed did.
+    """
+
+    variable: str
+    kind: str
+    runs: Sequence[Seeds]
+    diverged: Sequence[int]
+
+    def place(self, run: Seeds) -> float:
+        """The variable's value."""
+        return run.width if self.variable == "width" else run.depth
+
+    @property
+    def places(self) -> Float[np.ndarray, " places"]:
+        """All of them."""
+        return np.array([self.place(run) for run in self.runs], dtype=float)
+
+    def stack(self, values: Callable[[Seeds], np.ndarray]) -> Float[np.ndarray, "places seeds"]:
+        """A quantity of each seed."""
+        return np.stack([values(run) for run in self.runs])
+
+
+def gap(run: Seeds) -> Float[np.ndarray, " seeds"]:
+    """Test loss less training loss at the end."""
+    return np.asarray(run.last("test_loss") - run.last("train_loss"))
+
+
+def learned(run: Seeds) -> Float[np.ndarray, " seeds"]:
+    """What part of its loss at the start a network has lost."""
+    return np.asarray(1 - run.last("train_loss") / run.first("train_loss"))
+
+
+def complexity(run: Seeds) -> Float[np.ndarray, " seeds"]:
+    """The bound on the Rademacher complexity, of the class that the trained network's own norms make."""
+    return run.last("rademacher")
+
+
+def sweeps_of(table: Table) -> list[Sweep]:
+    """Widths at the most common depth, depths at the most common width, for each kind.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    runs = seeds_of(table, "TrainingPart", "rademacher")
+    found = []
+    for variable, other in (("width", "depth"), ("depth", "width")):
+        for kind in dict.fromkeys(run.kind for run in runs):
+            groups: dict[object, list[Seeds]] = {}
+            for run in runs:
+                if run.kind == kind:
+                    groups.setdefault(run.design(other), []).append(run)
+            found += [_sweep(variable, kind, of) for of in groups.values() if len(of) >= 3]
+    return [of for of in found if len(of.runs) >= 3]
+
+
+def _sweep(variable: str, kind: str, runs: Sequence[Seeds]) -> Sweep:
+    ordered = sorted(runs, key=lambda run: (run.width, run.depth))
+    whole = [run for run in ordered if np.isfinite(gap(run)).all()]
+    diverged = [int(str(run.design(variable))) for run in ordered if run not in whole]
+    return Sweep(variable, kind, whole, diverged)
+
+
+def pictures(table: Table) -> Mapping[str, Figure]:
+    """Gaps and bounds; losses and accuracies.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    sweeps = sweeps_of(table)
+    gaps = _panels(
+        table,
+        sweeps,
+        ((gap, "gap: test less train loss", False), (complexity, "bound on Rademacher complexity", True)),
+        "Gap of the mean squared loss at the end of training, and the bound that is to explain it",
+    )
+    losses = _panels(
+        table,
+        sweeps,
+        (
+            (lambda run: run.last("train_loss"), "training loss at the end", True),
+            (lambda run: run.last("test_accuracy"), "test accuracy, part of 1", False),
+        ),
+        "What was learned",
+    )
+    return {"": gaps, "-learned": losses}
+
+
+def _panels(
+    table: Table,
+    sweeps: Sequence[Sweep],
+    rows: Sequence[tuple[Callable[[Seeds], np.ndarray], str, bool]],
+    title: str,
+) -> Figure:
+    variables = list(dict.fromkeys(of.variable for of in sweeps))
+    figure = new_figure(4.5 * len(variables), 2.9 * len(rows) + 1.1)
+    grid = figure.subplots(len(rows), len(variables), squeeze=False, sharey="row")
+    for row, (values, words, logarithmic) in enumerate(rows):
+        for column, variable in enumerate(variables):
+            axes: Axes = grid[row][column]
+            own = [of for of in sweeps if of.variable == variable]
+            for of in own:
+                look = look_of(of.kind)
+                points(axes, of.places, of.stack(values), look, look.label, logarithmic=logarithmic)
+            fixed = "depth" if variable == "width" else "width"
+            head = f"{fixed} {own[0].runs[0].design(fixed)}" if row == 0 else ""
+            name = "width m" if variable == "width" else "depth L, hidden layers"
+            dress(axes, title=head, x=name if row == len(rows) - 1 else "", y=words if column == 0 else "")
+            log_places(axes, sorted({place for of in own for place in of.places}))
+    titled(figure, table, title)
+    legend_of(figure, list(grid.flat), 2)
+    return figure
+
+
+def findings(table: Table) -> list[Finding]:
+    """Whether the gap knows the width or the depth, and what the bounds say of it.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    sweeps = sweeps_of(table)
+    found = [_gap(of) for of in sweeps]
+    found += [_bound(of) for of in sweeps]
+    return [*found, *(_covered(of) for of in sweeps if of.kind == f"wn {WIDTH}")]
+
+
+def trend(sweep: Sweep) -> Exponent:
+    """By what part of its mean the gap changes over the whole sweep, by a line over the variable's logarithm."""
+    x, y = np.log(sweep.places), sweep.stack(gap)
+    slopes = np.polyfit(x, y, 1)[0] * (x[-1] - x[0]) / abs(y.mean())
+    mean, half = mean_interval(slopes)
+    return Exponent(float(mean), float(mean - half), float(mean + half))
+
+
+def _gap(sweep: Sweep) -> Finding:
+    look, gaps, part = look_of(sweep.kind), sweep.stack(gap), sweep.stack(learned).mean(axis=1)
+    told = ", ".join(f"{mean:.2g} at {place:g}" for place, mean in zip(sweep.places, gaps.mean(axis=1), strict=True))
+    change = trend(sweep)
+    text = (
+        f"{look.label}, by {sweep.variable}: the gap is {told}; over the sweep it changes by {100 * change.value:.0f} "
+        f"% ({100 * change.low:.0f} to {100 * change.high:.0f} %) of its mean"
+    )
+    if sweep.diverged:
+        text += f"; a seed or more diverged at {', '.join(map(str, sweep.diverged))}"
+    idle = sweep.places[part < _LEARNED]
+    if len(idle):
+        where = ", ".join(f"{place:g}" for place in idle)
+        return Finding(f"{text}; at {where} less than {100 * _LEARNED:g} % of the loss was learned", None)
+    if sweep.variable == "depth" or not sweep.kind.startswith("wn"):
+        return Finding(text, None)
+    return Finding(f"{text}; it is to be independent of the width", abs(change.value) <= _SMALL)
+
+
+def _bound(sweep: Sweep) -> Finding:
+    """How the bound on the complexity goes; with WN and s = 1/sqrt(m) as sqrt(L), whatever the width."""
+    look = look_of(sweep.kind)
+    power = power_over(sweep.runs, sweep.place, complexity)
+    bounds = sweep.stack(complexity).mean(axis=1)
+    text = (
+        f"{look.label}: the bound on the Rademacher complexity goes from {bounds[0]:.3g} to {bounds[-1]:.3g} for "
+        f"{sweep.variable} {sweep.places[0]:g} to {sweep.places[-1]:g}, as {sweep.variable}^{power_words(power)}"
+    )
+    if sweep.kind != f"wn {WIDTH}":
+        return Finding(text, None)
+    # Of trained networks ||v|| enters too, which is free to grow.
+    return Finding(text, power.value <= (0.1 if sweep.variable == "width" else 0.6))
+
+
+def _covered(sweep: Sweep) -> Finding:
+    """The bound on the gap, of the class that the trained network's own norms make, beside the gap."""
+    bounds = np.stack([_gap_bound(run) for run in sweep.runs])
+    gaps = sweep.stack(gap)
+    room = bounds / np.abs(gaps)
+    text = (
+        f"{look_of(sweep.kind).label}, by {sweep.variable}: the bound on the gap is {span_words(bounds)}, the gap "
+        f"{span_words(gaps)}; the bound holds and is {span_words(room)} times as large"
+        if (gaps <= bounds).all()
+        else f"{look_of(sweep.kind).label}, by {sweep.variable}: the bound on the gap, {span_words(bounds)}, is broken"
+    )
+    return Finding(text, bool((gaps <= bounds).all()))
+
+
+def _gap_bound(run: Seeds) -> Float[np.ndarray, " seeds"]:
+    """For each output alike, and so for their mean: the loss of one is at most (|f| + 1)^2."""
+    n = run.train_count
+    largest = run.last("largest_output") + 1
+    return np.array(
+        [
+            generalization_bound(complexity, samples=n, loss_lipschitz=2 * most, loss_range=most**2)
+            for complexity, most in zip(run.last("rademacher"), largest, strict=True)
+        ]
+    )
+
+
+def paragraphs(table: Table) -> list[Paragraph]:
+    """The images.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    return [Paragraph("Images:", data_lines(table))]
