@@ -35,7 +35,7 @@ _SPREAD = 4.0
 # Lengths known from so many random products only scatter by themselves; there it takes more.
 _PROBES = 16
 _PROBED_SPREAD = 16.0
-# Steps at most at each ratio: with rows held out, with all of them, and with weights. Twice as many found one vector more
+# Steps at most at each ratio: with rows held out, with all of them, and with weights. Longer ones found one vector more
 # in thirty, for half as many products again where there is none to be found.
 _STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 250, 200
 
@@ -140,23 +140,10 @@ def _answered(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
 
 def _searched(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
     M, N = problem.A.shape
-    held = int((1 - problem.fitted).sum())
     everything = replace(problem, fitted=torch.ones_like(problem.fitted))
-    chosen: Chosen | None = None
-    if held and bool(((problem.fitted * problem.y) != 0).any()):
-        ledger.words = "descending, some rows held out"
-        found = search(problem, Search(tolerance, _STEPS_WATCHED, watch=True), ledger)
-        if found.exact is not None:
-            answer = _verified(problem, everything, found.exact, tolerance, ledger, seen_blindly=True)
-            if answer is not None:
-                return answer
-        ledger.words = "choosing entries by the rows held out"
-        chosen = choose_support(problem, found.places)
-        ledger.products += chosen.products
-        if answer := _exactly(problem, everything, chosen, tolerance, ledger):
-            return answer
-        if chosen.significant and chosen.agrees and chosen.held_out <= _LITTLE:
-            return _noisy(everything, chosen, ledger)
+    answer, chosen = _held_out_search(problem, everything, tolerance, ledger)
+    if answer is not None:
+        return answer
     ledger.words = "descending on all rows"
     found = search(everything, Search(tolerance, _STEPS, watch=False), ledger)
     if found.exact is not None and (answer := _verified(problem, everything, found.exact, tolerance, ledger)):
@@ -173,8 +160,30 @@ def _searched(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
     return _Answer(Status.TOO_FEW_MEASUREMENTS if M < 2 * N else Status.NO_LOW_RANK_FIT, _cleaned(z), held_out)
 
 
+def _held_out_search(
+    problem: Scaled, everything: Scaled, tolerance: float, ledger: Ledger
+) -> tuple[_Answer | None, Chosen | None]:
+    """An answer that rows held out are sure of; and the support that they and a penalty choose, where there is none."""
+    if not bool((problem.fitted == 0).any()) or not bool(((problem.fitted * problem.y) != 0).any()):
+        return None, None
+    ledger.words = "descending, some rows held out"
+    found = search(problem, Search(tolerance, _STEPS_WATCHED, watch=True), ledger)
+    if found.exact is not None:
+        answer = _verified(problem, everything, found.exact, tolerance, ledger, seen_blindly=True)
+        if answer is not None:
+            return answer, None
+    ledger.words = "choosing entries by the rows held out"
+    chosen = choose_support(problem, found.places)
+    ledger.products += chosen.products
+    if answer := _exactly(problem, everything, chosen, tolerance, ledger):
+        return answer, chosen
+    if chosen.significant and chosen.agrees and chosen.held_out <= _LITTLE:
+        return _noisy(everything, chosen, ledger), chosen
+    return None, chosen
+
+
 def _exactly(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: float, ledger: Ledger) -> _Answer | None:
-    """The chosen support as an exact answer, where it is one: letting entries in and out finds some that fits did not."""
+    """The chosen support as an exact answer, where it is one: letting entries in and out finds some that fits miss."""
     if chosen.held_out > _NEARLY:
         return None
     fit = least_squares(problem, chosen.fit.support, chosen.fit.values, tolerance=tolerance / 10)

@@ -83,7 +83,7 @@ def choose_support(problem: Scaled, places: tuple[Place, ...]) -> Chosen:
 
 
 def penalized_misfit(problem: Scaled, fit: Fit) -> float:
-    """log ||A z - y||^2 + 2 pen / (m - k), pen = 2 log (N choose k), over m fitted rows, for k entries.
+    """The number log ||A z - y||^2 + 2 pen / (m - k), pen = 2 log (N choose k), over m fitted rows, for k entries.
 
     To let one entry more in pays where it explains about 4 log(N / k) times the variance of the noise; the best of the
     others would explain half of that by chance. The noise need not be known: it is what is left.
@@ -97,7 +97,7 @@ def penalized_misfit(problem: Scaled, fit: Fit) -> float:
 
 
 def exchanged(problem: Scaled, fit: Fit) -> list[Fit]:
-    """Fits one after the other, each with entries let in that correlate with what is left and out that are within noise.
+    """Fits one after the other, each with entries let in that correlate with what is left, and noise let out.
 
     Correlations and entries count against sqrt(2 log(N / k)) deviations of the noise that is left, at columns of length
     1: a proposal, which `penalized_misfit` judges.

@@ -1,0 +1,87 @@
+"""What each part of `sparse_recover` is good for: the descent alone, fits with exchanged entries, weights, and no descent.
+
+`python benchmarks/sparse_parts.py [--seeds 4] [--write]`. A minute or two. All rows are fitted, none held out; N = 200, cells of
+(M/N, s/M) about the transition, half of the vectors with Gaussian entries and half with signs. The parts:
+
+- descent alone: ratios down to the last, then least squares on the M/2 largest entries;
+- with fits: least squares on the way, exchanging entries, until one explains everything;
+- and weights: up to five more descents with columns weighted by the last answer;
+- fits alone: the same fits and exchanges from A^T y, no descent.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from common import arguments, show
+
+from sparse_transition import problem
+from wnsense.diagonal.sparse_search import Ledger, Search, search, search_weighted
+from wnsense.diagonal.support import Scaled, exact_fit, least_squares
+
+_N = 200
+_CELLS = ((0.2, 0.1), (0.2, 0.2), (0.35, 0.2), (0.35, 0.3), (0.5, 0.3), (0.5, 0.4), (0.7, 0.4), (0.7, 0.5))
+_TOLERANCE, _STEPS = 1e-11, 250
+PARTS = ("descent alone", "with fits", "and weights", "fits alone")
+
+
+def silent(_words: str, _products: int, _misfit: float) -> None:
+    """Tell nobody."""
+
+
+def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
+    """What each part finds, None where it gave up, and its products."""
+    N = scaled.A.shape[1]
+    plan = Search(_TOLERANCE, _STEPS, watch=False)
+    ledger = Ledger(silent)
+    place = search(scaled, replace(plan, fits=False), ledger).places[-1]
+    support = place.z.abs().topk(len(scaled.y) // 2).indices
+    rounded = least_squares(scaled, support, place.z[support], tolerance=_TOLERANCE, orthogonal=1e-6)
+    out: list[tuple[torch.Tensor | None, float]] = [(rounded.answer(N), ledger.products + rounded.products)]
+    ledger = Ledger(silent)
+    found = search(scaled, plan, ledger)
+    exact = found.exact.answer(N) if found.exact else None
+    out.append((exact, ledger.products))
+    if exact is None:
+        weighted = search_weighted(scaled, found.places[-1].z, replace(plan, steps=200), ledger)
+        exact = weighted.exact.answer(N) if weighted.exact else None
+    out.append((exact, ledger.products))
+    start = scaled.A.transpose_times(scaled.y)
+    fit = exact_fit(scaled, start, tolerance=_TOLERANCE)
+    products = fit.products
+    if float(fit.misfit.norm()) > _TOLERANCE:
+        fit = exact_fit(scaled, start, tolerance=_TOLERANCE, thorough=True)
+        products += fit.products
+    out.append((fit.answer(N), products + 1))
+    return out
+
+
+def main() -> None:
+    """Run every cell."""
+    options = arguments(__doc__ or "")
+    torch.set_num_threads(1)
+    rows: list[list[object]] = [["M/N", "s/M", *(f"{p}: found" for p in PARTS), *(f"{p}: products" for p in PARTS)]]
+    totals = np.zeros((2, len(PARTS)))
+    for c, (measured, filled) in enumerate(_CELLS):
+        M = round(measured * _N)
+        found, spent = np.zeros((len(PARTS), options.seeds)), np.zeros((len(PARTS), options.seeds))
+        for seed in range(options.seeds):
+            A, z = problem(_N, M, round(filled * M), 70_000 + 100 * c + seed)
+            size = A.times(z).norm()
+            scaled = Scaled(
+                A, A.times(z) / size, torch.ones(M, dtype=torch.float64), torch.ones(_N, dtype=torch.float64)
+            )
+            for k, (answer, products) in enumerate(attempts(scaled)):
+                found[k, seed] = answer is not None and float((answer * size - z).norm() / z.norm()) < 1e-5
+                spent[k, seed] = products
+        totals += np.stack([found.mean(1), spent.mean(1)]) / len(_CELLS)
+        rows.append([measured, filled, *(f"{v:.0%}" for v in found.mean(1)), *(f"{v:.0f}" for v in spent.mean(1))])
+    rows.append(["all", "", *(f"{v:.0%}" for v in totals[0]), *(f"{v:.0f}" for v in totals[1])])
+    title = (
+        f"What each part finds and costs, N = {_N}, {options.seeds} problems a cell, products with A or its transpose"
+    )
+    show("sparse_parts", title, rows, write=options.write)
+
+
+if __name__ == "__main__":
+    main()

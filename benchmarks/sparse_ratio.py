@@ -1,0 +1,94 @@
+"""The rule for the learning-rate ratio against the best ratio in hindsight.
+
+`python benchmarks/sparse_ratio.py [--seeds 100] [--write]`. For each problem (N = 100, M = 40; 2 to 8 nonzeros, Gaussian or
+signs) the network descends at each fixed ratio of a grid over four decades, and as the rule has it: 3, 1, 0.3, 0.1, 0.03 times
+Q / log(2N), Q the lower bound that its dual vector gives. Neither fits on the way. What counts are the products until the
+error stays below 1e-3 of the truth, which for a fixed ratio nobody could know.
+"""
+
+import math
+
+import numpy as np
+import torch
+from common import arguments, show
+
+from wnsense import diagonal
+from wnsense.diagonal.potential import Memory, Potential, descend
+from wnsense.diagonal.sparse_search import RATIOS, first_bound
+from wnsense.diagonal.support import Scaled
+
+_GRID = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+_GOAL, _BUDGET, _DONE = 1e-3, 1500, 1e-4
+
+
+def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
+    """A Gaussian map and a sparse vector, y of length 1."""
+    rng = torch.Generator().manual_seed(seed)
+    A = diagonal.gaussian_map(40, 100, rng)
+    sparsity = 2 + seed % 7
+    z = torch.zeros(100, dtype=torch.float64)
+    values = torch.randn(sparsity, generator=rng, dtype=torch.float64)
+    z[torch.randperm(100, generator=rng)[:sparsity]] = values.sign() if seed % 2 else values
+    size = A.times(z).norm()
+    y = A.times(z) / size
+    return Scaled(A, y, torch.ones_like(y), torch.ones(100, dtype=torch.float64)), z / size
+
+
+def products_until(problem: Scaled, z: torch.Tensor, excesses: tuple[float, ...]) -> float:
+    """Products until the error is at most the goal, at one ratio after the other; infinite beyond the budget."""
+    bound = first_bound(problem)
+    start = 0.1 * bound
+    M, N = problem.A.shape
+    products, place, memory, before = 1, None, Memory(), 0.0
+    for excess in excesses:
+        ratio = excess * bound / math.log(2 * N)
+        potential = Potential(problem.A, problem.y, problem.fitted, problem.scale, ratio, start)
+        if place is None:
+            place = potential.at(torch.zeros(M, dtype=torch.float64), torch.zeros(N, dtype=torch.float64))
+        else:
+            place = potential.at(place.dual * before / ratio, place.logits * before / ratio)
+            memory = memory.rescaled(before / ratio)
+        before, products = ratio, products + 1
+        for at, known in descend(potential, place, memory):
+            place, memory, products = at, known, products + 2
+            bound = max(bound, place.bound(problem.y))
+            if float((place.z - z).norm()) <= _GOAL * float(z.norm()):
+                return products
+            if products > _BUDGET:
+                return math.inf
+            # The rule goes on from a ratio when its descent is nearly done; the last, and any fixed one, goes to the end.
+            if float(place.misfit.norm()) < (1e-3 if excess != excesses[-1] else _DONE * 1e-3):
+                break
+    return math.inf
+
+
+def main() -> None:
+    """Run every problem at every ratio and by the rule."""
+    options = arguments(__doc__ or "")
+    torch.set_num_threads(1)
+    count = max(100, options.seeds)
+    rule, fixed = np.zeros(count), np.zeros((count, len(_GRID)))
+    for seed in range(count):
+        scaled, z = problem(seed)
+        rule[seed] = products_until(scaled, z, RATIOS)
+        fixed[seed] = [products_until(scaled, z, (excess,)) for excess in _GRID]
+    best = fixed.min(1)
+    reached = np.isfinite(best)
+    both = np.isfinite(rule) & reached
+    rows: list[list[object]] = [["excess allowed, eta log(2N) / Q", "reach 1e-3", "median products", "best for"]]
+    for k, excess in enumerate(_GRID):
+        column = fixed[:, k]
+        there = np.isfinite(column)
+        median = f"{np.median(column[there]):.0f}" if there.any() else "-"
+        rows.append([f"{excess:g}", f"{there.sum()} of {count}", median, int((column[reached] == best[reached]).sum())])
+    median = np.median(rule[np.isfinite(rule)])
+    rows.append(["the rule", f"{np.isfinite(rule).sum()} of {count}", f"{median:.0f}", "-"])
+    rows.append(["best in hindsight", f"{reached.sum()} of {count}", f"{np.median(best[reached]):.0f}", "-"])
+    ratios = rule[both] / best[both]
+    quantiles = ", ".join(f"{q:.0%}: {np.quantile(ratios, q):.2f}" for q in (0.1, 0.5, 0.9, 1.0))
+    title = f"The rule's products over those of the best fixed ratio, {both.sum()} problems; quantiles {quantiles}"
+    show("sparse_ratio", title, rows, write=options.write)
+
+
+if __name__ == "__main__":
+    main()
