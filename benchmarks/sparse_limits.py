@@ -55,9 +55,9 @@ def main() -> None:
             "L",
             "eta",
             "problems",
-            "largest |z - predicted| / max z",
+            "largest error of z over its largest entry",
             "drift of the invariants",
-            "drift of ||u||",
+            "drift of the norm of u",
             "longest time",
         ]
     ]
