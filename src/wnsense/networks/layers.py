@@ -75,9 +75,11 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
                         chains.append((own, own[0]))
                         own[0] = ExactWeightNorm(cast("int", own[0].dim))
             for hook in _weight_norm_hooks(module):
-                hooks.append(hook)
-                # An instance's attribute hides the method of its class until it is deleted.
-                vars(hook)["compute_weight"] = partial(_exact_weight, hook)
+                # One within another leaves it to the other.
+                if "compute_weight" not in vars(hook):
+                    hooks.append(hook)
+                    # An instance's attribute hides the method of its class until it is deleted.
+                    vars(hook)["compute_weight"] = partial(_exact_weight, hook)
         yield
     finally:
         for own, torchs in chains:

@@ -87,11 +87,14 @@ class LossSurface:
 
     def derivatives(self) -> Derivatives:
         """The loss at the present parameters with its derivatives."""
-        return Derivatives.of(self.loss(self.model(self.inputs), self.targets), self.parameters)
+        with twice_differentiable(self.model):
+            value = self.loss(self.model(self.inputs), self.targets)
+        return Derivatives.of(value, self.parameters)
 
     def output_derivatives(self, sample: int, output: int) -> Derivatives:
         """One output for one sample, with its derivatives."""
-        outputs = self.model(self.inputs[sample : sample + 1])
+        with twice_differentiable(self.model):
+            outputs = self.model(self.inputs[sample : sample + 1])
         return Derivatives.of(outputs.reshape(-1)[output], self.parameters)
 
     @torch.no_grad()
