@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from wnsense.figures.diagonal_table import DEPTH_MARKERS, Measured, parts_of, titled
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, new_figure
+from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 from wnsense.running.tables import Table
 from wnsense.theory.diagonal import l1_excess_bound, log_magnification
 
@@ -123,7 +123,7 @@ def _cells(table: Table) -> Figure:
             _scatter(axes, groups[name], excess, bound)
         dress(axes, title=title, x="bound on the excess", y="excess over the least, relative")
         legend(axes)
-    titled(figure, table, "Every cell beside its bound: below the line it holds")
+    titled(figure, table, "Every cell beside its bound: below the line it holds (less than 1e-8 drawn there)")
     return figure
 
 
@@ -206,7 +206,7 @@ def _reference(table: Table) -> Figure:
         labels = [f"L={of.depth}, " + (f"eta {of.ratio:g}" if of.ratio else "plain") for of in ours]
         axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=TEXT - 1)
         axes.axhline(1.0, color=FAINT, linewidth=0.8)
-    legend(panels[0])
+    legend_below(figure, panels[0], 2)
     titled(figure, table, "The reference table beside problems of its size")
     return figure
 

@@ -294,9 +294,7 @@ def _model_rates(models: Sequence[Measured]) -> Finding:
         )
         # A rate is a bound from below: an error without its slowest direction falls faster.
         holds.append(bool((quotients >= 1 - _SAME).all()))
-    return Finding(
-        f"multi-layer linear models, exponential rate against the one foretold: {'; '.join(told)}", all(holds)
-    )
+    return Finding(f"multi-layer linear models, exponential rate beside that foretold: {'; '.join(told)}", all(holds))
 
 
 def _model_bounds(models: Sequence[Measured]) -> Finding:

@@ -18,6 +18,8 @@ FOUND = 0.02
 _RATIO_COLORS = ("#56B4E9", "#009E73", "#0072B2", "#5b2a86", "#000000")
 _RATIO_LINES = (":", "--", "-", (0, (5, 1)), (0, (1, 1)))
 _RATIO_MARKERS = ("v", "s", "o", "D", "P")
+# So that titles and legends have room.
+_NARROWEST = 7.5
 DEPTH_MARKERS = {2: "o", 3: "s", 4: "^"}
 
 
@@ -116,7 +118,7 @@ def titled(figure: Figure, table: Table, words: str) -> None:
 
 def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
     """A figure with a panel for each of rows and columns, a size in inches each."""
-    figure = new_figure(0.6 + width * columns, 1.1 + height * rows)
+    figure = new_figure(max(_NARROWEST, 0.6 + width * columns), 1.1 + height * rows)
     panels: np.ndarray = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey="row")
     return figure, panels
 

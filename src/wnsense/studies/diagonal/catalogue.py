@@ -115,7 +115,7 @@ BOUND = DiagonalStudy(
     quick=(
         *(part for seed in (0, 1) for part in _reference(seed)),
         *(
-            BoundPart(Drawing(8, 16, 2, 100 + depth), depth, spread, (1e-2, 0.1), (None, 0.3))
+            BoundPart(Drawing(8, 16, 2, 100 + depth), depth, spread, (1e-2,), (None, 0.3))
             for depth, spread in product(_DEPTHS, (0.0, 1.0))
         ),
     ),
