@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test test-slow demo lint bench bench-methods clean
+.PHONY: test test-slow demo demo-networks lint bench bench-methods clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -24,6 +24,9 @@ test-slow: .venv/ready
 
 demo: .venv/ready
 	$(BIN)/wnsense demo --out demo
+
+demo-networks: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/wnsense demo-networks --out demo
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/solvers.py

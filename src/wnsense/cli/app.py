@@ -15,6 +15,7 @@ from wnsense.cli.options import (
     DemoOptions,
     Ensemble,
     GridName,
+    NetworkDemoOptions,
     Options,
     Precision,
     RecoverOptions,
@@ -292,6 +293,16 @@ def demo(
 ) -> None:
     """Recover the covariance of handwritten digits from random sketches, and write a page that shows how."""
     _execute(DemoOptions(out, seed))
+
+
+@app.command("demo-networks")
+def demo_networks(
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the table and the page.")] = Path("demo"),
+    seed: Seed = 0,
+) -> None:
+    """Learn real digits with weight normalization and without, and write a page that shows what happens."""
+    _execute(NetworkDemoOptions(out, seed))
 
 
 @app.command(

@@ -5,11 +5,13 @@ from wnsense.cli.app import EXIT_BAD_INPUT
 from wnsense.cli.benching import bench
 from wnsense.cli.checking import check
 from wnsense.cli.demonstrating import demo
+from wnsense.cli.demonstrating_networks import demo_networks
 from wnsense.cli.interrupts import EXIT_INTERRUPTED
 from wnsense.cli.options import (
     BenchOptions,
     CheckOptions,
     DemoOptions,
+    NetworkDemoOptions,
     Options,
     RecoverOptions,
     ReportOptions,
@@ -41,8 +43,8 @@ def _run(options: Options) -> int:
         return recover(options) if isinstance(options, RecoverOptions) else sparse(options)
     if isinstance(options, CheckOptions):
         return check(options)
-    if isinstance(options, DemoOptions):
-        return demo(options)
+    if isinstance(options, DemoOptions | NetworkDemoOptions):
+        return demo(options) if isinstance(options, DemoOptions) else demo_networks(options)
     if isinstance(options, BenchOptions):
         return bench(options)
     if isinstance(options, SimulateOptions):

@@ -181,6 +181,14 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
+class NetworkDemoOptions:
+    """Of `wnsense demo-networks`."""
+
+    out: Path
+    seed: int
+
+
+@dataclass(frozen=True)
 class BenchOptions:
     """Of `wnsense bench`; None for jobs is two, or one where there are no two cores."""
 
@@ -236,6 +244,7 @@ Options = (
     | SparseOptions
     | SimulateOptions
     | DemoOptions
+    | NetworkDemoOptions
     | BenchOptions
     | StudyOptions
     | ReportOptions

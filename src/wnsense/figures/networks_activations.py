@@ -14,8 +14,8 @@ _LOOKS = {
     "tanh": Look("tanh", "#0072B2", "-", "o"),
     "gelu": Look("GELU", "#009E73", "--", "s"),
     "silu": Look("SiLU", "#56B4E9", "--", "v"),
-    "relu": Look("ReLU", "#D55E00", ":", "^"),
-    "leaky_relu": Look("leaky ReLU", "#000000", "-.", "D"),
+    "relu": Look("ReLU", "#D55E00", "-", "^"),
+    "leaky_relu": Look("leaky ReLU", "#000000", ":", "D"),
 }
 
 

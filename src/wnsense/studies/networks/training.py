@@ -83,7 +83,9 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
     if part.row_norm is not None:
         set_row_norms(model, part.row_norm)
     x, y = samples.train[: part.probes]
-    settings = Measuring(steps=24, output_samples=2)
+    settings = Measuring(
+        steps=24, tolerance=0.02, output_samples=2, cosine=part.cosine, distance=part.distance, directions=4
+    )
     start = measure(model, x, y, settings=settings)
     rate = part.learning_rate / start.loss_curvature if part.relative else part.learning_rate
     begun = _bounds(model, samples)
