@@ -39,8 +39,10 @@ _PROBED_SPREAD = 16.0
 # in thirty, for half as many products again where there is none to be found.
 _STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 250, 200
 
-# Noise that leaves no more than this is believed at once. More could be entries that were missed, for all rows to find.
-_LITTLE = 0.01
+# Noise is believed at once where no more than this is left of rows held out, with no more entries than such a part of
+# the fitted rows. Else what is left could be entries that were missed, for all rows to find: of 26 exact problems
+# solved that late, none was within the second limit or the third.
+_BELIEVED = ((0.01, 1.0), (0.2, 0.2), (1.0, 1 / 12))
 # What least squares to a rough tolerance may leave of an exact answer.
 _NEARLY = 1e-3
 
@@ -177,9 +179,14 @@ def _held_out_search(
     ledger.products += chosen.products
     if answer := _exactly(problem, everything, chosen, tolerance, ledger):
         return answer, chosen
-    if chosen.significant and chosen.agrees and chosen.held_out <= _LITTLE:
+    if chosen.significant and chosen.agrees and _is_clear(chosen, float(problem.fitted.sum())):
         return _noisy(everything, chosen, ledger), chosen
     return None, chosen
+
+
+def _is_clear(chosen: Chosen, rows: float) -> bool:
+    share = len(chosen.fit.support) / rows
+    return any(chosen.held_out <= left and share <= few for left, few in _BELIEVED)
 
 
 def _exactly(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: float, ledger: Ledger) -> _Answer | None:
