@@ -99,6 +99,14 @@ class Family:
         fewest = steps[rows, places]
         return fewest, np.where(np.isfinite(fewest), errors, np.nan)
 
+    def at_budget(self) -> Float[np.ndarray, " ratios"]:
+        """The median error at each ratio with the stable h of least median residual, wherever it got; NaN without."""
+        stable = np.stack([self.stable(part) for part in self.parts]).all(axis=0)
+        residual = np.median(np.stack([part.arrays["residual"] for part in self.parts]), axis=0)
+        errors = np.median(np.stack([part.arrays["error"] for part in self.parts]), axis=0)
+        places = np.where(stable, residual, np.inf).argmin(axis=1)
+        return np.asarray(np.where(stable.any(axis=1), errors[np.arange(len(places)), places], np.nan))
+
 
 def families_of(table: Table) -> list[Family]:
     """The families of a table, plain descent among them, by depth.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from wnsense.figures.diagonal_ratio import Family
 from wnsense.figures.diagonal_table import (
@@ -21,7 +22,7 @@ from wnsense.figures.diagonal_table import (
     titled,
 )
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.style import FAINT, INK, TEXT, dress, legend, legend_below, new_figure
+from wnsense.figures.style import FAINT, INK, TEXT, Look, dress, legend, legend_below, new_figure
 from wnsense.running.tables import Table
 
 Rate = float | None
@@ -30,6 +31,8 @@ Rate = float | None
 _SAME = 0.05
 # Below this share of the other's steps a method is faster.
 _FASTER = 0.9
+# Above it a run has hardly begun, and all of them are in one place.
+_UNMOVED = 0.9
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Best:
         scale: alpha.
         ratio: eta; None is gradient descent.
         steps: Median over problems; infinite where at least half of them do not arrive.
-        error: The median there.
+        error: The median there; at the budget where they do not.
+        budget: Of steps.
     """
 
     depth: int
@@ -49,6 +53,7 @@ class Best:
     ratio: Rate
     steps: float
     error: float
+    budget: int
 
 
 def bests_of(table: Table) -> list[Best]:
@@ -67,8 +72,10 @@ def bests_of(table: Table) -> list[Best]:
         first = of[0]
         ratios, lengths = first.numbers("ratios"), first.numbers("lengths")
         family = Family(name, depth, ratios, lengths, first.number("residual"), of)
-        for ratio, steps, error in zip(ratios, *family.best(), strict=True):
-            found.append(Best(depth, scale, None if name == "plain" else float(ratio), float(steps), float(error)))
+        for ratio, steps, there, late in zip(ratios, *family.best(), family.at_budget(), strict=True):
+            error = float(there if math.isfinite(steps) else late)
+            rate = None if name == "plain" else float(ratio)
+            found.append(Best(depth, scale, rate, float(steps), error, int(first.number("steps"))))
     return found
 
 
@@ -92,34 +99,46 @@ def _traded(table: Table) -> Figure:
     for axes, depth in zip(panels[0], depths, strict=True):
         for ratio in ratios:
             look = rate_look(ratio, ratios)
-            of = [best for best in bests if (best.depth, best.ratio) == (depth, ratio) and math.isfinite(best.steps)]
+            of = [best for best in bests if (best.depth, best.ratio) == (depth, ratio) and math.isfinite(best.error)]
+            steps = [min(best.steps, best.budget) for best in of]
             axes.plot(
-                [best.steps for best in of],
-                [best.error for best in of],
-                color=look.color,
-                linestyle=look.line,
-                marker=look.marker,
-                linewidth=1.2,
-                markersize=6,
-                label=look.label,
+                steps, [best.error for best in of], color=look.color, linestyle=look.line, linewidth=1.0, alpha=0.6
             )
-            for best in of:
-                axes.annotate(
-                    f"{best.scale:g}",
-                    (best.steps, best.error),
-                    xytext=(4, 4),
-                    textcoords="offset points",
-                    fontsize=TEXT - 2.5,
-                    color=look.color,
-                )
+            axes.plot([], [], color=look.color, linestyle=look.line, marker=look.marker, label=look.label)
+            for best, count in zip(of, steps, strict=True):
+                _draw_point(axes, best, count, look)
         axes.axhline(FOUND, color=FAINT, linestyle=":", linewidth=1.2)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xlim(min(best.steps for best in bests) / 2, 2 * max(best.budget for best in bests))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         dress(axes, title=f"L = {depth}", x="steps to the residual, best step size", y="relative error there")
     outer_labels(panels)
-    titled(figure, table, "What an error costs: one point a start (its alpha beside it), only those that arrive")
+    titled(
+        figure,
+        table,
+        "What an error costs: a point for each start, its alpha beside it; hollow: not there in the budget",
+    )
     legend_below(figure, panels[0, 0], 4)
     return figure
+
+
+def _draw_point(axes: Axes, best: Best, steps: float, look: Look) -> None:
+    """Hollow where the budget was spent."""
+    face = look.color if math.isfinite(best.steps) else "white"
+    axes.plot([steps], [best.error], color=look.color, marker=look.marker, markersize=6, markerfacecolor=face)
+    if best.error > _UNMOVED:
+        return
+    axes.annotate(
+        f"{best.scale:g}",
+        (steps, best.error),
+        xytext=(0, 8 if best.ratio is None else -9),
+        textcoords="offset points",
+        horizontalalignment="center",
+        verticalalignment="center",
+        fontsize=TEXT - 2.5,
+        color=look.color,
+    )
 
 
 def _rates(table: Table) -> Figure:
@@ -251,7 +270,7 @@ def _same_start(bests: Sequence[Best], depth: int) -> Finding:
         here = {of.ratio: of for of in bests if (of.depth, of.scale) == (depth, scale)}
         words = [
             f"{'WN ' + format(ratio, 'g') if ratio is not None else 'GD'} "
-            + (f"{of.steps:,.0f} ({of.error:.1g})" if math.isfinite(of.steps) else "-")
+            + (f"{of.steps:,.0f} ({of.error:.1g})" if math.isfinite(of.steps) else f"> {of.budget:,} ({of.error:.1g})")
             for ratio, of in here.items()
         ]
         told.append(f"alpha = {scale:g}: {', '.join(words)}")
@@ -339,7 +358,7 @@ def paragraphs(table: Table) -> list[Paragraph]:
         Paragraph(
             "In the pictures:",
             (
-                "steps and errors: medians over problems, from those starts at which most arrive at the residual",
+                "steps and errors: medians over problems, with the slower half; hollow: the error after the budget",
                 "rates: those foretold below a hundredth of the least that was measured are drawn there",
             ),
         )

@@ -16,6 +16,8 @@ from wnsense.theory.diagonal import exponent, l1_excess_bound, weighted_norm
 
 # Starts with entries of their own are drawn from a seed of their own.
 _START_SEED = 9_000_000
+# The dense part of a positive truth, over the size of its sparse entries.
+_DENSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ def weighted_excess_bound(start: Float[np.ndarray, " n"], least: float, depth: i
 def _setting(part: BoundPart) -> _Setting:
     operator, truth = drawn(part.drawing)
     A = operator.dense().numpy()
-    # A positive network cannot have a negative entry.
-    z = truth.numpy() if part.signed else np.abs(truth.numpy())
+    rng = torch.Generator().manual_seed(_START_SEED + part.drawing.seed)
+    z = truth.numpy()
+    if not part.signed:
+        # The sparse vector alone is often the only z >= 0 with its measurements: then there is nothing to choose from.
+        z = np.abs(z) + _DENSE * torch.rand(len(z), generator=rng, dtype=torch.float64).numpy()
     y = A @ z
     A = signed_map(A) if part.signed else A
-    rng = torch.Generator().manual_seed(_START_SEED + part.drawing.seed)
     deviations = torch.randn(A.shape[1], generator=rng, dtype=torch.float64).numpy()
     least = least_norm(A, y, signed=False)
     return _Setting(A, y, np.exp(part.spread * deviations), least, part.depth)

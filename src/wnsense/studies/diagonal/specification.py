@@ -98,7 +98,7 @@ class BoundPart:
         spread: Standard deviation of the logarithms of the start's entries; 0 is an equal start.
         scales: alpha, the entries' geometric mean.
         ratios: eta; None is plain flow.
-        signed: Whether the network is; otherwise the truth is positive.
+        signed: Whether the network is; otherwise the truth is positive, with a dense part of a tenth of its size.
     """
 
     drawing: Drawing
