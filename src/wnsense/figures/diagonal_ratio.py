@@ -101,7 +101,7 @@ class Family:
 
     def at_budget(self) -> Float[np.ndarray, " ratios"]:
         """The median error at each ratio with the stable h of least median residual, wherever it got; NaN without."""
-        stable = np.stack([self.stable(part) for part in self.parts]).all(axis=0)
+        stable = np.asarray(np.stack([self.stable(part) for part in self.parts]).all(axis=0))
         residual = np.median(np.stack([part.arrays["residual"] for part in self.parts]), axis=0)
         errors = np.median(np.stack([part.arrays["error"] for part in self.parts]), axis=0)
         places = np.where(stable, residual, np.inf).argmin(axis=1)

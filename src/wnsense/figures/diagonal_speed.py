@@ -101,9 +101,9 @@ def _traded(table: Table) -> Figure:
             look = rate_look(ratio, ratios)
             of = [best for best in bests if (best.depth, best.ratio) == (depth, ratio) and math.isfinite(best.error)]
             steps = [min(best.steps, best.budget) for best in of]
-            axes.plot(
-                steps, [best.error for best in of], color=look.color, linestyle=look.line, linewidth=1.0, alpha=0.6
-            )
+            there = [best for best in of if math.isfinite(best.steps)]
+            x, y = [best.steps for best in there], [best.error for best in there]
+            axes.plot(x, y, color=look.color, linestyle=look.line, linewidth=1.0, alpha=0.6)
             axes.plot([], [], color=look.color, linestyle=look.line, marker=look.marker, label=look.label)
             for best, count in zip(of, steps, strict=True):
                 _draw_point(axes, best, count, look)
@@ -111,6 +111,7 @@ def _traded(table: Table) -> Figure:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(min(best.steps for best in bests) / 2, 2 * max(best.budget for best in bests))
+        axes.set_ylim(min(best.error for best in bests if math.isfinite(best.error)) / 2, 2)
         axes.xaxis.set_minor_formatter(NullFormatter())
         dress(axes, title=f"L = {depth}", x="steps to the residual, best step size", y="relative error there")
     outer_labels(panels)
@@ -129,12 +130,18 @@ def _draw_point(axes: Axes, best: Best, steps: float, look: Look) -> None:
     axes.plot([steps], [best.error], color=look.color, marker=look.marker, markersize=6, markerfacecolor=face)
     if best.error > _UNMOVED:
         return
+    # Those at the budget stand above each other: beside them there is room.
+    plain = best.ratio is None
+    if math.isfinite(best.steps):
+        side, offset = "center", (0, 9 if plain else -10)
+    else:
+        side, offset = ("left", (7, 0)) if plain else ("right", (-7, 0))
     axes.annotate(
         f"{best.scale:g}",
         (steps, best.error),
-        xytext=(0, 8 if best.ratio is None else -9),
+        xytext=offset,
         textcoords="offset points",
-        horizontalalignment="center",
+        horizontalalignment=side,
         verticalalignment="center",
         fontsize=TEXT - 2.5,
         color=look.color,
