@@ -67,7 +67,8 @@ def paper_picture(table: Table) -> Figure:
         _draw_least(panels[1], study)
     else:
         _draw_curves(panels[1], study, _APPLICATIONS, study.curves)
-        dress(panels[1], title="against cost, with later methods", x=_APPLICATIONS)
+        later = any(curve.method not in _OF_THE_PAPER for curve in study.curves)
+        dress(panels[1], title=f"against cost{', with later methods' if later else ''}", x=_APPLICATIONS)
         _draw_curves(panels[2], study, _SECONDS, study.curves)
         dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)
         _draw_precision(panels, study)
