@@ -217,7 +217,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("after", [9, 20])
+@pytest.mark.parametrize("after", [pytest.param(9, marks=pytest.mark.slow), 20])
 def test_an_interrupted_grid_goes_on_and_gives_the_same_table(tiny, tmp_path, after):
     with pytest.raises(KeyboardInterrupt):
         run_grid(TINY, tmp_path, tell=Interrupting(after))

@@ -1,0 +1,52 @@
+"""Studies at their quick scale, as a user runs them: from the first run to pictures and words, and not twice."""
+
+import numpy as np
+import pytest
+
+from wnsense.figures.studies import findings, pictures
+from wnsense.studies.catalogue import STUDIES
+from wnsense.studies.store import Scale, Store
+
+pytestmark = pytest.mark.usefixtures("as_users_run")
+
+# Those that tests of their own run at this scale.
+ELSEWHERE = {"figure-2a", "figure-2b", "figure-2c", "figure-3a", "figure-3b"}
+OWN_TESTS = ("diagonal-", "networks-")
+# A minute and more, on one core.
+LONG = {"beyond-ensembles"}
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+    for name in STUDIES
+    if name not in ELSEWHERE and not name.startswith(OWN_TESTS)
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quick_study_runs_to_its_pictures_and_words(name, tmp_path):
+    entry = STUDIES[name]
+    store = Store(tmp_path, entry.study, Scale.QUICK)
+    store.prepare()
+    told = []
+    table = entry.run(store, lambda what, done, of: told.append((what, done, of)))
+    assert told
+    for column in table.arrays.values():
+        assert column.dtype.kind in "fiub"
+    assert float(table.arrays["spent_seconds"][0]) > 0
+    written = store.publish(table)
+    assert {path.name for path in written} == {
+        *(f"{name}{suffix}_quick.png" for suffix in pictures(table)),
+        f"{name}_quick.txt",
+    }
+    words = store.caption.read_text()
+    seen = findings(table)
+    assert seen
+    assert all(finding.text in words for finding in seen)
+    assert entry.study.claim in words
+
+    # The table that lies there is what a second run gives, with nothing run again.
+    before = {path: path.stat().st_mtime_ns for path in store.parts.iterdir()}
+    again = entry.run(store, lambda *_: None)
+    assert {path: path.stat().st_mtime_ns for path in store.parts.iterdir()} == before
+    assert again.header == table.header
+    for key, column in table.arrays.items():
+        np.testing.assert_array_equal(again.arrays[key], column)
