@@ -33,6 +33,8 @@ from wnsense.theory.networks import generalization_bound
 _SMALL = 0.25
 # Of sqrt(L) a layer is sqrt(2) at most: by less than this a bound without an exponential is multiplied.
 _GENTLE = 1.5
+# A bound that knows no width has this power of it at most.
+_NO_POWER = 0.01
 # With so little of its loss gone, a network has learned nothing, and has no gap to speak of.
 _LEARNED = 0.05
 
@@ -44,22 +46,27 @@ class Sweep:
     Attributes:
         variable: Which of them.
         kind: With or without normalization, and its scaling.
-        runs: By the variable, ascending; those alone of which no seed diverged.
-        diverged: Values of the variable at which a seed did.
+        begun: All of them, by the variable, ascending.
+        runs: Those of which no seed diverged.
     """
 
     variable: str
     kind: str
+    begun: Sequence[Seeds]
     runs: Sequence[Seeds]
-    diverged: Sequence[int]
 
     def place(self, run: Seeds) -> float:
         """The variable's value."""
         return run.width if self.variable == "width" else run.depth
 
     @property
+    def diverged(self) -> list[float]:
+        """Values of the variable at which a seed diverged."""
+        return [self.place(run) for run in self.begun if run not in self.runs]
+
+    @property
     def places(self) -> Float[np.ndarray, " places"]:
-        """All of them."""
+        """Its values where no seed diverged."""
         return np.array([self.place(run) for run in self.runs], dtype=float)
 
     def stack(self, values: Callable[[Seeds], np.ndarray]) -> Float[np.ndarray, "places seeds"]:
@@ -77,8 +84,13 @@ def learned(run: Seeds) -> Float[np.ndarray, " seeds"]:
     return np.asarray(1 - run.last("train_loss") / run.first("train_loss"))
 
 
+def start_complexity(run: Seeds) -> Float[np.ndarray, " seeds"]:
+    """The bound on the Rademacher complexity, of the class that the norms at the start make."""
+    return run.first("rademacher")
+
+
 def complexity(run: Seeds) -> Float[np.ndarray, " seeds"]:
-    """The bound on the Rademacher complexity, of the class that the trained network's own norms make."""
+    """The same of the norms that the trained network has."""
     return run.last("rademacher")
 
 
@@ -97,14 +109,12 @@ def sweeps_of(table: Table) -> list[Sweep]:
                 if run.kind == kind:
                     groups.setdefault(run.design(other), []).append(run)
             found += [_sweep(variable, kind, of) for of in groups.values() if len(of) >= 3]
-    return [of for of in found if len(of.runs) >= 3]
+    return found
 
 
 def _sweep(variable: str, kind: str, runs: Sequence[Seeds]) -> Sweep:
     ordered = sorted(runs, key=lambda run: (run.width, run.depth))
-    whole = [run for run in ordered if np.isfinite(gap(run)).all()]
-    diverged = [int(str(run.design(variable))) for run in ordered if run not in whole]
-    return Sweep(variable, kind, whole, diverged)
+    return Sweep(variable, kind, ordered, [run for run in ordered if np.isfinite(gap(run)).all()])
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
@@ -117,14 +127,14 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     gaps = _panels(
         table,
         sweeps,
-        ((gap, "gap: test less train loss", False), (complexity, "bound on Rademacher complexity", True)),
+        ((gap, "gap: test less train loss", False), (start_complexity, "bound on Rademacher complexity", True)),
         "Gap of the mean squared loss at the end of training, and the bound that is to explain it",
     )
     losses = _panels(
         table,
         sweeps,
         (
-            (lambda run: run.last("train_loss"), "training loss at the end", True),
+            (lambda run: run.last("train_loss"), "training loss at the end", False),
             (lambda run: run.last("test_accuracy"), "test accuracy, part of 1", False),
         ),
         "What was learned",
@@ -147,12 +157,17 @@ def _panels(
             own = [of for of in sweeps if of.variable == variable]
             for of in own:
                 look = look_of(of.kind)
-                points(axes, of.places, of.stack(values), look, look.label, logarithmic=logarithmic)
+                # The bound at the start is there also for what diverged afterwards.
+                runs = of.begun if values is start_complexity else of.runs
+                places = np.array([of.place(run) for run in runs])
+                if len(runs):
+                    stacked = np.stack([values(run) for run in runs])
+                    points(axes, places, stacked, look, look.label, logarithmic=logarithmic)
             fixed = "depth" if variable == "width" else "width"
-            head = f"{fixed} {own[0].runs[0].design(fixed)}" if row == 0 else ""
+            head = f"{fixed} {own[0].begun[0].design(fixed)}" if row == 0 else ""
             name = "width m" if variable == "width" else "depth L, hidden layers"
             dress(axes, title=head, x=name if row == len(rows) - 1 else "", y=words if column == 0 else "")
-            log_places(axes, sorted({place for of in own for place in of.places}))
+            log_places(axes, sorted({of.place(run) for of in own for run in of.begun}))
     titled(figure, table, title)
     legend_of(figure, list(grid.flat), 2)
     return figure
@@ -168,7 +183,7 @@ def findings(table: Table) -> list[Finding]:
     found = [_gap(of) for of in sweeps]
     found += [_bound(of) for of in sweeps if of.variable == "width"]
     found += [_by_layer([of for of in sweeps if of.variable == "depth"])]
-    return [*found, *(_covered(of) for of in sweeps if of.kind == f"wn {WIDTH}")]
+    return [*found, *(_covered(of) for of in sweeps if of.kind == f"wn {WIDTH}" and of.runs)]
 
 
 def trend(sweep: Sweep) -> Exponent:
@@ -180,6 +195,10 @@ def trend(sweep: Sweep) -> Exponent:
 
 
 def _gap(sweep: Sweep) -> Finding:
+    if len(sweep.runs) < 3:
+        where = ", ".join(f"{place:g}" for place in sweep.diverged)
+        name = look_of(sweep.kind).label
+        return Finding(f"{name}, by {sweep.variable}: seeds diverged at {where}; no trend of the gap is left", None)
     look, gaps, part = look_of(sweep.kind), sweep.stack(gap), sweep.stack(learned).mean(axis=1)
     told = ", ".join(f"{mean:.2g} at {place:g}" for place, mean in zip(sweep.places, gaps.mean(axis=1), strict=True))
     change = trend(sweep)
@@ -188,7 +207,7 @@ def _gap(sweep: Sweep) -> Finding:
         f"% ({100 * change.low:.0f} to {100 * change.high:.0f} %) of its mean"
     )
     if sweep.diverged:
-        text += f"; a seed or more diverged at {', '.join(map(str, sweep.diverged))}"
+        text += f"; a seed or more diverged at {', '.join(f'{place:g}' for place in sweep.diverged)}"
     idle = sweep.places[part < _LEARNED]
     if len(idle):
         where = ", ".join(f"{place:g}" for place in idle)
@@ -201,29 +220,34 @@ def _gap(sweep: Sweep) -> Finding:
 
 
 def _bound(sweep: Sweep) -> Finding:
-    """How the bound on the complexity goes with the width, of trained networks, whose ||v|| is free to grow."""
-    power = power_over(sweep.runs, sweep.place, complexity)
-    bounds = sweep.stack(complexity).mean(axis=1)
+    """How the bound on the complexity goes with the width, in the ball of the start and by the norms of the end."""
+    start = power_over(sweep.begun, sweep.place, start_complexity)
+    bounds = np.stack([start_complexity(run) for run in sweep.begun]).mean(axis=1)
     text = (
-        f"{look_of(sweep.kind).label}: the bound on the Rademacher complexity goes from {bounds[0]:.3g} to "
-        f"{bounds[-1]:.3g} for width {sweep.places[0]:g} to {sweep.places[-1]:g}, as width^{power_words(power)}"
+        f"{look_of(sweep.kind).label}: the bound on the Rademacher complexity at the start's norms goes from "
+        f"{bounds[0]:.3g} to {bounds[-1]:.3g} for width {sweep.place(sweep.begun[0]):g} to "
+        f"{sweep.place(sweep.begun[-1]):g}, as width^{power_words(start)}"
     )
-    if sweep.kind == f"wn {WIDTH}":
-        text += ", all of it by ||v||, which training lets grow: in a ball of fixed radius it knows no width"
-    return Finding(text, None)
+    if len(sweep.runs) >= 3:
+        end = power_over(sweep.runs, sweep.place, complexity)
+        text += f"; at the norms that training leads to, ||v|| among them, as width^{power_words(end)}"
+    return Finding(text, abs(start.value) <= _NO_POWER if sweep.kind == f"wn {WIDTH}" else None)
 
 
 def _by_layer(sweeps: Sequence[Sweep]) -> Finding:
     """By what a further layer multiplies the bound on the complexity, with WN and without."""
     factors = {}
     for sweep in sweeps:
-        bounds = np.log(sweep.stack(complexity)).mean(axis=1)
-        factors[sweep.kind] = float(np.exp(np.polyfit(sweep.places, bounds, 1)[0]))
+        places = np.array([sweep.place(run) for run in sweep.begun])
+        bounds = np.log(np.stack([start_complexity(run) for run in sweep.begun])).mean(axis=1)
+        factors[sweep.kind] = float(np.exp(np.polyfit(places, bounds, 1)[0]))
     told = ", ".join(f"{factor:.3g} ({look_of(kind).label})" for kind, factor in factors.items())
     plain = [factor for kind, factor in factors.items() if kind.startswith("plain")]
     ours = factors.get(f"wn {WIDTH}")
     holds = None if ours is None or not plain else ours <= _GENTLE < min(plain)
-    return Finding(f"a further layer multiplies the bound on the Rademacher complexity by {told}", holds)
+    return Finding(
+        f"at the start's norms a further layer multiplies the bound on the Rademacher complexity by {told}", holds
+    )
 
 
 def _covered(sweep: Sweep) -> Finding:

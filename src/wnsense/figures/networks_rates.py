@@ -92,14 +92,21 @@ def _descends(kind: str, runs: Sequence[Seeds]) -> Finding:
     below = [run for run in runs if run.number("learning_rate") < 2]
     losses = np.concatenate([run.stack("train_loss") for run in below])
     falls = losses[:, 1:] <= (1 + _ROUNDING) * losses[:, :-1]
+    safe = [run.number("learning_rate") for run in runs if _always_falls(run)]
+    up_to = f", in every one at rates up to {max(safe):g} / beta" if safe else ""
     above = [run for run in runs if run.number("learning_rate") > 2]
     fine = [run.number("learning_rate") for run in above if (final_loss(run) < run.first("train_loss")).all()]
     beyond = f"; beyond it the loss is lower at the end than at the start up to {max(fine):g} / beta" if fine else ""
     text = (
         f"{look_of(kind).label}: at rates below 2 / beta, beta measured at the start, the loss falls in "
-        f"{int(falls.sum())} of {falls.size} steps{beyond}"
+        f"{int(falls.sum())} of {falls.size} steps{up_to}{beyond}"
     )
     return Finding(text, bool(falls.all()))
+
+
+def _always_falls(run: Seeds) -> bool:
+    losses = run.stack("train_loss")
+    return bool((losses[:, 1:] <= (1 + _ROUNDING) * losses[:, :-1]).all())
 
 
 def _contracts(kind: str, runs: Sequence[Seeds]) -> Finding:

@@ -214,8 +214,8 @@ def power_words(of: Exponent) -> str:
 
 def span_words(values: np.ndarray) -> str:
     """The least and the largest of some numbers."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    low, high = (f"{float(end):.3g}" for end in (np.nanmin(values), np.nanmax(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def band(axes: Axes, x: np.ndarray, values: Float[np.ndarray, "seeds points"], look: Look, label: str) -> None:

@@ -30,7 +30,7 @@ _LINES = (":", "--", "-")
 _ROWS = (
     ("train_loss", "training loss, mean squared"),
     ("ratio", "||grad L||$^2$ / L"),
-    ("shortest", "shortest row, % longer than at the start"),
+    ("shortest", "shortest row, change in %"),
 )
 # Single precision may round a length that stays.
 _ROUNDING = 1e-5
@@ -73,7 +73,7 @@ def _along(table: Table, runs: Sequence[Seeds]) -> Figure:
             if quantity == "shortest":
                 continue
             log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]), ratio=5.0)
-    words = f"batch {runs[0].number('batch'):g}, learning rate {runs[0].number('learning_rate'):g}"
+    words = f"Batch {runs[0].number('batch'):g}, learning rate {runs[0].number('learning_rate'):g}"
     titled(figure, table, f"{words}, {runs[0].depth} hidden layers")
     legend_of(figure, list(panels.flat), 2)
     return figure
@@ -180,7 +180,8 @@ def _probed(name: str, runs: Sequence[Seeds]) -> Finding:
     below = int((formula[known] <= least[known]).sum())
     text = (
         f"{name}, with WN: restricted strong convexity holds with the formula's alpha along every direction "
-        f"of the cone that was probed in {below} of {int(known.sum())} measurements; the least alpha found is "
+        f"of the cone that was probed in {below} of {int(known.sum())} measurements, "
+        f"which where it is negative asks little; the least alpha found is "
         f"{span_words(least)}"
     )
     return Finding(text, below == int(known.sum()))
