@@ -33,16 +33,8 @@ def problem(name: str, *, seed=0, noise=0.0, wrong=0.05, size=10.0):
     return given, y, mask
 
 
-# Tens of seconds each: most of them wait outside the fast suite.
-FAST = {("gaussian-psd", 0.1), ("gaussian-rectangular", 0.05), ("raw-rank-one", 0.05)}
-CASES = [
-    pytest.param(name, wrong, marks=() if (name, wrong) in FAST else pytest.mark.slow)
-    for name in KINDS
-    for wrong in (0.05, 0.1)
-]
-
-
-@pytest.mark.parametrize(("name", "wrong"), CASES)
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("wrong", [0.05, 0.1])
 def test_gross_errors_are_found_and_left_out(name, wrong):
     given, y, mask = problem(name, wrong=wrong)
     plain = wn.recover(given.operator, y, truth=given.truth)
