@@ -9,16 +9,17 @@ from matplotlib.figure import Figure
 from wnsense.figures.findings import Finding, Paragraph
 from wnsense.figures.networks_table import (
     LONG,
-    PUBLISHED_LINE,
     SHORT,
     Seeds,
     band,
     data_lines,
     legend_of,
     log_places,
+    log_values,
     points,
     power_over,
     power_words,
+    published_line,
     seeds_of,
     span_words,
     titled,
@@ -111,10 +112,9 @@ def _starts(table: Table, starts: Sequence[Seeds]) -> Figure:
         values = np.stack([run.first(name) for run in starts])
         points(axes, places, values, _look(3, ""), "measured")
         if name == "output_curvature":
-            scaled = law * values[0].mean() / law[0]
-            label = "published, 1/min(w, w$^2$), as an upper bound"
-            axes.plot(places, scaled, color=PUBLISHED_LINE, linestyle=":", linewidth=2.0, label=label)
+            published_line(axes, places, values.mean(axis=1), law)
         dress(axes, x="rows' length w", y=words)
+        log_values(axes)
         log_places(axes, list(places))
     titled(figure, table, "The same function at the start, with longer and shorter rows")
     legend_of(figure, panels, 2)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 
 from wnsense.checks import InputError, require
-from wnsense.figures.style import INK, METHODS, TEXT, Look
+from wnsense.figures.style import INK, METHODS, TEXT, Look, logarithmic
 from wnsense.networks.fitting import Exponent, fit_powers
 from wnsense.running.tables import Table
 
@@ -23,6 +23,10 @@ CONFIDENCE = 0.95
 ONE, WIDTH = "1", "1/sqrt(m)"
 # How 1 / min(w, w^2) goes with the rows' length w below 1 and above.
 SHORT, LONG = -2.0, -1.0
+# Ticks nearer to each other than this ratio would cover each other's words.
+_APART = 1.3
+# Above and below curves on a logarithmic axis.
+_ROOM = 1.4
 PUBLISHED_LINE = "#777777"
 _WIDTH_COLOR = "#0072B2"
 
@@ -257,10 +261,37 @@ def points(
 
 
 def log_places(axes: Axes, places: Sequence[float]) -> None:
-    """A logarithmic x axis with a tick at each place."""
+    """A logarithmic x axis with a tick at each place, told where it is not too near to the one before."""
     axes.set_xscale("log")
-    axes.set_xticks(list(places), [f"{place:g}" for place in places])
+    labels, last = [], 0.0
+    for place in places:
+        labels.append(f"{place:.3g}" if place < 1 and place >= _APART * last else f"{place:g}" if place >= 1 else "")
+        last = place if labels[-1] else last
+    axes.set_xticks(list(places), labels)
     axes.minorticks_off()
+
+
+def log_values(axes: Axes) -> None:
+    """A logarithmic y axis around the curves that are there, with enough ticks."""
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    known = values[np.isfinite(values) & (values > 0)]
+    if known.size:
+        logarithmic(axes, float(known.min()) / _ROOM, float(known.max()) * _ROOM)
+
+
+def published_line(
+    axes: Axes, x: np.ndarray, values: Float[np.ndarray, " points"], law: Float[np.ndarray, " points"]
+) -> None:
+    """A published power as an upper bound, with the least constant with which it is one for some values.
+
+    Args:
+        axes: Where to draw.
+        x: The places.
+        values: What is bounded.
+        law: The power, up to a constant.
+    """
+    label = "published power, least constant that bounds"
+    axes.plot(x, law * float((values / law).max()), color=PUBLISHED_LINE, linestyle=":", linewidth=2.0, label=label)
 
 
 def legend_of(figure: Figure, panels: Sequence[Axes], columns: int) -> None:

@@ -87,7 +87,7 @@ def _curvature_parts(
     unique = dict.fromkeys(designs)
     large = max(widths)
     return tuple(
-        CurvaturePart(sampling, design, seed, samples=1, probes=0, steps=16)
+        CurvaturePart(sampling, design, seed, samples=2, probes=0, steps=16)
         if design.width == large
         else CurvaturePart(sampling, design, seed)
         for design, seed in product(unique, seeds)
@@ -113,8 +113,8 @@ CURVATURE = NetworkStudy(
             "4, digits, 2 seeds)"
         ),
         (
-            "||grad^2 f|| is the mean over 2 images, one output each (1 image at width 4,096); the loss is that of 32 "
-            "images, left out at width 4,096; inputs of norm 1"
+            "||grad^2 f|| is the mean over 2 images, one output each; the loss is that of 32 images, left out at width "
+            "4,096; inputs of norm 1; single precision, double for s = 1/sqrt(m) beyond 2 layers"
         ),
         f"{_NETWORK}; both s = 1, torch's, and s = 1/sqrt(m), which theory asks for; {_TWIN}",
         "depths also with rows of length 2 and s = 1, where networks without WN let signals grow",

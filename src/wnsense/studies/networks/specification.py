@@ -140,6 +140,11 @@ class CurvaturePart:
     steps: int = 24
 
     @property
+    def is_double(self) -> bool:
+        """Whether in double precision: squares of what deep networks with s = 1/sqrt(m) say are small for single."""
+        return self.design.scaling is Scaling.WIDTH and self.design.depth > 2
+
+    @property
     def words(self) -> str:
         """What is run."""
         return f"curvature, {_design_words(self.design)}, seed {self.seed}"

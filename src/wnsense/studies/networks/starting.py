@@ -35,7 +35,9 @@ def measure_curvature(part: CurvaturePart, samples: Samples) -> Mapping[str, np.
         shortest.
     """
     x, y = samples.train[: max(part.probes, part.samples)]
-    model = built(part.design, part.seed, int(x.shape[1]))
+    dtype = torch.float64 if part.is_double else torch.float32
+    x, y = x.to(dtype), y.to(dtype)
+    model = built(part.design, part.seed, int(x.shape[1]), dtype=dtype)
     settings = Measuring(steps=part.steps, tolerance=0.02, output_samples=part.samples, directions=0)
     generator = torch.Generator().manual_seed(_MEASURING_SEED + part.seed)
     with measuring(model):
@@ -98,7 +100,7 @@ def _differences(model: Network, image: Tensor, distances: tuple[float, ...]) ->
         return value
 
     second = [abs(f(r) + f(-r) - 2 * f(0.0)) / r**2 for r in distances]
-    return np.array(second), float(z[unit].abs() / slope)
+    return np.array(second), float(z[unit].detach().abs() / slope)
 
 
 def _bound_within(model: Network, longest: float, distance: float) -> float:
