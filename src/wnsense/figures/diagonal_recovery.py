@@ -226,7 +226,8 @@ def _robust(group: Sequence[Setting]) -> Finding:
     told, holds = [], []
     for setting in group:
         plain, (best, ratio) = setting.largest_found(None), _best(setting)
-        told.append(f"s = {setting.sparsity}: {_scale(plain)} without, {_scale(best)} with ({rate_words(ratio)})")
+        how = f" ({rate_words(ratio)})" if best else ""
+        told.append(f"s = {setting.sparsity}: {_scale(plain)} without, {_scale(best)} with{how}")
         holds.append(best > plain)
     text = (
         f"L = {group[0].depth}: largest start of the grid at which the median error is at most {FOUND:g}, "
@@ -269,9 +270,10 @@ def _faster(group: Sequence[Setting]) -> Finding:
         plain = float(steps[None].min())
         ratio = min((of for of in steps if of is not None), key=lambda of: float(steps[of].min()))
         best = float(steps[ratio].min())
+        how = f" ({rate_words(ratio)})" if math.isfinite(best) else ""
         told.append(
             f"s = {setting.sparsity}: {_count(plain, steps[None], setting)} without, "
-            f"{_count(best, steps[ratio], setting)} with ({rate_words(ratio)})"
+            f"{_count(best, steps[ratio], setting)} with{how}"
         )
         holds.append(best < _FASTER * plain)
     text = (
