@@ -235,6 +235,20 @@ def test_hessians_beside_dense_ones(normalized, scaling):
     np.testing.assert_array_equal(none["norms"], found["norms"])
 
 
+def test_norms_too_small_for_single_precision_are_measured():
+    """Twelve layers that each divide by ten or more: squares of what they say are below the least float of 32 bits."""
+    design = Design(4, 12, normalized=False, scaling=Scaling.WIDTH, row_norm=0.02)
+    part = CurvaturePart(UNIT, design, 0, samples=1, probes=2, steps=60)
+    assert part.is_double
+    assert not dataclasses.replace(part, design=dataclasses.replace(design, scaling=Scaling.ONE)).is_double
+    samples = LIBRARY.samples(UNIT)
+    found = measure_curvature(part, samples)
+    model = built(design, 0, 64, dtype=torch.float64)
+    expected = float(torch.linalg.matrix_norm(_output_hessian(model, samples.train.tensors[0][0].double(), 0), 2))
+    assert expected**2 < torch.finfo(torch.float32).tiny
+    assert 0.97 * expected <= found["norms"][0] <= (1 + 1e-6) * expected
+
+
 def _hessian_of(model, value):
     """By torch's own, twice over the parameters; weight normalization in double precision and by two passes back."""
     from wnsense.networks.surface import measuring
