@@ -240,6 +240,7 @@ def test_the_bounds_hold_in_every_cell_whose_assumptions_do(quick):
         assert (excess <= bound + 1e-9).all()
         assert (columns["excess"] >= -1e-9).all()
         assert (columns["residual"] < 1e-10).all()
+        assert columns["missing"] == [0]
         counted += int(np.isfinite(bound).sum())
     assert counted >= 24
 
@@ -251,6 +252,17 @@ def test_unequal_starts_break_the_form_for_equal_ones(quick):
     parts = [of for of in parts_of(quick[BOUND.name], "BoundPart", "excess") if of.depth > 2 and of.number("spread")]
     ratios = np.concatenate([of.arrays["excess"] / of.arrays["bound"] for of in parts])
     assert np.nanmax(ratios) > 10
+
+
+def test_cells_whose_limit_is_not_found_are_counted(monkeypatch):
+    def lost(*_, **__):
+        raise InputError("needed another path, got lost")
+
+    monkeypatch.setattr("wnsense.studies.diagonal.bounds.flow_limits", lost)
+    found = measure_bounds(BoundPart(Drawing(8, 16, 2, 5), 2, 0.0, (0.05, 0.1), (None, 0.5)))
+    assert found["missing"] == [2]
+    assert len(found["excess"]) == 2
+    assert np.isnan(found["ratio"]).all()
 
 
 def test_positive_networks_have_bounds_too():

@@ -67,7 +67,7 @@ class Cells:
     @classmethod
     def of(cls, parts: Sequence[Measured]) -> "Cells":
         """All cells of some parts."""
-        names = list(parts[0].arrays) if parts else []
+        names = [name for name in parts[0].arrays if name != "missing"]
         sizes = [len(part.arrays["excess"]) for part in parts]
         depth = np.repeat([part.depth for part in parts], sizes)
         signed = np.repeat([part.facts["signed"] is True for part in parts], sizes)
@@ -231,6 +231,9 @@ def findings(table: Table) -> list[Finding]:
         found.append(_holds(name, cells, *names))
         if weighted:
             found.append(_false_form(cells))
+    missing = sum(int(part.arrays["missing"][0]) for part in _parts(table))
+    total = missing + sum(len(part.arrays["excess"]) for part in _parts(table))
+    found.append(Finding(f"limits that were not found, and are in no count: {missing} of {total}", None))
     ours = _ours(table)
     if ours:
         found += [_closed_forms(), _plain_bounds(ours), _ranges(ours)]

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from wnsense.checks import require
+from wnsense.checks import InputError, require
 from wnsense.diagonal.limit import FlowLimit, flow_limits, mirror_limit, signed_map
 from wnsense.studies.diagonal.problems import drawn, least_norm
 from wnsense.studies.diagonal.specification import BoundPart
@@ -41,16 +42,17 @@ def measure_bounds(part: BoundPart) -> Mapping[str, np.ndarray]:
         Columns, one entry a limit: `scale`; `ratio`, NaN for plain flow; `log_rho`; `residual`; `least`, Q;
         `excess`, ||z||_1 / Q - 1; `bound`, epsilon, infinite where Q is not above the start's norm; `weighted_least`,
         `weighted_excess` and `weighted_bound`, the same of sum z_i z_{0,i}^{-q} (NaN for L = 2). For unequal starts and
-        L > 2 `bound` is the form that holds for equal ones, which is known not to hold here.
+        L > 2 `bound` is the form that holds for equal ones, which is known not to hold here. `missing`, one number: the
+        cells whose limit the library did not find.
     """
     setting = _setting(part)
-    rows = [
-        _row(setting, scale, ratio, limit)
-        for scale in part.scales
-        for ratio in part.ratios
-        for limit in _limits(setting, scale, ratio)
-    ]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    rows, missing = [], 0
+    for scale, ratio in product(part.scales, part.ratios):
+        limits = _limits(setting, scale, ratio)
+        rows += [_row(setting, scale, ratio, limit) for limit in limits]
+        missing += not limits
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {**columns, "missing": np.array([missing])}
 
 
 def equal_form(start: Float[np.ndarray, " n"], least: float, depth: int, log_rho: float) -> float:
@@ -112,9 +114,13 @@ def _setting(part: BoundPart) -> _Setting:
 
 def _limits(setting: _Setting, scale: float, ratio: float | None) -> tuple[FlowLimit, ...]:
     log_start = np.log(scale * setting.proportions)
-    if ratio is None:
-        return (mirror_limit(setting.A, setting.y, log_start, setting.depth),)
-    return flow_limits(setting.A, setting.y, log_start, setting.depth, ratio=ratio)
+    try:
+        if ratio is None:
+            return (mirror_limit(setting.A, setting.y, log_start, setting.depth),)
+        return flow_limits(setting.A, setting.y, log_start, setting.depth, ratio=ratio)
+    except InputError:
+        # Newton's path ends on its way to some very small starts; such cells are counted, and told of.
+        return ()
 
 
 def _row(setting: _Setting, scale: float, ratio: float | None, limit: FlowLimit) -> dict[str, float]:
