@@ -539,7 +539,7 @@ def test_the_floor_grows_with_the_noise(quick_tables):
 )
 def test_what_the_larger_quick_studies_show(name, holds, tmp_path):
     table = quick(name, tmp_path)
-    assert [of.holds for of in findings(table)] == holds
+    assert [of.holds for of in findings(table) if of.holds is not None] == holds
 
 
 @pytest.mark.parametrize("name", ["figure-3a", "figure-3b"])
