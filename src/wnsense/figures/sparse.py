@@ -44,7 +44,7 @@ def samples_picture(table: Table) -> Figure:
 
     Args:
         table: `image`, `sampled` (NaN elsewhere), `answers`, (methods, height, width), `true_coefficients` and
-            `coefficients`, (methods, N); in the header `methods`, `errors` and `share`.
+            `coefficients`, (methods, N); in the header `methods`, `errors` (of pixels not looked at) and `share`.
     """
     header = table.header
     methods, errors = (header[name] for name in ("methods", "errors"))
@@ -54,7 +54,7 @@ def samples_picture(table: Table) -> Figure:
     *panels, right = figure.subplots(1, 3 + len(methods), width_ratios=[*[1] * (2 + len(methods)), 1.5])
     titles = ["image", f"{header['share']:.0%} of the pixels", *methods]
     images = [table.arrays["image"], table.arrays["sampled"], *table.arrays["answers"]]
-    notes = ["", "", *(f"error on the others {error:.1%}" for error in errors)]
+    notes = ["", "", *(f"error {error:.1%}" for error in errors)]
     low, high = float(images[0].min()), float(images[0].max())
     for panel, image, title, note in zip(panels, images, titles, notes, strict=True):
         panel.set_facecolor("#2f4b7c")
