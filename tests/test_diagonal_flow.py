@@ -12,6 +12,8 @@ from scipy.optimize import linprog
 from wnsense.checks import InputError
 from wnsense.diagonal.flow import FlowRun, FlowStop, _Field, normalized_flow, plain_flow
 from wnsense.diagonal.limit import FlowLimit, flow_limit, flow_limits, hypentropy_limit, mirror_limit, signed_map
+from wnsense.studies.diagonal import problems as studies
+from wnsense.studies.diagonal.specification import Drawing
 from wnsense.theory import diagonal as theory
 
 # Run-time checks of shapes are five times the cost of a flow's own arithmetic: where flows run, they are off.
@@ -52,8 +54,15 @@ def drawn(seed: int, *, signed: bool, depth: int = 2, equal: bool = True, M: int
     return Drawn(A, y, start)
 
 
+def of_the_studies(seed: int) -> Drawn:
+    """Signed, N = 30, M = 15, two nonzeros, the least l1 norm 1.7, from equal entries."""
+    operator, truth = studies.drawn(Drawing(15, 30, 2, seed, 1.7))
+    A = operator.dense().numpy()
+    return Drawn(signed_map(A), A @ truth.numpy(), np.full(60, 0.12))
+
+
 def reached(
-    problem: Drawn, depth: int, ratio: float | None, power: float = 0.0, *, residual=1e-9, tolerance=1e-8
+    problem: Drawn, depth: int, ratio: float | None, power: float = 0.0, *, residual=1e-9, tolerance=1e-9
 ) -> FlowRun:
     stop = FlowStop(residual, time=1e10)
     if ratio is None:
@@ -221,6 +230,32 @@ def test_every_magnification_that_is_told_reproduces_itself():
     assert len(limits) >= 1
     for limit in limits:
         assert abs(theory.log_magnification(r0, limit.radius, 0.3) - limit.log_magnification) < 1e-9
+
+
+@unchecked
+@pytest.mark.parametrize(("depth", "seed"), [(3, 7), (3, 15), (3, 17), (4, 12), (5, 1), (7, 1), (7, 13)])
+def test_limits_are_found_where_starts_are_lost_in_rounding(depth, seed):
+    """A search for rho meets starts of e^-80 and less, where Newton's method sees nothing but rounding."""
+    problem = of_the_studies(seed)
+    (limit,) = flow_limits(problem.A, problem.y, problem.log_start, depth, ratio=0.1)
+    assert limit.accuracy < 1e-12
+    rho = limit.log_magnification
+    alone = mirror_limit(problem.A, problem.y, problem.log_start, depth, log_magnification=rho)
+    np.testing.assert_allclose(limit.z, alone.z, rtol=1e-8, atol=1e-12)
+    # And the smallest start ends at the least l1 norm, to all digits that a program for it has.
+    least = mirror_limit(problem.A, problem.y, problem.log_start, depth, log_magnification=100.0)
+    program = linprog(np.ones(60), A_eq=problem.A, b_eq=problem.y)
+    assert least.z.sum() == pytest.approx(program.fun, rel=1e-9)
+
+
+@unchecked
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+def test_what_is_conserved_is_so_to_1e_8_at_the_default_tolerance(depth):
+    for seed in range(2):
+        problem = of_the_studies(seed)
+        run = plain_flow(problem.A, problem.y, problem.start, depth, stop=FlowStop(1e-9, time=1e10))
+        assert run.reached
+        assert run.drift() < 1e-8
 
 
 # ---------------------------------------------------------------------------------------------- the l1 bounds

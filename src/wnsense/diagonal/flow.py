@@ -118,7 +118,7 @@ def plain_flow(
     depth: int,
     *,
     stop: FlowStop | None = None,
-    tolerance: float = 1e-8,
+    tolerance: float = 1e-9,
     integrator: type[OdeSolver] = Radau,
 ) -> FlowRun:
     """The flow x' = -grad 1/2 ||A x^L - y||^2 from a positive start.
@@ -149,7 +149,7 @@ def normalized_flow(
     ratio: float,
     power: float = 0.0,
     stop: FlowStop | None = None,
-    tolerance: float = 1e-8,
+    tolerance: float = 1e-9,
     integrator: type[OdeSolver] = Radau,
 ) -> FlowRun:
     """The flow of r and u, x = r u, with eta_u = 1 and eta_r = eta r^p, from a positive start.

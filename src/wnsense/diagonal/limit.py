@@ -57,7 +57,8 @@ class FlowLimit:
         radius: r_inf = ||x_inf||.
         log_magnification: log rho of the start x_0 / rho; 0 for plain flow.
         residual: ||A z - y|| / ||y||.
-        accuracy: The size of the last Newton step over that of z, which bounds the error of z to first order.
+        accuracy: The size of the last Newton step over that of z, which bounds the error of z to first order; where
+            smaller starts are lost in rounding, what the last one that is not changed.
         steps: Newton steps.
     """
 
@@ -229,7 +230,7 @@ def _weighted_solve(A: Matrix, root: Vector, right: Rows, shift: Vector | None =
 
 @dataclass(frozen=True)
 class _Place:
-    """A problem of the path with its solution."""
+    """A problem of the path with its solution; settled where that of a smaller start is the same to all digits."""
 
     log_z: Vector
     lam: Rows
@@ -237,6 +238,7 @@ class _Place:
     y: Rows
     steps: int = 0
     accuracy: float = math.inf
+    settled: bool = False
 
 
 @dataclass
@@ -275,13 +277,14 @@ class _Mirror:
         # From the nearest start above: a start that was so small that entries of z became dust leads nowhere upwards.
         above = [place for place in self.places[1:] if bool((place.log_z0 >= log_z0).all())]
         nearest = min(above, key=lambda place: float((place.log_z0 - log_z0).max()), default=self.places[0])
-        place = _followed(self.rows, q, replace(nearest, steps=0), log_z0, target)
+        nearest = replace(nearest, steps=0)
+        # Raised starts are all one; and where rounding has the last word, the path would not hold at its own end.
+        known = nearest.settled or (nearest is not self.places[0] and np.array_equal(nearest.log_z0, log_z0))
+        place = nearest if known else _followed(self.rows, q, nearest, log_z0, target)
         z = np.exp(place.log_z)
         size = float(np.linalg.norm(self.y))
         residual = float(np.linalg.norm(self.A @ z - self.y)) / size
-        # From a large start z is large, and A z - y a small difference.
-        rounding = 1e-13 * float(np.linalg.norm(np.abs(self.A) @ z)) / size
-        if not residual <= _REACHED + rounding:
+        if not _is_reached(residual, self.A, z, size):
             raise InputError(
                 f"needed measurements that some z >= 0 explains, got a relative residual of {residual:.1e} at the best "
                 "one found; a signed network explains whatever lies in the range of A"
@@ -295,37 +298,63 @@ def _followed(A: Matrix, q: float, at: _Place, log_z0: Vector, y: Rows) -> _Plac
     """The solution for other measurements and another start: first along the one, then along the other."""
     missing = 0.0
     if not np.array_equal(at.y, y):
-        at, missing = _along(A, q, at, replace(at, y=y))
-    at, _ = _along(A, q, at, replace(at, log_z0=log_z0))
+        (*_, at), missing = _along(A, q, at, replace(at, y=y))
+    trail, left = _along(A, q, at, replace(at, log_z0=log_z0))
     # Where the last solutions lie on the boundary, a part of the first way is left: y has no z > 0 of its own.
-    best = _polished(A, q, at)
-    return replace(best, accuracy=max(best.accuracy, missing))
+    steps = trail[-1].steps
+    back = 1
+    best = _polished(A, q, trail[-1])
+    # From starts so small that rounding on the support is all that Newton's method sees, to where it does not lose y.
+    while missing == 0 and not _explains(A, best) and back < len(trail):
+        back, left = min(2 * back, len(trail)), 1.0
+        best = _polished(A, q, trail[-back])
+    changed = 0.0
+    if left > 0 and not best.settled and len(trail) > 1:
+        before = trail[max(len(trail) - back - 1, 0)]
+        changed = float(np.linalg.norm(np.exp(best.log_z) - np.exp(before.log_z)) / np.linalg.norm(np.exp(best.log_z)))
+    return replace(best, accuracy=max(best.accuracy, missing, changed), settled=best.settled or left > 0, steps=steps)
 
 
-def _along(A: Matrix, q: float, at: _Place, goal: _Place) -> tuple[_Place, float]:
-    """The solution of the goal's problem along the line from one to the other, and how much of the way is left.
+def _explains(A: Matrix, at: _Place) -> bool:
+    z, size = np.exp(at.log_z), float(np.linalg.norm(at.y))
+    return _is_reached(float(np.linalg.norm(A @ z - at.y)) / size, A, z, size)
 
-    It is left where a smaller start changes nothing any more that double precision could show beside the answer.
+
+def _is_reached(residual: float, A: Matrix, z: Vector, size: float) -> bool:
+    # From a large start z is large, and A z - y a small difference.
+    rounding = 1e-13 * float(np.linalg.norm(np.abs(A) @ z)) / size
+    return residual <= _REACHED + rounding
+
+
+def _along(A: Matrix, q: float, at: _Place, goal: _Place) -> tuple[list[_Place], float]:
+    """The solutions of problems on the line from one to the goal's, and how much of the way is left after the last.
+
+    Some is left where a smaller start changes nothing any more that double precision could show beside the answer, or
+    where Newton's method does not arrive however short the stride.
     """
-    first, done, stride = at, 0.0, 1.0
+    trail, done, stride = [at], 0.0, 1.0
+    first, steps = at, at.steps
     nats = float(np.abs(goal.log_z0 - at.log_z0).max())
-    while done < 1 and at.steps < _MAX_STEPS and stride > _LEAST_STRIDE:
+    while done < 1 and steps < _MAX_STEPS and stride > _LEAST_STRIDE:
         ahead = min(1.0, done + stride)
-        y = (1 - ahead) * first.y + ahead * goal.y
-        there = replace(at, log_z0=(1 - ahead) * first.log_z0 + ahead * goal.log_z0, y=y)
-        there, arrived = _corrected(A, q, there)
-        taken = there.steps - at.steps
+        # Ends are met to the last bit, so that what is there is known again.
+        y = goal.y if ahead == 1 or goal.y is first.y else (1 - ahead) * first.y + ahead * goal.y
+        log_z0 = goal.log_z0 if ahead == 1 else (1 - ahead) * first.log_z0 + ahead * goal.log_z0
+        there, arrived = _corrected(A, q, replace(at, log_z0=log_z0, y=y, steps=steps))
+        taken, steps = there.steps - steps, there.steps
         if not arrived:
-            at, stride = replace(at, steps=there.steps), stride / 2
+            stride /= 2
             continue
         changed = float(np.linalg.norm(np.exp(there.log_z) - np.exp(at.log_z)))
         size = float(np.linalg.norm(np.exp(there.log_z)))
-        falling = bool((goal.log_z0 <= at.log_z0).all())
-        settled = falling and nats > 0 and changed <= _SETTLED * min(1.0, nats * (ahead - done)) * size
-        at, done, stride = there, ahead, stride * (2 if taken <= 3 else 1)
-        if settled:
+        falling = nats > 0 and bool((goal.log_z0 <= at.log_z0).all())
+        at = replace(there, settled=falling and changed <= _SETTLED * min(1.0, nats * (ahead - done)) * size)
+        done, stride = ahead, stride * (2 if taken <= 3 else 1)
+        trail.append(at)
+        if at.settled:
             break
-    return at, 1 - done
+    trail[-1] = replace(trail[-1], steps=steps)
+    return trail, 1 - done
 
 
 def _corrected(A: Matrix, q: float, at: _Place) -> tuple[_Place, bool]:
