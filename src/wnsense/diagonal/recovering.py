@@ -22,7 +22,7 @@ from wnsense.diagonal.linear_map import (
 )
 from wnsense.diagonal.sparse_noise import Chosen, choose_support, held_out_rows
 from wnsense.diagonal.sparse_result import SparseRecovery
-from wnsense.diagonal.sparse_search import Ledger, Search, search, search_weighted
+from wnsense.diagonal.sparse_search import NOISE_RATIOS, Ledger, Search, search, search_weighted
 from wnsense.diagonal.support import Fit, Scaled, least_squares
 from wnsense.running.status import Status
 
@@ -37,7 +37,7 @@ _PROBES = 16
 _PROBED_SPREAD = 16.0
 # Steps at most at each ratio: with rows held out, with all of them, and with weights. Longer ones found one vector more
 # in thirty, for half as many products again where there is none to be found.
-_STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 250, 200
+_STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 500, 300
 
 # Noise is believed at once where no more than this is left of rows held out, with no more entries than such a part of
 # the fitted rows. Else what is left could be entries that were missed, for all rows to find: of 26 exact problems
@@ -174,6 +174,9 @@ def _held_out_search(
         answer = _verified(problem, everything, found.exact, tolerance, ledger, seen_blindly=True)
         if answer is not None:
             return answer, None
+    ledger.words = "looking for noise, some rows held out"
+    noisy = Search(tolerance, _STEPS_WATCHED, watch=True, ratios=NOISE_RATIOS, fits=False)
+    found = search(problem, noisy, ledger)
     ledger.words = "choosing entries by the rows held out"
     chosen = choose_support(problem, found.places)
     ledger.products += chosen.products

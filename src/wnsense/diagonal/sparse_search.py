@@ -11,7 +11,9 @@ from wnsense.diagonal.support import Fit, Scaled, exact_fit
 
 # The l1 excess that the bound allows, in parts of the least l1 norm, from the first ratio to the last. What is seen is
 # some hundred times smaller, and large ratios are walked in fewer steps.
-RATIOS = (3.0, 1.0, 0.3, 0.1, 0.03)
+RATIOS = (0.3, 0.03)
+# Where noise is looked for, larger ones before them: their answers hold less of it, and rows held out choose among all.
+NOISE_RATIOS = (3.0, 1.0, 0.3, 0.1, 0.03)
 # r_0^2 in parts of a lower bound on the l1 norm of the answer: well below it, as the bound wants.
 _START = 0.1
 # Steps after which a fit is tried first; then each time after twice as many.

@@ -54,7 +54,7 @@ RECOVERY = DiagonalStudy(
             (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 1.0),
             _RECOVERY_RATIOS,
             1e-3,
-            3_000,
+            10_000,
         )
         for sparsity, depth, seed in product((5, 10, 20), _DEPTHS, range(3))
     ),
@@ -62,7 +62,7 @@ RECOVERY = DiagonalStudy(
         f"N = 1000, M = 150 as published (quick: 100, 40). {_MAP}; nonzeros are standard normal",
         "x_0 = alpha in all 2 N entries, so that r_0 = alpha sqrt(2 N)",
         _PACE,
-        "a cell rests at a relative residual of 1e-3, or after 3,000 steps (quick: 600) with its error then",
+        "a cell rests at a relative residual of 1e-3, or after 10,000 steps (quick: 600) with its error then",
         "3 problems (quick: 2): medians, and bands from the 25% to the 75% quantile",
         "a vector counts as found at a relative error of 0.02",
     ),
@@ -217,7 +217,7 @@ SPEED = DiagonalStudy(
             _DEPTHS,
             (1e-3, 1e-2, 0.1),
             _geometric(3e-3, 0.3, 7),
-            6_000,
+            20_000,
         ),
         *(
             RatePart(Drawing(15, 30, 2, seed), depth, scale, ratio, 1e-7)
