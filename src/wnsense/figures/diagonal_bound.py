@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.figures.diagonal_table import DEPTH_MARKERS, Measured, parts_of, titled
+from wnsense.figures.diagonal_table import DEPTH_MARKERS, Measured, parts_of
 from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 from wnsense.running.tables import Table
 from wnsense.theory.diagonal import l1_excess_bound, log_magnification

@@ -11,8 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from wnsense.figures.diagonal_table import Measured, grid, outer_labels, parts_of, titled
+from wnsense.figures.diagonal_table import Measured, grid, outer_labels, parts_of
 from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import INK, METHODS, TEXT, dress, legend_below
 from wnsense.running.tables import Table
 

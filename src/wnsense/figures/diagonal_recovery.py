@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.figures.diagonal_table import FOUND, Measured, grid, outer_labels, parts_of, rate_look, rate_words, titled
+from wnsense.figures.diagonal_table import FOUND, Measured, grid, outer_labels, parts_of, rate_look, rate_words
 from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import FAINT, INK, TEXT, dress, legend_below
 from wnsense.running.tables import Table
 

@@ -19,9 +19,9 @@ from wnsense.figures.diagonal_table import (
     parts_of,
     rate_look,
     rate_words,
-    titled,
 )
 from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import FAINT, INK, TEXT, Look, dress, legend, legend_below, new_figure
 from wnsense.running.tables import Table
 

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.checks import InputError, require
-from wnsense.figures.style import INK, METHODS, TEXT, Look, new_figure
+from wnsense.figures.part_tables import numbered_parts
+from wnsense.figures.style import METHODS, Look, new_figure
 from wnsense.running.tables import Table
 
 # A relative error at which a vector counts as found.
@@ -79,19 +79,7 @@ def parts_of(table: Table, kind: str, name: str) -> list[Measured]:
     Raises:
         InputError: When there is none, or one without that array.
     """
-    told = table.header.get("parts")
-    require(isinstance(told, list), "the table of a study of diagonal networks", "one without parts", "run it again")
-    found = []
-    for place, facts in enumerate(cast("list[Mapping[str, object]]", told)):
-        if facts.get("kind") != kind:
-            continue
-        prefix = f"{place}_"
-        arrays = {key.removeprefix(prefix): array for key, array in table.arrays.items() if key.startswith(prefix)}
-        if name not in arrays:
-            raise InputError(f"needed a table with {prefix}{name}, got one without; run the study again")
-        found.append(Measured(facts, arrays))
-    require(bool(found), f"a table with parts of kind {kind}", "none", "run the study again")
-    return found
+    return [Measured(facts, arrays) for facts, arrays in numbered_parts(table, "diagonal networks", kind, name)]
 
 
 def rate_look(ratio: float | None, ratios: Sequence[float | None]) -> Look:
@@ -107,13 +95,6 @@ def rate_look(ratio: float | None, ratios: Sequence[float | None]) -> Look:
 def rate_words(ratio: float | None) -> str:
     """A rate in a sentence."""
     return "without WN" if ratio is None else f"WN at eta = {ratio:g}"
-
-
-def titled(figure: Figure, table: Table, words: str) -> None:
-    """The figure's own title, and the scale where it is not the paper's."""
-    scale = table.header["scale"]
-    told = words if scale == "paper" else f"{words} ({scale} scale)"
-    figure.suptitle(told, fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
 
 
 def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:

@@ -13,9 +13,9 @@ from wnsense.figures.diagonal_table import (
     parts_of,
     rate_look,
     rate_words,
-    titled,
 )
 from wnsense.figures.findings import Finding, Paragraph
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import FAINT, INK, TEXT, dress, legend_below
 from wnsense.running.tables import Table
 

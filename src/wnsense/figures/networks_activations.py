@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.networks_table import Seeds, band, data_lines, legend_of, seeds_of, span_words, titled
+from wnsense.figures.networks_table import Seeds, band, data_lines, legend_of, seeds_of, span_words
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import Look, dress, log_if_wide, new_figure
 from wnsense.running.tables import Table
 

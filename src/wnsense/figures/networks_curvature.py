@@ -27,9 +27,9 @@ from wnsense.figures.networks_table import (
     published_line,
     seeds_of,
     span_words,
-    titled,
     within_row_bound,
 )
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import Look, dress, new_figure
 from wnsense.running.tables import Table
 from wnsense.theory.networks import PUBLISHED_HESSIAN_EXPONENTS

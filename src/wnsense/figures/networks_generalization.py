@@ -22,8 +22,8 @@ from wnsense.figures.networks_table import (
     power_words,
     seeds_of,
     span_words,
-    titled,
 )
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import dress, new_figure
 from wnsense.networks.fitting import Exponent
 from wnsense.running.tables import Table

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from wnsense.figures.findings import Finding, Paragraph
-from wnsense.figures.networks_table import Seeds, data_lines, legend_of, look_of, seeds_of, span_words, titled
+from wnsense.figures.networks_table import Seeds, data_lines, legend_of, look_of, seeds_of, span_words
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import FAINT, dress, new_figure
 from wnsense.running.tables import Table
 

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
-from wnsense.checks import InputError, require
-from wnsense.figures.style import INK, METHODS, TEXT, Look, logarithmic
+from wnsense.checks import InputError
+from wnsense.figures.part_tables import numbered_parts
+from wnsense.figures.style import METHODS, TEXT, Look, logarithmic
 from wnsense.networks.fitting import Exponent, fit_powers
 from wnsense.running.tables import Table
 
@@ -140,20 +141,11 @@ def seeds_of(table: Table, kind: str, name: str) -> list[Seeds]:
     Raises:
         InputError: When there is none, or one without that array.
     """
-    told = table.header.get("parts")
-    require(isinstance(told, list), "the table of a study of deep networks", "one without parts", "run it again")
     found: dict[str, Seeds] = {}
-    for place, facts in enumerate(cast("list[Mapping[str, object]]", told)):
-        if facts.get("kind") != kind:
-            continue
-        prefix = f"{place}_"
-        arrays = {key.removeprefix(prefix): array for key, array in table.arrays.items() if key.startswith(prefix)}
-        if name not in arrays:
-            raise InputError(f"needed a table with {prefix}{name}, got one without; run the study again")
+    for facts, arrays in numbered_parts(table, "deep networks", kind, name):
         shared = {key: value for key, value in facts.items() if key != "seed"}
         key = json.dumps(shared, sort_keys=True)
         found[key] = Seeds(shared, [*(found[key].parts if key in found else ()), arrays])
-    require(bool(found), f"a table with parts of kind {kind}", "none", "run the study again")
     return list(found.values())
 
 
@@ -308,13 +300,6 @@ def legend_of(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
         loc="outside lower center",
         ncols=columns,
     )
-
-
-def titled(figure: Figure, table: Table, words: str) -> None:
-    """The figure's own title, and the scale where it is not the paper's."""
-    scale = table.header["scale"]
-    told = words if scale == "paper" else f"{words} ({scale} scale)"
-    figure.suptitle(told, fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
 
 
 def data_lines(table: Table) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from wnsense.figures.networks_table import (
     power_words,
     seeds_of,
     span_words,
-    titled,
 )
+from wnsense.figures.part_tables import titled
 from wnsense.figures.style import Look, dress, log_if_wide, new_figure
 from wnsense.running.tables import Table
 

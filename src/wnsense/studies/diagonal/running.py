@@ -4,12 +4,10 @@ The table's head has `parts`, the specifications in order; the arrays of the k-t
 which are described where they are measured.
 """
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
 
-from wnsense.checks import InputError
 from wnsense.running.tables import Table
 from wnsense.studies.diagonal.bounds import measure_bounds
 from wnsense.studies.diagonal.discrete import measure_grid, measure_recovery
@@ -23,9 +21,9 @@ from wnsense.studies.diagonal.specification import (
     RatePart,
     RecoveryPart,
     TrajectoryPart,
-    part_facts,
     part_key,
 )
+from wnsense.studies.parts import make_parts, part_facts, study_of
 from wnsense.studies.store import Store, Tell
 
 
@@ -64,27 +62,19 @@ def run_parts(store: Store, tell: Tell = lambda *_: None) -> Table:
         InputError: When what is there is of another specification or version, or cannot be written.
         KeyboardInterrupt: When interrupted.
     """
-    if not isinstance(store.study, DiagonalStudy):
-        raise InputError(f"needed a study of diagonal networks, got {store.study.name} of form {store.study.form}")
+    study = study_of(store, DiagonalStudy, "diagonal networks")
     finished = store.finished()
     if finished is not None:
         return finished
-    store.prepare()
-    parts = store.study.parts(store.scale)
-    arrays: dict[str, np.ndarray] = {}
-    seconds, memory = 0.0, 0
-    for place, part in enumerate(parts):
-        tell(part.words, place, len(parts))
-        made = store.kept(part_key(part)) or _make(store, part)
-        arrays |= {f"{place}_{name}": array for name, array in made.arrays.items() if name != "seconds"}
-        seconds += float(made.arrays["seconds"][0])
-        memory = max(memory, int(str(made.header["peak_memory"])))
-    tell("merging", len(parts), len(parts))
-    return store.finish(arrays, {"parts": [part_facts(part) for part in parts]}, seconds=seconds, memory=memory)
-
-
-def _make(store: Store, part: Part) -> Table:
-    begun = time.perf_counter()
-    arrays = measure(part)
-    spent = np.array([time.perf_counter() - begun])
-    return store.keep(part_key(part), {**arrays, "seconds": spent}, {"part": part_facts(part)})
+    parts = study.parts(store.scale)
+    made = make_parts(
+        store,
+        parts,
+        tell,
+        key=part_key,
+        words=lambda part: part.words,
+        facts=lambda part: {"part": part_facts(part)},
+        make=measure,
+    )
+    told = {"parts": [part_facts(part) for part in parts]}
+    return store.finish(made.numbered(), told, seconds=made.seconds, memory=made.memory)

@@ -1,11 +1,10 @@
 """What the studies of diagonal networks are made of: parts, frozen, each measured on its own; data only."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require
+from wnsense.studies.parts import hashed, part_facts
 from wnsense.studies.store import Scale
 
 # None among rates is plain flow or descent, without weight normalization.
@@ -215,7 +214,7 @@ Part = RecoveryPart | TrajectoryPart | BoundPart | GridPart | RatePart | LayersP
 
 def part_key(part: Part) -> str:
     """A name for a file: the same for the same part, in every process, and another for every other."""
-    return f"{type(part).__name__}_{_hash(asdict(part))}"
+    return f"{type(part).__name__}_{hashed(asdict(part))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -249,17 +248,8 @@ class DiagonalStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on."""
-        return _hash([part_facts(part) for part in self.parts(scale)], 64)
-
-
-def part_facts(part: Part) -> dict[str, object]:
-    """What a table's head says of a part."""
-    return {"kind": type(part).__name__, **asdict(part)}
+        return hashed([part_facts(part) for part in self.parts(scale)])
 
 
 def _rate_words(ratio: float | None) -> str:
     return "plain" if ratio is None else f"eta = {ratio:g}"
-
-
-def _hash(facts: object, length: int = 20) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:length]

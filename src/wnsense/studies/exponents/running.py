@@ -1,13 +1,14 @@
 """All parts of the study, each kept in a file of its own as it ends, and the one table that they become."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
 
-from wnsense.checks import InputError
 from wnsense.running.tables import Table
 from wnsense.studies.exponents.measuring import measure
 from wnsense.studies.exponents.specification import ExponentStudy, Part, Sweep
+from wnsense.studies.parts import make_parts, study_of
 from wnsense.studies.store import Store, Tell
 
 
@@ -25,36 +26,32 @@ def run_exponents(store: Store, tell: Tell = lambda *_: None) -> Table:
         InputError: When what is there is of another specification or version, or cannot be written.
         KeyboardInterrupt: When interrupted.
     """
-    study = _exponent_study(store)
+    study = study_of(store, ExponentStudy, "exponents")
     finished = store.finished()
     if finished is not None:
         return finished
-    store.prepare()
     sweeps = study.sweeps(store.scale)
     # Sweeps meet at the base point: each part once.
     parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
-    made: dict[Part, Table] = {}
-    for place, part in enumerate(parts):
-        tell(_words(part), place, len(parts))
-        made[part] = store.kept(part.key) or _make(store, part)
-    tell("merging", len(parts), len(parts))
+    made = make_parts(
+        store,
+        parts,
+        tell,
+        key=lambda part: part.key,
+        words=_words,
+        facts=lambda part: {"part": asdict(part)},
+        make=lambda part: _make(store, part),
+    )
     arrays: dict[str, np.ndarray] = {}
     for place, sweep in enumerate(sweeps):
-        arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made).items()}
-    seconds = sum(float(table.arrays["seconds"][0]) for table in made.values())
-    memory = max(int(str(table.header["peak_memory"])) for table in made.values())
-    return store.finish(arrays, {"sweeps": [_told(sweep) for sweep in sweeps]}, seconds=seconds, memory=memory)
+        arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made.tables).items()}
+    told = {"sweeps": [_told(sweep) for sweep in sweeps]}
+    return store.finish(arrays, told, seconds=made.seconds, memory=made.memory)
 
 
-def _exponent_study(store: Store) -> ExponentStudy:
-    if not isinstance(store.study, ExponentStudy):
-        raise InputError(f"needed a study of exponents, got {store.study.name} of form {store.study.form}")
-    return store.study
-
-
-def _make(store: Store, part: Part) -> Table:
+def _make(store: Store, part: Part) -> dict[str, np.ndarray]:
     arrays, seconds = measure(part, store.checkpoint(part.key))
-    return store.keep(part.key, {**arrays, "seconds": np.array([seconds])}, {"part": asdict(part)})
+    return {**arrays, "seconds": np.array([seconds])}
 
 
 def _words(part: Part) -> str:
@@ -63,7 +60,7 @@ def _words(part: Part) -> str:
     return f"m = {at.size}, r = {at.rank}, r_A = {at.true_rank}, kappa = {at.condition:g}, {where}"
 
 
-def _columns(sweep: Sweep, made: dict[Part, Table]) -> dict[str, np.ndarray]:
+def _columns(sweep: Sweep, made: Mapping[Part, Table]) -> dict[str, np.ndarray]:
     """(points, seeds) for every quantity."""
     names = ("burn_in", "contraction", "contraction_low", "contraction_high", "law")
     return {

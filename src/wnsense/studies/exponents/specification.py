@@ -1,11 +1,10 @@
 """What is measured where: grid points, sweeps through them, and the study; data only."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_rank
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 from wnsense.theory.convergence import Setting
 
@@ -89,8 +88,7 @@ class Part:
     @property
     def key(self) -> str:
         """A name for a file: the same for the same part, in every process, and another for every other."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return f"part_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+        return f"part_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -157,5 +155,4 @@ class ExponentStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on."""
-        text = json.dumps([asdict(sweep) for sweep in self.sweeps(scale)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashed([asdict(sweep) for sweep in self.sweeps(scale)])

@@ -1,7 +1,5 @@
 """What the study of images is: photographs, models, measurements, budgets and grids, as data."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from wnsense.checks import require, require_rank
 from wnsense.studies.images.pictures import Photograph
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 
 # Points of a curve besides those that budgets ask for.
@@ -189,4 +188,4 @@ class ImageStudy:
 
 def digest(value: Plan | ImageRun | Scene) -> str:
     """The same for the same value in every process, and another for every other."""
-    return hashlib.sha256(json.dumps(asdict(value), sort_keys=True).encode()).hexdigest()
+    return hashed(asdict(value))

@@ -1,13 +1,12 @@
 """What is run for figure 1, as data."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from wnsense.checks import require, require_rank
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 
 # So many rows at most are seen of a run, most of them in equal ratios: every step at first, then one in a hundred.
@@ -63,7 +62,7 @@ class Setting:
     @property
     def key(self) -> str:
         """A name for a file: the same for the same setting, in every process, and another for every other."""
-        return f"{self.sensed}_{hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:20]}"
+        return f"{self.sensed}_{hashed(asdict(self))[:20]}"
 
     def seen_steps(self) -> frozenset[int]:
         """The steps at which everything is measured, those of the table among them."""
@@ -103,5 +102,4 @@ class LearningStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on."""
-        text = json.dumps([asdict(setting) for setting in self.settings(scale)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashed([asdict(setting) for setting in self.settings(scale)])

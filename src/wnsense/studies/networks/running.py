@@ -4,13 +4,12 @@ The table's head has `parts`, the specifications in order, and `data`, what was 
 under `k_` and their names, which are described where they are measured.
 """
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.running.tables import Table
 from wnsense.studies.networks.images import Library
 from wnsense.studies.networks.specification import (
@@ -19,11 +18,11 @@ from wnsense.studies.networks.specification import (
     NetworkStudy,
     Part,
     TrainingPart,
-    part_facts,
     part_key,
 )
 from wnsense.studies.networks.starting import measure_curvature, measure_kinks
 from wnsense.studies.networks.training import measure_training
+from wnsense.studies.parts import make_parts, part_facts, study_of
 from wnsense.studies.store import Store, Tell
 
 
@@ -65,9 +64,7 @@ def run_networks(store: Store, tell: Tell = lambda *_: None, data: Path | None =
             written.
         KeyboardInterrupt: When interrupted.
     """
-    if not isinstance(store.study, NetworkStudy):
-        raise InputError(f"needed a study of deep networks, got {store.study.name} of form {store.study.form}")
-    study, library = store.study, Library(data)
+    study, library = study_of(store, NetworkStudy, "deep networks"), Library(data)
     wanted = study.images(store.scale)
     finished = store.finished()
     if finished is not None:
@@ -77,24 +74,19 @@ def run_networks(store: Store, tell: Tell = lambda *_: None, data: Path | None =
             require(same, f"{store.table} of the data in {data}", "one of other files", advice)
         return finished
     library.check(wanted)
-    store.prepare()
     parts = study.parts(store.scale)
-    arrays: dict[str, np.ndarray] = {}
-    seconds, memory = 0.0, 0
-    for place, part in enumerate(parts):
-        tell(part.words, place, len(parts))
-        key = part_key(part, library.digest(part.sampling.images))
-        made = store.kept(key) or _make(store, part, key, library)
-        arrays |= {f"{place}_{name}": array for name, array in made.arrays.items() if name != "seconds"}
-        seconds += float(made.arrays["seconds"][0])
-        memory = max(memory, int(str(made.header["peak_memory"])))
-    tell("merging", len(parts), len(parts))
+
+    def key(part: Part) -> str:
+        return part_key(part, library.digest(part.sampling.images))
+
+    made = make_parts(
+        store,
+        parts,
+        tell,
+        key=key,
+        words=lambda part: part.words,
+        facts=lambda part: {"part": part_facts(part)},
+        make=lambda part: measure_part(part, library, store.checkpoint(key(part))),
+    )
     facts = {"parts": [part_facts(part) for part in parts], "data": library.facts(wanted)}
-    return store.finish(arrays, facts, seconds=seconds, memory=memory)
-
-
-def _make(store: Store, part: Part, key: str, library: Library) -> Table:
-    begun = time.perf_counter()
-    arrays = measure_part(part, library, store.checkpoint(key))
-    spent = np.array([time.perf_counter() - begun])
-    return store.keep(key, {**arrays, "seconds": spent}, {"part": part_facts(part)})
+    return store.finish(made.numbered(), facts, seconds=made.seconds, memory=made.memory)

@@ -1,8 +1,6 @@
 """What the studies of deep networks are made of: parts, frozen, each measured on its own; data only."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from wnsense.checks import require
@@ -10,6 +8,7 @@ from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.images import Inputs
 from wnsense.networks.network import Scaling
 from wnsense.networks.starts import TORCH_ROW_NORM
+from wnsense.studies.parts import hashed, part_facts
 from wnsense.studies.store import Scale
 
 
@@ -177,11 +176,6 @@ class KinkPart:
 Part = TrainingPart | CurvaturePart | KinkPart
 
 
-def part_facts(part: Part) -> dict[str, object]:
-    """What a table's head says of a part."""
-    return {"kind": type(part).__name__, **asdict(part)}
-
-
 def part_key(part: Part, digest: str) -> str:
     """A name for a file: the same for the same part of the same images, and another for every other.
 
@@ -189,7 +183,7 @@ def part_key(part: Part, digest: str) -> str:
         part: The part.
         digest: Of the files that its images are read from; empty for a package's.
     """
-    return f"{type(part).__name__}_{_hash([part_facts(part), digest])[:20]}"
+    return f"{type(part).__name__}_{hashed([part_facts(part), digest])[:20]}"
 
 
 @dataclass(frozen=True)
@@ -227,12 +221,8 @@ class NetworkStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on, but for files, of which its table has hashes."""
-        return _hash([part_facts(part) for part in self.parts(scale)])
+        return hashed([part_facts(part) for part in self.parts(scale)])
 
 
 def _design_words(of: Design) -> str:
     return f"{'WN' if of.normalized else 'no WN'}, {of.activation}, m = {of.width}, L = {of.depth}"
-
-
-def _hash(facts: object) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

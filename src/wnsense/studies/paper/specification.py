@@ -1,7 +1,5 @@
 """What a study is: data only, so that it can be compared, hashed and written into the head of its table."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
@@ -11,6 +9,7 @@ from wnsense.checks import require, require_level, require_rank
 from wnsense.manifolds import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 
 # So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
@@ -154,8 +153,7 @@ class Run:
     @property
     def key(self) -> str:
         """A name for a file: the same for the same run, in every process, and another for every other."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return f"{self.method}_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+        return f"{self.method}_{hashed(asdict(self))[:20]}"
 
     def recorded_steps(self) -> frozenset[int]:
         """The steps that are written down: the first, the last, and at most about 200 in all."""
@@ -245,5 +243,4 @@ class CurveStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on."""
-        text = json.dumps([asdict(curve) for curve in self.curves(scale)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashed([asdict(curve) for curve in self.curves(scale)])

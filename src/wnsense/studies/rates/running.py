@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.running.tables import Table
+from wnsense.studies.parts import study_of
 from wnsense.studies.rates.measuring import Course, measure
 from wnsense.studies.rates.specification import Analysis, Method, RateStudy, Run, Setting
 from wnsense.studies.store import Store, Tell
@@ -38,13 +39,12 @@ def run_rates(store: Store, tell: Tell = lambda *_: None) -> Table:
         InputError: When what is there is of another specification or version, or cannot be written.
         KeyboardInterrupt: When interrupted.
     """
-    if not isinstance(store.study, RateStudy):
-        raise InputError(f"needed a study of rates, got {store.study.name} of form {store.study.form}")
+    study = study_of(store, RateStudy, "rates")
     finished = store.finished()
     if finished is not None:
         return finished
     store.prepare()
-    study, plan = store.study, store.study.plan(store.scale)
+    plan = study.plan(store.scale)
     rows = [
         _Row(analysis, analysis.method, setting)
         for setting in plan.settings

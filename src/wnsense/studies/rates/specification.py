@@ -1,12 +1,11 @@
 """What is measured beside each row of Table 1: the method that it analyses, in one common setting; data only."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_level, require_rank
 from wnsense.sensing.kinds import Kind
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 from wnsense.theory.table import TABLE_1, Model, Rate
 
@@ -123,7 +122,7 @@ class Run:
     @property
     def key(self) -> str:
         """A name for a file: the same for the same run, in every process, and another for every other."""
-        return f"run_{_hash(asdict(self))}"
+        return f"run_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -193,8 +192,4 @@ class RateStudy:
         """A hash of all that its table's numbers depend on."""
         analyses = [asdict(analysis) for analysis in self.analyses]
         facts: dict[str, object] = {"plan": asdict(self.plan(scale)), "analyses": analyses}
-        return _hash(facts, 64)
-
-
-def _hash(facts: dict[str, object], length: int = 20) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:length]
+        return hashed(facts)

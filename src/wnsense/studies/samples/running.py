@@ -1,12 +1,11 @@
 """All searches of the study, each kept in a file of its own as it ends, and the one table that they become."""
 
-import time
 from dataclasses import asdict
 
 import numpy as np
 
-from wnsense.checks import InputError
 from wnsense.running.tables import Table
+from wnsense.studies.parts import make_parts, study_of
 from wnsense.studies.samples.measuring import isometry, search
 from wnsense.studies.samples.specification import IsometrySearch, SamplePlan, SampleStudy, Search
 from wnsense.studies.store import Store, Tell
@@ -26,27 +25,27 @@ def run_samples(store: Store, tell: Tell = lambda *_: None) -> Table:
         InputError: When what is there is of another specification or version, or cannot be written.
         KeyboardInterrupt: When interrupted.
     """
-    if not isinstance(store.study, SampleStudy):
-        raise InputError(f"needed a study of samples, got {store.study.name} of form {store.study.form}")
+    study = study_of(store, SampleStudy, "samples")
     finished = store.finished()
     if finished is not None:
         return finished
-    store.prepare()
-    plan = store.study.plan(store.scale)
-    jobs = _jobs(plan)
-    made: dict[Search | IsometrySearch, Table] = {}
-    for place, job in enumerate(jobs):
-        tell(_words(job), place, len(jobs))
-        made[job] = store.kept(job.key) or _make(store, job)
-    tell("merging", len(jobs), len(jobs))
-    arrays = {"isometry": np.array([_found(made[sought]) for sought in plan.isometry])}
+    plan = study.plan(store.scale)
+    made = make_parts(
+        store,
+        _jobs(plan),
+        tell,
+        key=lambda job: job.key,
+        words=_words,
+        facts=lambda job: {"job": asdict(job)},
+        make=_make,
+    )
+    found = {job: float(table.arrays["found"][0]) for job, table in made.tables.items()}
+    arrays = {"isometry": np.array([found[sought] for sought in plan.isometry])}
     for place, sweep in enumerate(plan.sweeps):
         for recoverer in sweep.recoverers:
-            rows = [[_found(made[sought]) for sought in plan.searches(case, recoverer)] for case in sweep.cases]
+            rows = [[found[sought] for sought in plan.searches(case, recoverer)] for case in sweep.cases]
             arrays[f"{place}_{recoverer}"] = np.array(rows)
-    seconds = sum(float(table.arrays["seconds"][0]) for table in made.values())
-    memory = max(int(str(table.header["peak_memory"])) for table in made.values())
-    return store.finish(arrays, _told(plan), seconds=seconds, memory=memory)
+    return store.finish(arrays, _told(plan), seconds=made.seconds, memory=made.memory)
 
 
 def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:
@@ -61,15 +60,8 @@ def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:
     return [*dict.fromkeys(searches), *plan.isometry]
 
 
-def _make(store: Store, job: Search | IsometrySearch) -> Table:
-    began = time.perf_counter()
-    found = search(job) if isinstance(job, Search) else isometry(job)
-    arrays = {"found": np.array([found]), "seconds": np.array([time.perf_counter() - began])}
-    return store.keep(job.key, arrays, {"job": asdict(job)})
-
-
-def _found(table: Table) -> float:
-    return float(table.arrays["found"][0])
+def _make(job: Search | IsometrySearch) -> dict[str, np.ndarray]:
+    return {"found": np.array([search(job) if isinstance(job, Search) else isometry(job)])}
 
 
 def _words(job: Search | IsometrySearch) -> str:

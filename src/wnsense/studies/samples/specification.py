@@ -1,13 +1,12 @@
 """Which matrices are to be recovered from as few measurements as possible, and by what; data only."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_rank
 from wnsense.sensing.kinds import Kind
 from wnsense.studies.exponents.specification import Varied
+from wnsense.studies.parts import hashed
 from wnsense.studies.store import Scale
 from wnsense.theory.convergence import Setting
 
@@ -104,7 +103,7 @@ class Search:
     @property
     def key(self) -> str:
         """A name for a file: the same for the same search, in every process, and another for every other."""
-        return f"{self.recoverer}_{_hash(asdict(self))}"
+        return f"{self.recoverer}_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class IsometrySearch:
     @property
     def key(self) -> str:
         """A name for a file."""
-        return f"isometry_{_hash(asdict(self))}"
+        return f"isometry_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -206,8 +205,4 @@ class SampleStudy:
 
     def fingerprint(self, scale: Scale) -> str:
         """A hash of all that its table's numbers depend on."""
-        return _hash(asdict(self.plan(scale)), 64)
-
-
-def _hash(facts: dict[str, object], length: int = 20) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:length]
+        return hashed(asdict(self.plan(scale)))
