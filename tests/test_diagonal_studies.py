@@ -19,7 +19,7 @@ from wnsense.running.stop import Stop
 from wnsense.running.tables import Table
 from wnsense.studies.catalogue import STUDIES
 from wnsense.studies.diagonal import running
-from wnsense.studies.diagonal.bounds import equal_form, measure_bounds, weighted_excess_bound
+from wnsense.studies.diagonal.bounds import equal_form, measure_bounds
 from wnsense.studies.diagonal.catalogue import BOUND, DIAGONAL_STUDIES, RECOVERY
 from wnsense.studies.diagonal.discrete import largest_rate, measure_grid, measure_recovery, objective_of, run_cells
 from wnsense.studies.diagonal.flows import layers_of
@@ -37,7 +37,7 @@ from wnsense.studies.diagonal.specification import (
 )
 from wnsense.studies.exponents.catalogue import EXPONENTS_STUDY
 from wnsense.studies.store import Scale, Store
-from wnsense.theory.diagonal import l1_excess_bound
+from wnsense.theory.diagonal import l1_excess_bound, weighted_excess_bound
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

@@ -174,6 +174,42 @@ def weighted_norm(z: Vector, start: Vector, depth: int) -> float:
     return float((z * weights).sum())
 
 
+def weighted_excess_bound(start: Vector, least: float, depth: int, log_magnification: float = 0.0) -> float:
+    """The relative excess of W(z) = sum z_i w_i, w_i = z_{0,i}^{-q}, over the least, W; L > 2. Derived here.
+
+        epsilon = L (r_0^{2q} - min_i z_{0,i}^{q(1-q)}) / (2 (W^q - r_0^{2q})),    r_0^2 = sum z_{0,i}^{1-q} = ||x_0||^2
+
+    W is the least value over A z = y, z >= 0. The limit minimizes W(z) - (L/2) sum z^{1-q}, so that with z* of least
+    weighted norm W(z) - W <= (L/2) (sum z^{1-q} - sum z*^{1-q}). By Hoelder's inequality the first sum is at most
+    r_0^{2q} W(z)^{1-q}; the second, concave, is least at a vertex and at least min_i z_{0,i}^{q(1-q)} W^{1-q};
+    W(z)^{1-q} lies below its tangent at W. For equal entries it is `l1_excess_bound`.
+
+    Args:
+        start: z_0 = x_0^L, positive; 2 N entries of a signed network.
+        least: W, with the weights of the start as given (its proportions fix them up to a factor).
+        depth: L.
+        log_magnification: log rho, of that by which x_0 is divided; 0 for plain flow.
+
+    Returns:
+        epsilon; infinite where W is not above what the start has.
+
+    Raises:
+        InputError: When an entry is not positive, or the depth is 2, where all weights are 1.
+    """
+    require(depth > 2, "a depth above 2", depth, "for L = 2 the weights are all 1: see `l1_excess_bound`")
+    require((start > 0).all(), "positive entries", float(start.min()))
+    q = exponent(depth)
+    # z_0 becomes z_0 / rho^L, W with it W rho^{L q}.
+    log_start = np.log(start) - depth * log_magnification
+    log_least = math.log(least) + depth * q * log_magnification
+    log_sum = float(np.logaddexp.reduce((1 - q) * log_start))
+    room = q * (log_least - log_sum)
+    if room <= 0:
+        return math.inf
+    least_part = math.exp(q * ((1 - q) * float(log_start.min()) - log_least))
+    return depth * (math.exp(-room) - least_part) / (-2 * math.expm1(-room))
+
+
 def hypentropy(b: Vector, scale: float) -> float:
     """sum_i alpha^2 q(b_i / alpha^2), q(t) = 2 - sqrt(4 + t^2) + t asinh(t / 2) (Woodworth et al., arXiv 2002.09277).
 

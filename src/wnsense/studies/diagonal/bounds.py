@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from wnsense.checks import InputError, require
+from wnsense.checks import InputError
 from wnsense.diagonal.limit import FlowLimit, flow_limits, mirror_limit, signed_map
 from wnsense.studies.diagonal.problems import drawn, least_norm
 from wnsense.studies.diagonal.specification import BoundPart
-from wnsense.theory.diagonal import exponent, l1_excess_bound, weighted_norm
+from wnsense.theory.diagonal import exponent, l1_excess_bound, weighted_excess_bound, weighted_norm
 
 # Starts with entries of their own are drawn from a seed of their own.
 _START_SEED = 9_000_000
@@ -63,38 +63,6 @@ def equal_form(start: Float[np.ndarray, " n"], least: float, depth: int, log_rho
     if room <= 0:
         return math.inf
     return depth * (math.exp(-q * room) - math.exp(q * (smallest - math.log(least)))) / (-2 * math.expm1(-q * room))
-
-
-def weighted_excess_bound(start: Float[np.ndarray, " n"], least: float, depth: int, log_rho: float) -> float:
-    """The relative excess of W(z) = sum z_i w_i, w_i = z_{0,i}^{-q}, over the least, W; L > 2.
-
-        epsilon = L (r_0^{2q} - min_i z_{0,i}^{q(1-q)}) / (2 (W^q - r_0^{2q})),    r_0^2 = sum z_{0,i}^{1-q} = ||x_0||^2
-
-    W is the least value over A z = y, z >= 0. The limit minimizes W(z) - (L/2) sum z^{1-q}, so that with z* of least
-    weighted norm W(z) - W <= (L/2) (sum z^{1-q} - sum z*^{1-q}). By Hoelder's inequality the first sum is at most
-    r_0^{2q} W(z)^{1-q}; the second, concave, is least at a vertex and at least min_i z_{0,i}^{q(1-q)} W^{1-q};
-    W(z)^{1-q} lies below its tangent at W. For equal entries it is `l1_excess_bound`.
-
-    Args:
-        start: z_0, positive.
-        least: W, of the start as given (its proportions fix the weights).
-        depth: L.
-        log_rho: log of the magnification, by which x_0 is divided.
-
-    Raises:
-        InputError: When the depth is 2, where the weights vanish.
-    """
-    require(depth > 2, "a depth above 2", depth, "for L = 2 the weights are all 1: see `l1_excess_bound`")
-    q = exponent(depth)
-    # z_0 becomes z_0 / rho^L, W with it W rho^{L q}.
-    log_start = np.log(start) - depth * log_rho
-    log_least = math.log(least) + depth * q * log_rho
-    log_sum = float(np.logaddexp.reduce((1 - q) * log_start))
-    room = q * (log_least - log_sum)
-    if room <= 0:
-        return math.inf
-    least_part = math.exp(q * ((1 - q) * float(log_start.min()) - log_least))
-    return depth * (math.exp(-room) - least_part) / (-2 * math.expm1(-room))
 
 
 def _setting(part: BoundPart) -> _Setting:
