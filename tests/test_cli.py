@@ -534,3 +534,13 @@ def test_interrupted_demo_leaves_nothing(wnsense, monkeypatch, tmp_path):
     outcome = wnsense("demo", "--out", tmp_path / "d")
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "wnsense: interrupted\n")
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "known"),
+    [(("bench", "--grid", "foo"), "'--grid'", "'transition'"), (("study", "run", "foo"), "'name'", "'table-1'")],
+)
+def test_a_choice_that_there_is_not_is_told_with_those_that_there_are(wnsense, words, option, known):
+    outcome = wnsense(*words)
+    assert_refused(outcome, f"Invalid value for {option}: 'foo' is not one of", known, f"wnsense {words[0]} --help")
+    assert "error" not in outcome.err

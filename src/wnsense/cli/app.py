@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         code = app(words, prog_name="wnsense", standalone_mode=False)
     except typer.TyperException as error:
-        line = " ".join(error.format_message().split()).rstrip(".")
+        # "Value error" says nothing that "invalid value" has not said.
+        line = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
         typer.echo(f"wnsense: {line}; {_help_command(words)} tells more", err=True)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:

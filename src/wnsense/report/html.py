@@ -31,8 +31,10 @@ thead th { font-weight: 600; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 footer { margin-top: 2.5rem; color: #555; font-size: .85rem; }
 pre { background: #f4f4f4; padding: .6rem 1rem; overflow-x: auto; font-size: .9rem; }
+pre.said { white-space: pre-wrap; }
 @media print { html { font-size: 10pt; } body { max-width: none; padding: 0; } h2 { break-after: avoid; }
-  tr { break-inside: avoid; } figure img { max-width: 14cm; } .verdict { print-color-adjust: exact; } }
+  pre { white-space: pre-wrap; } tr { break-inside: avoid; } figure img { max-width: 14cm; }
+  .verdict { print-color-adjust: exact; } }
 """.strip()
 
 
@@ -107,6 +109,11 @@ def definitions(words: Sequence[tuple[str, str]]) -> str:
 def code(text: str) -> str:
     """Lines of a program."""
     return f"<pre><code>{escape(text.strip())}</code></pre>"
+
+
+def said(text: str) -> str:
+    """What a program printed, in its own lines, broken where the page ends."""
+    return f'<pre class="said">{escape(text.strip())}</pre>'
 
 
 def picture(figure: Figure, *, alternative: str, caption: str) -> str:

@@ -55,7 +55,7 @@ def networks_page(table: Table) -> str:
         html.section("Learning", _learning(table)),
         html.section("What theory looks at", _measured(table)),
         html.section("A symmetry", html.paragraph(_symmetry(table))),
-        html.section("What diagnose() says of the trained network", html.code(str(header["diagnosis"]))),
+        html.section("What diagnose() says of the trained network", html.said(str(header["diagnosis"]))),
         html.section("The program", html.code(str(header["program"]))),
         html.section("Figures", html.facts(_facts(table), "What was trained, on what, and how")),
         html.section("Words", html.definitions(_GLOSSARY)),
