@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -137,15 +138,26 @@ def lasso(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, penalty: float |
     return _fitted(model, operator, y)
 
 
-def _fitted(model: object, operator: LinearMap, y: Tensor) -> Reference:
+@runtime_checkable
+class _Fitted(Protocol):
+    coef_: np.ndarray
+
+
+@runtime_checkable
+class _Estimator(Protocol):
+    """What scikit-learn's linear models have, which come without types."""
+
+    def fit(self, matrix: np.ndarray, y: np.ndarray, /) -> _Fitted: ...
+
+
+def _fitted(model: _Estimator, operator: LinearMap, y: Tensor) -> Reference:
     matrix = operator.dense().double().cpu().numpy()
     begun = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        # The names of scikit-learn's interface, which has no types.
-        model.fit(matrix, y.double().cpu().numpy())  # type: ignore[attr-defined]
+        fitted = model.fit(matrix, y.double().cpu().numpy())
     seconds = time.perf_counter() - begun
-    coefficients = np.asarray(model.coef_, dtype=np.float64).reshape(-1)  # type: ignore[attr-defined]
+    coefficients = np.asarray(fitted.coef_, dtype=np.float64).reshape(-1)
     return Reference(torch.from_numpy(coefficients), None, seconds, _told(caught) or "ended")
 
 

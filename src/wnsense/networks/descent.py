@@ -175,7 +175,7 @@ class _Course:
             self.batches.append((inputs, targets))
         self.optimizer.zero_grad(set_to_none=True)
         value = self.objective(self.model(inputs), targets)
-        value.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(value)
         norms = [torch.linalg.vector_norm(p.grad) for p in self.parameters if p.grad is not None]
         slope = torch.linalg.vector_norm(torch.stack(norms))
         self.unseen.append(torch.stack([value.detach(), slope.to(value.dtype)]))
