@@ -1,6 +1,7 @@
 """`diagnose` on models of anybody's, and what it hands to TensorBoard."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -118,7 +119,8 @@ def test_numbers_that_are_not_finite_are_told_instead_of_measured():
         normalized_layers(given)[0].direction[2] = 0
     found = diagnose(given, loader(), quiet=True)
     assert found.measurement is None
-    assert len(found.advice) == 1
+    assert len(found.advice) == 2
+    assert "A row of 0 has length 0" in found.advice[1]
     assert "NaN or infinity in the outputs of 0" in str(found)
     assert "a row of length 0" in found.advice[0]
 
@@ -190,3 +192,124 @@ def test_a_missing_tensorboard_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"wnsense\[tensorboard\]"), tensorboard_writer(tmp_path):
         pass
+
+
+# ----------------------------------------------------------------------------------- models that are not the usual ones
+
+
+class Twice(nn.Module):
+    """One module under two names, and one parameter in two modules."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.again = self.first
+        self.tied = nn.Linear(4, 4)
+        self.tied.weight = self.first.weight
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.tied(torch.tanh(self.again(torch.tanh(self.first(x)))))))
+
+
+def test_shared_modules_and_parameters_stay_what_they_are():
+    given = Twice().double()
+    rng = torch.Generator().manual_seed(3)
+    x = torch.randn(20, 4, generator=rng, dtype=torch.float64)
+    before = dict(given.named_parameters(remove_duplicate=False))
+    found = diagnose(given, [(x, x[:, :2])], settings=Measuring(steps=60, tolerance=1e-6, directions=2), quiet=True)
+    after = dict(given.named_parameters(remove_duplicate=False))
+    assert before.keys() == after.keys()
+    assert all(after[name] is parameter for name, parameter in before.items())
+
+    parameters = list(given.parameters())
+
+    def loss(*moved):
+        W, b, c, V, d = moved
+        hidden = x
+        for weight, bias in ((W, b), (W, b), (W, c)):
+            hidden = torch.tanh(hidden @ weight.T + bias)
+        return nn.functional.mse_loss(hidden @ V.T + d, x[:, :2])
+
+    blocks = torch.autograd.functional.hessian(loss, tuple(parameters))
+    sizes = [parameter.numel() for parameter in parameters]
+    rows = [[blocks[i][j].reshape(sizes[i], sizes[j]) for j in range(len(sizes))] for i in range(len(sizes))]
+    dense = torch.cat([torch.cat(row, dim=1) for row in rows])
+    assert found.measurement.loss_curvature == pytest.approx(float(torch.linalg.eigvalsh(dense)[-1]), rel=1e-5)
+
+
+def test_random_numbers_and_spectral_norms_are_left_alone():
+    torch.manual_seed(0)
+    given = nn.Sequential(parametrizations.spectral_norm(nn.Linear(4, 4)), nn.Tanh(), nn.Linear(4, 2))
+    state = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    numbers = torch.get_rng_state()
+    diagnose(given, loader(), settings=LITTLE, quiet=True)
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in given.state_dict().items())
+
+
+def test_matrices_by_other_names_count():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recurrent = nn.LSTM(4, 3, batch_first=True)
+            self.attending = nn.MultiheadAttention(3, 1, batch_first=True)
+
+        def forward(self, x):
+            hidden, _ = self.recurrent(x)
+            return self.attending(hidden, hidden, hidden)[0][:, -1]
+
+    torch.manual_seed(0)
+    x = torch.randn(6, 5, 4)
+    found = diagnose(Last(), [(x, torch.zeros(6, 3))], settings=LITTLE, quiet=True)
+    assert found.plain == ("recurrent", "attending", "attending.out_proj")
+    assert found.loss == "mean squared error"
+
+
+class Pair(nn.Linear):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+X, Y = torch.zeros(8, 4), torch.zeros(8, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("given", "data", "settings", "words"),
+    [
+        (Pair(4, 2), [(X, Y)], {}, "a model of one tensor, got tuple"),
+        (nn.Linear(4, 2), [(X, Y[:, None])], {}, "a loss that takes the model's outputs"),
+        (nn.Linear(4, 2), [(X, Y + 7)], {}, "a loss that takes the model's outputs"),
+        (nn.Linear(4, 1), [(X, Y.float())], {}, "targets of the outputs' shape (8, 1)"),
+        (nn.Linear(4, 2), [(X.double(), Y)], {}, "a model that takes these inputs"),
+        (nn.Linear(5, 2), [(X, Y)], {}, "a model that takes these inputs"),
+        (nn.LazyLinear(2), [(X, Y)], {}, "pass it a batch first"),
+        (nn.Linear(4, 2), [(X, Y), (X[:, :3], Y)], {}, "samples of one shape"),
+        (nn.Linear(4, 2), [(X, Y[:7])], {}, "as many targets as inputs"),
+        (nn.Linear(4, 2), [(X, Y)], {"loss": nn.CrossEntropyLoss(reduction="none")}, "a loss of one number"),
+        (nn.Linear(4, 2), [(X, Y)], {"learning_rate": -1.0}, "a positive learning rate"),
+        (nn.Linear(4, 2), [(X, Y)], {"learning_rate": math.nan}, "a positive learning rate"),
+    ],
+)
+@pytest.mark.usefixtures("as_users_run")
+def test_what_does_not_fit_is_told_in_a_line(given, data, settings, words):
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        diagnose(given, data, quiet=True, **settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_what_is_no_model_or_loader_is_told():
+    with pytest.raises(InputError, match=r"needed a torch.nn.Module, got function"):
+        diagnose(nn.functional.relu, [(X, Y)])
+    with pytest.raises(InputError, match="needed a loader of batches"):
+        diagnose(nn.Linear(4, 2), None)
+    with torch.inference_mode(), pytest.raises(InputError, match="inference_mode"):
+        diagnose(nn.Linear(4, 2), [(X, Y)])
+
+
+def test_of_a_perfect_fit_no_gain_is_foretold():
+    given = nn.Linear(4, 2)
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+    found = diagnose(given, [(x, given(x).detach() + 1e-9)], quiet=True)
+    assert not any("would lower the loss" in text for text in found.advice)

@@ -44,6 +44,7 @@ class Measuring:
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
         require(self.steps >= 1, "at least one step", self.steps)
+        require(0 < self.tolerance < 1, "a tolerance between 0 and 1", self.tolerance)
         require(0 < self.cosine <= 1, "a cosine above 0 and at most 1", self.cosine)
         require(self.distance > 0, "a positive distance", self.distance)
         for name in ("output_samples", "directions"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from wnsense.checks import InputError, require
@@ -100,20 +99,34 @@ class LossSurface:
     @torch.no_grad()
     def at(self, offset: Float[Tensor, " p"]) -> float:
         """The loss at an offset from the present parameters, its mean taken in double precision."""
-        names = [name for name, parameter in self.model.named_parameters() if parameter.requires_grad]
-        parts = unflattened(offset, self.parameters)
-        moved = {name: p + part for name, p, part in zip(names, self.parameters, parts, strict=True)}
-        outputs = functional_call(self.model, moved, (self.inputs,))
+        with _moved(self.parameters, offset):
+            outputs = self.model(self.inputs)
         targets = self.targets.double() if self.targets.is_floating_point() else self.targets
         return float(self.loss(outputs.double(), targets))
 
     def gradient_at(self, offset: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
         """The gradient at an offset from the present parameters."""
-        names = [name for name, parameter in self.model.named_parameters() if parameter.requires_grad]
-        parts = unflattened(offset, self.parameters)
-        moved = [(p.detach() + part).requires_grad_() for p, part in zip(self.parameters, parts, strict=True)]
-        outputs = functional_call(self.model, dict(zip(names, moved, strict=True)), (self.inputs,))
-        return flat(torch.autograd.grad(self.loss(outputs, self.targets), moved, materialize_grads=True))
+        parameters = self.parameters
+        with _moved(parameters, offset):
+            value = self.loss(self.model(self.inputs), self.targets)
+            return flat(torch.autograd.grad(value, parameters, materialize_grads=True))
+
+
+@contextmanager
+def _moved(parameters: Sequence[Tensor], offset: Float[Tensor, " p"]) -> Iterator[None]:
+    """The parameters elsewhere; the very numbers that they had afterwards.
+
+    Not by `torch.func.functional_call`, which loses the parameters of a module that a model has under two names. Graphs
+    that were made before are as good afterwards, since what they have kept is in its place again.
+    """
+    kept = [parameter.data for parameter in parameters]
+    try:
+        for parameter, part in zip(parameters, unflattened(offset, parameters), strict=True):
+            parameter.data = parameter.data + part
+        yield
+    finally:
+        for parameter, data in zip(parameters, kept, strict=True):
+            parameter.data = data
 
 
 def trained_parameters(model: nn.Module) -> tuple[Tensor, ...]:
