@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
 from orders import generator, normal
 from wnsense.checks import InputError
@@ -18,7 +20,7 @@ from wnsense.diagonal.descent import (
     TwoPhase,
     descend,
 )
-from wnsense.diagonal.linear_map import gaussian_map, partial_cosine_map
+from wnsense.diagonal.linear_map import gaussian_map, linear_map, partial_cosine_map
 from wnsense.diagonal.network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.status import Status
@@ -304,3 +306,87 @@ def test_what_does_not_fit_is_refused():
         DiagonalProblem(problem.operator, torch.zeros(M, dtype=torch.float64))
     with pytest.raises(InputError, match=r"needed a problem with a truth"):
         vector_error(DiagonalObjective(replace(problem, truth=None)), Weights(normal(24)))
+
+
+# -- maps of a user ----------------------------------------------------------------------------------------------------
+
+
+def operator_with(back, there=None, dtype=np.float64) -> LinearOperator:
+    """An operator whose product and adjoint are what a user made of them."""
+    matrix = gaussian_map(M, N, generator(3)).matrix.numpy()
+    return LinearOperator((M, N), matvec=there or (lambda v: matrix @ v), rmatvec=back, dtype=dtype)
+
+
+def wrong_adjoints() -> dict[str, np.ndarray]:
+    matrix = gaussian_map(M, N, generator(3)).matrix.numpy()
+    return {
+        "negated": -matrix.T,
+        "doubled": 2 * matrix.T,
+        "permuted": matrix.T[::-1],
+        "random": normal(N, M).numpy(),
+        "inverse": np.linalg.pinv(matrix),
+    }
+
+
+@pytest.mark.parametrize("name", wrong_adjoints())
+def test_a_wrong_adjoint_is_noticed(name):
+    back = wrong_adjoints()[name]
+    with pytest.raises(InputError, match=r"needed <A v, w> = <v, A\^T w> .* rmatvec is not A\^T"):
+        linear_map(operator_with(lambda w: back @ w))
+
+
+@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
+def test_an_adjoint_that_rounds_to_single_precision_is_one(size):
+    A = normal(400, 900).numpy()
+    rough = A.astype(np.float32)
+
+    def there(v):
+        return (rough @ v.astype(np.float32)).astype(np.float64) * size
+
+    def back(w):
+        return (w.astype(np.float32) @ rough).astype(np.float64) * size
+
+    assert linear_map(LinearOperator(A.shape, matvec=there, rmatvec=back, dtype=np.float64)).shape == A.shape
+
+
+def test_an_operator_of_zeros_is_one():
+    assert (
+        not linear_map(LinearOperator((2, 3), matvec=lambda _: np.zeros(2), rmatvec=lambda _: np.zeros(3)))
+        .dense()
+        .any()
+    )
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_operators_that_give_nonsense_are_refused():
+    matrix = gaussian_map(M, N, generator(3)).matrix.numpy()
+
+    def back(w):
+        return matrix.T @ w
+
+    cases = [
+        (operator_with(back, lambda v: matrix @ v * math.nan), "finite numbers in what matvec gives"),
+        (operator_with(lambda w: matrix.T @ w / 0.0 if w.any() else w * 1.0), "finite numbers in what rmatvec gives"),
+        (operator_with(back, lambda v: (matrix @ v)[:-1]), "matvec to give a vector of the operator's size"),
+        (operator_with(lambda w: (matrix.T @ w)[:-1]), "rmatvec to give a vector of the operator's size"),
+        (operator_with(back, lambda v: matrix @ v * 1j), "an operator that gives real numbers, got complex128"),
+        (operator_with(lambda w: 1e-200 * back(w), lambda v: 1e-200 * (matrix @ v)), "A between 1e-150 and 1e+150"),
+    ]
+    for operator, words in cases:
+        with np.errstate(all="ignore"), pytest.raises(InputError) as caught:
+            linear_map(operator)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_masked_matrices_and_units_far_from_one_are_refused():
+    matrix = gaussian_map(M, N, generator(3)).matrix.numpy()
+    with pytest.raises(InputError, match="needed a matrix whose entries are all known, got a masked array"):
+        linear_map(np.ma.masked_greater(matrix, 0.3))
+    assert linear_map(np.ma.masked_array(matrix)).shape == (M, N)
+    for size in (1e-200, 1e160):
+        for form in (np.asarray, csr_array):
+            with pytest.raises(
+                InputError, match=r"needed A between 1e-150 and 1e\+150 in size, got .*; change its unit"
+            ):
+                linear_map(form(matrix * size))

@@ -27,6 +27,13 @@ _BLOCK_NUMBERS = 2**22
 
 _COMPLEX_ADVICE = "stack real and imaginary parts as rows"
 
+# Squares of entries beyond these leave the range of numbers.
+_SMALLEST, _LARGEST = 1e-150, 1e150
+
+# <A v, w> and <v, A^T w> of an operator that calculates in single precision differ by less, whatever its size; those of
+# a wrong adjoint by about the lengths of A v and A^T w themselves.
+_ADJOINT = 1e-3
+
 MatrixLike: TypeAlias = Tensor | np.ndarray | spmatrix | sparray | LinearOperator
 
 
@@ -110,6 +117,7 @@ class DenseMap(LinearMap):
         _require_sides(M, N)
         _require_precision(self.matrix.dtype)
         require_finite("the matrix", self.matrix)
+        _require_unit(self.matrix)
         object.__setattr__(self, "shape", (M, N))
         object.__setattr__(self, "dtype", self.matrix.dtype)
         object.__setattr__(self, "device", self.matrix.device)
@@ -149,6 +157,7 @@ class SparseMap(LinearMap):
         _require_sides(M, N)
         _require_precision(self.values.dtype)
         require_finite("the nonzeros of the sparse matrix", self.values)
+        _require_unit(self.values)
         checked_indices("rows", self.rows, M)
         checked_indices("columns", self.columns, N)
         object.__setattr__(self, "dtype", self.values.dtype)
@@ -241,7 +250,7 @@ class ScipyMap(LinearMap):
     device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Ask for one product each way, so that what is missing is told here."""
+        """Ask for one product each way, so that what is missing or wrong is told here."""
         M, N = (int(side) for side in self.operator.shape)
         _require_sides(M, N)
         # An operator may not know its dtype until it has been applied.
@@ -250,14 +259,23 @@ class ScipyMap(LinearMap):
         object.__setattr__(self, "shape", (M, N))
         object.__setattr__(self, "dtype", torch.float64)
         object.__setattr__(self, "device", torch.device("cpu"))
+        generator = torch.Generator().manual_seed(0)
+        v, w = (torch.randn(side, generator=generator, dtype=torch.float64) for side in (N, M))
+        there = _asked("matvec", self._times, v)
         try:
-            back = self._transpose_times(torch.zeros(M, dtype=torch.float64))
+            back = _asked("rmatvec", self._transpose_times, w)
         except (NotImplementedError, TypeError) as error:
             raise InputError(
                 f"needed an operator with its adjoint, got one without ({error or type(error).__name__}); "
                 "give LinearOperator(..., rmatvec=...)"
             ) from error
+        require(there.shape == (M,), f"a matvec that gives vectors of length {M}", size_text(there.shape))
         require(back.shape == (N,), f"an adjoint that gives vectors of length {N}", size_text(back.shape))
+        _require_unit(torch.cat([there, back]))
+        forth, also = float(there @ w), float(v @ back)
+        allowed = _ADJOINT * float(there.norm() + back.norm())
+        came = f"{forth:.4g} and {also:.4g} for random ones"
+        require(abs(forth - also) <= allowed, "<A v, w> = <v, A^T w> for all v and w", came, "rmatvec is not A^T")
 
     def _times(self, x: Tensor) -> Tensor:
         return _through_scipy(self.operator.matvec, self.operator.matmat, x, self.shape[0])
@@ -271,10 +289,29 @@ def _through_scipy(
 ) -> Tensor:
     """One product, or the products of a batch as the columns of one; copied, since an operator may reuse its array."""
     if x.dim() == 1:
-        return torch.from_numpy(np.array(vector(x.numpy()), dtype=np.float64).reshape(-1))
+        return _real(vector(x.numpy())).reshape(-1)
     columns = x.reshape(-1, x.shape[-1]).mT.numpy()
-    out = torch.from_numpy(np.array(block(columns), dtype=np.float64))
-    return out.mT.reshape(*x.shape[:-1], length)
+    return _real(block(columns)).mT.reshape(*x.shape[:-1], length)
+
+
+def _real(product: np.ndarray) -> Tensor:
+    require(not np.iscomplexobj(product), "an operator that gives real numbers", product.dtype, _COMPLEX_ADVICE)
+    return torch.from_numpy(np.array(product, dtype=np.float64))
+
+
+def _asked(name: str, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A product that nobody has seen yet; SciPy says of a wrong length only that something cannot be reshaped."""
+    try:
+        out = product(x)
+    except InputError:
+        raise
+    except ValueError as error:
+        words = " ".join(str(error).split())
+        raise InputError(
+            f"needed {name} to give a vector of the operator's size, got an error for one of length {len(x)}: {words}"
+        ) from error
+    require_finite(f"what {name} gives", out)
+    return out
 
 
 def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
@@ -285,7 +322,8 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
             `LinearOperator`; or a map, which is given back. Integers become double precision; float32 stays so.
 
     Raises:
-        InputError: When it is something else, complex, not of two dimensions, empty, or holds NaN or infinity.
+        InputError: When it is something else, complex, masked, not of two dimensions, empty, holds NaN or infinity,
+            is far from 1 in size, or when the operator's `rmatvec` is not the adjoint of its `matvec`.
     """
     if isinstance(A, LinearMap):
         return A
@@ -296,6 +334,8 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
     if isinstance(A, LinearOperator):
         return ScipyMap(A)
     if isinstance(A, np.ndarray):
+        came = "a masked array"
+        require(not np.ma.is_masked(A), "a matrix whose entries are all known", came, "leave out rows, or fill it")
         require(A.dtype.kind in "biufc", "a matrix of numbers", f"an array of dtype {A.dtype}")
         # Half and extended precisions have no linear algebra of their own here; byte order and strides are NumPy's.
         narrow = A.dtype.kind != "c" and A.dtype != np.float32
@@ -425,6 +465,14 @@ def _from_scipy_sparse(A: spmatrix | sparray) -> SparseMap:
 
 def _require_sides(M: int, N: int) -> None:
     require(M >= 1 and N >= 1, "at least one measurement and one unknown", size_text((M, N)))
+
+
+def _require_unit(values: Tensor) -> None:
+    # Without a copy of what may be large.
+    largest = max(abs(float(end)) for end in values.aminmax()) if values.numel() else 0.0
+    fits = largest == 0 or _SMALLEST < largest < _LARGEST
+    needed = f"A between {_SMALLEST:g} and {_LARGEST:g} in size"
+    require(fits, needed, f"{largest:.3g}", "change its unit")
 
 
 def _require_precision(dtype: torch.dtype) -> None:
