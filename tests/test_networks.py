@@ -1,6 +1,7 @@
 """Weight-normalized networks: their formula, exact symmetries, twins, starts, and finding normalized layers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch.nn.utils import parametrizations
 
 from network_cases import ALL, cases, literal, old_style, vector
 from wnsense.checks import InputError
-from wnsense.networks.activations import TANH
+from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.layers import Normalization, minimum_row_norm, normalized_layers, parameter_matrix
 from wnsense.networks.network import Architecture, Scaling, Twin, unnormalized_twin
 from wnsense.networks.path_norm import matrix_path_norm, path_norm
@@ -38,8 +39,6 @@ def gradients(model, x):
 @PROPERTY
 @given(case=cases(ALL, outputs=2))
 def test_a_network_computes_its_formula(normalization, case):
-    from dataclasses import replace
-
     case = replace(case, architecture=replace(case.architecture, normalization=normalization))
     network, X = case.network(), case.inputs(3)
     expected = torch.stack([literal(network, vector(network), x) for x in X])
@@ -285,3 +284,43 @@ def test_rows_cannot_be_given_a_length_without_sense():
     with pytest.raises(InputError, match="positive row norm"):
         uniform_network(Architecture(2, 2, 1), generator(), row_norm=0.0)
     assert TANH.is_smooth
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_choices_named_by_strings_are_those_choices():
+    """Strings equal their members without being them: each must go the member's way, never another."""
+    named = Architecture(4, 16, 2, scaling="1/sqrt(m)", normalization="weight", activation="gelu")
+    assert named == Architecture(4, 16, 2, scaling=Scaling.WIDTH, activation=ACTIVATIONS["gelu"])
+    assert (named.scale, Architecture(4, 16, 2, scaling="1").scale) == (0.25, 1.0)
+    network = uniform_network(named, generator())
+    assert len(normalized_layers(network)) == 2
+    assert normalized_layers(uniform_network(replace(named, normalization="l1"), generator()))[0].order == 1
+    x = torch.randn(3, 4, generator=generator())
+    by_name = {share: unnormalized_twin(network, share=share) for share in ("parameters", "function")}
+    for share in Twin:
+        assert torch.equal(by_name[str(share)](x), unnormalized_twin(network, share=share)(x))
+    assert not torch.allclose(by_name["parameters"](x), network(x), rtol=1e-3)
+
+
+@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"scaling": "width"}, r"needed a scaling that is one of '1/sqrt\(m\)', '1', got 'width'"),
+        ({"normalization": "batch"}, "one of 'weight', 'l1', 'none', got 'batch'"),
+        ({"activation": "sine"}, "one of 'tanh', 'gelu', 'silu', 'relu', 'leaky_relu', got 'sine'; make others"),
+        ({"activation": torch.tanh}, "needed an activation that is one of"),
+        ({"width": 2.5}, "needed width of at least 1, a whole number, got 2.5"),
+        ({"depth": "3"}, "needed depth of at least 1, a whole number, got '3'"),
+    ],
+)
+def test_choices_that_are_not_there_are_told_with_those_that_are(changed, message):
+    with pytest.raises(InputError, match=message) as told:
+        small(**changed)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_a_twin_that_shares_something_else_is_refused():
+    with pytest.raises(InputError, match="one of 'parameters', 'function', got 'weights'"):
+        unnormalized_twin(small(), share="weights")

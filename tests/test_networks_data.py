@@ -214,3 +214,25 @@ def test_batches_come_in_the_generators_order_and_hold_every_sample():
     again = batches(found, 5, torch.Generator().manual_seed(0))
     assert torch.equal(torch.cat([y for _, y in again]), torch.cat(first))
     assert torch.equal(torch.cat([y for _, y in batches(found, 5)]), found.tensors[1])
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_splits_inputs_and_folders_may_be_strings(tmp_path):
+    """A string in place of a member once read the other half of the data set."""
+    train, test = idx(pixels(6, seed=0)), idx(pixels(5, seed=1))
+    written(tmp_path, images=train)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(test)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(np.arange(5, dtype=np.uint8)))
+    for name, seed in (("data_batch_1", 0), ("test_batch", 1)):
+        (tmp_path / f"{name}.bin").write_bytes(cifar(count=3 + seed, seed=seed).tobytes())
+    for read, counts in ((read_idx_folder, (6, 5)), (read_cifar_folder, (3, 4))):
+        assert (len(read(str(tmp_path), "train")), len(read(tmp_path, "test"))) == counts
+        for split in Split:
+            assert torch.equal(read(str(tmp_path), str(split)).pixels, read(tmp_path, split).pixels)
+        with pytest.raises(InputError, match="needed a split that is one of 'train', 'test', got 'valid'"):
+            read(tmp_path, "valid")
+    for inputs in Inputs:
+        named, member = (samples(images(), images(5), inputs=choice) for choice in (str(inputs), inputs))
+        assert torch.equal(named.train.tensors[0], member.train.tensors[0])
+    with pytest.raises(InputError, match="one of 'brightness', 'standardized', 'unit', got 'raw'"):
+        samples(images(), images(5), inputs="raw")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from wnsense.checks import InputError, require
+from wnsense.networks.choices import chosen
 from wnsense.networks.images import LabelledImages
 
 _CLASSES = 10
@@ -28,7 +29,7 @@ class Split(StrEnum):
     TEST = "test"
 
 
-def read_idx_folder(folder: Path, split: Split) -> LabelledImages:
+def read_idx_folder(folder: Path | str, split: Split | str) -> LabelledImages:
     """Images and labels of MNIST, Fashion-MNIST or what else has their form.
 
     Files are called `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
@@ -40,8 +41,9 @@ def read_idx_folder(folder: Path, split: Split) -> LabelledImages:
 
     Raises:
         InputError: When a file is missing, cut short, too long, compressed badly, in another's place, or when the two
-            do not belong together.
+            do not belong together; when the split is none.
     """
+    folder, split = Path(folder), chosen(Split, split, "split")
     start = "train" if split is Split.TRAIN else "t10k"
     images_path, labels_path = (_found(folder, start, *kind) for kind in (("images", "idx3"), ("labels", "idx1")))
     images, labels = read_idx(images_path, _IDX_IMAGES), read_idx(labels_path, _IDX_LABELS)
@@ -92,7 +94,7 @@ def read_idx(path: Path, magic: int) -> np.ndarray:
     return np.frombuffer(content, dtype=np.uint8, offset=head).reshape(sides)
 
 
-def read_cifar_folder(folder: Path, split: Split) -> LabelledImages:
+def read_cifar_folder(folder: Path | str, split: Split | str) -> LabelledImages:
     """CIFAR-10 in its binary form: records of a label and 3,072 bytes, planes R, G, B of 32 x 32.
 
     The training part is `data_batch_1.bin` to `data_batch_5.bin`, as many of them as there are, in this order; the test
@@ -103,8 +105,10 @@ def read_cifar_folder(folder: Path, split: Split) -> LabelledImages:
         split: Which of them.
 
     Raises:
-        InputError: When none is there, or one is cut short, of CIFAR-100, or the same as another.
+        InputError: When none is there, or one is cut short, of CIFAR-100, or the same as another; when the split is
+            none.
     """
+    folder, split = Path(folder), chosen(Split, split, "split")
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split is Split.TRAIN else ["test_batch.bin"]
     paths = [folder / name for name in names if (folder / name).is_file()]
     if not paths:

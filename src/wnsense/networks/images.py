@@ -10,6 +10,7 @@ from torch.nn import functional
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from wnsense.checks import InputError, require
+from wnsense.networks.choices import chosen
 
 _CLASSES = 10
 _BRIGHTEST = 255.0
@@ -122,7 +123,7 @@ def samples(
     train: LabelledImages,
     test: LabelledImages,
     *,
-    inputs: Inputs = Inputs.STANDARDIZED,
+    inputs: Inputs | str = Inputs.STANDARDIZED,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Samples:
@@ -136,8 +137,9 @@ def samples(
         device: Where they shall live.
 
     Raises:
-        InputError: When the two parts have images of different shapes.
+        InputError: When the two parts have images of different shapes, or inputs are none of those known.
     """
+    inputs = chosen(Inputs, inputs, "kind of inputs")
     require(train.shape == test.shape, f"test images of {train.shape}, as in training", test.shape, "take one data set")
     mean = deviation = None
     if inputs is Inputs.STANDARDIZED:

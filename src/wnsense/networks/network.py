@@ -3,13 +3,15 @@
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from numbers import Integral
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wnsense.checks import require
-from wnsense.networks.activations import TANH, Activation
+from wnsense.checks import InputError, require
+from wnsense.networks.activations import ACTIVATIONS, TANH, Activation
+from wnsense.networks.choices import chosen
 from wnsense.networks.layers import Normalization, l1_linear, normalized_linear, parameter_matrix, plain_linear
 from wnsense.theory.networks import Stack, normalized_layer, plain_layer
 
@@ -24,6 +26,8 @@ class Scaling(StrEnum):
 @dataclass(frozen=True)
 class Architecture:
     """A network of L equal layers: a^(l) = phi(s <W_i / ||W_i||, a^(l-1)>), f = V a^(L).
+
+    Choices may be named by their values, an activation by its name in `ACTIVATIONS`; kept is what they stand for.
 
     Attributes:
         inputs: d, numbers in.
@@ -52,9 +56,15 @@ class Architecture:
     output_radius: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse sizes below one."""
+        """Refuse sizes below one and choices that are not there."""
         for name in ("inputs", "width", "depth", "outputs"):
-            require(getattr(self, name) >= 1, f"{name} of at least 1", getattr(self, name))
+            size = getattr(self, name)
+            whole = isinstance(size, Integral)
+            require(whole and size >= 1, f"{name} of at least 1, a whole number", repr(size))
+        # The one way to set what a frozen dataclass makes of its arguments.
+        object.__setattr__(self, "scaling", chosen(Scaling, self.scaling, "scaling"))
+        object.__setattr__(self, "normalization", chosen(Normalization, self.normalization, "normalization"))
+        object.__setattr__(self, "activation", _activation(self.activation))
         radius = self.output_radius
         require(radius is None or radius >= 0, "an output radius of at least 0, or None", radius)
 
@@ -157,7 +167,7 @@ class Twin(StrEnum):
 
 
 @torch.no_grad()
-def unnormalized_twin(network: Network, *, share: Twin = Twin.PARAMETERS) -> Network:
+def unnormalized_twin(network: Network, *, share: Twin | str = Twin.PARAMETERS) -> Network:
     """The same network without normalization, z = s <W_i, a>, at the same start; the given one is left alone.
 
     Args:
@@ -166,8 +176,9 @@ def unnormalized_twin(network: Network, *, share: Twin = Twin.PARAMETERS) -> Net
             lengths with it, so that they agree.
 
     Raises:
-        InputError: When the network is not weight-normalized.
+        InputError: When the network is not weight-normalized, or what is shared is neither.
     """
+    share = chosen(Twin, share, "thing to share")
     of = network.architecture
     require(
         of.normalization is Normalization.WEIGHT, "a weight-normalized network", f"normalization {of.normalization}"
@@ -184,6 +195,18 @@ def unnormalized_twin(network: Network, *, share: Twin = Twin.PARAMETERS) -> Net
     twin.output.weight.copy_(weight)
     twin.output_start.copy_(network.output_start)
     return twin
+
+
+def _activation(given: Activation | str) -> Activation:
+    """An activation as it is, or the known one of a name."""
+    if isinstance(given, Activation):
+        return given
+    if isinstance(given, str) and given in ACTIVATIONS:
+        return ACTIVATIONS[given]
+    raise InputError(
+        f"needed an activation that is one of {', '.join(map(repr, ACTIVATIONS))}, got {given!r}; "
+        "make others with Activation(...)"
+    )
 
 
 def _unfilled(columns: int, rows: int, dtype: torch.dtype, *, bias: bool) -> nn.Linear:
