@@ -324,3 +324,86 @@ def test_choices_that_are_not_there_are_told_with_those_that_are(changed, messag
 def test_a_twin_that_shares_something_else_is_refused():
     with pytest.raises(InputError, match="one of 'parameters', 'function', got 'weights'"):
         unnormalized_twin(small(), share="weights")
+
+
+def three_kinds(dtype=torch.float32):
+    """Layers of 4, 6 and 1 lengths: torch's parametrization, its older hooks, and one length for all."""
+    sides = ((5, 4), (4, 6), (6, 3))
+    first, second, third = (nn.Linear(*of, dtype=dtype) for of in sides)
+    for layer in (first, second, third):
+        with torch.no_grad():
+            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator(len(layer.weight))))
+    return nn.Sequential(
+        parametrizations.weight_norm(first), old_style(second), parametrizations.weight_norm(third, dim=None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: set_row_norms(model, math.inf), "a positive row norm, got inf"),
+        (lambda model: set_row_norms(model, math.nan), "a positive row norm, got nan"),
+        (lambda model: set_row_norms(model, 1e-30), r"rows of '0' with lengths from 7\.0e-16 to 9\.2e\+18 in float32"),
+        (lambda model: set_row_norms(model, 1e30), r"in float32, got 1e\+30"),
+        (lambda model: rescale_rows(model, math.inf), "rows of '0' with lengths .* got inf"),
+        (lambda model: rescale_rows(model, math.nan), "a positive factor, got nan"),
+        (lambda model: rescale_rows(model, 1e-30), "rows of '0' with lengths"),
+        (lambda model: rescale_rows(model, torch.ones(0)), "a positive factor, got none"),
+        # The first layer has four rows, the second six: nothing may be changed before that is known.
+        (lambda model: rescale_rows(model, 2 * torch.ones(4)), "one factor, or 6, one for each row of '1', got 4"),
+        (lambda model: rescale_rows(model[2:], 2 * torch.ones(3)), "or 1, one for each row of '2', got 3"),
+    ],
+)
+@pytest.mark.usefixtures("as_users_run")
+def test_lengths_out_of_range_are_refused_before_anything_is_changed(call, message):
+    model = three_kinds()
+    before = [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(InputError, match=message):
+        call(model)
+    for now, then in zip(model.parameters(), before, strict=True):
+        assert torch.equal(now, then)
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan, math.inf])
+def test_rows_that_have_no_length_are_refused_by_their_layers_name(value):
+    model = three_kinds()
+    layers = normalized_layers(model)
+    with torch.no_grad():
+        layers[1].direction[2] = value
+    first = layers[0].direction.detach().clone()
+    with pytest.raises(InputError, match="rows of a length above 0 in '1', got 1 without"):
+        set_row_norms(model, 1.0)
+    with pytest.raises(InputError, match="rows of '1' with lengths"):
+        rescale_rows(model, 2.0)
+    assert torch.equal(layers[0].direction, first)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lengths", "rounding"),
+    [
+        (torch.float32, (1.4e-15, 9e18), 1e-5),
+        (torch.float64, (1e-145, 6e153), 1e-13),
+        (torch.bfloat16, (1.4e-15, 9e18), 0.1),
+    ],
+)
+def test_f_and_its_gradient_stay_at_the_ends_of_the_range(dtype, lengths, rounding):
+    """What is not refused is right: f as it was, its gradient by v in proportion to 1 / length."""
+    model = three_kinds(dtype)
+    x = torch.randn(3, 5, generator=generator()).to(dtype)
+    set_row_norms(model, 1.0)
+    before, slopes = model(x), [slope.double() for slope in gradients(model, x)]
+    for length in lengths:
+        set_row_norms(model, length)
+        torch.testing.assert_close(model(x), before, rtol=rounding, atol=rounding)
+        for layer, new, old in zip(normalized_layers(model), gradients(model, x), slopes, strict=True):
+            if float(old.abs().max()) / length < torch.finfo(dtype).max:
+                assert float((new.double() * length - old).norm()) <= 4 * rounding * float(old.norm()), layer.name
+
+
+@pytest.mark.parametrize("row_norm", [math.inf, math.nan, 1e-30, 1e30])
+def test_a_network_does_not_start_with_rows_out_of_range(row_norm):
+    with pytest.raises(InputError, match=r"a positive row norm|rows of 5 entries with lengths"):
+        uniform_network(Architecture(5, 7, 2), generator(), row_norm=row_norm)
+    if math.isfinite(row_norm):
+        network = uniform_network(Architecture(5, 7, 2), generator(), row_norm=row_norm, dtype=torch.float64)
+        assert bool(network(torch.ones(1, 5, dtype=torch.float64)).isfinite().all())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils.hooks import RemovableHandle
 
-from wnsense.checks import InputError, require
+from wnsense.checks import InputError, require, size_text
 from wnsense.networks.layers import NormalizedLayer, normalized_layers, parameter_matrix
 from wnsense.networks.network import Architecture, Network
 
@@ -42,9 +42,11 @@ def uniform_network(
         device: Where they shall live.
 
     Raises:
-        InputError: When the row norm is not positive.
+        InputError: When the row norm is not positive, or out of the dtype's range.
     """
-    require(row_norm > 0, "a positive row norm", row_norm)
+    _require_positive("row norm", row_norm)
+    for columns in {architecture.inputs, architecture.width if architecture.depth > 1 else architecture.inputs}:
+        _check_lengths(f"rows of {columns} entries", torch.tensor([row_norm], dtype=torch.float64), dtype, columns)
     network = Network(architecture, dtype=dtype)
     with torch.no_grad():
         for layer in network.hidden:
@@ -97,14 +99,23 @@ def rescale_rows(model: nn.Module, factor: float | Float[Tensor, " rows"]) -> No
         factor: Positive; one for all, or one for each row where layers have equally many.
 
     Raises:
-        InputError: When no layer is weight-normalized or the factor is not positive.
+        InputError: When no layer is weight-normalized, the factor is not positive, has not one number for each row of
+            a layer, or makes rows longer or shorter than the layer's numbers can tell. The model is then as it was.
     """
-    layers = normalized_layers(model)
-    require(layers, "a weight-normalized layer", "a model without one", "see normalized_layers(model)")
+    layers = _normalized(model)
+    exact = torch.as_tensor(factor, dtype=torch.float64)
+    require(exact.numel() > 0 and (exact > 0).all(), "a positive factor", _span(exact))
     for layer in layers:
-        c = torch.as_tensor(factor, dtype=layer.direction.dtype, device=layer.direction.device)
-        require((c > 0).all(), "a positive factor", float(c.min()))
-        layer.direction.mul_(_along_rows(layer, c))
+        lengths = _exact_lengths(layer)
+        fits = exact.dim() == 0 or exact.shape == lengths.shape
+        advice = "rescale layers of other sizes one by one, or all by one number"
+        require(
+            fits, f"one factor, or {len(lengths)}, one for each row of {layer.name!r}", size_text(exact.shape), advice
+        )
+        # By the factor as the layer will take it.
+        _check_layer(layer, lengths * exact.to(layer.direction).double())
+    for layer in layers:
+        layer.direction.mul_(_along_rows(layer, exact.to(layer.direction)))
 
 
 @torch.no_grad()
@@ -116,13 +127,21 @@ def set_row_norms(model: nn.Module, row_norm: float) -> None:
         row_norm: Positive.
 
     Raises:
-        InputError: When no layer is weight-normalized or the length is not positive.
+        InputError: When no layer is weight-normalized, a row has no length to begin with, or the new one is not
+            positive or not within what the layer's numbers can tell. The model is then as it was.
     """
-    layers = normalized_layers(model)
-    require(layers, "a weight-normalized layer", "a model without one", "see normalized_layers(model)")
-    require(row_norm > 0, "a positive row norm", row_norm)
+    layers = _normalized(model)
+    _require_positive("row norm", row_norm)
     for layer in layers:
-        layer.direction.mul_(_along_rows(layer, row_norm / layer.row_norms))
+        lengths = _exact_lengths(layer)
+        bad = int((~(torch.isfinite(lengths) & (lengths > 0))).sum())
+        advice = "it has no direction to keep; draw it anew"
+        require(bad == 0, f"rows of a length above 0 in {layer.name!r}", f"{bad} without", advice)
+        _check_layer(layer, torch.full_like(lengths, row_norm))
+    for layer in layers:
+        # In double precision, since the quotient of two lengths in range may itself be out of it.
+        factor = _along_rows(layer, row_norm / _exact_lengths(layer))
+        layer.direction.copy_(layer.direction.double() * factor)
 
 
 class _Standardizer:
@@ -186,6 +205,46 @@ def _check_startable(layer: NormalizedLayer) -> None:
     require(
         getattr(layer.module, "bias", None) is not None, f"a bias in {layer.name}", "none", "make it with bias=True"
     )
+
+
+def _normalized(model: nn.Module) -> tuple[NormalizedLayer, ...]:
+    layers = normalized_layers(model)
+    require(layers, "a weight-normalized layer", "a model without one", "see normalized_layers(model)")
+    return layers
+
+
+def _exact_lengths(layer: NormalizedLayer) -> Float[Tensor, " rows"]:
+    """||v_i|| in double precision, where squares of what single precision holds neither vanish nor overflow."""
+    lengths: Tensor = torch.linalg.vector_norm(layer.rows.detach(), ord=layer.order, dim=1, dtype=torch.float64)
+    return lengths
+
+
+def _check_layer(layer: NormalizedLayer, lengths: Float[Tensor, " rows"]) -> None:
+    _check_lengths(f"rows of {layer.name!r}", lengths, layer.direction.dtype, layer.rows.shape[1])
+
+
+def _check_lengths(rows: str, lengths: Float[Tensor, " rows"], dtype: torch.dtype, columns: int) -> None:
+    """Refuse lengths at which entries, or sums of their squares, overflow or lose digits."""
+    # Squares of half precision are summed in single.
+    own, summed = torch.finfo(dtype), torch.finfo(torch.promote_types(dtype, torch.float32))
+    # What vanishes below the smallest number is then less than rounding.
+    least = math.sqrt(columns) * max(own.tiny, math.sqrt(summed.tiny / summed.eps))
+    most = min(own.max, math.sqrt(summed.max)) / 2
+    fits = (lengths >= least) & (lengths <= most)
+    kind = str(dtype).removeprefix("torch.")
+    require(fits.all(), f"{rows} with lengths from {least:.1e} to {most:.1e} in {kind}", _span(lengths[~fits]))
+
+
+def _span(values: Tensor) -> str:
+    """The ends of what came, or the one number that it is."""
+    if values.numel() == 0:
+        return "none"
+    least, most = float(values.min()), float(values.max())
+    return f"{least:.3g}" if least == most or math.isnan(least) else f"{least:.3g} to {most:.3g}"
+
+
+def _require_positive(name: str, value: float) -> None:
+    require(math.isfinite(value) and value > 0, f"a positive {name}", value)
 
 
 def _along_rows(layer: NormalizedLayer, factor: Tensor) -> Tensor:
