@@ -23,7 +23,7 @@ from wnsense.diagonal.linear_map import (
 from wnsense.diagonal.sparse_noise import Chosen, choose_support, held_out_rows
 from wnsense.diagonal.sparse_result import SparseRecovery
 from wnsense.diagonal.sparse_search import NOISE_RATIOS, Ledger, Search, search, search_weighted
-from wnsense.diagonal.support import Fit, Scaled, least_squares
+from wnsense.diagonal.support import Fit, Scaled, all_columns, explains_anything, least_squares
 from wnsense.running.status import Status
 
 # Relative misfits at which a fit is exact: roundings of either precision, and of a condition number.
@@ -39,12 +39,15 @@ _PROBED_SPREAD = 16.0
 # in thirty, for half as many products again where there is none to be found.
 _STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 500, 300
 
-# Noise is believed at once where no more than this is left of rows held out, with no more entries than such a part of
-# the fitted rows. Else what is left could be entries that were missed, for all rows to find: of 26 exact problems
-# solved that late, none was within the second limit or the third.
+# Noise is believed before weights are tried where no more than this is left of rows held out, with no more entries than
+# such a part of the fitted rows. Else what is left could be entries that were missed.
 _BELIEVED = ((0.01, 1.0), (0.2, 0.2), (1.0, 1 / 12))
 # What least squares to a rough tolerance may leave of an exact answer.
 _NEARLY = 1e-3
+# Entries of a unique solution below this part of the largest are roundings.
+_ZERO = 1e-9
+# A guess that leaves less than this of rows held out is better than one that interpolates all rows.
+_PREDICTING = 0.7
 
 # A certificate this good is not improved. Another gets a descent at small ratios, of so many steps each or more.
 _CLOSED = 1e-6
@@ -80,6 +83,9 @@ def sparse_recover(
         InputError: When A or y cannot be used, in one line.
     """
     begun = time.perf_counter()
+    is_seed = isinstance(seed, int) and 0 <= seed < 2**63
+    require(is_seed, "a whole number from 0 to 2^63 - 1 as a seed", repr(seed))
+    require(callback is None or callable(callback), "a function of words, products and misfit", repr(callback))
     operator = linear_map(A)
     wanted = operator.dtype
     measured = _vector(y, operator)
@@ -98,6 +104,8 @@ def sparse_recover(
     misfit = float((operator.times(z) - measured).norm())
     gap = _gap(replace(problem, fitted=torch.ones_like(fitted)), answer, ledger)
     solution = z.to(wanted)
+    # Single precision ends at 3e38, which A's entries need not know of.
+    solution = solution if bool(torch.isfinite(solution).all()) else z
     return SparseRecovery(
         status=answer.status,
         solution=solution,
@@ -143,23 +151,71 @@ def _answered(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
 def _searched(problem: Scaled, tolerance: float, ledger: Ledger) -> _Answer:
     M, N = problem.A.shape
     everything = replace(problem, fitted=torch.ones_like(problem.fitted))
+    unique = _determined(everything, tolerance, ledger) if M >= N else None
+    if unique is not None and unique.status is Status.CONVERGED:
+        return unique
     answer, chosen = _held_out_search(problem, everything, tolerance, ledger)
-    if answer is not None:
-        return answer
+    if answer is None:
+        answer, z = _search_of_all_rows(problem, everything, tolerance, ledger, chosen)
+        answer = answer or unique or _guess(everything, chosen, z, ledger)
+    return answer
+
+
+def _search_of_all_rows(
+    problem: Scaled, everything: Scaled, tolerance: float, ledger: Ledger, chosen: Chosen | None
+) -> tuple[_Answer | None, Tensor]:
+    """An answer, or None; and the best that was reached in any case."""
+    M, N = problem.A.shape
     ledger.words = "descending on all rows"
     found = search(everything, Search(tolerance, _STEPS, watch=False), ledger)
-    if found.exact is not None and (answer := _verified(problem, everything, found.exact, tolerance, ledger)):
-        return answer
     z = found.places[-1].z if found.places else problem.scale.new_zeros(N)
+    if found.exact is not None and (answer := _verified(problem, everything, found.exact, tolerance, ledger)):
+        return answer, z
+    # Only now: entries that were missed can look like noise where columns are alike. And measurements that as many
+    # columns as A has rank explain to the last digit hold no noise.
+    is_noise = chosen is not None and chosen.significant and ledger.most is None
+    if chosen is not None and is_noise and chosen.agrees and _is_clear(chosen, float(problem.fitted.sum())):
+        return _noisy(everything, chosen, ledger), z
     if M < N and found.places:
         ledger.words = "descending with weights"
         weighted = search_weighted(everything, z, Search(tolerance, _STEPS_WEIGHTED, watch=False), ledger)
         if weighted.exact is not None and (answer := _verified(problem, everything, weighted.exact, tolerance, ledger)):
-            return answer
-    if chosen is not None and chosen.significant:
-        return _noisy(everything, chosen, ledger)
+            return answer, z
+    return (_noisy(everything, chosen, ledger) if chosen is not None and is_noise and ledger.most is None else None), z
+
+
+def _determined(everything: Scaled, tolerance: float, ledger: Ledger) -> _Answer | None:
+    """The one vector that there is, where no fewer rows than columns agree on it: least squares on all columns.
+
+    More rows than columns that agree to the last digits check each other. As many rows as columns check nothing.
+    """
+    ledger.words = "solving for all columns"
+    M, N = everything.A.shape
+    fit, is_unique = all_columns(everything, tolerance=tolerance / 100)
+    ledger.products += fit.products
+    size = float(everything.y.norm())
+    if not is_unique or float(fit.misfit.norm()) > _PREDICTED * tolerance * size:
+        return None
+    # Zeros are known to the accuracy of the others only.
+    z = torch.where(fit.values.abs() > _ZERO * fit.values.abs().max(), fit.values, torch.zeros_like(fit.values))
+    return _Answer(Status.CONVERGED if M > N else Status.TOO_FEW_MEASUREMENTS, z, None)
+
+
+def _guess(everything: Scaled, chosen: Chosen | None, z: Tensor, ledger: Ledger) -> _Answer:
+    """What is left to say where nothing is sure: never a vector that explains less than none does."""
+    M, N = everything.A.shape
     held_out = None if chosen is None else chosen.held_out
-    return _Answer(Status.TOO_FEW_MEASUREMENTS if M < 2 * N else Status.NO_LOW_RANK_FIT, _cleaned(z), held_out)
+    status = Status.TOO_FEW_MEASUREMENTS if M < 2 * N else Status.NO_LOW_RANK_FIT
+    cleaned = _cleaned(z)
+    left = float((everything.A.times(cleaned * everything.scale) - everything.y).norm() / everything.y.norm())
+    ledger.products += 1
+    # Where few entries predict rows held out, an interpolation of all rows has fitted their noise.
+    if chosen is not None and (chosen.held_out < _PREDICTING or not left <= 1):
+        final = least_squares(everything, chosen.fit.support, chosen.fit.values, tolerance=1e-12)
+        ledger.products += final.products
+        if float(final.misfit.norm()) <= float(everything.y.norm()):
+            return _Answer(status, final.answer(N), held_out)
+    return _Answer(status, cleaned if left <= 1 else torch.zeros_like(z), held_out)
 
 
 def _held_out_search(
@@ -178,13 +234,9 @@ def _held_out_search(
     noisy = Search(tolerance, _STEPS_WATCHED, watch=True, ratios=NOISE_RATIOS, fits=False)
     found = search(problem, noisy, ledger)
     ledger.words = "choosing entries by the rows held out"
-    chosen = choose_support(problem, found.places)
+    chosen = choose_support(replace(problem, most=ledger.most), found.places)
     ledger.products += chosen.products
-    if answer := _exactly(problem, everything, chosen, tolerance, ledger):
-        return answer, chosen
-    if chosen.significant and chosen.agrees and _is_clear(chosen, float(problem.fitted.sum())):
-        return _noisy(everything, chosen, ledger), chosen
-    return None, chosen
+    return _exactly(problem, everything, chosen, tolerance, ledger), chosen
 
 
 def _is_clear(chosen: Chosen, rows: float) -> bool:
@@ -199,7 +251,9 @@ def _exactly(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: flo
     fit = least_squares(problem, chosen.fit.support, chosen.fit.values, tolerance=tolerance / 10)
     ledger.products += fit.products
     missed = float((problem.fitted * fit.misfit).norm() / (problem.fitted * problem.y).norm())
-    if missed > tolerance:
+    says_nothing, products = explains_anything(problem, fit.support)
+    ledger.products += products
+    if missed > tolerance or says_nothing:
         return None
     return _verified(problem, everything, fit, tolerance, ledger, seen_blindly=True)
 

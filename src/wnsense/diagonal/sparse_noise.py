@@ -76,7 +76,8 @@ def choose_support(problem: Scaled, places: tuple[Place, ...]) -> Chosen:
     return Chosen(
         fit,
         held / size if size > 0 else math.inf,
-        held < size and _chance(problem, fit.misfit) < _CHANCE,
+        # Of as many as were tried, one agrees so well by chance as many times as often.
+        held < size and len(fits) * _chance(problem, fit.misfit) < _CHANCE,
         _agrees(problem, fit),
         products,
     )
@@ -92,8 +93,18 @@ def penalized_misfit(problem: Scaled, fit: Fit) -> float:
     rest = float((problem.fitted * fit.misfit).square().sum())
     if k >= m or rest == 0:
         return math.inf if k >= m else -math.inf
-    choices = math.lgamma(N + 1) - math.lgamma(k + 1) - math.lgamma(N - k + 1)
-    return math.log(rest) + _PENALTY * 2 * choices / (m - k)
+    return math.log(rest) + _PENALTY * 2 * _log_choices(N, k) / (m - k)
+
+
+def _log_choices(N: int, k: int) -> float:
+    """The logarithm of N choose k; beyond N / 2, where fewer choices would make entries free, as k log(e N / k)."""
+    few = min(k, N // 2)
+    choices = math.lgamma(N + 1) - math.lgamma(few + 1) - math.lgamma(N - few + 1)
+    return choices if k == few else choices + _simple(N, k) - _simple(N, max(few, 1))
+
+
+def _simple(N: int, k: int) -> float:
+    return k * (1 + math.log(N / k))
 
 
 def exchanged(problem: Scaled, fit: Fit) -> list[Fit]:

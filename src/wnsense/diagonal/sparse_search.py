@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from wnsense.diagonal.potential import Memory, Place, Potential, descend
-from wnsense.diagonal.support import Fit, Scaled, exact_fit
+from wnsense.diagonal.support import Fit, Scaled, exact_fit, explains_anything
 
 # The l1 excess that the bound allows, in parts of the least l1 norm, from the first ratio to the last. What is seen is
 # some hundred times smaller, and large ratios are walked in fewer steps.
@@ -47,6 +47,7 @@ class Ledger:
         ratio: The last learning-rate ratio, in scaled units.
         z: The last answer, in scaled units; None at first.
         dual: The dual vector that goes with it.
+        most: As many columns or more were found to explain anything; None at first.
     """
 
     tell: Tell
@@ -56,6 +57,7 @@ class Ledger:
     ratio: float = math.nan
     z: Tensor | None = None
     dual: Tensor | None = None
+    most: int | None = None
 
     def keep(self, place: Place, problem: Scaled) -> None:
         """Keep a step."""
@@ -205,12 +207,21 @@ def _spread(z: Tensor, count: int) -> float:
 
 
 def _tried(problem: Scaled, z: Tensor, tolerance: float, ledger: Ledger, *, thorough: bool) -> Fit | None:
-    fit = exact_fit(problem, z, tolerance=tolerance)
-    ledger.products += fit.products
-    if thorough and _relative(problem, fit.misfit) > tolerance:
-        fit = exact_fit(problem, z, tolerance=tolerance, thorough=True)
-        ledger.products += fit.products
-    return fit if _relative(problem, fit.misfit) <= tolerance else None
+    """An exact fit that says something. Where one says nothing, half as many columns are tried from then on."""
+    for strictly in (False, True) if thorough else (False,):
+        while True:
+            fit = exact_fit(replace(problem, most=ledger.most), z, tolerance=tolerance, thorough=strictly)
+            ledger.products += fit.products
+            if _relative(problem, fit.misfit) > tolerance:
+                break
+            says_nothing, products = explains_anything(problem, fit.support)
+            ledger.products += products
+            if not says_nothing:
+                return fit
+            ledger.most = len(fit.support) // 2
+            if ledger.most == 0:
+                return None
+    return None
 
 
 def _relative(problem: Scaled, misfit: Tensor) -> float:

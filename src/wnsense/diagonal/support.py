@@ -27,6 +27,9 @@ _ROUGH = 1e-6
 # Entries below these parts of the largest are taken for zeros, if the fit is as exact without them.
 _ROUGH_CUT = 1e-5
 _CUTS = (1e-8, 1e-10)
+# What fewer columns than the rank leave of a dense vector's measurements is far above this part of them.
+_EXPLAINED = 1e-3
+_PROBING_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class Scaled:
         y: What was measured, (M,).
         fitted: 1 for rows to fit, 0 for rows held out, (M,).
         scale: What columns are multiplied with, (N,).
+        most: No more columns are fitted; so many or fewer were found to explain anything.
     """
 
     A: LinearMap
     y: Float[Tensor, " m"]
     fitted: Float[Tensor, " m"]
     scale: Float[Tensor, " n"]
+    most: int | None = None
 
     def columns(self, support: Int[Tensor, " k"]) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
         """Products with the scaled columns of a support and with their transpose, all rows."""
@@ -145,7 +150,52 @@ def _conjugate(
 
 def most_columns(problem: Scaled, share: float = _SHARE) -> int:
     """How many columns may be fitted: a share of the fitted rows, and no more than there are."""
-    return max(1, min(problem.A.shape[1], int(share * float(problem.fitted.sum()))))
+    N = problem.A.shape[1]
+    return max(1, min(N, N if problem.most is None else problem.most, int(share * float(problem.fitted.sum()))))
+
+
+def explains_anything(problem: Scaled, support: Int[Tensor, " k"]) -> tuple[bool, float]:
+    """Whether these columns fit whatever A gives, so that an exact fit says nothing; and the products that it took.
+
+    As many columns as A has rank do, however many rows there are: then rows held out lie in the span of the others and
+    are predicted by any fit. Shown by a dense vector drawn at random, of which fewer columns leave a part. Of all
+    columns at once nothing is said (`all_columns`).
+
+    Args:
+        problem: With the rows that are fitted.
+        support: The columns.
+    """
+    N = problem.A.shape[1]
+    if len(support) == N:
+        return False, 0.0
+    rng = torch.Generator().manual_seed(_PROBING_SEED)
+    drawn = torch.randn(N, generator=rng, dtype=torch.float64).to(problem.y)
+    asked = replace(problem, y=problem.A.times(drawn * problem.scale))
+    fit = least_squares(asked, support, problem.y.new_zeros(len(support)), tolerance=_EXPLAINED / 10)
+    left = float((asked.fitted * fit.misfit).norm())
+    return left <= _EXPLAINED * float((asked.fitted * asked.y).norm()), fit.products + 1
+
+
+def all_columns(problem: Scaled, *, tolerance: float) -> tuple[Fit, bool]:
+    """Least squares on every column, and whether the rows that are fitted determine it.
+
+    They do where two fits, one from zero and one from numbers drawn at random, end at the same.
+
+    Args:
+        problem: With at least as many rows as columns.
+        tolerance: ||A z - y|| / ||y|| at which a fit ends.
+    """
+    N = problem.A.shape[1]
+    rng = torch.Generator().manual_seed(_PROBING_SEED)
+    everywhere = torch.arange(N, device=problem.y.device)
+    fit = least_squares(
+        problem, everywhere, problem.y.new_zeros(N), tolerance=tolerance, orthogonal=_STRICTLY_ORTHOGONAL
+    )
+    elsewhere = fit.values.abs().max() * torch.randn(N, generator=rng, dtype=torch.float64).to(problem.y)
+    other = least_squares(problem, everywhere, elsewhere, tolerance=tolerance, orthogonal=_STRICTLY_ORTHOGONAL)
+    apart = float((fit.values - other.values).norm())
+    products = fit.products + other.products
+    return replace(fit, products=products), apart <= _EXPLAINED * float(fit.values.norm())
 
 
 def exact_fit(problem: Scaled, z: Float[Tensor, " n"], *, tolerance: float, thorough: bool = False) -> Fit:
