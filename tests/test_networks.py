@@ -230,16 +230,16 @@ def test_a_start_by_the_data_gives_mean_0_and_variance_1(wrap, draw):
 
 def test_what_cannot_be_started_by_the_data_is_refused():
     x = torch.randn(8, 5, generator=generator(), dtype=torch.float64)
-    with pytest.raises(InputError, match=r"a bias in hidden\.0"):
+    with pytest.raises(InputError, match=r"a bias in 'hidden\.0'"):
         data_dependent_start(small(), x)
     with pytest.raises(InputError, match="got a model without one"):
         data_dependent_start(nn.Linear(5, 2), x)
-    with pytest.raises(InputError, match=r"7 lengths in hidden\.0"):
+    with pytest.raises(InputError, match=r"7 lengths in 'hidden\.0'"):
         data_dependent_start(small(normalization=Normalization.L1, bias=True), x)
     with pytest.raises(InputError, match="leaves 7 constant"):
         data_dependent_start(small(bias=True), x[:1].expand(8, 5))
     whole = parametrizations.weight_norm(nn.Linear(5, 2), dim=None)
-    with pytest.raises(InputError, match="by rows"):
+    with pytest.raises(InputError, match="needed 'weight' normalized by rows, dim=0, got Linear with dim=None; start"):
         data_dependent_start(whole, x)
 
 
@@ -407,3 +407,124 @@ def test_a_network_does_not_start_with_rows_out_of_range(row_norm):
     if math.isfinite(row_norm):
         network = uniform_network(Architecture(5, 7, 2), generator(), row_norm=row_norm, dtype=torch.float64)
         assert bool(network(torch.ones(1, 5, dtype=torch.float64)).isfinite().all())
+
+
+def unlike(seed=0):
+    """A batch of five numbers a sample."""
+    return torch.randn(8, 5, generator=generator(seed), dtype=torch.float64)
+
+
+def two_layers(wrap=parametrizations.weight_norm):
+    return nn.Sequential(
+        *(wrap(nn.Linear(5, 4, dtype=torch.float64)), nn.BatchNorm1d(4, dtype=torch.float64)),
+        *(nn.Tanh(), wrap(nn.Linear(4, 3, dtype=torch.float64))),
+    )
+
+
+class Unused(nn.Module):
+    """A model with a head that a batch does not pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = (parametrizations.weight_norm(nn.Linear(5, 4, dtype=torch.float64)) for _ in range(2))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def with_nan(x):
+    x[3, 2] = math.nan
+    return x
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, old_style], ids=["parametrization", "hooks"])
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (lambda: unlike()[:1], "at least 2 samples or places at '0', got 1; take a larger batch"),
+        (lambda: unlike()[0], "at least 2 samples or places at '0', got 1"),
+        (lambda: with_nan(unlike()), "finite numbers from '0', got NaN or infinity from 4 of 4 rows"),
+        (
+            lambda: unlike()[:1].expand(8, 5),
+            "every row of '0' says more than one thing, got one that leaves 4 constant",
+        ),
+        (lambda: 1e9 + 1e-9 * unlike(), "leaves 4 constant"),
+    ],
+)
+def test_a_batch_that_starts_nothing_is_refused_and_the_model_is_as_it_was(wrap, batch, message):
+    model = two_layers(wrap)
+    before, said = {name: value.clone() for name, value in model.state_dict().items()}, model.eval()(unlike(1))
+    with pytest.raises(InputError, match=message):
+        data_dependent_start(model, batch(), generator())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert torch.equal(model(unlike(1)), said)
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, old_style], ids=["parametrization", "hooks"])
+def test_a_start_that_fails_midway_leaves_the_layers_before_it_too(wrap):
+    """The second layer's rows are zero, so that it says NaN; any error of the model's own does the same."""
+    model = two_layers(wrap)
+    with torch.no_grad():
+        normalized_layers(model)[1].direction.zero_()
+    first = normalized_layers(model)[0]
+    kept = [part.detach().clone() for part in (first.direction, first.length, first.module.bias)]
+    with pytest.raises(InputError, match="finite numbers from '3', got NaN or infinity from 3 of 3 rows"):
+        data_dependent_start(model, unlike())
+    broken = nn.Sequential(model[0], nn.Linear(7, 2, dtype=torch.float64))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        data_dependent_start(broken, unlike())
+    for now, then in zip((first.direction, first.length, first.module.bias), kept, strict=True):
+        assert torch.equal(now, then)
+    assert not any(of._forward_pre_hooks and of is not first.module for of in broken)
+
+
+def test_a_layer_that_a_batch_does_not_reach_is_named():
+    model = Unused()
+    before = model.body.bias.detach().clone()
+    with pytest.raises(InputError, match="through every weight-normalized layer, got none in 'head'; give"):
+        data_dependent_start(model, unlike())
+    assert torch.equal(model.body.bias, before)
+
+
+def test_layers_that_are_called_by_keyword_are_started():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = parametrizations.weight_norm(nn.Linear(5, 4, dtype=torch.float64))
+
+        def forward(self, x):
+            return self.layer(input=x)
+
+    model = Keyword()
+    data_dependent_start(model, unlike())
+    deviation, mean = torch.std_mean(model(unlike()).detach(), dim=0)
+    torch.testing.assert_close(deviation, torch.ones_like(deviation), rtol=1e-12, atol=0)
+    torch.testing.assert_close(mean, torch.zeros_like(mean), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_modes_are_given_back_to_each_module(fails):
+    """Statistics that are kept still in a model that trains stay still, whether the start succeeds or not."""
+    model = two_layers().train()
+    model[1].eval()
+    try:
+        data_dependent_start(model, unlike()[: 1 if fails else 8])
+    except InputError:
+        assert fails
+    assert [of.training for of in model] == [True, False, True, True]
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "message"),
+    [
+        (nn.ConvTranspose2d(1, 2, 3), {}, "a linear layer or a convolution at '0', got ConvTranspose2d; start the"),
+        (nn.Linear(3, 2), {"dim": 1}, "needed '0' normalized by rows, dim=0, got Linear with dim=1; start the"),
+    ],
+)
+def test_layers_that_no_start_fits_are_told_in_a_line(layer, options, message):
+    model = nn.Sequential(parametrizations.weight_norm(layer, **options))
+    with pytest.raises(InputError, match=message) as told:
+        data_dependent_start(model, torch.ones(2, 3))
+    assert "\n" not in str(told.value)

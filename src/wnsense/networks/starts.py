@@ -1,14 +1,17 @@
 """Where training begins: uniform, or by the data; and row lengths, which are free to choose."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils.hooks import RemovableHandle
 
-from wnsense.checks import InputError, require, size_text
+from wnsense.checks import require, size_text
 from wnsense.networks.layers import NormalizedLayer, normalized_layers, parameter_matrix
 from wnsense.networks.network import Architecture, Network
 
@@ -71,23 +74,29 @@ def data_dependent_start(model: nn.Module, inputs: Tensor, generator: torch.Gene
         generator: For v, a CPU generator; v is left as it is without one.
 
     Raises:
-        InputError: When no layer fits, or what one says to the batch is constant.
+        InputError: When no layer fits, one is not reached by the batch, or what one says to it is constant or not
+            finite. Whatever is raised, the model is then as it was.
     """
-    layers = normalized_layers(model)
-    require(layers, "a weight-normalized layer", "a model without one", "see normalized_layers(model)")
+    layers = _normalized(model)
     for layer in layers:
         _check_startable(layer)
+    standardizers = [_Standardizer(layer, generator) for layer in layers]
     handles: list[RemovableHandle] = []
-    was_training = model.training
-    try:
-        handles += [layer.module.register_forward_pre_hook(_Standardizer(layer, generator)) for layer in layers]
-        model.eval()
-        with torch.no_grad():
+    modes = [(module, module.training) for module in model.modules()]
+    with torch.no_grad(), _kept_if_it_fails(layers):
+        try:
+            handles += [of.layer.module.register_forward_pre_hook(of, with_kwargs=True) for of in standardizers]
+            model.eval()
             model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-        model.train(was_training)
+        finally:
+            for handle in handles:
+                handle.remove()
+            # One by one: a model in training may hold modules that are not.
+            for module, was_training in modes:
+                module.training = was_training
+        missed = ", ".join(repr(of.layer.name) for of in standardizers if not of.is_done)
+        advice = "give a batch that does, or start a part of the model"
+        require(not missed, "a batch that passes through every weight-normalized layer", f"none in {missed}", advice)
 
 
 @torch.no_grad()
@@ -152,7 +161,7 @@ class _Standardizer:
         self.generator = generator
         self.is_done = False
 
-    def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+    def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         # A layer that a model uses twice is started by its first use.
         if self.is_done:
             return
@@ -161,22 +170,51 @@ class _Standardizer:
         if self.generator is not None:
             drawn = torch.randn(layer.direction.shape, generator=self.generator, dtype=torch.float64)
             layer.direction.copy_(DIRECTION_DEVIATION * drawn)
-        bias = module.get_parameter("bias")
+        bias = _bias(layer)
         layer.length.fill_(1.0)
         bias.zero_()
         _refresh(layer)
         # The layer itself, without the hooks that are on it.
-        t = module.forward(*arguments)
-        along = [d for d in range(t.dim()) if d != _channel(module, t)]
-        deviation, mean = torch.std_mean(t, dim=along)
-        if bool((deviation == 0).any()):
-            raise InputError(
-                f"needed a batch to which every row of {layer.name} says more than one thing, got one that leaves "
-                f"{int((deviation == 0).sum())} constant; take more or other inputs"
-            )
+        deviation, mean = _spread(layer, module.forward(*arguments, **named))
         layer.length.copy_((1 / deviation).reshape(layer.length.shape))
         bias.copy_(-mean / deviation)
         _refresh(layer)
+
+
+def _spread(layer: NormalizedLayer, t: Tensor) -> tuple[Float[Tensor, " rows"], Float[Tensor, " rows"]]:
+    """Deviation and mean of what each row says, where both make sense."""
+    rows = layer.direction.shape[0]
+    each = t.numel() // rows
+    require(each >= 2, f"at least 2 samples or places at {layer.name!r}", each, "take a larger batch")
+    channel = _channel(layer.module, t)
+    deviation, mean = torch.std_mean(t, dim=[d for d in range(t.dim()) if d != channel])
+    broken = int((~(torch.isfinite(deviation) & torch.isfinite(mean))).sum())
+    advice = "see to the batch, and to the weights that it passes"
+    require(broken == 0, f"finite numbers from {layer.name!r}", f"NaN or infinity from {broken} of {rows} rows", advice)
+    kind = torch.finfo(t.dtype)
+    # Less than this is rounding: g would multiply nothing else, and b take away all digits.
+    constant = int((deviation <= (4 * kind.eps * mean.abs()).clamp_min(kind.tiny)).sum())
+    needed = f"a batch to which every row of {layer.name!r} says more than one thing"
+    require(constant == 0, needed, f"one that leaves {constant} constant", "take more or other inputs")
+    return deviation, mean
+
+
+@contextmanager
+def _kept_if_it_fails(layers: tuple[NormalizedLayer, ...]) -> Iterator[None]:
+    """Put the layers' numbers back if anything is raised."""
+    numbers = [(part, part.clone()) for of in layers for part in (of.direction, of.length, _bias(of))]
+    try:
+        yield
+    except BaseException:
+        for part, before in numbers:
+            part.copy_(before)
+        for layer in layers:
+            _refresh(layer)
+        raise
+
+
+def _bias(layer: NormalizedLayer) -> Tensor:
+    return layer.module.get_parameter("bias")
 
 
 def _refresh(layer: NormalizedLayer) -> None:
@@ -196,15 +234,16 @@ def _channel(module: nn.Module, outputs: Tensor) -> int:
 
 
 def _check_startable(layer: NormalizedLayer) -> None:
+    name, kind = repr(layer.name), parametrize.type_before_parametrizations(layer.module).__name__
     known = isinstance(layer.module, (nn.Linear, *_CONVOLUTIONS))
-    advice = "normalize with dim=0, or start the model in another way"
-    require(known and layer.dim == 0, f"{layer.name} linear or a convolution, by rows", layer.module, advice)
+    advice = "start the model in another way"
+    require(known, f"a linear layer or a convolution at {name}", kind, advice)
+    require(layer.dim == 0, f"{name} normalized by rows, dim=0", f"{kind} with dim={layer.dim}", advice)
     rows = layer.direction.shape[0]
     came = f"{layer.length.numel()}"
-    require(layer.length.numel() == rows, f"{rows} lengths in {layer.name}, one a row", came, "L1Norm has but one")
-    require(
-        getattr(layer.module, "bias", None) is not None, f"a bias in {layer.name}", "none", "make it with bias=True"
-    )
+    require(layer.length.numel() == rows, f"{rows} lengths in {name}, one a row", came, "L1Norm has but one")
+    has_bias = getattr(layer.module, "bias", None) is not None
+    require(has_bias, f"a bias in {name}", "none", "make it with bias=True")
 
 
 def _normalized(model: nn.Module) -> tuple[NormalizedLayer, ...]:
