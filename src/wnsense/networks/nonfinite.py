@@ -1,11 +1,12 @@
 """Where numbers first broke: the step, and the layer in which they did."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from wnsense.networks.preserving import Buffers
 from wnsense.networks.surface import measuring
 
 
@@ -34,7 +35,7 @@ def first_trouble(
     """Pass a batch through a model and back, and name the first thing that is not finite; None if all is.
 
     Looked at in this order: the batch, the parameters, what each module says as the batch passes, the loss, the
-    gradients from the loss on. The model is in the mode that it is in, its `.grad` stays.
+    gradients from the loss on. The model is in the mode that it is in; its buffers (batch statistics) and `.grad` stay.
 
     Args:
         model: Any model.
@@ -46,6 +47,23 @@ def first_trouble(
     before = _given(model, inputs, targets)
     if before is not None:
         return Trouble(step, *before)
+    buffers = Buffers.of(model)
+    try:
+        return _in_passing(model, objective, inputs, targets, step)
+    finally:
+        buffers.restore()
+
+
+def broken_parameter(model: nn.Module) -> str:
+    """The first trained parameter that is not finite; empty if all are."""
+    found = (name for name, parameter in model.named_parameters() if parameter.requires_grad and _is_broken(parameter))
+    return next(found, "")
+
+
+def _in_passing(
+    model: nn.Module, objective: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, targets: Tensor, step: int
+) -> Trouble | None:
+    """What breaks as the batch passes."""
     value, layer = _watched(model, objective, inputs, targets)
     if layer:
         return Trouble(step, layer, "the outputs")
@@ -79,7 +97,7 @@ def _watched(
     names = {module: name for name, module in model.named_modules()}
 
     def look(module: nn.Module, _inputs: object, outputs: object) -> None:
-        if not seen and isinstance(outputs, Tensor) and _is_broken(outputs):
+        if not seen and any(_is_broken(tensor) for tensor in _tensors(outputs)):
             # What makes a layer's weight is a module within it.
             seen.append(names[module].split(".parametrizations")[0] or type(module).__name__)
 
@@ -99,6 +117,18 @@ def check_finite(
     with measuring(model):
         trouble = first_trouble(model, objective, inputs, targets, 0)
     return "" if trouble is None else str(trouble).split(": ", 1)[1]
+
+
+def _tensors(outputs: object) -> Iterator[Tensor]:
+    """All tensors in what a module says: recurrent layers say a tuple, others a mapping."""
+    if isinstance(outputs, Tensor):
+        yield outputs
+    elif isinstance(outputs, Mapping):
+        for part in outputs.values():
+            yield from _tensors(part)
+    elif isinstance(outputs, tuple | list):
+        for part in outputs:
+            yield from _tensors(part)
 
 
 def _is_broken(tensor: Tensor) -> bool:

@@ -1,6 +1,6 @@
 """Mini-batch training that survives: it records, checkpoints, resumes bit for bit, and says where numbers broke."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
+from wnsense.networks.loading import Batches, pair
+from wnsense.networks.losses import loss_value, right_answers, suited_loss
 from wnsense.networks.nonfinite import Trouble
+from wnsense.networks.preserving import Modes
 from wnsense.networks.surface import LossFunction, trained_parameters
 from wnsense.running.tables import Table, write_table
 from wnsense.running.trace import Columns
 
-Batches = DataLoader[Any]
 # (model, parameters when the epoch began) -> columns of the epoch's record.
 Measure = Callable[[nn.Module, Float[Tensor, " p"] | None], Mapping[str, float]]
 
@@ -41,7 +41,8 @@ _ADVICE = {
     Ending.INTERRUPTED: "The training was interrupted after a whole step; what was computed is kept, and a checkpoint "
     "lets it go on.",
     Ending.DIVERGED: "Numbers left their range; the model is as it was before the step that did it: take a smaller "
-    "learning rate, larger rows (`set_row_norms`), or look at the layer that is named.",
+    "learning rate and a new optimizer (the present one may hold what broke), larger rows (`set_row_norms`), or look "
+    "at the layer that is named.",
 }
 
 
@@ -51,7 +52,8 @@ class Plan:
 
     Attributes:
         epochs: Passes through the data.
-        loss: (outputs, targets) -> mean over a batch.
+        loss: (outputs, targets) -> mean over a batch; cross-entropy for integer targets and the mean squared error for
+            others, if not given.
         penalty: (model) -> what is added to the loss of each step, such as a multiple of `path_norm`; none without.
         evaluate_every: Look at all training and test samples every so many epochs, at the first and last anyway.
         measure: Called as often, with the clock stopped; what it returns becomes columns. See `measure`.
@@ -59,7 +61,7 @@ class Plan:
     """
 
     epochs: int
-    loss: LossFunction = functional.mse_loss
+    loss: LossFunction = suited_loss
     penalty: Callable[[Any], Tensor] | None = None
     evaluate_every: int = 1
     measure: Measure | None = None
@@ -77,12 +79,12 @@ class Keeping:
     """Where a training is kept.
 
     Attributes:
-        path: The checkpoint, `.npz`.
+        path: The checkpoint, `.npz`. A checkpoint that is there is written over, another file never.
         resume: Whether to go on from it; a missing file is an error then.
         every_seconds: How often to write, beside the end of the run.
     """
 
-    path: Path
+    path: Path | str
     resume: bool = False
     every_seconds: float = 60.0
 
@@ -123,43 +125,40 @@ class Training:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, data: Batches, loss: LossFunction = functional.mse_loss) -> tuple[float, float]:
-    """Mean loss and accuracy over all samples, in evaluation mode.
+def evaluate(model: nn.Module, data: Batches, loss: LossFunction = suited_loss) -> tuple[float, float]:
+    """Mean loss and accuracy over all samples, in evaluation mode; each module is in its own mode afterwards.
 
-    Accuracy is the part whose largest output is that of the largest target, or is the target where those are integers;
-    NaN for a single output.
+    Accuracy is the part of labels that are where the largest output is, or of targets (N, C) whose largest is; classes
+    are in dimension 1, as torch has it: outputs (N, C, ...) and labels (N, ...). Labels below 0, which torch's losses
+    can ignore, do not count. NaN where shapes are others and for a single output.
 
     Args:
         model: Any model.
         data: Batches.
-        loss: Mean over a batch.
+        loss: Mean over a batch; cross-entropy for integer targets and the mean squared error for others, if not given.
+
+    Raises:
+        InputError: When batches are no pairs, or the loss does not go with the targets.
     """
-    was_training, device = model.training, trained_parameters(model)[0].device
-    model.eval()
-    total, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), device=device)
-    count, classes = 0, 1
-    for inputs, targets in data:
-        x, y = inputs.to(device), targets.to(device)
-        outputs = model(x)
-        total += loss(outputs, y).double() * len(x)
-        classes = outputs.shape[-1] if outputs.dim() > 1 else 1
-        if classes > 1:
-            wanted = y.argmax(-1) if y.is_floating_point() else y
-            right += (outputs.argmax(-1) == wanted).sum()
-        count += len(x)
-    model.train(was_training)
-    require(count > 0, "at least one sample", 0)
-    return float(total) / count, float(right) / count if classes > 1 else float("nan")
-
-
-def in_order(data: Batches) -> Batches:
-    """The same samples in their own order, without a word to the generator of the given loader."""
-    if not isinstance(data.dataset, Sized):
-        raise InputError("needed a data set with a length, got a stream; give one that can be passed through again")
-    sampler, rest = SequentialSampler(data.dataset), torch.Generator()
-    if isinstance(data.sampler, BatchSampler):
-        whole = BatchSampler(sampler, data.sampler.batch_size, drop_last=False)
-        return DataLoader(data.dataset, batch_size=None, sampler=whole, generator=rest)
-    return DataLoader(
-        data.dataset, batch_size=data.batch_size, sampler=sampler, collate_fn=data.collate_fn, generator=rest
+    device = trained_parameters(model)[0].device
+    total, right = (
+        torch.zeros((), dtype=torch.float64, device=device),
+        torch.zeros((), device=device, dtype=torch.int64),
     )
+    count, labels = 0, 0
+    modes = Modes.of(model)
+    model.eval()
+    try:
+        for batch in data:
+            x, y = pair(batch, device)
+            outputs = model(x)
+            total += loss_value(loss, outputs, y).double() * len(x)
+            count += len(x)
+            answers = right_answers(outputs, y)
+            if answers is not None:
+                right += answers[0]
+                labels += answers[1]
+    finally:
+        modes.restore()
+    require(count > 0, "at least one sample", 0)
+    return float(total) / count, float(right) / labels if labels else float("nan")

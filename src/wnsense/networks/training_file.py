@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,9 +15,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 from wnsense.checks import InputError, require
+from wnsense.networks.loading import Batches
+from wnsense.networks.plain_state import as_plain, from_plain
 from wnsense.running.tables import Table, read_table, write_table
 from wnsense.running.trace import Columns, Row
 
@@ -85,6 +89,7 @@ class TrainingFile:
         model: What is trained.
         optimizer: By what.
         data: On what.
+        scheduler: What changes its learning rate, if anything.
         settings: What else must agree for the run to be the same.
         every_seconds: How often to write.
     """
@@ -92,7 +97,8 @@ class TrainingFile:
     path: Path
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    data: DataLoader[Any]
+    data: Batches
+    scheduler: LRScheduler | None
     settings: tuple[str, ...]
     every_seconds: float
     _mark: str = field(default="", init=False, repr=False)
@@ -100,7 +106,21 @@ class TrainingFile:
 
     def __post_init__(self) -> None:
         """Take the fingerprint now, before a run changes what it is of."""
-        self._mark = _fingerprint(self.model, self.optimizer, self.data, self.settings)
+        own = () if self.scheduler is None else (type(self.scheduler).__name__, repr(self._schedule()))
+        self._mark = _fingerprint(self.model, self.optimizer, self.data, (*self.settings, *own))
+
+    def claim(self) -> None:
+        """See that a new file can be written, before a run has worked for it.
+
+        Raises:
+            InputError: When the place cannot be written, or holds something else.
+        """
+        if self.path.exists():
+            _read(self.path, "name another file to keep the training in")
+        _check_place(self.path)
+
+    def _schedule(self) -> object:
+        return None if self.scheduler is None else as_plain(self.scheduler.state_dict(), "the scheduler's state")
 
     def is_due(self) -> bool:
         """Whether the interval has passed."""
@@ -142,19 +162,20 @@ class TrainingFile:
             "counts": [at.epoch, at.in_epoch, at.step],
             "dtypes": kinds,
             "optimizer": {"groups": _plain_groups(state["param_groups"]), "state": plain},
+            "scheduler": self._schedule(),
         }
         write_table(self.path, Table(header, arrays))
         self._saved_at = time.monotonic()
 
     def load(self) -> tuple[Position, list[Row]]:
-        """Put model and optimizer where the file has them.
+        """Put model, optimizer and scheduler where the file has them.
 
         Raises:
             InputError: When the file is missing, damaged, or of another training.
         """
-        table = read_table(self.path)
+        table = _read(self.path, "train without resuming, to another file")
+        _check_place(self.path)
         header: Mapping[str, Any] = table.header
-        require(header.get("kind") == _KIND, f"the checkpoint of a training at {self.path}", "another file of wnsense")
         if header["fingerprint"] != self._mark:
             raise InputError(
                 f"needed the model, optimizer and data that {self.path} was written with, got others; "
@@ -168,6 +189,10 @@ class TrainingFile:
         tensors = {name: _as_tensor(table.arrays[name], kind) for name, kind in header["dtypes"].items()}
         self.model.load_state_dict(_under("model", tensors))
         self.optimizer.load_state_dict(_optimizer_state(header["optimizer"], _under("optimizer", tensors)))
+        if self.scheduler is not None:
+            # torch gives states of any keys the type of those with texts.
+            schedule: Any = from_plain(header["scheduler"])
+            self.scheduler.load_state_dict(schedule)
         epoch, in_epoch, step = header["counts"]
         seconds, loss_sum, slope_sum = table.arrays["sums"].tolist()
         before = tensors.get("before")
@@ -181,14 +206,39 @@ class TrainingFile:
         return at, rows
 
 
-def _fingerprint(
-    model: nn.Module, optimizer: torch.optim.Optimizer, data: DataLoader[Any], settings: tuple[str, ...]
-) -> str:
+def _read(path: Path, advice: str) -> Table:
+    """A checkpoint, or a line that says why it is none."""
+    needed = f"the checkpoint of a training, written by wnsense, at {path}"
+    require(path.is_file(), needed, "a directory" if path.is_dir() else "nothing there", advice)
+    try:
+        table = read_table(path)
+    except InputError as error:
+        # What NumPy says of it is of no help to anybody, some of it dangerous.
+        raise InputError(f"needed {needed}, got a file that is cut short, or something else; {advice}") from error
+    require(table.header.get("kind") == _KIND, needed, "another file of wnsense", advice)
+    return table
+
+
+def _check_place(path: Path) -> None:
+    """Put a file beside the one that is to be written, and take it away."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"needed a place to write {path}, got: {error.strerror}; name a directory you can write"
+        ) from error
+
+
+def _fingerprint(model: nn.Module, optimizer: torch.optim.Optimizer, data: Batches, settings: tuple[str, ...]) -> str:
     shapes = [(name, tuple(p.shape), str(p.dtype), p.requires_grad) for name, p in model.named_parameters()]
     groups = _plain_groups(optimizer.state_dict()["param_groups"])
-    about = [str(model), shapes, type(optimizer).__name__, groups, len(data), data.batch_size, *settings]
+    # Nothing but a loader is kept.
+    length, size = (len(data), data.batch_size) if isinstance(data, DataLoader) else (0, None)
+    about = [str(model), shapes, type(optimizer).__name__, groups, length, size, *settings]
     digest = hashlib.sha256(repr(about).encode())
-    if isinstance(data.dataset, TensorDataset):
+    if isinstance(data, DataLoader) and isinstance(data.dataset, TensorDataset):
         for tensor in data.dataset.tensors:
             entries = tensor.detach().reshape(-1)
             stride = max(1, entries.numel() // _SAMPLED_ENTRIES)
