@@ -17,6 +17,7 @@ from wnsense.networks.layers import Normalization
 from wnsense.networks.network import Architecture
 from wnsense.networks.starts import uniform_network
 from wnsense.theory.networks import (
+    Layer,
     Stack,
     contraction,
     generalization_bound,
@@ -129,6 +130,91 @@ def test_the_hessian_bound_grows_as_said():
     assert bound(minimum_row_norm=1e4) / bound(minimum_row_norm=1e5) == pytest.approx(10, rel=0.01)
     plain = [hessian_bound(Stack((plain_layer(2.0, 1.0),) * depth, 1.0, 1.0, 1.0, 0.77)) for depth in (8, 16)]
     assert plain[1] / plain[0] > 2**8
+
+
+def recursion(stack):
+    """A_L, ||grad f|| and ||grad^2 f|| by the recursion of the module's head, matrix after matrix."""
+    depth, ell = len(stack.layers), stack.lipschitz
+    A, d, E = stack.input_norm, np.zeros(depth), np.zeros((depth, depth))
+    for layer, e in zip(stack.layers, np.eye(depth), strict=True):
+        u = layer.first * A * e + layer.gain * d
+        moved = layer.second * A * np.outer(e, e) + layer.first * (np.outer(e, d) + np.outer(d, e)) + layer.gain * E
+        E = stack.curvature * np.outer(u, u) + ell * moved
+        A, d = ell * layer.gain * A, ell * u
+    v = stack.output_norm
+    form = np.block([[v * E, d[:, None]], [d[None], np.zeros((1, 1))]])
+    return A, math.hypot(A, v * np.linalg.norm(d)), np.linalg.eigvalsh(form)[-1]
+
+
+numbers = st.floats(0.05, 20)
+
+
+@given(
+    st.lists(st.builds(Layer, gain=numbers, first=numbers, second=numbers), min_size=1, max_size=20),
+    *(st.floats(0.05, 20),) * 3,
+    st.floats(0, 20),
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_bounds_are_what_the_recursion_gives(layers, x, v, ell, beta):
+    """Sums of positive numbers in another order: each rounds no more than its some hundred operations."""
+    stack = Stack(tuple(layers), x, v, ell, beta)
+    found = (signal_bound(stack), gradient_bound(stack), hessian_bound(stack))
+    assert found == pytest.approx(recursion(stack), rel=1e-12)
+
+
+def test_bounds_are_there_at_a_thousand_layers():
+    """Equal layers again, whose gradient has a closed form, and whose Hessian lies between it and the closed bound."""
+    L = 1000
+    stack = normalized_stack(**(STANDARD | {"depth": L, "width": 1024, "curvature": TANH.curvature}))
+    assert signal_bound(stack) == 1
+    assert gradient_bound(stack) == pytest.approx(math.sqrt(1 + L * 1.5**2 / (1024 * 0.25)), rel=1e-12)
+    closed = (math.sqrt(L) / 0.5 + 6 * (2 / math.sqrt(3) + (L - 1 + TANH.curvature * L * (L + 1) / 2) / 32)) / 32
+    # u_l is l times 1 / (sqrt(m) w): along (1, .., 1) / sqrt(L) they give r beta_phi (1 + 4 + .. + L^2) / (L m w^2).
+    least = 1.5 * TANH.curvature * (L + 1) * (2 * L + 1) / 6 / (1024 * 0.25)
+    assert least < hessian_bound(stack) <= closed * ROOM
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        # ||x|| sqrt(1 + L r^2 / (m w^2)) = r sqrt(L / m) / w; E has r (2 / sqrt 3) / (sqrt(m) w^2), too large.
+        ({"minimum_row_norm": 1e-200}, (1, 1.5 * math.sqrt(3) / 4 * 1e200, math.inf)),
+        ({"minimum_row_norm": 1e-160}, (1, 1.5 * math.sqrt(3) / 4 * 1e160, math.inf)),
+        # d alone is left, with its length sqrt(L / m) / w.
+        ({"minimum_row_norm": 1e300}, (1, 1, math.sqrt(3) / 4 * 1e-300)),
+        ({"minimum_row_norm": 1e-160, "output_norm": 0.0}, (1, 1, math.sqrt(3) / 4 * 1e160)),
+        ({"minimum_row_norm": 1e-200, "input_norm": 0.0}, (0, 0, 0)),
+        ({"input_norm": 1e308}, (1e308, 1e308 * math.sqrt(1 + 3 * 2.25 / 4), math.inf)),
+        ({"scale": 1.0, "depth": 600}, (math.inf, math.inf, math.inf)),
+        ({"scale": 1.0, "depth": 510}, (4.0**510, None, math.inf)),
+        ({"scale": 1e308}, (math.inf, math.inf, math.inf)),
+        ({"lipschitz": 1e300}, (math.inf, math.inf, math.inf)),
+    ],
+)
+def test_bounds_that_overflow_are_infinite(changed, expected):
+    stack = normalized_stack(**(STANDARD | {"curvature": 0.77} | changed))
+    found = (signal_bound(stack), gradient_bound(stack), hessian_bound(stack))
+    for number, right in zip(found, expected, strict=True):
+        assert right is None or number == pytest.approx(right, rel=1e-12)
+    assert loss_bound(stack, 1e200) == math.inf
+
+
+def test_what_infinite_bounds_say_of_others():
+    """Nothing, without an error: no smoothness, no convexity, no complexity; 0 times whatever stays 0."""
+    inf = math.inf
+    alpha = partial(strong_convexity, gradient_to_loss=1.0, cosine=1.0)
+    assert alpha(loss=1.0, hessian=inf, gradient=1.0, distance=1.0) == -inf
+    assert alpha(loss=inf, hessian=1.0, gradient=1.0, distance=inf) == -inf
+    assert alpha(loss=1.0, hessian=0.0, gradient=inf, distance=1.0) == 0.5
+    assert alpha(loss=1.0, hessian=0.25, gradient=inf, distance=0.0) == 0
+    assert smoothness(gradient=1e200, hessian=1.0, loss=1.0) == inf
+    assert smoothness(gradient=1.0, hessian=inf, loss=0.0) == 2
+    assert contraction(convexity=1e308, smoothness=1e308, relative_step=1.5) == 0.25
+    assert contraction(convexity=1.0, smoothness=inf) == 1
+    assert rademacher_bound(gains=[1e200] * 3, samples=5, input_norm=1.0, output_norm=1.0) == inf
+    assert rademacher_bound(gains=[inf], samples=5, input_norm=0.0, output_norm=1.0) == 0
+    assert generalization_bound(inf, samples=5, loss_lipschitz=1.0, loss_range=1.0) == inf
+    assert row_gain(4, 1e308) == 1e308
 
 
 def test_an_activation_that_is_not_zero_at_zero_breaks_the_gradient_bound_by_thousands():
@@ -301,6 +387,77 @@ def test_the_gap_that_is_promised():
     coins = np.random.default_rng(0).random((20_000, 50)) < 0.5
     assert np.mean(0.5 - coins.mean(axis=1) <= gap) >= 0.9
     assert generalization_bound(0.1, samples=50, loss_lipschitz=2.0, loss_range=0.0) == pytest.approx(0.4)
+
+
+STACK = normalized_stack(**(STANDARD | {"curvature": 0.77}))
+CONVEX = {"gradient_to_loss": 1.0, "loss": 1.0, "hessian": 1.0, "gradient": 1.0, "distance": 1.0, "cosine": 0.5}
+CLASS = {"gains": [1.0], "samples": 5, "input_norm": 1.0, "output_norm": 1.0}
+GAP = {"samples": 5, "loss_lipschitz": 1.0, "loss_range": 1.0}
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.parametrize(
+    ("function", "given", "changes"),
+    [
+        (
+            normalized_stack,
+            STANDARD | {"curvature": 0.77},
+            {
+                "depth": (0, 2.5, NAN, "3"),
+                "width": (0, -3, 2.5, 16.0, INF, 10**20),
+                "minimum_row_norm": (0.0, -1.0, NAN, INF),
+                "input_norm": (-1.0, NAN, INF),
+                "output_norm": (-1.0, NAN, INF),
+                "lipschitz": (0.0, -1.0, NAN, INF),
+                "curvature": (-1.0, NAN, INF),
+                "scale": (0.0, -1.0, NAN, INF),
+            },
+        ),
+        (plain_layer, {"spectral_norm": 1.0, "scale": 1.0}, {"spectral_norm": (0.0, NAN), "scale": (0.0, INF)}),
+        (Layer, {"gain": 1.0, "first": 1.0, "second": 0.0}, dict.fromkeys(("gain", "first", "second"), (-1.0, NAN))),
+        (partial(hessian_constant, STACK), {"width": 3}, {"width": (-3, 0, 2.5)}),
+        (partial(loss_bound, STACK), {"target_norm": 0.0}, {"target_norm": (-1.0, NAN, INF)}),
+        (
+            strong_convexity,
+            CONVEX,
+            {"gradient_to_loss": (-1.0, NAN, INF), "cosine": (-0.1, 1.5, NAN)}
+            | dict.fromkeys(("loss", "hessian", "gradient", "distance"), (-1.0, NAN)),
+        ),
+        (
+            smoothness,
+            {"gradient": 1.0, "hessian": 1.0, "loss": 1.0},
+            dict.fromkeys(("gradient", "hessian", "loss"), (-1.0, NAN)),
+        ),
+        (
+            contraction,
+            {"convexity": 1.0, "smoothness": 1.0},
+            {"convexity": (0.0, 2.0, NAN, INF), "smoothness": (0.5, NAN), "relative_step": (0.0, 2.0, NAN)},
+        ),
+        (contraction, {"convexity": 1.0, "smoothness": INF}, {"convexity": (INF,)}),
+        (
+            rademacher_bound,
+            CLASS,
+            {"gains": ([], [-1.0], [1.0, NAN]), "samples": (0, 2.5), "lipschitz": (0.0, -1.0, NAN)}
+            | dict.fromkeys(("input_norm", "output_norm"), (-1.0, NAN, INF)),
+        ),
+        (row_gain, {"width": 4}, {"width": (0, -4, 2.5), "largest_row_norm": (-1.0, NAN, INF), "scale": (0.0, NAN)}),
+        (
+            partial(generalization_bound, 0.1),
+            GAP,
+            {"samples": (0, 2.5), "confidence": (0.0, 1.0, NAN)}
+            | dict.fromkeys(("loss_lipschitz", "loss_range"), (-1.0, NAN)),
+        ),
+        (partial(generalization_bound, **GAP), {"rademacher": 0.1}, {"rademacher": (-1.0, NAN)}),
+    ],
+)
+def test_every_number_has_its_range(function, given, changes):
+    function(**given)
+    for name, values in changes.items():
+        for value in values:
+            with pytest.raises(InputError, match="needed") as told:
+                function(**(given | {name: value}))
+            assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,15 @@ its first and second derivative along h: s ||DM(W)[h] a|| <= first ||h||_F ||a||
 so that ||grad f||^2 <= A_L^2 + ||v||^2 ||d_L||^2, and ||grad^2 f|| is at most the largest eigenvalue of the matrix
 [[||v|| E_L, d_L], [d_L^T, 0]]. A row of length w has first = 1 / w and second = (2 / sqrt 3) / w^2, since
 d^2/dt^2 of (w + t h) / ||w + t h|| has the squared length (4 q^2 - 3 q^4) / w^4 at most, q the part of h across w.
+The sum that E_L comes to is one product of matrices, L^3 operations in all. A bound too large for a float is infinity,
+one too small is 0.
 Derived for this library and held against dense Hessians of random networks in its tests.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from types import MappingProxyType
 
 import numpy as np
@@ -35,6 +38,7 @@ from wnsense.checks import InputError, require
 PUBLISHED_HESSIAN_EXPONENTS = MappingProxyType({"width": -0.5, "depth": 3.0, "minimum_row_norm": -1.0})
 
 _ROW_CURVATURE = 2 / math.sqrt(3)
+_LARGEST_COUNT = 2**53
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Layer:
     first: float
     second: float
 
+    def __post_init__(self) -> None:
+        """Refuse what bounds nothing; infinity does, saying nothing."""
+        for name in ("gain", "first", "second"):
+            _require_bound(f"{name} of a layer", getattr(self, name))
+
 
 def normalized_layer(width: int, minimum_row_norm: float, scale: float | None = None) -> Layer:
     """A layer with every row divided by its length.
@@ -61,12 +70,12 @@ def normalized_layer(width: int, minimum_row_norm: float, scale: float | None = 
         scale: s; 1 / sqrt(m) without, which makes the gain 1.
 
     Raises:
-        InputError: When a number is not positive.
+        InputError: When a number is not positive, or the width not whole.
     """
-    _require_positive("width", width)
     _require_positive("minimum row norm", minimum_row_norm)
     s = _scale(width, scale)
-    return Layer(s * math.sqrt(width), s / minimum_row_norm, _ROW_CURVATURE * s / minimum_row_norm**2)
+    first = s / minimum_row_norm
+    return Layer(s * math.sqrt(width), first, _ROW_CURVATURE * first / minimum_row_norm)
 
 
 def plain_layer(spectral_norm: float, scale: float) -> Layer:
@@ -108,7 +117,9 @@ class Stack:
         _require_positive("Lipschitz constant", self.lipschitz)
         for name in ("input_norm", "output_norm"):
             value = getattr(self, name)
-            require(math.isfinite(value) and value >= 0, f"{name} that is finite and at least 0", value)
+            _require_size(name, value)
+        if self.curvature is not None:
+            _require_size("curvature", self.curvature)
 
 
 def normalized_stack(
@@ -137,34 +148,45 @@ def normalized_stack(
     Raises:
         InputError: When a number is out of its range.
     """
-    require(depth >= 1, "a depth of at least 1", depth)
+    _require_count("depth", depth)
     layer = normalized_layer(width, minimum_row_norm, scale)
     return Stack((layer,) * depth, input_norm, output_norm, lipschitz, curvature)
 
 
-@dataclass(frozen=True)
-class _Propagation:
-    """A_L, d_L and E_L of the module's head; E is None where phi is not smooth."""
+def _signals(stack: Stack) -> list[float]:
+    """A_0 to A_L."""
+    signals = [stack.input_norm]
+    for layer in stack.layers:
+        signals.append(_times(stack.lipschitz * layer.gain, signals[-1]))
+    return signals
 
-    signal: float
-    sensitivity: Float[np.ndarray, " depth"]
-    curvature: Float[np.ndarray, "depth depth"] | None
+
+def _sensitivity(stack: Stack) -> Float[np.ndarray, " depth"]:
+    """d_L: what each layer adds, times the gains of those after it."""
+    d = np.zeros(len(stack.layers))
+    for index, (layer, A) in enumerate(zip(stack.layers, _signals(stack)[:-1], strict=True)):
+        d[:index] *= layer.gain
+        d[index] = _times(layer.first, A)
+        d[: index + 1] *= stack.lipschitz
+    return d
 
 
-def _propagate(stack: Stack) -> _Propagation:
+def _output_curvature(stack: Stack, beta: float) -> Float[np.ndarray, "depth depth"]:
+    """E_L, summed over the layers at which its terms arise, each times ell gain of those after."""
     depth, ell = len(stack.layers), stack.lipschitz
-    A, d = stack.input_norm, np.zeros(depth)
-    E = None if stack.curvature is None else np.zeros((depth, depth))
-    for index, layer in enumerate(stack.layers):
-        e = np.zeros(depth)
-        e[index] = 1.0
-        u = layer.first * A * e + layer.gain * d
-        if E is not None and stack.curvature is not None:
-            crossed = np.outer(e, d)
-            moved = layer.second * A * np.outer(e, e) + layer.first * (crossed + crossed.T) + layer.gain * E
-            E = stack.curvature * np.outer(u, u) + ell * moved
-        A, d = ell * layer.gain * A, ell * u
-    return _Propagation(A, d, E)
+    # U has the u_l for rows; E the terms in second on its diagonal, those in first below it.
+    U, after = np.zeros((depth, depth)), np.ones(depth)
+    d, E = np.zeros(depth), np.zeros((depth, depth))
+    for index, (layer, A) in enumerate(zip(stack.layers, _signals(stack)[:-1], strict=True)):
+        after[:index] *= ell * layer.gain
+        U[index, :index] = layer.gain * d[:index]
+        U[index, index] = _times(layer.first, A)
+        E[index, :index] = ell * layer.first * d[:index]
+        E[index, index] = ell * _times(layer.second, A)
+        d = ell * U[index]
+    E *= after[:, None]
+    bent = beta * (U.T @ (after[:, None] * U)) if beta > 0 else 0.0
+    return E + np.tril(E, -1).T + bent
 
 
 def signal_bound(stack: Stack) -> float:
@@ -172,7 +194,7 @@ def signal_bound(stack: Stack) -> float:
 
     It is ||x|| for s = 1 / sqrt(m), ell = 1, whatever the depth: products of Jacobians are bounded by a constant one.
     """
-    return _propagate(stack).signal
+    return _signals(stack)[-1]
 
 
 def gradient_bound(stack: Stack) -> float:
@@ -180,8 +202,10 @@ def gradient_bound(stack: Stack) -> float:
 
     For `normalized_stack` it is ||x|| ell^L sqrt(1 + L (1 + rho_1)^2 / (m W_min^2)); where ell < 1 the factor helps.
     """
-    at = _propagate(stack)
-    return math.hypot(at.signal, stack.output_norm * float(np.linalg.norm(at.sensitivity)))
+    with np.errstate(all="ignore"):
+        d = _known(_sensitivity(stack))
+    # Without squares that overflow or vanish.
+    return math.hypot(_signals(stack)[-1], _times(stack.output_norm, math.hypot(*d)))
 
 
 def hessian_bound(stack: Stack) -> float:
@@ -197,15 +221,21 @@ def hessian_bound(stack: Stack) -> float:
     Raises:
         InputError: When phi is not smooth.
     """
-    at = _propagate(stack)
-    if at.curvature is None:
+    if stack.curvature is None:
         raise InputError(
             "needed a smooth activation, got one without a bound on its second derivative; take tanh or GELU"
         )
+    if stack.input_norm == 0:
+        return 0.0
     depth = len(stack.layers)
     form = np.zeros((depth + 1, depth + 1))
-    form[:depth, :depth] = stack.output_norm * at.curvature
-    form[:depth, depth] = form[depth, :depth] = at.sensitivity
+    with np.errstate(all="ignore"):
+        if stack.output_norm > 0:
+            form[:depth, :depth] = stack.output_norm * _output_curvature(stack, stack.curvature)
+        form[:depth, depth] = form[depth, :depth] = _sensitivity(stack)
+        form = _known(form)
+    if not np.isfinite(form).all():
+        return math.inf
     # All entries are at least 0, so that the largest eigenvalue is attained by norms, which are at least 0 too.
     return float(np.linalg.eigvalsh(form)[-1])
 
@@ -218,8 +248,9 @@ def hessian_constant(stack: Stack, width: int) -> float:
         width: m.
 
     Raises:
-        InputError: When phi is not smooth.
+        InputError: When phi is not smooth, or the width no whole number of at least 1.
     """
+    _require_count("width", width)
     return math.sqrt(width) * hessian_bound(stack)
 
 
@@ -229,8 +260,13 @@ def loss_bound(stack: Stack, target_norm: float) -> float:
     Args:
         stack: The network, with the largest ||x||.
         target_norm: The root mean square of y.
+
+    Raises:
+        InputError: When that is negative or not finite.
     """
-    return (stack.output_norm * signal_bound(stack) + target_norm) ** 2
+    _require_size("target norm", target_norm)
+    largest = _times(stack.output_norm, signal_bound(stack)) + target_norm
+    return largest * largest
 
 
 def strong_convexity(
@@ -244,7 +280,7 @@ def strong_convexity(
         alpha = (cosine^2 / 2) ||grad L||^2 / L - 2 hessian (gradient distance + sqrt(L)),
 
     where the bounds hold on the way from theta to theta'. The published form has 4 R for 2 distance: two points in one
-    ball of radius R are 2 R apart at most. Not positive means that nothing is said.
+    ball of radius R are 2 R apart at most. Not positive means that nothing is said, as where a bound is infinite.
 
     Args:
         gradient_to_loss: ||grad L||^2 / L at theta.
@@ -258,10 +294,10 @@ def strong_convexity(
         InputError: When a number is out of its range.
     """
     require(0 <= cosine <= 1, "a cosine from 0 to 1", cosine)
-    named = {"gradient_to_loss": gradient_to_loss, "loss": loss, "hessian": hessian, "gradient": gradient}
-    for name, value in (named | {"distance": distance}).items():
-        require(value >= 0, f"{name} of at least 0", value)
-    return cosine**2 / 2 * gradient_to_loss - 2 * hessian * (gradient * distance + math.sqrt(loss))
+    _require_size("gradient_to_loss", gradient_to_loss)
+    for name, value in {"loss": loss, "hessian": hessian, "gradient": gradient, "distance": distance}.items():
+        _require_bound(name, value)
+    return cosine**2 / 2 * gradient_to_loss - _times(2 * hessian, _times(gradient, distance) + math.sqrt(loss))
 
 
 def smoothness(*, gradient: float, hessian: float, loss: float) -> float:
@@ -271,8 +307,13 @@ def smoothness(*, gradient: float, hessian: float, loss: float) -> float:
         gradient: varrho, ||grad f|| at most.
         hessian: ||grad^2 f||, at most.
         loss: L, or c_L.
+
+    Raises:
+        InputError: When a number is negative or NaN.
     """
-    return 2 * gradient**2 + 2 * math.sqrt(loss) * hessian
+    for name, value in {"gradient": gradient, "hessian": hessian, "loss": loss}.items():
+        _require_bound(name, value)
+    return 2 * (gradient * gradient) + _times(2 * math.sqrt(loss), hessian)
 
 
 def contraction(*, convexity: float, smoothness: float, relative_step: float = 1.0) -> float:
@@ -290,7 +331,8 @@ def contraction(*, convexity: float, smoothness: float, relative_step: float = 1
     """
     require(0 < relative_step < 2, "a relative step above 0 and below 2", relative_step)
     require(0 < convexity <= smoothness, f"a convexity above 0 and at most the smoothness {smoothness:g}", convexity)
-    return 1 - convexity * relative_step * (2 - relative_step) / smoothness
+    require(math.isfinite(convexity), "a convexity that is finite", convexity)
+    return 1 - convexity / smoothness * (relative_step * (2 - relative_step))
 
 
 def rademacher_bound(
@@ -314,12 +356,18 @@ def rademacher_bound(
         lipschitz: ell.
 
     Raises:
-        InputError: When there is no layer or sample.
+        InputError: When there is no layer or sample, or a number is negative or not finite (a gain may be infinite).
     """
     require(len(gains) > 0, "at least one hidden layer", 0)
-    require(samples >= 1, "at least one sample", samples)
-    product = math.prod(lipschitz * gain for gain in gains)
-    return output_norm * input_norm * product * (math.sqrt(2 * len(gains) * math.log(2)) + 1) / math.sqrt(samples)
+    _require_count("number of samples", samples)
+    _require_size("input_norm", input_norm)
+    _require_size("output_norm", output_norm)
+    _require_positive("Lipschitz constant", lipschitz)
+    product = _times(output_norm, input_norm)
+    for gain in gains:
+        _require_bound("gain", gain)
+        product = _times(lipschitz * gain, product)
+    return product * (math.sqrt(2 * len(gains) * math.log(2)) + 1) / math.sqrt(samples)
 
 
 def row_gain(width: int, largest_row_norm: float = 1.0, scale: float | None = None) -> float:
@@ -329,7 +377,11 @@ def row_gain(width: int, largest_row_norm: float = 1.0, scale: float | None = No
         width: m.
         largest_row_norm: Of the matrix that acts, before s.
         scale: s; 1 / sqrt(m) without.
+
+    Raises:
+        InputError: When a number is negative or not finite, or the width or the scale not positive.
     """
+    _require_size("largest row norm", largest_row_norm)
     return _scale(width, scale) * math.sqrt(width) * largest_row_norm
 
 
@@ -349,16 +401,48 @@ def generalization_bound(
         confidence: Above 0 and below 1.
 
     Raises:
-        InputError: When the confidence is out of its range or there is no sample.
+        InputError: When the confidence is out of its range, there is no sample, or a bound is negative or NaN.
     """
     require(0 < confidence < 1, "a confidence above 0 and below 1", confidence)
-    require(samples >= 1, "at least one sample", samples)
-    return 2 * loss_lipschitz * rademacher + loss_range * math.sqrt(-math.log1p(-confidence) / (2 * samples))
+    _require_count("number of samples", samples)
+    for name, value in {"rademacher": rademacher, "loss_lipschitz": loss_lipschitz, "loss_range": loss_range}.items():
+        _require_bound(name, value)
+    chance = math.sqrt(-math.log1p(-confidence) / (2 * samples))
+    return _times(2 * loss_lipschitz, rademacher) + _times(loss_range, chance)
 
 
 def _scale(width: int, scale: float | None) -> float:
-    return 1 / math.sqrt(width) if scale is None else scale
+    _require_count("width", width)
+    if scale is None:
+        return 1 / math.sqrt(width)
+    _require_positive("scale", scale)
+    return scale
+
+
+def _times(a: float, b: float) -> float:
+    """A product of bounds: nothing stays nothing, whatever it is multiplied by."""
+    return 0.0 if a == 0 or b == 0 else a * b
+
+
+def _known(bounds: np.ndarray) -> np.ndarray:
+    """Infinity for what came out of infinity times a number that vanished: nothing is known of it."""
+    return np.where(np.isnan(bounds), math.inf, bounds)
+
+
+def _require_count(name: str, value: int) -> None:
+    # Beyond it floats leave out whole numbers.
+    whole = isinstance(value, Integral)
+    require(whole and 1 <= value <= _LARGEST_COUNT, f"a {name} that is whole and from 1 to 2^53", value)
 
 
 def _require_positive(name: str, value: float) -> None:
     require(math.isfinite(value) and value > 0, f"a positive {name}", value)
+
+
+def _require_size(name: str, value: float) -> None:
+    require(math.isfinite(value) and value >= 0, f"{name} that is finite and at least 0", value)
+
+
+def _require_bound(name: str, value: float) -> None:
+    """Refuse what is no bound on a size; infinity is one."""
+    require(value >= 0, f"{name} of at least 0", value)
