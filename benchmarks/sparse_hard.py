@@ -42,7 +42,31 @@ def correlated(rng: torch.Generator) -> torch.Tensor:
     return A
 
 
-MAPS = {"Gaussian": gaussian, "condition 1e3": ill_conditioned, "AR(0.9) columns": correlated}
+def offset(rng: torch.Generator) -> torch.Tensor:
+    """Entries of mean 3 and variance 1: one direction has nine tenths of everything."""
+    return gaussian(rng) + 3 / math.sqrt(_M)
+
+
+def factors(rng: torch.Generator) -> torch.Tensor:
+    """Five factors that all columns share, with four fifths of their lengths' squares and more."""
+    common = torch.randn((_M, 5), generator=rng, dtype=torch.float64)
+    loadings = torch.randn((5, _N), generator=rng, dtype=torch.float64)
+    return gaussian(rng) + 2 / math.sqrt(_M) * common @ loadings
+
+
+def binary(rng: torch.Generator) -> torch.Tensor:
+    """Entries 0 and 1."""
+    return torch.randint(2, (_M, _N), generator=rng).double()
+
+
+MAPS = {
+    "Gaussian": gaussian,
+    "condition 1e3": ill_conditioned,
+    "AR(0.9) columns": correlated,
+    "entries + 3": offset,
+    "five common factors": factors,
+    "zeros and ones": binary,
+}
 
 
 def answers(A: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> list[tuple[bool, float, bool]]:

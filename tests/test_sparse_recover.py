@@ -15,7 +15,7 @@ from wnsense.diagonal.linear_map import DenseMap, LinearMap
 from wnsense.diagonal.potential import Memory, Potential, descend
 from wnsense.diagonal.sparse_noise import _chance, exchanged, held_out_rows, penalized_misfit
 from wnsense.diagonal.sparse_search import Ledger, Search, search
-from wnsense.diagonal.support import Scaled, least_squares
+from wnsense.diagonal.support import Fit, Scaled, explains_anything, least_squares
 from wnsense.running.status import Status
 
 
@@ -480,3 +480,126 @@ def test_a_search_writes_down_its_work():
     # A bound, a first place, and two products each step.
     assert ledger.products == 2 + 2 * ledger.steps
     assert 0 < ledger.steps <= 20
+
+
+# -- what proves nothing, and what needs no proof ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copies", [2, 3, 5])
+def test_rows_that_repeat_prove_nothing_by_themselves(copies):
+    A, z = drawn(150, 30, 3, seed=3)
+    result = diagonal.sparse_recover(A.matrix.repeat_interleave(copies, 0), A.times(z).repeat_interleave(copies))
+    assert result.status is Status.CONVERGED
+    assert len(result.support) == 3
+    assert distance(result.solution, z) < 1e-10
+
+
+@pytest.mark.parametrize(("sparsity", "found"), [(2, True), (3, True), (15, False), (200, False)])
+def test_as_many_columns_as_the_rank_explain_anything(sparsity, found):
+    """Rank 20 of 100 rows: rows held out lie in the span of the others, and any 20 columns predict them."""
+    rng = torch.Generator().manual_seed(5)
+    left, right = (torch.randn(size, generator=rng, dtype=torch.float64) for size in ((100, 20), (20, 200)))
+    A, z = left @ right, torch.zeros(200, dtype=torch.float64)
+    z[torch.randperm(200, generator=rng)[:sparsity]] = torch.randn(sparsity, generator=rng, dtype=torch.float64)
+    result = diagonal.sparse_recover(A, A @ z)
+    assert result.status is (Status.CONVERGED if found else Status.TOO_FEW_MEASUREMENTS)
+    assert (distance(result.solution, z) < 1e-9) is found
+
+
+def test_columns_that_explain_anything_are_told_from_those_that_do_not():
+    rng = torch.Generator().manual_seed(0)
+    A = DenseMap(torch.randn((40, 8), generator=rng, dtype=torch.float64) @ torch.randn((8, 60), dtype=torch.float64))
+    problem = scaled(A, A.times(torch.ones(60, dtype=torch.float64)))
+    assert not explains_anything(problem, torch.arange(7))[0]
+    assert explains_anything(problem, torch.arange(8))[0]
+
+
+@pytest.mark.parametrize(("rows", "sparsity"), [(80, 50), (80, 4), (51, 50), (2, 1)])
+def test_more_rows_than_columns_that_agree_are_solved(rows, sparsity):
+    columns = min(50, rows - 1)
+    A, z = drawn(columns, rows, min(sparsity, columns), seed=1)
+    result = diagonal.sparse_recover(A, A.times(z))
+    assert result.status is Status.CONVERGED
+    assert distance(result.solution, z) < 1e-9
+    assert len(result.support) == min(sparsity, columns)
+
+
+def test_as_many_rows_as_columns_are_solved_but_prove_nothing():
+    A, z = drawn(40, 40, 40, seed=2)
+    result = diagonal.sparse_recover(A, A.times(z))
+    assert result.status is Status.TOO_FEW_MEASUREMENTS
+    assert distance(result.solution, z) < 1e-7
+
+
+@pytest.mark.parametrize("level", [0.2, 0.5])
+def test_more_rows_than_columns_with_noise_keep_few_entries(level):
+    rng = torch.Generator().manual_seed(4)
+    A, z = drawn(50, 200, 5, seed=4)
+    y = A.times(z)
+    noise = torch.randn(200, generator=rng, dtype=torch.float64)
+    noisy = y + level * y.norm() / math.sqrt(200) * noise
+    result = diagonal.sparse_recover(A, noisy)
+    support = z.nonzero().flatten()
+    oracle = torch.zeros_like(z)
+    oracle[support] = torch.linalg.lstsq(A.matrix[:, support], noisy).solution
+    assert result.status is Status.REACHED_NOISE_FLOOR
+    assert distance(result.solution, z) < 2.5 * distance(oracle, z)
+
+
+@pytest.mark.parametrize("case", ["tall", "one column", "noise alone"])
+def test_no_guess_explains_less_than_nothing_does(case):
+    rng = torch.Generator().manual_seed(6)
+    shape = {"tall": (150, 100), "one column": (60, 1), "noise alone": (30, 100)}[case]
+    A = torch.ones(shape, dtype=torch.float64) if case == "one column" else torch.randn(shape, generator=rng).double()
+    y = torch.randn(shape[0], generator=rng, dtype=torch.float64)
+    result = diagonal.sparse_recover(A, y)
+    assert not result.status.is_success
+    assert result.relative_residual <= 1 + 1e-9
+
+
+def test_entries_that_were_missed_are_not_called_noise():
+    """Columns that share five factors: exact measurements, which basis pursuit solves."""
+    rng = torch.Generator().manual_seed(0)
+    A = torch.randn((75, 150), generator=rng, dtype=torch.float64)
+    A += 2 * torch.randn((75, 5), generator=rng, dtype=torch.float64) @ torch.randn((5, 150), generator=rng).double()
+    for seed in range(4):
+        z = drawn(150, 75, 15, seed=seed)[1]
+        result = diagonal.sparse_recover(A, A @ z)
+        assert result.status is Status.CONVERGED
+        assert distance(result.solution, z) < 1e-8
+
+
+def test_a_dense_truth_is_not_called_noise():
+    rng = np.random.default_rng(504)
+    A = rng.standard_normal((40, 100))
+    assert diagonal.sparse_recover(A, A @ rng.standard_normal(100)).status is Status.TOO_FEW_MEASUREMENTS
+
+
+def test_the_penalty_never_falls_with_entries():
+    A, z = drawn(50, 200, 50)
+    problem = scaled(A, A.times(z))
+    rest = torch.ones(200, dtype=torch.float64)
+
+    def penalty(k):
+        fit = Fit(torch.arange(k), torch.ones(k, dtype=torch.float64), rest, 0.0)
+        return penalized_misfit(problem, fit)
+
+    assert all(penalty(k) < penalty(k + 1) for k in range(1, 50))
+
+
+def test_single_precision_that_overflows_is_answered_in_double():
+    A, z = drawn(60, 30, 2)
+    result = diagonal.sparse_recover(A.matrix.float(), A.times(z) * 1e60)
+    assert result.status is Status.CONVERGED
+    assert distance(result.solution, z * 1e60) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"seed": 1.5}, "as a seed"), ({"seed": -1}, "as a seed"), ({"seed": 2**70}, "as a seed"), ({"callback": 3}, "3")],
+)
+@pytest.mark.usefixtures("as_users_run")
+def test_settings_that_are_none_are_told(settings, words):
+    A, z = drawn(20, 10, 1)
+    with pytest.raises(InputError, match=words):
+        diagonal.sparse_recover(A, A.times(z), **settings)
