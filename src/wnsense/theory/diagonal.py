@@ -20,19 +20,34 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from wnsense.checks import require
+from wnsense.checks import require, require_size
+from wnsense.theory.arrays import positive_array, real_array
 
 Vector = Float[np.ndarray, " n"]
+
+_LARGEST_LOGARITHM = math.log(np.finfo(np.float64).max)
 
 
 def exponent(depth: int) -> float:
     """The exponent q = 1 - 2 / L: the mirror map of plain flow is -z^{-q} (log z for q = 0).
 
     Raises:
-        InputError: When the depth is below 2.
+        InputError: When the depth is below 2, or no whole number.
     """
-    require(depth >= 2, "a depth of at least 2", depth)
+    require_depth(depth)
     return 1 - 2 / depth
+
+
+def require_depth(depth: int) -> None:
+    """Raise `InputError` unless L is a whole number of at least 2."""
+    require(depth >= 2, "a depth of at least 2", depth)
+    require(depth % 1 == 0, "a depth that is a whole number", depth)
+
+
+def require_rates(ratio: float, power: float) -> None:
+    """Raise `InputError` unless eta is positive and finite, and p finite."""
+    require(ratio > 0 and math.isfinite(ratio), "a positive ratio of learning rates", ratio)
+    require(math.isfinite(power), "a finite power of the radius", power)
 
 
 def potential(radius: float, ratio: float, power: float = 0.0) -> float:
@@ -46,16 +61,25 @@ def potential(radius: float, ratio: float, power: float = 0.0) -> float:
     Raises:
         InputError: When a number is out of its range.
     """
-    require(radius > 0, "a positive radius", radius)
-    require(ratio > 0, "a positive ratio of learning rates", ratio)
+    require(radius > 0 and math.isfinite(radius), "a positive radius", radius)
+    require_rates(ratio, power)
     require(power <= 2, "a power of at most 2", power)
-    return math.log(radius) / ratio if power == 2 else radius ** (2 - power) / ((2 - power) * ratio)
+    if power == 2:
+        return math.log(radius) / ratio
+    phi = _exp((2 - power) * math.log(radius)) / ((2 - power) * ratio)
+    needed = "a radius and a ratio of learning rates whose phi is a number"
+    require(math.isfinite(phi), needed, f"{radius:.3g} and {ratio:.3g}", "it is r^(2 - p) / ((2 - p) eta)")
+    return phi
 
 
 def log_magnification(start_radius: float, end_radius: float, ratio: float, power: float = 0.0) -> float:
-    """The logarithm of rho, log(r_0 / r_inf) + phi(r_inf) - phi(r_0); see `magnification`."""
+    """The logarithm of rho, log(r_0 / r_inf) + phi(r_inf) - phi(r_0); see `magnification`.
+
+    Raises:
+        InputError: When a number is out of its range.
+    """
     change = potential(end_radius, ratio, power) - potential(start_radius, ratio, power)
-    return math.log(start_radius / end_radius) + change
+    return math.log(start_radius) - math.log(end_radius) + change
 
 
 def magnification(start_radius: float, end_radius: float, ratio: float, power: float = 0.0) -> float:
@@ -69,10 +93,17 @@ def magnification(start_radius: float, end_radius: float, ratio: float, power: f
         ratio: eta, positive.
         power: p, with eta_r = eta r^p.
 
+    Returns:
+        rho; infinite, or 0, where it leaves the range of numbers (`log_magnification` does not).
+
     Raises:
         InputError: When a number is out of its range.
     """
-    return math.exp(log_magnification(start_radius, end_radius, ratio, power))
+    return _exp(log_magnification(start_radius, end_radius, ratio, power))
+
+
+def _exp(logarithm: float) -> float:
+    return math.exp(logarithm) if logarithm < _LARGEST_LOGARITHM else math.inf
 
 
 def plain_invariant(x: Vector, depth: int) -> Vector:
@@ -81,9 +112,22 @@ def plain_invariant(x: Vector, depth: int) -> Vector:
     Raises:
         InputError: When an entry is not positive, or the depth is below 2.
     """
-    require(depth >= 2, "a depth of at least 2", depth)
+    require_depth(depth)
     require((x > 0).all(), "positive entries", float(x.min()))
-    return np.log(x) if depth == 2 else x ** -(depth - 2.0)
+    return log_plain_invariant(np.log(x), depth)
+
+
+def log_plain_invariant(log_x: Vector, depth: int) -> Vector:
+    """The same of log x, which resolves entries that are too small for a number; infinite where it is too large itself.
+
+    Raises:
+        InputError: When the depth is below 2.
+    """
+    require_depth(depth)
+    if depth == 2:
+        return log_x
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(-(depth - 2.0) * log_x))
 
 
 def invariant(u: Vector, radius: float, depth: int, ratio: float, power: float = 0.0) -> Vector:
@@ -99,10 +143,9 @@ def invariant(u: Vector, radius: float, depth: int, ratio: float, power: float =
     Raises:
         InputError: When an entry of u is not positive, or a number out of its range.
     """
-    phi = potential(radius, ratio, power)
-    if depth == 2:
-        return plain_invariant(u, 2) + phi
-    return plain_invariant(u, depth) * math.exp(-(depth - 2) * phi)
+    require_depth(depth)
+    require((u > 0).all(), "positive entries", float(u.min()))
+    return log_plain_invariant(np.log(u) + potential(radius, ratio, power), depth)
 
 
 def kernel_component(A: Float[np.ndarray, "m n"], change: Vector) -> float:
@@ -142,8 +185,13 @@ def l1_excess_bound(start: Vector, least_norm: float, depth: int, log_magnificat
         InputError: When an entry is not positive, or L > 2 and the entries differ.
     """
     q = exponent(depth)
-    require((start > 0).all(), "positive entries", float(start.min()))
-    require(least_norm > 0, "a positive least l1 norm", least_norm)
+    start = positive_array("the start", start)
+    require(least_norm > 0 and math.isfinite(least_norm), "a positive least l1 norm", least_norm)
+    require(math.isfinite(log_magnification), "a finite log rho", log_magnification)
+    spread = float(start.max() / start.min()) - 1
+    # A start of equal entries is raised to a power here and there: a few roundings are no inequality.
+    equal = depth == 2 or spread <= 1e-12 * depth
+    require(equal, "equal entries of the start for L > 2", f"a spread of {spread:.1e}", "see `weighted_norm`")
     log_least = math.log(float(start.min())) - depth * log_magnification
     log_sum = math.log(float(start.sum())) - depth * log_magnification
     room = math.log(least_norm) - log_sum
@@ -151,10 +199,6 @@ def l1_excess_bound(start: Vector, least_norm: float, depth: int, log_magnificat
         return math.inf
     if depth == 2:
         return (log_sum - log_least) / room
-    spread = float(start.max() / start.min()) - 1
-    # A start of equal entries is raised to a power here and there: a few roundings are no inequality.
-    equal = spread <= 1e-12 * depth
-    require(equal, "equal entries of the start for L > 2", f"a spread of {spread:.1e}", "see `weighted_norm`")
     # Both differences over Q^q, so that a start of any smallness neither overflows nor vanishes.
     return (
         depth * (math.exp(-q * room) - math.exp(q * (log_least - math.log(least_norm)))) / (-2 * math.expm1(-q * room))
@@ -169,7 +213,8 @@ def weighted_norm(z: Vector, start: Vector, depth: int) -> float:
     Raises:
         InputError: When an entry of the start is not positive, or the depth is below 2.
     """
-    require((start > 0).all(), "positive entries", float(start.min()))
+    start, z = positive_array("the start", start), real_array("z", z, 1)
+    require_size("z", z.shape, start.shape)
     weights: Vector = start ** -exponent(depth)
     return float((z * weights).sum())
 
@@ -194,11 +239,13 @@ def weighted_excess_bound(start: Vector, least: float, depth: int, log_magnifica
         epsilon; infinite where W is not above what the start has.
 
     Raises:
-        InputError: When an entry is not positive, or the depth is 2, where all weights are 1.
+        InputError: When an entry or W is not positive, or the depth is 2, where all weights are 1.
     """
     require(depth > 2, "a depth above 2", depth, "for L = 2 the weights are all 1: see `l1_excess_bound`")
-    require((start > 0).all(), "positive entries", float(start.min()))
     q = exponent(depth)
+    start = positive_array("the start", start)
+    require(least > 0 and math.isfinite(least), "a positive least weighted norm", least)
+    require(math.isfinite(log_magnification), "a finite log rho", log_magnification)
     # z_0 becomes z_0 / rho^L, W with it W rho^{L q}.
     log_start = np.log(start) - depth * log_magnification
     log_least = math.log(least) + depth * q * log_magnification
@@ -222,7 +269,8 @@ def hypentropy(b: Vector, scale: float) -> float:
     Raises:
         InputError: When alpha is not positive.
     """
-    require(scale > 0, "a positive scale of the start", scale)
+    require(scale > 0 and math.isfinite(scale), "a positive scale of the start", scale)
+    b = real_array("b", b, 1)
     t = b / scale**2
     # 2 - sqrt(4 + t^2) without cancellation.
     root = np.sqrt(4 + t * t)
