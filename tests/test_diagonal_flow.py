@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 from scipy.optimize import linprog
 
 from wnsense.checks import InputError
@@ -437,3 +439,173 @@ def test_what_has_no_flow_or_limit_is_refused():
         mirror_limit(np.abs(A), -np.abs(y), np.log(start), 2)
     with pytest.raises(InputError, match="needed a positive time"):
         FlowStop(time=0.0)
+
+
+def signed_problem() -> Drawn:
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((6, 10))
+    z = np.zeros(10)
+    z[:2] = 1.0, -0.7
+    return Drawn(signed_map(A), A @ z, np.full(20, 0.2))
+
+
+@unchecked
+@pytest.mark.parametrize("scale", [1e6, 1e8, 1e100, 1e300])
+def test_starts_beside_which_nothing_is_left_of_y_are_refused_and_not_searched_forever(scale):
+    problem = signed_problem()
+    log_start = np.full(20, math.log(scale))
+    with pytest.raises(InputError, match=r"needed .* start .* its? .*logarithm"):
+        flow_limits(problem.A, problem.y, log_start, 2, ratio=0.5)
+    # Where z cannot be large, radii shrink, and magnifications are far below anything.
+    positive = np.abs(problem.A)
+    with pytest.raises(InputError, match=r"needed .* start .* its? .*logarithm"):
+        flow_limits(positive, positive @ np.full(20, 0.1), log_start, 2, ratio=0.5)
+
+
+@unchecked
+def test_a_large_start_that_leaves_y_to_be_seen_has_its_limit():
+    problem = signed_problem()
+    (limit,) = flow_limits(problem.A, problem.y, np.full(20, math.log(100.0)), 2, ratio=0.5)
+    # The radius hardly moves: log rho is small against what a radius of 447 has in its potential.
+    assert abs(limit.log_magnification) < 1e-9
+    assert limit.residual < 1e-9
+
+
+@unchecked
+@pytest.mark.parametrize("ratio", [None, 0.5])
+@pytest.mark.parametrize("scale", [1e60, 1e100, 1e300])
+def test_starts_whose_rates_are_no_numbers_are_refused(ratio, scale):
+    problem = signed_problem()
+    with pytest.raises(InputError, match=r"needed a start whose rates are at most 1e\+100, got .*; take a smaller"):
+        reached(Drawn(problem.A, problem.y, np.full(20, scale)), 2, ratio)
+
+
+@unchecked
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_drift_is_that_of_logarithms_where_directions_are_no_numbers(depth):
+    # rho is exp(1 / (2 eta)) or so, by which entries off the support shrink: 217 decades, and further for L = 2.
+    problem = signed_problem()
+    run = normalized_flow(problem.A, problem.y, problem.start, depth, ratio=0.001, stop=FlowStop(steps=3000))
+    if depth == 2:
+        assert np.exp(run.log_direction[-1]).min() == 0
+        assert np.isfinite(run.invariants()).all()
+    assert run.drift() < 1e-7
+
+
+@unchecked
+def test_invariants_of_a_run_are_those_of_its_weights():
+    problem = drawn(0, signed=True)
+    for depth, ratio in itertools.product(DEPTHS, (None, 0.3)):
+        run = reached(problem, depth, ratio, residual=1e-2)
+        u, r, x = np.exp(run.log_direction[-1]), float(np.exp(run.log_radius[-1])), run.x[-1]
+        literal = theory.plain_invariant(x, depth) if ratio is None else theory.invariant(u, r, depth, ratio)
+        np.testing.assert_allclose(run.invariants()[-1], literal, rtol=1e-10)
+
+
+@unchecked
+def test_numbers_that_no_flow_or_limit_can_use_are_refused_in_one_line():
+    problem = signed_problem()
+    A, y, x0 = problem.A, problem.y, problem.start
+    log_x0 = np.log(x0)
+    cases = [(lambda r=r: flow_limits(A, y, log_x0, 2, ratio=r), "positive ratio") for r in (-1, 0, math.inf, math.nan)]
+    cases += [
+        (lambda p=p: normalized_flow(A, y, x0, 2, ratio=0.5, power=p), "finite power") for p in (math.nan, math.inf)
+    ]
+    cases += [
+        (lambda t=t: plain_flow(A, y, x0, 2, tolerance=t), "tolerance") for t in (math.nan, -1, 0, 1e-20, math.inf)
+    ]
+    cases += [(lambda d=d: plain_flow(A, y, x0, d), "depth") for d in (2.5, math.nan, math.inf)]
+    cases += [(lambda d=d: mirror_limit(A, y, log_x0, d), "depth") for d in (2.5, math.nan)]
+    cases += [
+        (lambda: flow_limits(A, y, log_x0, 2, ratio=0.5, power=3), "power of at most 2"),
+        (lambda: flow_limits(A, y, log_x0, 2, ratio=1e-320), "whose phi is a number"),
+        (lambda: flow_limits(A, y, log_x0, 2, ratio=1e-100), "take a larger ratio"),
+        (lambda: mirror_limit(A, y, log_x0, 2, log_magnification=math.nan), "finite log rho"),
+        (lambda: mirror_limit(A, y, log_x0 - math.inf, 2), "finite numbers in log x_0"),
+        (lambda: mirror_limit(0 * A, y, log_x0, 2), "a map that measures something"),
+        (lambda: hypentropy_limit(A, y * math.nan, 0.1), "finite numbers in y"),
+        (lambda: hypentropy_limit(A, y, math.nan), "positive scale"),
+        (lambda: FlowStop(time=math.inf), "positive time"),
+    ]
+    for nonsense in (
+        1.0,
+        1j * A,
+        A[0],
+        scipy.sparse.csr_array(A),
+        [[1.0], [1.0, 2.0]],
+        np.ma.masked_less(A, 0),
+        "A",
+        None,
+    ):
+        for call in (
+            lambda B=nonsense: plain_flow(B, y, x0, 2),
+            lambda B=nonsense: normalized_flow(B, y, x0, 2, ratio=0.5),
+            lambda B=nonsense: mirror_limit(B, y, log_x0, 2),
+            lambda B=nonsense: hypentropy_limit(B, y, 0.1),
+        ):
+            cases.append((call, "a matrix of real numbers for A"))
+    for call, words in cases:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@unchecked
+def test_lists_and_tensors_are_taken_for_arrays():
+    problem = signed_problem()
+    A, y, x0 = problem.A, problem.y, problem.start
+    forms = ((A, y, x0), (A.tolist(), y.tolist(), x0.tolist()), tuple(torch.from_numpy(part) for part in (A, y, x0)))
+    stop = FlowStop(1e-3)
+    flows = [plain_flow(*form, 2, stop=stop).z for form in forms]
+    limits = [flow_limit(B, v, [math.log(0.2)] * 20, 2, ratio=0.5).z for B, v, _ in forms]
+    nearest = [hypentropy_limit(B, v, 0.1) for B, v, _ in forms]
+    for results in (flows, limits, nearest):
+        for other in results[1:]:
+            np.testing.assert_array_equal(other, results[0])
+    assert not hypentropy_limit(A, 0 * y, 0.1).any()
+
+
+@unchecked
+def test_bounds_of_unusable_numbers_are_refused_in_one_line():
+    start = np.full(4, 0.01)
+    cases = [(lambda w=w: theory.weighted_excess_bound(start, w, 3), "least weighted norm") for w in (0, -1, math.nan)]
+    cases += [(lambda q=q: theory.l1_excess_bound(start, q, 2), "least l1 norm") for q in (0, -1, math.nan, math.inf)]
+    for bound in (theory.l1_excess_bound, theory.weighted_excess_bound):
+        cases += [
+            (lambda f=bound: f(np.array([]), 1.0, 3), "got size 0"),
+            (lambda f=bound: f(np.full(4, 1e50) ** 10, 1.0, 10), "finite numbers in the start"),
+            (lambda f=bound: f(0 * start, 1.0, 3), "positive entries in the start"),
+            (lambda f=bound: f(start, 1.0, 2.5), "whole number"),
+        ]
+    with np.errstate(over="ignore"):
+        for call, words in cases:
+            with pytest.raises(InputError) as caught:
+                call()
+            assert words in str(caught.value)
+    assert theory.l1_excess_bound([0.01] * 4, 1.0, 3) == theory.l1_excess_bound(start, 1.0, 3)
+
+
+@pytest.mark.parametrize("least", [0.5, 1.0, 1e-9])
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_unequal_entries_are_refused_before_anything_is_said_of_the_bound(least, scale):
+    with pytest.raises(InputError, match="needed equal entries of the start for L > 2"):
+        theory.l1_excess_bound(scale * np.linspace(1, 2, 8), least, 3)
+
+
+def test_magnifications_beyond_the_range_of_numbers():
+    assert theory.magnification(0.1, 2, 1e-5) == math.inf
+    assert theory.magnification(2, 0.1, 1e-5) == 0
+    assert theory.log_magnification(0.1, 2, 1e-5) == pytest.approx(math.log(0.05) + 3.99 / 2e-5, rel=1e-12)
+    with pytest.raises(InputError, match="whose phi is a number"):
+        theory.magnification(1e200, 1, 1)
+
+
+@unchecked
+def test_woodworths_limit_from_starts_lost_in_rounding_is_the_least_l1_norm():
+    problem = signed_problem()
+    b = hypentropy_limit(problem.A[:, :10], problem.y, 1e-140)
+    np.testing.assert_allclose(np.abs(b).sum(), 1.7, rtol=1e-9)
+    for scale in (1e-160, 1e160):
+        with pytest.raises(InputError, match="needed a scale of the start between 1e-150 and 1e150"):
+            hypentropy_limit(problem.A[:, :10], problem.y, scale)

@@ -21,12 +21,22 @@ from jaxtyping import Float
 from scipy.integrate import OdeSolver, Radau
 
 from wnsense.checks import require, require_level, require_size
-from wnsense.theory.diagonal import invariant, kernel_component, plain_invariant
+from wnsense.theory.arrays import real_array
+from wnsense.theory.diagonal import (
+    kernel_component,
+    log_plain_invariant,
+    potential,
+    require_depth,
+    require_rates,
+)
 
 Vector = Float[np.ndarray, " n"]
 Rows = Float[np.ndarray, " m"]
 State = Float[np.ndarray, " k"]
 Matrix = Float[np.ndarray, "m n"]
+
+_FINEST = 1e-13
+_FASTEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -70,18 +80,26 @@ class FlowRun:
         return np.asarray(np.exp(self.depth * (self.log_direction[-1] + self.log_radius[-1])))
 
     def invariants(self) -> Float[np.ndarray, "t n"]:
-        """What changes within the range of A^T only, along the run."""
+        """What changes within the range of A^T only, along the run; infinite where L > 2 and an entry is too small."""
+        return np.stack([log_plain_invariant(row, self.depth) for row in self._log_conserved()])
+
+    def _log_conserved(self) -> Float[np.ndarray, "t n"]:
+        """The log x of plain flow, log (u e^phi) otherwise: never x or u, which may be too small for a number."""
         if self.ratio is None:
-            return np.stack([plain_invariant(x, self.depth) for x in self.x])
-        rows = zip(np.exp(self.log_direction), np.exp(self.log_radius), strict=True)
-        return np.stack([invariant(u, float(r), self.depth, self.ratio, self.power) for u, r in rows])
+            return np.asarray(self.log_direction + self.log_radius[:, None])
+        ratio, power = self.ratio, self.power
+        phi = [potential(math.exp(log_r), ratio, power) for log_r in self.log_radius]
+        return np.asarray(self.log_direction + np.array(phi)[:, None])
 
     def drift(self) -> float:
         """The largest part in the kernel of A that the invariants' change has, relative to it, over the second half.
 
         Before, the change itself may be no more than rounding.
         """
-        h = self.invariants()
+        logs = self._log_conserved()
+        # L > 2: over the largest entry that one has along the run, a factor that a relative change does not see.
+        logs = logs if self.depth == 2 else logs - logs.min()
+        h = np.stack([log_plain_invariant(row, self.depth) for row in logs])
         return max(kernel_component(self.A, change) for change in (h - h[0])[len(h) // 2 :])
 
     def norm_drift(self) -> float:
@@ -107,7 +125,7 @@ class FlowStop:
     def __post_init__(self) -> None:
         """Refuse limits that no run can meet."""
         require_level("a residual", self.residual)
-        require(self.time > 0, "a positive time", self.time)
+        require(self.time > 0 and math.isfinite(self.time), "a positive time", self.time)
         require(self.steps >= 1, "at least one step", self.steps)
 
 
@@ -123,6 +141,8 @@ def plain_flow(
 ) -> FlowRun:
     """The flow x' = -grad 1/2 ||A x^L - y||^2 from a positive start.
 
+    The start is x_0 itself here, where `mirror_limit` and `flow_limit` take its logarithm.
+
     Args:
         A: The map, (M, N); [A, -A] for a signed network (`signed_map`).
         y: The measurements, (M,).
@@ -133,10 +153,11 @@ def plain_flow(
         integrator: Of SciPy, an implicit one.
 
     Raises:
-        InputError: When sizes do not fit, a number is not finite or the start not positive.
+        InputError: When sizes do not fit, a number is not finite, the start not positive, or so large that its rates
+            are no numbers.
     """
+    A, y, start = _checked(A, y, start, depth)
     field = _Field(A, y, depth, None, 0.0)
-    _require_start(A, y, start, depth)
     return _integrated(field, np.log(start), stop or FlowStop(), tolerance, integrator)
 
 
@@ -154,6 +175,8 @@ def normalized_flow(
 ) -> FlowRun:
     """The flow of r and u, x = r u, with eta_u = 1 and eta_r = eta r^p, from a positive start.
 
+    The start is x_0 itself here, where `flow_limit` takes its logarithm.
+
     (p, eta) = (2, 1) is the pair (r^2, 1), under which x goes where plain flow goes, at a speed of r^2.
 
     Args:
@@ -168,12 +191,13 @@ def normalized_flow(
         integrator: Of SciPy, an implicit one.
 
     Raises:
-        InputError: When sizes do not fit, a number is not finite, or start or ratio is not positive.
+        InputError: When sizes do not fit, a number is not finite, start or ratio is not positive, or the start so large
+            that its rates are no numbers.
     """
-    require(ratio > 0 and math.isfinite(ratio), "a positive ratio of learning rates", ratio)
+    require_rates(ratio, power)
+    A, y, start = _checked(A, y, start, depth)
     field = _Field(A, y, depth, ratio, power)
-    _require_start(A, y, start, depth)
-    log_r = math.log(float(np.linalg.norm(start)))
+    log_r = float(np.logaddexp.reduce(2 * np.log(start))) / 2
     state = np.append(np.log(start) - log_r, log_r)
     return _integrated(field, state, stop or FlowStop(), tolerance, integrator)
 
@@ -230,6 +254,9 @@ class _Field:
 def _integrated(
     field: _Field, state: State, stop: FlowStop, tolerance: float, integrator: Callable[..., OdeSolver]
 ) -> FlowRun:
+    # Below, rounding in the logarithms is larger.
+    require(_FINEST <= tolerance < 1, f"a tolerance of the integrator from {_FINEST:g} to 1", tolerance)
+    _require_rates_within_range(field, state)
     size = float(np.linalg.norm(field.y))
     solver = integrator(field, 0.0, state, stop.time, rtol=tolerance, atol=tolerance, jac=field.jacobian)
     times, states = [0.0], [state]
@@ -262,12 +289,24 @@ def _integrated(
     )
 
 
-def _require_start(A: Matrix, y: Rows, start: Vector, depth: int) -> None:
-    require(depth >= 2, "a depth of at least 2", depth)
+def _checked(A: Matrix, y: Rows, start: Vector, depth: int) -> tuple[Matrix, Rows, Vector]:
+    require_depth(depth)
+    A, y, start = real_array("A", A, 2), real_array("y", y, 1), real_array("the start", start, 1)
     M, N = A.shape
     require_size("the measurements", y.shape, (M,))
     require_size("the start", start.shape, (N,))
-    finite = all(bool(np.isfinite(values).all()) for values in (A, y, start))
-    require(finite, "finite numbers", "NaN or infinity")
     require(bool((y != 0).any()), "measurements that are not all zero", "a zero vector")
     require(bool((start > 0).all()), "a positive start", float(start.min()), "an entry at zero never moves")
+    return A, y, start
+
+
+def _require_rates_within_range(field: _Field, state: State) -> None:
+    """Implicit steps divide by differences of rates, which must be far from the ends of the range of numbers."""
+    try:
+        with np.errstate(all="ignore"):
+            largest = max(float(np.abs(field(0.0, state)).max()), float(np.abs(field.jacobian(0.0, state)).max()))
+    except OverflowError:
+        largest = math.inf
+    # NaN is none of these.
+    advice = "take a smaller start, or other units of A and y"
+    require(largest <= _FASTEST, f"a start whose rates are at most {_FASTEST:g}", f"{largest:.3g}", advice)

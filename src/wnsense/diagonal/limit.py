@@ -21,7 +21,8 @@ from scipy.linalg import qr, solve_triangular
 from scipy.optimize import brentq
 
 from wnsense.checks import InputError, require, require_size
-from wnsense.theory.diagonal import exponent, log_magnification
+from wnsense.theory.arrays import real_array
+from wnsense.theory.diagonal import exponent, log_magnification, require_rates
 
 Vector = Float[np.ndarray, " n"]
 Rows = Float[np.ndarray, " m"]
@@ -31,6 +32,8 @@ _MAX_STEPS = 2000
 # Corrections at one place of the path: where so many do not do, the stride along it was too long.
 _MAX_CORRECTIONS = 6
 _NEAR = 1e-2
+# Newton steps from the answer for one start to that for one a nat away: a few, and then rounding.
+_MAX_NEARBY = 50
 _LEAST_STRIDE = 1e-12
 _SETTLED = 1e-15
 # e^-600: no number that is left of it has a meaning, but its root still has one.
@@ -44,7 +47,17 @@ _LARGEST_CHANGE = 1.5
 _LARGEST_COST = 1e12
 # A y that no z >= 0 explains keeps a residual; one that is explained ends with a few roundings.
 _REACHED = 1e-9
+# From starts so large that roundings of A z are as large as y, nothing of y is left in z.
+_LARGEST_ROUNDING = 1.0
+_ROUNDING = 1e-13
+# |log| of what is squared on the way, and of its square.
+_MOST_LOG = 300.0
+_TOO_LARGE = "take a smaller start; it is given by its logarithm"
 _GRID_POINTS = 33
+# Strides along a path are no shorter than 1e-12 of it, which must not be many nats.
+_LOWEST_LOG = -1e13
+# Each time the grid is extended, it is by twice as much.
+_MOST_EXTENSIONS = 40
 _FAR = 20.0
 
 
@@ -73,19 +86,23 @@ class FlowLimit:
 def mirror_limit(A: Matrix, y: Rows, log_start: Vector, depth: int, *, log_magnification: float = 0.0) -> FlowLimit:
     """The minimizer of D_F(z, (x_0 / rho)^L) over A z = y, z >= 0: the limit of plain flow from x_0 / rho.
 
+    The start is given by its logarithm, np.log(x_0), where `plain_flow` and `normalized_flow` take x_0 itself: a start
+    of positive numbers is taken for logarithms of starts above 1, and nothing can tell.
+
     A start so small that a smaller one changes no digit of the answer is taken for the latter: entries of z below
     1e-15 of the largest are then larger than they should be, and the others are as exact as double precision has them.
 
     Args:
         A: The map, (M, N), of any rank; [A, -A] for a signed network (`signed_map`).
         y: The measurements, (M,).
-        log_start: log x_0, (N,): a start may be too small for a number.
+        log_start: log x_0, (N,), not x_0: a start may be too small for a number.
         depth: L.
         log_magnification: log rho.
 
     Raises:
-        InputError: When sizes do not fit, or no z >= 0 has A z = y.
+        InputError: When sizes do not fit, no z >= 0 has A z = y, or the start is so large that y is lost in rounding.
     """
+    require(math.isfinite(log_magnification), "a finite log rho", log_magnification)
     return _Mirror.of(A, y, log_start, depth).limit(log_magnification)
 
 
@@ -103,21 +120,29 @@ def flow_limits(
     to r(rho) = ||x(rho)||. All solutions lie above the least value that log(r_0 / r) + phi(r) - phi(r_0) takes; they
     are looked for between the points of a grid, so that two within one cell are missed.
 
+    The start is given by its logarithm, where `normalized_flow` takes x_0 itself.
+
     Args:
         A: The map, (M, N).
         y: The measurements, (M,).
-        log_start: log x_0, (N,).
+        log_start: log x_0, (N,), not x_0.
         depth: L.
         ratio: eta.
         power: p, with eta_r = eta r^p, at most 2.
 
     Raises:
-        InputError: When sizes do not fit, or no z >= 0 has A z = y.
+        InputError: When sizes do not fit, no z >= 0 has A z = y, a rate is out of its range, or the start is so large
+            that y is lost in rounding.
     """
+    require_rates(ratio, power)
+    require(power <= 2, "a power of at most 2", power)
     mirror = _Mirror.of(A, y, log_start, depth)
     if power == 2 and ratio == 1:
         return (mirror.limit(0.0),)
-    r0 = math.exp(0.5 * float(np.logaddexp.reduce(2 * log_start)))
+    log_r0 = 0.5 * float(np.logaddexp.reduce(2 * mirror.log_start))
+    needed = f"a norm of the start between e^-{_MOST_LOG:.0f} and e^{_MOST_LOG:.0f}"
+    require(abs(log_r0) <= _MOST_LOG, needed, f"e^{log_r0:.4g}", "its logarithm is what is taken here")
+    r0 = math.exp(log_r0)
 
     def gap(log_rho: float) -> float:
         return log_rho - log_magnification(r0, mirror.limit(log_rho).radius, ratio, power)
@@ -135,6 +160,8 @@ def flow_limits(
 
 def flow_limit(A: Matrix, y: Rows, log_start: Vector, depth: int, *, ratio: float, power: float = 0.0) -> FlowLimit:
     """The limit of flow with weight normalization, where there is only one that it can have; see `flow_limits`.
+
+    The start is given by its logarithm, where `normalized_flow` takes x_0 itself.
 
     Raises:
         InputError: When sizes do not fit, no z >= 0 has A z = y, or there are several.
@@ -161,22 +188,29 @@ def hypentropy_limit(A: Matrix, y: Rows, scale: float) -> Vector:
     Raises:
         InputError: When Newton's method does not arrive: y is out of A's range.
     """
-    require(scale > 0, "a positive scale of the start", scale)
+    require(scale > 0 and math.isfinite(scale), "a positive scale of the start", scale)
+    require(1e-150 < scale < 1e150, "a scale of the start between 1e-150 and 1e150", scale, "change the unit of y")
+    A, y = real_array("A", A, 2), real_array("y", y, 1)
     require_size("the measurements", y.shape, (A.shape[0],))
+    if not (y != 0).any():
+        return np.zeros(A.shape[1])
+    require(bool((A != 0).any()), "a map that measures something", "zeros only")
     rows, target = _independent_rows(A, y)
     least = rows.T @ target
     nu, log_beta = np.zeros(len(target)), math.log(max(float(np.abs(least).max()), 1e-300)) + 1
     goal = math.log(2) + 2 * math.log(scale)
     # From a start that is too large, down (or up) to the one that is asked for: sinh is nearly linear at first.
     while True:
-        beta = math.exp(log_beta)
-        for _ in range(_MAX_STEPS):
+        beta, last = math.exp(log_beta), math.inf
+        for _ in range(_MAX_NEARBY):
             t = rows.T @ nu
             step = _weighted_solve(rows, np.sqrt(beta) * np.sqrt(np.cosh(t)), target - rows @ (beta * np.sinh(t)))[1]
             move = float(np.abs(rows.T @ step).max())
             nu = nu + min(1.0, 1 / max(move, 1e-300)) * step
-            if move <= 1e-13 * max(1.0, float(np.abs(t).max())):
+            # From small starts rounding is larger than the first.
+            if move <= 1e-13 * max(1.0, float(np.abs(t).max())) or last <= move < 1e-6:
                 break
+            last = move
         if log_beta == goal:
             break
         log_beta = max(goal, log_beta - 1) if goal < log_beta else min(goal, log_beta + 1)
@@ -189,18 +223,27 @@ def hypentropy_limit(A: Matrix, y: Rows, scale: float) -> Vector:
 def _grid(gap: Callable[[float], float], r0: float, radius: float, ratio: float, power: float) -> list[float]:
     """Points between the ends outside of which no magnification reproduces itself."""
     # phi(r) - log r is least where r^{2 - p} = eta.
-    least = log_magnification(r0, ratio ** (1 / (2 - power)), ratio, power) - 1e-9 if power < 2 else -math.inf
+    log_lowest = math.log(ratio) / (2 - power) if power < 2 else -math.inf
+    bounded = abs(log_lowest) <= _MOST_LOG
+    least = log_magnification(r0, math.exp(log_lowest), ratio, power) - 1e-9 if bounded else -math.inf
     # From a start far above the answer nothing comes back to itself, unless no z is large: then lower still.
     low = max(least, math.log(r0 / (_FAR * radius)))
-    while low > least and gap(low) > 0:
-        low = max(least, low - 3)
+    for extension in range(_MOST_EXTENSIONS):
+        if low <= least or gap(low) <= 0:
+            break
+        low = max(least, low - 3 * 2**extension)
     high = max(low, 0.0) + 1
-    while True:
+    for _ in range(_MOST_EXTENSIONS):
         grid = [float(t) for t in np.linspace(low, high, _GRID_POINTS)]
         most = max(t - gap(t) for t in grid)
         if most < high:
             return grid
-        high = most + 1
+        # More than a rounding of it, however large it is.
+        high = most + max(1.0, 1e-6 * abs(most))
+    raise InputError(
+        f"needed a start whose magnification can be bounded, got one whose log rho goes beyond {most:.3g}; take a "
+        "smaller start or a larger ratio"
+    )
 
 
 def _independent_rows(A: Matrix, y: Rows) -> tuple[Float[np.ndarray, "k n"], Float[np.ndarray, " k"]]:
@@ -255,12 +298,12 @@ class _Mirror:
     @classmethod
     def of(cls, A: Matrix, y: Rows, log_start: Vector, depth: int) -> "_Mirror":
         exponent(depth)
+        A, y, log_start = real_array("A", A, 2), real_array("y", y, 1), real_array("log x_0", log_start, 1)
         M, N = A.shape
         require_size("the measurements", y.shape, (M,))
         require_size("the start", log_start.shape, (N,))
-        finite = all(bool(np.isfinite(values).all()) for values in (A, y, log_start))
-        require(finite, "finite numbers", "NaN or infinity", "a start of zero never moves")
         require(bool((y != 0).any()), "measurements that are not all zero", "a zero vector")
+        require(bool((A != 0).any()), "a map that measures something", "zeros only")
         rows, target = _independent_rows(A, y)
         least = np.abs(rows.T @ target)
         log_z = np.log(least + least.mean())
@@ -271,6 +314,11 @@ class _Mirror:
         _, target = _independent_rows(self.A, self.y)
         log_z0 = self.depth * (self.log_start - log_rho)
         q = exponent(self.depth)
+        most = float(log_z0.max())
+        require(most <= _MOST_LOG, "a start (x_0 / rho)^L that can be squared", f"e^{most:.4g}", _TOO_LARGE)
+        lowest = float(log_z0.min())
+        needed = f"a start (x_0 / rho)^L of at least e^{_LOWEST_LOG:.0e}"
+        require(lowest >= _LOWEST_LOG, needed, f"e^{lowest:.4g}", "take a larger ratio of learning rates")
         if q > 0:
             largest = float(np.log(np.abs(self.rows.T @ target)).max())
             log_z0 = log_z0 + max(0.0, largest - math.log(_LARGEST_COST) / q - float(log_z0.min()))
@@ -284,6 +332,9 @@ class _Mirror:
         z = np.exp(place.log_z)
         size = float(np.linalg.norm(self.y))
         residual = float(np.linalg.norm(self.A @ z - self.y)) / size
+        rounding = _rounding(self.A, z, size)
+        came = f"roundings of {rounding:.1e} of its size"
+        require(rounding <= _LARGEST_ROUNDING, "a start beside which y can be seen", came, _TOO_LARGE)
         if not _is_reached(residual, self.A, z, size):
             raise InputError(
                 f"needed measurements that some z >= 0 explains, got a relative residual of {residual:.1e} at the best "
@@ -321,9 +372,12 @@ def _explains(A: Matrix, at: _Place) -> bool:
 
 
 def _is_reached(residual: float, A: Matrix, z: Vector, size: float) -> bool:
-    # From a large start z is large, and A z - y a small difference.
-    rounding = 1e-13 * float(np.linalg.norm(np.abs(A) @ z)) / size
-    return residual <= _REACHED + rounding
+    return residual <= _REACHED + _rounding(A, z, size)
+
+
+def _rounding(A: Matrix, z: Vector, size: float) -> float:
+    """What is left of A z - y, over ||y||, by rounding: from a large start z is large, and this a small difference."""
+    return _ROUNDING * float(np.linalg.norm(np.abs(A) @ z)) / size
 
 
 def _along(A: Matrix, q: float, at: _Place, goal: _Place) -> tuple[list[_Place], float]:
