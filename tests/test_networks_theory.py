@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from network_cases import ALL, SIGMOID, SMOOTH, cases, dense_hessian, hessian, literal, spectral_norm, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import GELU, SILU, TANH
+from wnsense.networks.fitting import fit_powers
 from wnsense.networks.layers import Normalization
 from wnsense.networks.network import Architecture
 from wnsense.networks.starts import uniform_network
@@ -481,3 +482,17 @@ def test_every_number_has_its_range(function, given, changes):
 def test_numbers_without_sense_are_refused(call):
     with pytest.raises(InputError, match="needed"):
         call()
+
+
+@pytest.mark.parametrize("bad", [INF, -INF, 0.0, -1.0])
+def test_powers_are_fitted_to_finite_numbers_alone(bad):
+    """Infinity, whose logarithm is none to fit, is told as zero is; only NaN stands for a seed that has nothing."""
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    y = np.stack([x**2, 3 * x**2, 5 * x**2], axis=1)
+    y[1, 2] = NAN
+    assert fit_powers({"x": x}, y).exponents["x"].value == pytest.approx(2, rel=1e-12)
+    y[2, 1] = bad
+    with pytest.raises(InputError, match=f"needed finite, positive numbers .NaN leaves a seed out., got {bad:g}"):
+        fit_powers({"x": x}, y)
+    with pytest.raises(InputError, match=f"needed finite, positive numbers in x, got {bad:g}"):
+        fit_powers({"x": np.array([1.0, bad, 4.0, 8.0])}, np.ones((4, 2)))

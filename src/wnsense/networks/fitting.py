@@ -68,23 +68,23 @@ def fit_powers(
     on the same points, not how well powers fit: that is `misfit`.
 
     Args:
-        variables: By name; positive.
-        y: Positive; a seed with a NaN at any point is left out.
+        variables: By name; positive and finite.
+        y: Positive and finite; a seed with a NaN at any point is left out.
         confidence: Of each interval, above 0 and below 1.
 
     Raises:
-        InputError: When sizes do not agree, a number is not positive, variables do not vary independently of each
-            other, or fewer than 2 whole seeds are left.
+        InputError: When sizes do not agree, a number is not positive and finite, variables do not vary independently
+            of each other, or fewer than 2 whole seeds are left.
     """
     require(variables, "at least one variable", 0)
     require(0 < confidence < 1, "a confidence above 0 and below 1", confidence)
     for name, x in variables.items():
         require_size(name, x.shape, y.shape[:1])
-        require((x > 0).all(), f"positive numbers in {name}", float(x.min()))
+        _require_positive(f"finite, positive numbers in {name}", x)
     whole = y[:, ~np.isnan(y).any(axis=0)]
     count = whole.shape[1]
     require(count >= _LEAST_SEEDS, f"at least {_LEAST_SEEDS} seeds with a number at every point", count)
-    require((whole > 0).all(), "positive numbers", "zero or less")
+    _require_positive("finite, positive numbers (NaN leaves a seed out)", whole)
     design = np.column_stack([np.ones(len(y)), *(np.log10(x) for x in variables.values())])
     rank = int(np.linalg.matrix_rank(design))
     needed = design.shape[1]
@@ -99,3 +99,8 @@ def fit_powers(
     }
     left = np.log10(whole).mean(axis=1) - design @ means
     return Powers(exponents, float(10 ** means[0]), float(np.sqrt(np.mean(left**2))), count)
+
+
+def _require_positive(needed: str, values: np.ndarray) -> None:
+    bad = values[~(np.isfinite(values) & (values > 0))]
+    require(bad.size == 0, needed, f"{bad.flat[0]:g}" if bad.size else "")
