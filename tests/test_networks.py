@@ -528,3 +528,20 @@ def test_layers_that_no_start_fits_are_told_in_a_line(layer, options, message):
     with pytest.raises(InputError, match=message) as told:
         data_dependent_start(model, torch.ones(2, 3))
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.parametrize("call", [path_norm, unnormalized_twin])
+def test_what_only_networks_have_is_refused_for_other_models(call):
+    """In one line that says what does it for them; and what it says is so."""
+    model = two_layers()
+    with pytest.raises(InputError, match=r"needed a Network, as uniform_network makes it, got Sequential; .*") as told:
+        call(model)
+    assert "\n" not in str(told.value)
+    said = model.eval()(unlike())
+    matrices = [model[0].weight, model[3].weight]
+    torch.testing.assert_close(matrix_path_norm(matrices), (matrices[1].abs() @ matrices[0].abs()).sum())
+    for layer in (model[0], model[3]):
+        nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    assert torch.equal(model(unlike()), said)
+    assert not normalized_layers(model)

@@ -176,8 +176,10 @@ def unnormalized_twin(network: Network, *, share: Twin | str = Twin.PARAMETERS) 
             lengths with it, so that they agree.
 
     Raises:
-        InputError: When the network is not weight-normalized, or what is shared is neither.
+        InputError: When it is no `Network`, not weight-normalized, or what is shared is neither.
     """
+    came, advice = type(network).__name__, "of another model, remove_parametrizations makes a twin of the same function"
+    require(isinstance(network, Network), "a Network, as uniform_network makes it", came, advice)
     share = chosen(Twin, share, "thing to share")
     of = network.architecture
     require(
