@@ -15,7 +15,7 @@ class Trouble:
     """NaN or infinity in training.
 
     Attributes:
-        step: The step, from 1, whose loss or gradient is not finite.
+        step: The step, from 1, whose loss, gradient or update is not finite.
         layer: The module, or the parameter, in which it is seen first; empty where it lies elsewhere.
         what: What is not finite there.
     """
