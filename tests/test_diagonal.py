@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from orders import generator, normal
 from wnsense.checks import InputError
+from wnsense.diagonal.certificate import optimality_gap
 from wnsense.diagonal.descent import (
     Geometric,
     HeldOutBest,
@@ -22,6 +23,7 @@ from wnsense.diagonal.descent import (
 )
 from wnsense.diagonal.linear_map import gaussian_map, linear_map, partial_cosine_map
 from wnsense.diagonal.network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
+from wnsense.diagonal.references import basis_pursuit, oracle_least_squares
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
@@ -390,3 +392,40 @@ def test_masked_matrices_and_units_far_from_one_are_refused():
                 InputError, match=r"needed A between 1e-150 and 1e\+150 in size, got .*; change its unit"
             ):
                 linear_map(form(matrix * size))
+
+
+# -- references and the certificate take what `sparse_recover` takes --------------------------------------------------
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_basis_pursuit_and_the_certificate_take_numpy_and_lists():
+    problem = sparse_problem()
+    A, y = problem.operator.dense(), problem.measurements
+    expected = basis_pursuit(A, y).solution
+    gap = optimality_gap(A, y, expected)
+    for given in (y.numpy(), y.tolist(), y):
+        pursuit = basis_pursuit(A.numpy(), given)
+        torch.testing.assert_close(pursuit.solution, expected, rtol=0, atol=0)
+        for z in (expected.numpy(), expected.tolist()):
+            found = optimality_gap(A.numpy(), given, z, weights=np.ones(N), dual=pursuit.dual.numpy())
+            assert found.norm == gap.norm
+            assert found.gap < 1e-6
+    assert torch.equal(
+        oracle_least_squares(A, y.numpy(), torch.tensor([1, 4])), oracle_least_squares(A, y, torch.tensor([1, 4]))
+    )
+    cases = [(basis_pursuit, (A, y.numpy() * 1j)), (basis_pursuit, (A, y[:3])), (optimality_gap, (A, y, ["a"] * N))]
+    for call, arguments in cases:
+        with pytest.raises(InputError, match="needed"):
+            call(*arguments)
+
+
+def test_a_gap_of_a_vector_that_does_not_explain_the_measurements_is_refused():
+    problem = sparse_problem()
+    A, y, z = problem.operator, problem.measurements, problem.truth
+    assert optimality_gap(A, y, z).gap >= 0
+    for other in (0.1 * z, z + 1e-2, torch.zeros_like(z)):
+        with pytest.raises(InputError, match=r"needed z with A z = y, got a misfit of .*; give A.times\(z\) for y"):
+            optimality_gap(A, y, other)
+        assert -1e-9 <= optimality_gap(A, A.times(other), other).gap <= 1
+    with pytest.raises(InputError, match="got A z other than y = 0"):
+        optimality_gap(A, 0 * y, z)

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -14,11 +14,12 @@ from scipy.sparse import issparse, sparray, spmatrix
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_finite, size_text
+from wnsense.checks import InputError, require, require_finite, require_size, size_text
 from wnsense.linalg import random_normal
 from wnsense.sensing.distinct import draw_distinct
 from wnsense.sensing.positions import Positions, checked_indices
 from wnsense.sensing.transforms import discrete_cosine, inverse_discrete_cosine
+from wnsense.theory.arrays import real_array
 
 _PRECISIONS = frozenset({torch.float64, torch.float32})
 
@@ -34,6 +35,7 @@ _SMALLEST, _LARGEST = 1e-150, 1e150
 # a wrong adjoint by about the lengths of A v and A^T w themselves.
 _ADJOINT = 1e-3
 
+VectorLike: TypeAlias = Tensor | np.ndarray | Sequence[float]
 MatrixLike: TypeAlias = Tensor | np.ndarray | spmatrix | sparray | LinearOperator
 
 
@@ -345,6 +347,25 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
         f"needed a matrix (torch, NumPy, SciPy sparse) or a SciPy LinearOperator, got {type(A).__name__}; "
         "numpy.asarray may make one of it"
     )
+
+
+def vector_for(name: str, values: VectorLike, length: int, like: LinearMap) -> Float[Tensor, " n"]:
+    """Numbers as a finite vector of a map's dtype, where its data lie.
+
+    Args:
+        name: What they are.
+        values: A tensor, or what NumPy can make an array of.
+        length: How many there must be.
+        like: The map.
+
+    Raises:
+        InputError: When they are no real numbers, of another length, NaN or infinite.
+    """
+    vector = values.detach() if isinstance(values, Tensor) else torch.from_numpy(real_array(name, values, 1))
+    require(not vector.is_complex(), f"real numbers in {name}", vector.dtype, _COMPLEX_ADVICE)
+    require_size(name, vector.shape, (length,))
+    require_finite(name, vector)
+    return vector.to(dtype=like.dtype, device=like.device)
 
 
 def gaussian_map(

@@ -15,8 +15,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_size
-from wnsense.diagonal.linear_map import LinearMap, MatrixLike, SparseMap, linear_map
+from wnsense.checks import InputError, require
+from wnsense.diagonal.linear_map import LinearMap, MatrixLike, SparseMap, VectorLike, linear_map, vector_for
 
 # HiGHS reports an infeasible program by this number.
 _INFEASIBLE = 2
@@ -40,7 +40,7 @@ class Reference:
     ending: str
 
 
-def basis_pursuit(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, nonnegative: bool = False) -> Reference:
+def basis_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, nonnegative: bool = False) -> Reference:
     """The z of least ||z||_1 with A z = y (and z >= 0), as a linear program, by SciPy's HiGHS.
 
     z = p - q with p, q >= 0, and 1^T (p + q) is what is minimized. A sparse A is handed over as such; others are
@@ -50,7 +50,7 @@ def basis_pursuit(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, nonnegat
         InputError: When sizes do not fit, no z (>= 0) has A z = y, or the solver gives up.
     """
     operator = linear_map(A)
-    require_size("y", y.shape, operator.shape[:1])
+    y = vector_for("y", y, operator.shape[0], operator)
     matrix = _written_out(operator)
     N = operator.shape[1]
     begun = time.perf_counter()
@@ -68,9 +68,7 @@ def basis_pursuit(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, nonnegat
     return Reference(torch.from_numpy(z), torch.from_numpy(program.eqlin.marginals), seconds, str(program.message))
 
 
-def oracle_least_squares(
-    A: LinearMap | MatrixLike, y: Float[Tensor, " m"], support: Int[Tensor, " s"]
-) -> Float[Tensor, " n"]:
+def oracle_least_squares(A: LinearMap | MatrixLike, y: VectorLike, support: Int[Tensor, " s"]) -> Float[Tensor, " n"]:
     """Least squares on the true support, which only an oracle knows: the least error that can be hoped for under noise.
 
     Raises:
@@ -78,7 +76,7 @@ def oracle_least_squares(
     """
     operator = linear_map(A)
     M, N = operator.shape
-    require_size("y", y.shape, (M,))
+    y = vector_for("y", y, M, operator)
     inside = not len(support) or (int(support.min()) >= 0 and int(support.max()) < N)
     require(inside, f"a support of indices from 0 to {N - 1}", "others")
     units = torch.zeros((len(support), N), dtype=operator.dtype, device=operator.device)
@@ -91,9 +89,7 @@ def oracle_least_squares(
     return z
 
 
-def orthogonal_matching_pursuit(
-    A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, sparsity: int | None = None
-) -> Reference:
+def orthogonal_matching_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, sparsity: int | None = None) -> Reference:
     """Orthogonal matching pursuit by scikit-learn.
 
     Args:
@@ -107,7 +103,7 @@ def orthogonal_matching_pursuit(
     models = _scikit_learn("orthogonal matching pursuit")
     operator = linear_map(A)
     M, N = operator.shape
-    require_size("y", y.shape, (M,))
+    y = vector_for("y", y, M, operator)
     require(sparsity is None or 1 <= sparsity <= min(M, N), f"a sparsity between 1 and {min(M, N)}", sparsity)
     if sparsity is None:
         model = models.OrthogonalMatchingPursuitCV(fit_intercept=False, cv=5, max_iter=max(1, min(N, M // 2)))
@@ -116,7 +112,7 @@ def orthogonal_matching_pursuit(
     return _fitted(model, operator, y)
 
 
-def lasso(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, penalty: float | None = None) -> Reference:
+def lasso(A: LinearMap | MatrixLike, y: VectorLike, *, penalty: float | None = None) -> Reference:
     """The LASSO by scikit-learn: min ||A z - y||^2 / (2 M) + penalty ||z||_1.
 
     Args:
@@ -129,7 +125,7 @@ def lasso(A: LinearMap | MatrixLike, y: Float[Tensor, " m"], *, penalty: float |
     """
     models = _scikit_learn("the LASSO")
     operator = linear_map(A)
-    require_size("y", y.shape, operator.shape[:1])
+    y = vector_for("y", y, operator.shape[0], operator)
     require(penalty is None or penalty > 0, "a positive penalty", penalty)
     if penalty is None:
         model = models.LassoCV(fit_intercept=False, cv=5)
