@@ -529,6 +529,32 @@ def test_as_many_rows_as_columns_are_solved_but_prove_nothing():
     result = diagonal.sparse_recover(A, A.times(z))
     assert result.status is Status.TOO_FEW_MEASUREMENTS
     assert distance(result.solution, z) < 1e-7
+    assert "the one vector that there is" in str(result)
+
+
+def test_measurements_rounded_to_single_precision_are_told_from_noise():
+    A, z = drawn(100, 60, 5)
+    result = diagonal.sparse_recover(A, A.times(z).float().double())
+    assert result.status is Status.REACHED_NOISE_FLOOR
+    assert "single precision" in result.advice
+
+
+def test_an_interruption_while_columns_are_looked_at_is_one():
+    A, z = drawn(60, 30, 2)
+    matrix = A.matrix.numpy()
+    calls = []
+
+    def back(v):
+        calls.append(1)
+        # The adjoint is checked first.
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return matrix.T @ v
+
+    operator = LinearOperator(matrix.shape, matvec=lambda x: matrix @ x, rmatvec=back, dtype=np.float64)
+    result = diagonal.sparse_recover(operator, A.times(z))
+    assert result.status is Status.INTERRUPTED
+    assert not result.solution.any()
 
 
 @pytest.mark.parametrize("level", [0.2, 0.5])

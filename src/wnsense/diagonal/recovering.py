@@ -95,11 +95,15 @@ def sparse_recover(
     measured = measured.to(operator.dtype)
     fitted = held_out_rows(len(measured), seed).to(measured)
     ledger = Ledger(callback if callback is not None else _silent, words="looking at the columns")
-    units = _units(operator, ledger)
     size = float(measured.norm())
-    problem = Scaled(operator, measured / (size or 1.0), fitted, units.scale)
     zero = measured.new_zeros(operator.shape[1])
-    answer = _answered(problem, tolerance, ledger) if size > 0 else _Answer(Status.CONVERGED, zero, None)
+    early = None
+    try:
+        units = _units(operator, ledger)
+    except KeyboardInterrupt:
+        units, early = _Units(torch.ones_like(zero), rescaled=False), _Answer(Status.INTERRUPTED, zero, None)
+    problem = Scaled(operator, measured / (size or 1.0), fitted, units.scale)
+    answer = early or (_answered(problem, tolerance, ledger) if size > 0 else _Answer(Status.CONVERGED, zero, None))
     z = answer.z * size * units.scale
     misfit = float((operator.times(z) - measured).norm())
     gap = _gap(replace(problem, fitted=torch.ones_like(fitted)), answer, ledger)

@@ -27,6 +27,13 @@ _ADVICE = {
     ),
     Status.INTERRUPTED: "The search was interrupted; the solution returned is the last one it had.",
 }
+# Below this, what is left of measurements in double precision is no noise of an instrument.
+_SINGLE, _EXACT = 1e-6, 1e-9
+_ROUNDED = "What is left is no more than single precision rounds: were the measurements, or A, kept in it?"
+_UNCHECKED = (
+    "This is the one vector that there is, but as many measurements as unknowns leave nothing to check it with. Take "
+    "more."
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,11 @@ class SparseRecovery:
     @property
     def advice(self) -> str:
         """What the status means, and what to do about it."""
+        rows, columns = self.measurements, len(self.solution)
+        if self.status is Status.TOO_FEW_MEASUREMENTS and rows == columns and self.relative_residual < _EXACT:
+            return _UNCHECKED
+        if self.status is Status.REACHED_NOISE_FLOOR and self.relative_residual < _SINGLE:
+            return f"{_ADVICE[self.status]} {_ROUNDED}"
         return _ADVICE[self.status]
 
     def facts(self) -> dict[str, object]:
