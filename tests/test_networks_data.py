@@ -121,7 +121,8 @@ def test_cifar_files_are_read_as_they_were_written(tmp_path):
     assert np.array_equal(train.labels.numpy(), both[:, 0])
     assert np.array_equal(test.pixels.numpy(), parts[2][:, 1:])
     assert train.shape == (3, 32, 32)
-    assert train.source.endswith("data_batch_1.bin, data_batch_3.bin")
+    few = "(3 images; the release has 10,000)"
+    assert train.source == f"{tmp_path}: data_batch_1.bin {few}, data_batch_3.bin {few}"
 
 
 @pytest.mark.parametrize(
@@ -236,3 +237,47 @@ def test_splits_inputs_and_folders_may_be_strings(tmp_path):
         assert torch.equal(named.train.tensors[0], member.train.tensors[0])
     with pytest.raises(InputError, match="one of 'brightness', 'standardized', 'unit', got 'raw'"):
         samples(images(), images(5), inputs="raw")
+
+
+def test_a_batch_of_the_release_is_told_by_its_name_alone(tmp_path):
+    """A copy that was cut at the end of a record is whole records all the same: only its number tells."""
+    records = np.zeros((10_000, 3073), dtype=np.uint8)
+    (tmp_path / "data_batch_1.bin").write_bytes(records.tobytes())
+    (tmp_path / "data_batch_2.bin").write_bytes(cifar(19).tobytes())
+    train = read_cifar_folder(tmp_path, Split.TRAIN)
+    assert train.source == f"{tmp_path}: data_batch_1.bin, data_batch_2.bin (19 images; the release has 10,000)"
+    assert len(train) == 10_019
+
+
+def test_compressed_cifar_files_are_read(tmp_path):
+    parts = [cifar(seed=seed) for seed in range(3)]
+    for name, part in zip(("data_batch_1", "data_batch_2", "test_batch"), parts, strict=True):
+        (tmp_path / f"{name}.bin.gz").write_bytes(gzip.compress(part.tobytes()))
+    (tmp_path / "data_batch_1.bin").write_bytes(parts[0].tobytes())
+    train, test = (read_cifar_folder(tmp_path, split) for split in Split)
+    # Once, though it is there in two forms.
+    assert np.array_equal(train.pixels.numpy(), np.concatenate(parts[:2])[:, 1:])
+    assert np.array_equal(test.pixels.numpy(), parts[2][:, 1:])
+    assert "data_batch_1.bin (3" in train.source
+    assert "data_batch_2.bin.gz (3" in train.source
+
+
+def test_a_file_that_is_unlike_its_compressed_copy_is_told(tmp_path):
+    written(tmp_path)
+    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(idx(pixels())))
+    assert len(read_idx_folder(tmp_path, Split.TRAIN)) == 6
+    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(idx(pixels(seed=1))))
+    with pytest.raises(InputError, match=f"the same in {IMAGES} and {IMAGES}.gz, got unlike files; remove one"):
+        read_idx_folder(tmp_path, Split.TRAIN)
+    (tmp_path / "test_batch.bin").write_bytes(cifar().tobytes())
+    (tmp_path / "test_batch.bin.gz").write_bytes(gzip.compress(cifar(seed=1).tobytes()))
+    with pytest.raises(InputError, match=r"the same in test_batch.bin and test_batch.bin.gz, got unlike"):
+        read_cifar_folder(tmp_path, Split.TEST)
+
+
+def test_a_file_in_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    for read in (read_idx_folder, read_cifar_folder):
+        with pytest.raises(InputError, match=r"in .*file, got a file, not a folder; ") as told:
+            read(tmp_path / "file", Split.TRAIN)
+        assert "\n" not in str(told.value)

@@ -2,7 +2,9 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ _CLASSES = 10
 _IDX_IMAGES, _IDX_LABELS = 0x00000803, 0x00000801
 _IDX_KINDS = {_IDX_IMAGES: "images", _IDX_LABELS: "labels"}
 _FULL_TRAIN, _FULL_TEST = 60_000, 10_000
+_CIFAR_BATCH = 10_000
 _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 # CIFAR-100 has a coarse label before the fine one.
@@ -34,14 +37,15 @@ def read_idx_folder(folder: Path | str, split: Split | str) -> LabelledImages:
 
     Files are called `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     `t10k-labels-idx1-ubyte`, with a dot for the last dash as some copies have it, and with `.gz` where compressed.
+    Where one is there in several of these forms, all must say the same.
 
     Args:
         folder: Where they are.
         split: Which two of them.
 
     Raises:
-        InputError: When a file is missing, cut short, too long, compressed badly, in another's place, or when the two
-            do not belong together; when the split is none.
+        InputError: When a file is missing, cut short, too long, compressed badly, in another's place or unlike its
+            copy in another form, or when the two do not belong together; when the split is none.
     """
     folder, split = Path(folder), chosen(Split, split, "split")
     start = "train" if split is Split.TRAIN else "t10k"
@@ -98,46 +102,44 @@ def read_cifar_folder(folder: Path | str, split: Split | str) -> LabelledImages:
     """CIFAR-10 in its binary form: records of a label and 3,072 bytes, planes R, G, B of 32 x 32.
 
     The training part is `data_batch_1.bin` to `data_batch_5.bin`, as many of them as there are, in this order; the test
-    part is `test_batch.bin`. `source` says what was read.
+    part is `test_batch.bin`; each also with `.gz`, and alike where both are there. Batches of the release have 10,000
+    images each; parts of them are read too, and `source` says what was read and where a batch has another number.
 
     Args:
         folder: Where they are.
         split: Which of them.
 
     Raises:
-        InputError: When none is there, or one is cut short, of CIFAR-100, or the same as another; when the split is
-            none.
+        InputError: When none is there, or one is cut short, of CIFAR-100, the same as another or unlike its compressed
+            copy; when the split is none.
     """
     folder, split = Path(folder), chosen(Split, split, "split")
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split is Split.TRAIN else ["test_batch.bin"]
-    paths = [folder / name for name in names if (folder / name).is_file()]
+    paths = [path for name in names if (path := _one_of(folder, name, f"{name}.gz")) is not None]
     if not paths:
         raise InputError(
             f"needed {names[0]}{' to ' + names[-1] if len(names) > 1 else ''} in {folder}, got {_listing(folder)}; "
             "take the binary version of CIFAR-10"
         )
-    contents = [_cifar_records(path) for path in paths]
-    beside = folder / "test_batch.bin"
-    if split is Split.TRAIN and beside.is_file():
-        # A test batch under a training batch's name would make the test part of what was trained on.
-        paths.append(beside)
-        contents.append(_cifar_records(beside))
-    for i, one in enumerate(contents):
-        for path, other in zip(paths[i + 1 :], contents[i + 1 :], strict=True):
-            advice = "one is a copy under another's name"
-            require(
-                not np.array_equal(one, other),
-                f"different images in {paths[i].name} and {path.name}",
-                "the same",
-                advice,
-            )
-    if split is Split.TRAIN and beside.is_file():
-        paths.pop()
-        contents.pop()
-    records = np.concatenate(contents)
-    source = f"{folder}: {', '.join(path.name for path in paths)}"
+    contents = {path: _cifar_records(path) for path in paths}
+    # A test batch under a training batch's name would make the test part of what was trained on.
+    beside = _one_of(folder, "test_batch.bin", "test_batch.bin.gz") if split is Split.TRAIN else None
+    _check_unlike(contents if beside is None else contents | {beside: _cifar_records(beside)})
+    records = np.concatenate(list(contents.values()))
+    source = f"{folder}: {', '.join(_batch_text(path.name, len(part)) for path, part in contents.items())}"
     labels = torch.from_numpy(records[:, 0].astype(np.int64))
     return LabelledImages(torch.from_numpy(records[:, 1:].copy()), labels, _CIFAR_SHAPE, source)
+
+
+def _check_unlike(contents: Mapping[Path, np.ndarray]) -> None:
+    for (first, one), (second, other) in combinations(contents.items(), 2):
+        needed = f"different images in {first.name} and {second.name}"
+        require(not np.array_equal(one, other), needed, "the same", "one is a copy under another's name")
+
+
+def _batch_text(name: str, count: int) -> str:
+    """A batch's name; with how many images it has, where that is not what the release has."""
+    return name if count == _CIFAR_BATCH else f"{name} ({count:,} images; the release has {_CIFAR_BATCH:,})"
 
 
 def _cifar_records(path: Path) -> np.ndarray:
@@ -162,15 +164,26 @@ def _check_labels(path: Path, labels: np.ndarray) -> None:
 
 def _found(folder: Path, start: str, kind: str, form: str) -> Path:
     plain, dotted = f"{start}-{kind}-{form}-ubyte", f"{start}-{kind}.{form}-ubyte"
-    for name in (plain, f"{plain}.gz", dotted, f"{dotted}.gz"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(f"needed {plain} or {plain}.gz in {folder}, got {_listing(folder)}; name the folder that has it")
+    path = _one_of(folder, plain, f"{plain}.gz", dotted, f"{dotted}.gz")
+    if path is None:
+        raise InputError(
+            f"needed {plain} or {plain}.gz in {folder}, got {_listing(folder)}; name the folder that has it"
+        )
+    return path
+
+
+def _one_of(folder: Path, *names: str) -> Path | None:
+    """The first file that is there, all others being the same inside."""
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    for other in paths[1:]:
+        needed = f"the same in {paths[0].name} and {other.name}"
+        require(_content(paths[0]) == _content(other), needed, "unlike files", f"remove one of them from {folder}")
+    return paths[0] if paths else None
 
 
 def _listing(folder: Path) -> str:
     if not folder.is_dir():
-        return "no such folder"
+        return "a file, not a folder" if folder.exists() else "no such folder"
     names = sorted(path.name for path in folder.iterdir())
     return (
         ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if names else "an empty folder"
