@@ -368,6 +368,11 @@ class Stream(IterableDataset):
         return iter(zip(*samples(), strict=True))
 
 
+class Endless(torch.utils.data.Dataset):
+    def __getitem__(self, index):
+        return torch.zeros(6), 0
+
+
 def test_lists_and_streams_of_pairs_are_trained_on(tmp_path):
     x, y = samples()
     pairs = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
@@ -387,8 +392,12 @@ def test_lists_and_streams_of_pairs_are_trained_on(tmp_path):
             train(model, sgd(model), data, Plan(1), keeping=Keeping(tmp_path / "run.npz"))
     with pytest.raises(InputError, match="passed through again"):
         train(model, sgd(model), iter(pairs), Plan(1))
-    with pytest.raises(InputError, match="batches to train on"):
+    with pytest.raises(InputError, match="passed through again"):
+        train(model, sgd(model), pairs, Plan(1), test=iter(pairs))
+    with pytest.raises(InputError, match="at least one batch"):
         train(model, sgd(model), [], Plan(1))
+    with pytest.raises(InputError, match="a data set with a length"):
+        train(model, sgd(model), DataLoader(Endless()), Plan(1))
 
 
 def test_loaders_are_evaluated_on_what_they_train_on():

@@ -102,6 +102,8 @@ class _Course:
         """Look once at what was given."""
         _check_optimizer(self.optimizer, self.scheduler)
         self.batch_count = batch_count(self.data)
+        if self.test is not None:
+            batch_count(self.test)
         self.parameters = trained_parameters(self.model)
         self.device = self.parameters[0].device
         self.window = self.plan.check_every or (1 if self.device.type == "cpu" else _GPU_CHECK_EVERY)
@@ -122,7 +124,7 @@ class _Course:
     def opened(self, keeping: Keeping) -> TrainingFile:
         """The file of this training."""
         order_generator(self.data)
-        # A loss that is not given is the mean squared error for the targets for which that can be kept instead.
+        # For numbers, what is suited is the mean squared error: a checkpoint of one goes on under the other.
         loss = "mse_loss" if self.plan.loss is suited_loss else _name(self.plan.loss)
         settings = (loss, _name(self.plan.penalty), str(self.plan.measure is not None), *self.frozen)
         path = Path(keeping.path)

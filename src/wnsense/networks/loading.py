@@ -53,8 +53,12 @@ def batch_count(data: Batches) -> int | None:
         )
     if isinstance(data, DataLoader) and isinstance(data.dataset, IterableDataset):
         return None
-    count = len(data) if isinstance(data, Sized) else None
-    require(count != 0, "batches to train on", "none")
+    try:
+        count = len(data) if isinstance(data, Sized) else None
+    except TypeError:
+        # A loader has a length by name even where its data set has none.
+        return None
+    require(count != 0, "at least one batch", "none")
     return count
 
 
