@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+import torch
 
 from commands import assert_refused
 from wnsense.cli import sparse as command
+from wnsense.diagonal.recovering import sparse_recover
+from wnsense.diagonal.sparse_file import read_sparse_problem
 from wnsense.running.tables import read_table
 
 
@@ -117,3 +120,46 @@ def test_ctrl_c_keeps_the_last_solution(wnsense, tmp_path, arrays, monkeypatch):
     assert outcome.code == 130
     assert "holds the last solution" in outcome.err
     assert read_table(tmp_path / "out" / "solution.npz").arrays["solution"].shape == (120,)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, bool])
+@pytest.mark.parametrize("form", ["dense", "csr", "coo", "matlab"])
+def test_whole_numbers_and_flags_are_numbers(tmp_path, arrays, dtype, form):
+    A = (arrays["A"] > 0.5).astype(dtype)
+    problem = read_sparse_problem(stored(tmp_path / "p.npz", {**arrays, "A": A, "y": np.arange(50)}, form))
+    np.testing.assert_array_equal(problem.A.dense().numpy(), A.astype(np.float64))
+    np.testing.assert_array_equal(problem.y.numpy(), np.arange(50.0))
+
+
+@pytest.mark.parametrize("form", ["dense", "csr", "coo"])
+def test_single_precision_of_a_file_is_that_of_python(wnsense, tmp_path, arrays, form):
+    A = arrays["A"].astype(np.float32)
+    y = A @ arrays["truth"].astype(np.float32)
+    path = stored(tmp_path / "p.npz", {"A": A, "y": y, "truth": arrays["truth"]}, form)
+    assert read_sparse_problem(path).A.dtype == torch.float32
+    expected = sparse_recover(A, y)
+    assert wnsense("sparse", path, "--out", tmp_path / "out").code == 0
+    found = read_table(tmp_path / "out" / "solution.npz").arrays["solution"]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected.solution.numpy(), atol=1e-6)
+    assert json.loads((tmp_path / "out" / "solution.json").read_text())["status"] == str(expected.status)
+
+
+def test_shapes_and_foreign_sparse_files_are_refused_with_what_to_do(wnsense, tmp_path, arrays):
+    coo = scipy.sparse.coo_array(arrays["A"])
+    places = {"A_values": coo.data, "A_rows": coo.coords[0], "A_columns": coo.coords[1], "y": arrays["y"]}
+    for shape, words in (
+        ([60, 10**13], "rows and columns in A_shape, for memory, got 60 and 10,000,000,000,000"),
+        ([-60, 150], "needed at least one row and one column in A_shape, got -60 and 150"),
+        ([50, 0], "needed at least one row and one column"),
+        ([50], "two numbers in A_shape"),
+    ):
+        np.savez(tmp_path / "bad.npz", **places, A_shape=np.array(shape))
+        assert_refused(wnsense("sparse", tmp_path / "bad.npz"), words)
+    scipy.io.savemat(tmp_path / "sparse.mat", {"A": scipy.sparse.csc_array(arrays["A"]), "y": arrays["y"]})
+    assert_refused(
+        wnsense("sparse", tmp_path / "sparse.mat"), "[A_rows, A_columns, A_values] = find(A); A_shape = size(A)"
+    )
+    for form in ("csr", "csc", "coo"):
+        scipy.sparse.save_npz(tmp_path / "scipy.npz", coo.asformat(form))
+        assert_refused(wnsense("sparse", tmp_path / "scipy.npz"), "A_indptr=A.indptr, A_shape=A.shape, y=y)")

@@ -11,22 +11,33 @@ A_indices   nonzeros
 A_indptr    M + 1
 A_shape     2         M and N, beside nonzeros in either form
 truth       N         optional: what was measured
+
+Numbers may be of any real type. A in single precision stays so, as it does when it is handed over in Python.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import require, require_size, size_text
+from wnsense.checks import InputError, require, require_size, size_text
 from wnsense.diagonal.linear_map import DenseMap, LinearMap, SparseMap
-from wnsense.sensing.containers import read_container
+from wnsense.sensing.containers import Contents, read_container
 from wnsense.sensing.file_arrays import FileArrays
 
 _PLACES = ("A_values", "A_rows", "A_columns")
 _ROWWISE = ("A_data", "A_indices", "A_indptr")
+_NUMBERS = ("y", "A", "A_values", "A_data", "truth")
+# What scipy.sparse.save_npz calls what it writes, in all of its forms.
+_SAVE_NPZ = frozenset({"data", "shape", "format"})
+# Vectors of N doubles that a search holds at least.
+_VECTORS = 16
+# Where the system does not say how much memory it has.
+_USUAL_MEMORY = 2**36
 _NAMES = frozenset({"y", "A", *_PLACES, *_ROWWISE, "A_shape", "truth"})
 
 
@@ -35,9 +46,9 @@ class SparseProblem:
     """A sparse problem from a file.
 
     Attributes:
-        A: The map, in double precision.
-        y: The measurements.
-        truth: What was measured; None where the file does not know.
+        A: The map, in single precision where the file's numbers are, otherwise in double.
+        y: The measurements, in double precision.
+        truth: What was measured, in double precision; None where the file does not know.
         warnings: What was ignored in reading, a sentence each.
     """
 
@@ -53,14 +64,16 @@ def read_sparse_problem(path: Path) -> SparseProblem:
     Raises:
         InputError: When the file cannot be read or used; the message is one line.
     """
-    container = read_container(path, _NAMES)
-    file = FileArrays(container.arrays, torch.float64, torch.device("cpu"), container.first_index)
+    container = _read(path)
+    numbers = {name: _inexact(name, array) for name, array in container.arrays.items()}
+    file = FileArrays(numbers, torch.float64, torch.device("cpu"), container.first_index)
     given = [name for name, parts in (("A", ("A",)), ("A_values", _PLACES), ("A_data", _ROWWISE)) if parts[0] in file]
+    _require_no_scipy_file(given, container.others)
     require(len(given) == 1, "one of A, A_values and A_data", ", ".join(given) or file.found())
     A: LinearMap
     if given == ["A"]:
         require(len(file.shape("A")) == 2, "a matrix of two dimensions in A", file.size("A"))
-        A = DenseMap(file.tensor("A"))
+        A = DenseMap(_as_precise(file, "A", file.tensor("A")))
     else:
         A = _from_places(file) if given == ["A_values"] else _from_rows(file)
     y = file.vector("y", "the measurements")
@@ -93,7 +106,7 @@ def _indices(file: FileArrays, name: str, first: int) -> Tensor:
 
 
 def _checked(file: FileArrays, name: str, rows: Tensor, columns: Tensor, first: int) -> SparseMap:
-    values = file.vector(name, "the nonzeros")
+    values = _as_precise(file, name, file.vector(name, "the nonzeros"))
     shape = _shape(file)
     for other, indices, side in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
         require(len(indices) == len(values), f"as many {other} as nonzeros, {len(values)}", len(indices))
@@ -108,4 +121,49 @@ def _shape(file: FileArrays) -> tuple[int, int]:
     require("A_shape" in file, "A_shape, the numbers of rows and columns", file.found())
     sides = file.integers("A_shape", "the numbers of rows and columns").reshape(-1)
     require(len(sides) == 2, "two numbers in A_shape", len(sides))
-    return int(sides[0]), int(sides[1])
+    M, N = int(sides[0]), int(sides[1])
+    require(M >= 1 and N >= 1, "at least one row and one column in A_shape", f"{M} and {N}")
+    most = _memory() // (8 * _VECTORS)
+    advice = f"a search holds {_VECTORS} vectors of so many doubles; check A_shape"
+    require(max(M, N) <= most, f"at most {most:,} rows and columns in A_shape, for memory", f"{M:,} and {N:,}", advice)
+    return M, N
+
+
+def _memory() -> int:
+    """What the machine has, in bytes."""
+    known = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in known or "SC_PAGE_SIZE" not in known:
+        return _USUAL_MEMORY
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(path: Path) -> Contents:
+    try:
+        return read_container(path, _NAMES)
+    except InputError as error:
+        if "A, got one of MATLAB class sparse" not in str(error):
+            raise
+        raise InputError(
+            "needed A as a plain array or by its nonzeros, got MATLAB's sparse; "
+            "[A_rows, A_columns, A_values] = find(A); A_shape = size(A); and save those four and y"
+        ) from error
+
+
+def _require_no_scipy_file(given: list[str], others: tuple[str, ...]) -> None:
+    advice = (
+        "with A = A.tocsr() write numpy.savez(file, A_data=A.data, A_indices=A.indices, A_indptr=A.indptr, "
+        "A_shape=A.shape, y=y)"
+    )
+    came = "a file of scipy.sparse.save_npz, which has no place for y"
+    require(given or not set(others) >= _SAVE_NPZ, "one of A, A_values and A_data", came, advice)
+
+
+def _inexact(name: str, array: np.ndarray) -> np.ndarray:
+    """Whole numbers, true and false as doubles where numbers are wanted."""
+    return array.astype(np.float64) if name in _NUMBERS and array.dtype.kind in "iub" else array
+
+
+def _as_precise(file: FileArrays, name: str, values: Tensor) -> Tensor:
+    """The numbers read as doubles, in single precision where they are so in the file: an exact fit is judged by it."""
+    single = file.arrays[name].dtype
+    return values.float() if single.kind == "f" and single.itemsize == np.dtype(np.float32).itemsize else values
