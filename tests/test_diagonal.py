@@ -126,7 +126,7 @@ def test_schedules():
     np.testing.assert_allclose([Geometric(0.25, 2.0).factor(t) for t in range(4)], [0.25, 0.5, 1, 1], rtol=1e-15)
     np.testing.assert_allclose(Geometric(1.0, 0.5, 0.25).factor(7), 0.25, rtol=1e-15)
     assert Geometric(0.1, 1.01).factor(10**9) == 1.0
-    with pytest.raises(InputError, match="needed positive factors"):
+    with pytest.raises(InputError, match="needed a positive first factor"):
         Geometric(0.0, 2.0)
 
 
@@ -429,3 +429,44 @@ def test_a_gap_of_a_vector_that_does_not_explain_the_measurements_is_refused():
         assert -1e-9 <= optimality_gap(A, A.times(other), other).gap <= 1
     with pytest.raises(InputError, match="got A z other than y = 0"):
         optimality_gap(A, 0 * y, z)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, math.nan, math.inf])
+def test_steps_that_do_not_descend_are_refused(size):
+    for make in (PlainDescent, lambda eta: NormalizedDescent(eta, 0.1), lambda eta: ProjectedDescent(eta, 0.1)):
+        with pytest.raises(InputError, match="needed a step size that is positive and finite"):
+            make(size)
+    if size != 0:
+        # A magnitude may rest.
+        for make in (NormalizedDescent, ProjectedDescent):
+            with pytest.raises(InputError, match="needed a step size of the magnitude that is finite and at least 0"):
+                make(0.1, size)
+        with pytest.raises(InputError, match="needed a first factor"):
+            TwoPhase(3, size)
+        with pytest.raises(InputError, match="needed a scale of the start that is positive and finite"):
+            equal_start(DiagonalObjective(sparse_problem()), size)
+    with pytest.raises(InputError, match="needed a positive last factor"):
+        Geometric(0.1, 2.0, size)
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_powers_and_depths_that_are_none_are_refused():
+    for power in (math.nan, math.inf):
+        with pytest.raises(InputError, match="needed a finite power of the magnitude"):
+            NormalizedDescent(0.1, 0.1, power)
+    for depth in (1.5, math.nan):
+        with pytest.raises(InputError, match="needed a depth"):
+            DiagonalObjective(sparse_problem(), depth)
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_truth_and_measurements_are_wanted_alike():
+    problem = sparse_problem()
+    A, y, z = problem.operator, problem.measurements, problem.truth
+    for values, came in ((lambda x: x.numpy(), "an object of ndarray"), (lambda x: x.float(), "torch.float32")):
+        with pytest.raises(InputError, match=f"needed measurements of torch.float64, got {came}; torch.as_tensor"):
+            DiagonalProblem(A, values(y), z)
+        with pytest.raises(InputError, match=f"needed a truth of torch.float64, got {came}; torch.as_tensor"):
+            DiagonalProblem(A, y, values(z))
+    with pytest.raises(InputError, match="finite numbers in the truth"):
+        DiagonalProblem(A, y, z * math.nan)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError, require
+from wnsense.checks import InputError, require, require_level
 from wnsense.diagonal.network import (
     DiagonalEvaluation,
     DiagonalObjective,
@@ -44,6 +44,11 @@ class TwoPhase:
     steps: int
     first: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is no number of steps, or no factor."""
+        require(self.steps >= 0, "a number of steps of at least 0", self.steps)
+        require_level("a first factor", self.first)
+
     def factor(self, step: int) -> float:
         """`first`, then 1."""
         return self.first if step < self.steps else 1.0
@@ -65,7 +70,8 @@ class Geometric:
 
     def __post_init__(self) -> None:
         """Refuse what has no logarithm."""
-        require(min(self.first, self.ratio, self.last) > 0, "positive factors", self)
+        for name, factor in (("first", self.first), ("ratio", self.ratio), ("last", self.last)):
+            require(factor > 0 and math.isfinite(factor), f"a positive {name} factor", factor)
 
     def factor(self, step: int) -> float:
         """Of the step."""
@@ -87,6 +93,10 @@ class PlainDescent:
     """
 
     step_size: float
+
+    def __post_init__(self) -> None:
+        """Refuse a step that does not descend."""
+        _require_step("a step size", self.step_size)
 
     def start(self, objective: DiagonalObjective, point: Weights) -> DiagonalState:
         """Evaluate the first point, as x."""
@@ -121,6 +131,12 @@ class NormalizedDescent:
     magnitude_power: float = 0.0
     renormalize: bool = True
     schedule: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse steps that do not descend; a magnitude may rest."""
+        _require_step("a step size", self.step_size)
+        require_level("a step size of the magnitude", self.magnitude_step_size)
+        require(math.isfinite(self.magnitude_power), "a finite power of the magnitude", self.magnitude_power)
 
     def start(self, objective: DiagonalObjective, point: Weights) -> DiagonalState:
         """Evaluate the first point, as r u with ||u|| = 1."""
@@ -157,6 +173,11 @@ class ProjectedDescent:
     step_size: float
     magnitude_step_size: float
     schedule: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse steps that do not descend; a magnitude may rest."""
+        _require_step("a step size", self.step_size)
+        require_level("a step size of the magnitude", self.magnitude_step_size)
 
     def start(self, objective: DiagonalObjective, point: Weights) -> DiagonalState:
         """Evaluate the first point, as g w with ||w|| = 1."""
@@ -245,6 +266,10 @@ def descend(
         InputError: When the start does not fit the objective.
     """
     return run(objective, solver, start, stop=stop, trace=trace, recorder=recorder, stage="descending")
+
+
+def _require_step(name: str, size: float) -> None:
+    require(size > 0 and math.isfinite(size), f"{name} that is positive and finite", size)
 
 
 def _fitting(objective: DiagonalObjective, point: Weights) -> Weights:

@@ -1,5 +1,6 @@
 """Diagonal linear networks: the problem, the point that moves, and least squares of L entrywise factors."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -17,7 +18,7 @@ class DiagonalProblem:
 
     Attributes:
         operator: A, (M, N).
-        measurements: y, (M,).
+        measurements: y, (M,), a tensor of the map's dtype, as the truth: what moves is made of these.
         truth: z, where it is known, (N,).
         weights: None: all measurements count alike.
     """
@@ -31,12 +32,20 @@ class DiagonalProblem:
         """Check sizes and numbers once, here."""
         M, N = self.operator.shape
         require_size("the measurements", self.measurements.shape, (M,), "one for each row")
-        came, needed = self.measurements.dtype, self.operator.dtype
-        require(came == needed, f"measurements of {needed}", came, "convert them")
+        _require_tensor("measurements", self.measurements, self.operator.dtype)
         require_finite("the measurements", self.measurements)
         require(bool((self.measurements != 0).any()), "measurements that are not all zero", "a zero vector")
         if self.truth is not None:
             require_size("the truth", self.truth.shape, (N,))
+            _require_tensor("a truth", self.truth, self.operator.dtype)
+            require_finite("the truth", self.truth)
+
+
+def _require_tensor(name: str, values: object, dtype: torch.dtype) -> None:
+    """Of the map's dtype: nothing that is as large as the data is converted at each step."""
+    came = values.dtype if isinstance(values, Tensor) else f"an object of {type(values).__name__}"
+    advice = f"torch.as_tensor(..., dtype={dtype})"
+    require(isinstance(values, Tensor) and values.dtype == dtype, f"{name} of {dtype}", came, advice)
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ class DiagonalObjective:
     def __post_init__(self) -> None:
         """Check the depth and the mask."""
         require(self.depth >= 1, "a depth of at least 1", self.depth)
+        require(self.depth % 1 == 0, "a depth that is a whole number", self.depth)
         if self.fitted is not None:
             require_size("the mask of fitted rows", self.fitted.shape, self.problem.measurements.shape)
             held = bool(((self.fitted == 0) | (self.fitted == 1)).all()) and bool((self.fitted == 1).any())
@@ -173,13 +183,14 @@ def equal_start(objective: DiagonalObjective, scale: float, *, batch: tuple[int,
 
     Args:
         objective: What will be minimized.
-        scale: alpha, not zero: nothing moves from there.
+        scale: alpha, positive: nothing moves from zero.
         batch: How many starts at once.
 
     Raises:
-        InputError: When alpha is zero.
+        InputError: When alpha is not positive and finite.
     """
     require(scale != 0, "a start other than zero", scale, "no entry would ever move")
+    require(scale > 0 and math.isfinite(scale), "a scale of the start that is positive and finite", scale)
     operator = objective.problem.operator
     return Weights(torch.full((*batch, objective.width), scale, dtype=operator.dtype, device=operator.device))
 
