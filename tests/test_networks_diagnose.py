@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 from network_cases import old_style
@@ -313,3 +314,21 @@ def test_of_a_perfect_fit_no_gain_is_foretold():
     x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
     found = diagnose(given, [(x, given(x).detach() + 1e-9)], quiet=True)
     assert not any("would lower the loss" in text for text in found.advice)
+
+
+class Recomputed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh())
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.last(checkpoint(self.inner, x, use_reentrant=False))
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    torch.manual_seed(0)
+    given = Recomputed()
+    kept = nn.Sequential(given.inner, given.last)
+    found, expected = (diagnose(of, loader(), settings=LITTLE, quiet=True).measurement for of in (given, kept))
+    assert found.row() == pytest.approx(expected.row(), rel=1e-5, nan_ok=True)
