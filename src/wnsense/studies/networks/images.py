@@ -22,7 +22,7 @@ from wnsense.studies.networks.specification import Images, Sampling
 _SPLIT_SEED = 20_240_913
 # Where a data set lies within the folder, if not in it.
 _FOLDERS = {Images.MNIST: "mnist", Images.CIFAR: "cifar-10-batches-bin"}
-_FILES = {Images.MNIST: "t10k-*-ubyte*", Images.CIFAR: "*_batch*.bin"}
+_FILES = {Images.MNIST: "t10k-*-ubyte*", Images.CIFAR: "*_batch*.bin*"}
 _NEEDED = {
     Images.MNIST: "MNIST's t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (.gz or not), in it or in mnist/",
     Images.CIFAR: "CIFAR-10's data_batch_1.bin and test_batch.bin, in it or in cifar-10-batches-bin/",
