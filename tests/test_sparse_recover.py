@@ -629,3 +629,11 @@ def test_settings_that_are_none_are_told(settings, words):
     A, z = drawn(20, 10, 1)
     with pytest.raises(InputError, match=words):
         diagonal.sparse_recover(A, A.times(z), **settings)
+
+
+@pytest.mark.usefixtures("as_users_run")
+def test_masked_measurements_are_refused():
+    A, z = drawn(20, 10, 1)
+    y = np.ma.masked_array(A.times(z).numpy(), mask=[True] + [False] * 9)
+    with pytest.raises(InputError, match="a masked array; leave their rows"):
+        diagonal.sparse_recover(A, y)

@@ -327,6 +327,9 @@ def _vector(y: Tensor | np.ndarray | Sequence[float], operator: LinearMap) -> Fl
     if isinstance(y, Tensor):
         values = y.detach()
     else:
+        require(
+            not np.ma.is_masked(y), "measurements that are all there", "a masked array", "leave their rows of A out"
+        )
         array = np.asarray(y)
         require(array.dtype.kind in "biufc", "numbers in y", f"an array of dtype {array.dtype}")
         wide = array if array.dtype.kind == "c" else array.astype(np.float64)
