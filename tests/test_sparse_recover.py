@@ -637,3 +637,16 @@ def test_masked_measurements_are_refused():
     y = np.ma.masked_array(A.times(z).numpy(), mask=[True] + [False] * 9)
     with pytest.raises(InputError, match="a masked array; leave their rows"):
         diagonal.sparse_recover(A, y)
+
+
+@pytest.mark.parametrize("seed", [9101, 9111, 9125])
+def test_small_entries_are_let_in_where_most_are_right(seed):
+    """Columns with five common factors, 22 nonzeros from 1 down to 6e-4: what is left looks like noise of 1%."""
+    g = np.random.default_rng(seed)
+    s = 22
+    A = g.standard_normal((75, 150)) + 2 * g.standard_normal((75, 5)) @ g.standard_normal((5, 150))
+    x = np.zeros(150)
+    x[g.choice(150, s, replace=False)] = g.choice([-1.0, 1.0], s) * 0.7 ** np.arange(s)
+    result = diagonal.sparse_recover(A, A @ x)
+    assert result.status is Status.CONVERGED
+    assert np.linalg.norm(result.solution.numpy() - x) < 1e-9 * np.linalg.norm(x)

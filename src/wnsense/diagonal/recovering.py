@@ -23,7 +23,7 @@ from wnsense.diagonal.linear_map import (
 from wnsense.diagonal.sparse_noise import Chosen, choose_support, held_out_rows
 from wnsense.diagonal.sparse_result import SparseRecovery
 from wnsense.diagonal.sparse_search import NOISE_RATIOS, Ledger, Search, search, search_weighted
-from wnsense.diagonal.support import Fit, Scaled, all_columns, explains_anything, least_squares
+from wnsense.diagonal.support import Fit, Scaled, all_columns, explains_anything, grown_fit, least_squares
 from wnsense.running.status import Status
 
 # Relative misfits at which a fit is exact: roundings of either precision, and of a condition number.
@@ -44,6 +44,8 @@ _STEPS_WATCHED, _STEPS, _STEPS_WEIGHTED = 200, 500, 300
 _BELIEVED = ((0.01, 1.0), (0.2, 0.2), (1.0, 1 / 12))
 # What least squares to a rough tolerance may leave of an exact answer.
 _NEARLY = 1e-3
+# With so little left of rows held out, most of the entries are right, and those that are not there may be small.
+_LITTLE = 0.05
 # Entries of a unique solution below this part of the largest are roundings.
 _ZERO = 1e-9
 # A guess that leaves less than this of rows held out is better than one that interpolates all rows.
@@ -175,6 +177,8 @@ def _search_of_all_rows(
     z = found.places[-1].z if found.places else problem.scale.new_zeros(N)
     if found.exact is not None and (answer := _verified(problem, everything, found.exact, tolerance, ledger)):
         return answer, z
+    if chosen is not None and (answer := _grown(problem, everything, chosen, tolerance, ledger)):
+        return answer, z
     # Only now: entries that were missed can look like noise where columns are alike. And measurements that as many
     # columns as A has rank explain to the last digit hold no noise.
     is_noise = chosen is not None and chosen.significant and ledger.most is None
@@ -186,6 +190,20 @@ def _search_of_all_rows(
         if weighted.exact is not None and (answer := _verified(problem, everything, weighted.exact, tolerance, ledger)):
             return answer, z
     return (_noisy(everything, chosen, ledger) if chosen is not None and is_noise and ledger.most is None else None), z
+
+
+def _grown(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: float, ledger: Ledger) -> _Answer | None:
+    """An exact answer from entries of which most are right, by letting small ones in."""
+    if not chosen.held_out < _LITTLE:
+        return None
+    ledger.words = "letting columns in"
+    fit = grown_fit(replace(everything, most=ledger.most), chosen.fit, tolerance=tolerance)
+    ledger.products += fit.products
+    if float(fit.misfit.norm()) > tolerance * float(everything.y.norm()):
+        return None
+    says_nothing, products = explains_anything(everything, fit.support)
+    ledger.products += products
+    return None if says_nothing else _verified(problem, everything, fit, tolerance, ledger)
 
 
 def _determined(everything: Scaled, tolerance: float, ledger: Ledger) -> _Answer | None:

@@ -30,6 +30,8 @@ _CUTS = (1e-8, 1e-10)
 # What fewer columns than the rank leave of a dense vector's measurements is far above this part of them.
 _EXPLAINED = 1e-3
 _PROBING_SEED = 1
+# Columns are let in one by one, and so many-th parts of those that are there where these are many.
+_GROWTH = 32
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,33 @@ def exact_fit(problem: Scaled, z: Float[Tensor, " n"], *, tolerance: float, thor
         if after > _ROUND_GAIN * left:
             break
         left = after
+    fit = replace(fit, products=products)
+    return _finished(problem, fit, tolerance) if left <= rough * size else fit
+
+
+def grown_fit(problem: Scaled, fit: Fit, *, tolerance: float) -> Fit:
+    """A fit with column after column let in, by what correlates most with what is left, until it is exact; or the last.
+
+    From columns most of which are right this finds entries that are many times smaller than others.
+
+    Args:
+        problem: What is fitted.
+        fit: Where to begin.
+        tolerance: ||A z - y|| / ||y|| on fitted rows.
+    """
+    size, rough = float((problem.fitted * problem.y).norm()), max(_ROUGH, tolerance)
+    most, products = most_columns(problem), 0.0
+    while True:
+        left = float((problem.fitted * fit.misfit).norm())
+        count = min(max(1, len(fit.support) // _GROWTH), most - len(fit.support))
+        if left <= rough * size or count <= 0:
+            break
+        pull = (problem.A.transpose_times(problem.fitted * fit.misfit) * problem.scale).abs()
+        pull[fit.support] = 0
+        support = torch.cat([fit.support, pull.topk(count).indices])
+        start = torch.cat([fit.values, fit.values.new_zeros(count)])
+        fit = least_squares(problem, support, start, tolerance=rough, orthogonal=_STRICTLY_ORTHOGONAL)
+        products += fit.products + 1
     fit = replace(fit, products=products)
     return _finished(problem, fit, tolerance) if left <= rough * size else fit
 
