@@ -2,18 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
+from doctored_tables import Change, doctored, told
 from wnsense.checks import InputError
 from wnsense.diagonal.descent import Geometric, NormalizedDescent, PlainDescent, descend
 from wnsense.diagonal.network import Weights, equal_start
 from wnsense.figures import diagonal_bound, diagonal_ratio, diagonal_recovery, diagonal_speed, diagonal_trajectories
 from wnsense.figures.diagonal_table import FOUND, parts_of, rate_look
-from wnsense.figures.findings import Finding
 from wnsense.figures.studies import caption, findings, pictures
 from wnsense.running.stop import Stop
 from wnsense.running.tables import Table
@@ -42,7 +41,6 @@ from wnsense.theory.diagonal import l1_excess_bound, weighted_excess_bound
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 SMALL = Drawing(20, 50, 3, 0)
-Change = Callable[[dict[str, object], dict[str, np.ndarray]], None]
 
 
 @pytest.fixture(scope="session")
@@ -52,24 +50,6 @@ def quick(tmp_path_factory) -> dict[str, Table]:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         folder = tmp_path_factory.mktemp("diagonal")
         return {name: run_parts(Store(folder, study, Scale.QUICK)) for name, study in DIAGONAL_STUDIES.items()}
-
-
-def doctored(table: Table, kind: str, change: Change) -> Table:
-    """A table in which the parts of a kind were changed."""
-    arrays = {name: array.copy() for name, array in table.arrays.items()}
-    for place, facts in enumerate(table.header["parts"]):
-        if facts["kind"] == kind:
-            prefix = f"{place}_"
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            change(facts, own)
-            arrays |= {f"{prefix}{name}": array for name, array in own.items()}
-    return Table(table.header, arrays)
-
-
-def told(found: list[Finding], *words: str) -> Finding:
-    """The one finding with these words."""
-    [finding] = [of for of in found if all(word in of.text for word in words)]
-    return finding
 
 
 def paced(objective, cells: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from commands import assert_refused
+from doctored_tables import Change, doctored, told
 from network_cases import dense_hessian, spectral_norm
 from wnsense.checks import InputError
 from wnsense.cli import demonstrating_networks
@@ -28,7 +29,6 @@ from wnsense.figures import (
     networks_rates,
     networks_training,
 )
-from wnsense.figures.findings import Finding
 from wnsense.figures.networks_table import LONG, SHORT, mean_interval, seeds_of, within_row_bound
 from wnsense.figures.studies import caption, findings, pictures
 from wnsense.networks.fitting import Exponent
@@ -64,7 +64,6 @@ DIGITS = Sampling(Images.DIGITS, 48, 20)
 UNIT = Sampling(Images.DIGITS, 16, 10, Inputs.UNIT)
 SMALL = TrainingPart(DIGITS, Design(6, 2), 0, 4, 0.05, batch=16, probes=24)
 LIBRARY = Library(None)
-Change = Callable[[dict[str, object], dict[str, np.ndarray]], None]
 
 
 @pytest.fixture(scope="session")
@@ -79,24 +78,6 @@ def quick(tmp_path_factory) -> dict[str, Table]:
             run_networks(store)
             found[name] = read_table(store.table)
         return found
-
-
-def doctored(table: Table, kind: str, change: Change) -> Table:
-    """A table in which the parts of a kind were changed."""
-    arrays = {name: array.copy() for name, array in table.arrays.items()}
-    for place, facts in enumerate(table.header["parts"]):
-        if facts["kind"] == kind:
-            prefix = f"{place}_"
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            change(facts, own)
-            arrays |= {f"{prefix}{name}": array for name, array in own.items()}
-    return Table(table.header, arrays)
-
-
-def told(found: list[Finding], *words: str) -> Finding:
-    """The one finding with these words."""
-    [finding] = [of for of in found if all(word in of.text for word in words)]
-    return finding
 
 
 def trained(part: TrainingPart, folder: Path) -> dict[str, np.ndarray]:
