@@ -199,11 +199,9 @@ def _grown(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: float
     ledger.words = "letting columns in"
     fit = grown_fit(replace(everything, most=ledger.most), chosen.fit, tolerance=tolerance)
     ledger.products += fit.products
-    if float(fit.misfit.norm()) > tolerance * float(everything.y.norm()):
+    if float(fit.misfit.norm()) > tolerance * float(everything.y.norm()) or _says_nothing(everything, fit, ledger):
         return None
-    says_nothing, products = explains_anything(everything, fit.support)
-    ledger.products += products
-    return None if says_nothing else _verified(problem, everything, fit, tolerance, ledger)
+    return _verified(problem, everything, fit, tolerance, ledger)
 
 
 def _determined(everything: Scaled, tolerance: float, ledger: Ledger) -> _Answer | None:
@@ -273,11 +271,15 @@ def _exactly(problem: Scaled, everything: Scaled, chosen: Chosen, tolerance: flo
     fit = least_squares(problem, chosen.fit.support, chosen.fit.values, tolerance=tolerance / 10)
     ledger.products += fit.products
     missed = float((problem.fitted * fit.misfit).norm() / (problem.fitted * problem.y).norm())
-    says_nothing, products = explains_anything(problem, fit.support)
-    ledger.products += products
-    if missed > tolerance or says_nothing:
+    if missed > tolerance or _says_nothing(problem, fit, ledger):
         return None
     return _verified(problem, everything, fit, tolerance, ledger, seen_blindly=True)
+
+
+def _says_nothing(problem: Scaled, fit: Fit, ledger: Ledger) -> bool:
+    says_nothing, products = explains_anything(problem, fit.support)
+    ledger.products += products
+    return says_nothing
 
 
 def _verified(
