@@ -11,7 +11,7 @@ import torch
 from common import arguments, show
 
 import wnsense as wn
-from wnsense.sensing.compression import Compression, compress
+from wnsense.sensing.combining.compression import Compression, compress
 from wnsense.sensing.operator import RowDual
 
 M, N, RANK, WIDTH, CONDITION = 10, 60_000, 3, 5, 5.0

@@ -14,9 +14,9 @@ import torch
 from common import arguments, show
 
 import wnsense as wn
-from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.rank_one import BlockRankSensing, RectangularRankOneSensing
+from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
 
 SIZE, COUNT, RANK = 10**6, 2 * 10**7, 10
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from wnsense.atomic import write_text
-from wnsense.report.gallery import exhibits, gallery
-from wnsense.studies.catalogue import STUDIES
+from wnsense.lab.studies.gallery import exhibits, gallery
+from wnsense.lab.studies.registry import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"

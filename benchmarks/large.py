@@ -14,11 +14,12 @@ import torch
 from common import show
 
 import wnsense as wn
-from wnsense.figures import large as pictures
-from wnsense.running.tables import Table
-from wnsense.studies.distances import DistanceStudy, map_from_distances
-from wnsense.studies.photograph import photograph, retrieve_photograph
-from wnsense.studies.quantum_state import StateStudy, reconstruct_state
+from wnsense.lab.demos.large import large_picture as pictures
+from wnsense.pages.picture_file import save
+from wnsense.files.tables import Table
+from wnsense.lab.demos.large.distances import DistanceStudy, map_from_distances
+from wnsense.lab.demos.large.photograph import photograph, retrieve_photograph
+from wnsense.lab.demos.large.quantum_state import StateStudy, reconstruct_state
 
 _IMAGES = Path(__file__).parents[1] / "docs" / "images"
 Study = Callable[[bool, Callable[[wn.Progress], None]], tuple[wn.Recovery, Table]]
@@ -79,7 +80,7 @@ def main() -> None:
     show(name, title, rows, write=options.write)
     sys.stdout.write(f"\n{recovery}\n")
     if options.write:
-        pictures.save(picture(table), _IMAGES / f"{name}.png")
+        save(picture(table), _IMAGES / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from common import arguments, show
 from torch.nn import functional
 
 from wnsense import networks
-from wnsense.networks.curvature import Measuring, measure
+from wnsense.networks.measuring.curvature import Measuring, measure
 
 # The paper's data sets: samples of an epoch, and pixels.
 DATA = (("MNIST", 60_000, 784), ("CIFAR-10", 50_000, 3072))

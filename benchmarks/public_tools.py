@@ -29,11 +29,13 @@ from common import show
 
 import wnsense as wn
 from wnsense.linalg import haar_frame, orthonormal_factor
-from wnsense.peers import nuclear_norm_minimization, riemannian_trust_region
-from wnsense.sensing.compression import packed_rows
-from wnsense.studies.distances import DistanceStudy, distance_problem, squared_distances
-from wnsense.studies.photograph import diffraction_problem, photograph
-from wnsense.studies.quantum_state import StateStudy, fidelity, nearest_state, state_problem
+from wnsense.lab.bench.peers import nuclear_norm_minimization, riemannian_trust_region
+from wnsense.sensing.combining.compression import packed_rows
+from wnsense.lab.demos.large.distances import DistanceStudy, distance_problem
+from wnsense.lab.demos.large.photograph import diffraction_problem, photograph
+from wnsense.lab.demos.large.quantum_state import StateStudy, state_problem
+from wnsense.sensing.point_sets import squared_distances
+from wnsense.sensing.quantum_states import fidelity, nearest_state
 
 try:
     from cmfrec import CMF

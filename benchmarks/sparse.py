@@ -14,7 +14,7 @@ from importlib import import_module
 import torch
 from common import arguments, show
 
-from wnsense import diagonal
+from wnsense import sparse
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Case:
     sparsity: int
     seed: int = 0
 
-    def draw(self) -> tuple[diagonal.LinearMap, torch.Tensor]:
+    def draw(self) -> tuple[sparse.LinearMap, torch.Tensor]:
         """The map and the vector."""
         rng = torch.Generator().manual_seed(self.seed)
         A = {
-            "gaussian": diagonal.gaussian_map,
-            "cosine": diagonal.partial_cosine_map,
-            "sparse": diagonal.sparse_map,
+            "gaussian": sparse.gaussian_map,
+            "cosine": sparse.partial_cosine_map,
+            "sparse": sparse.sparse_map,
         }[self.kind](self.M, self.N, rng)
         z = torch.zeros(self.N, dtype=torch.float64)
         values = torch.randn(self.sparsity, generator=rng, dtype=torch.float64)
@@ -72,13 +72,13 @@ def run(case: Case, method: str, results: "multiprocessing.Queue[tuple[float, fl
     begun = time.process_time()
     words = ""
     if method == "sparse_recover":
-        recovery = diagonal.sparse_recover(A, y)
+        recovery = sparse.sparse_recover(A, y)
         found = recovery.solution
         words = f"{recovery.status}, {recovery.steps} steps, {recovery.products} products, gap {recovery.optimality_gap:.0e}"
     elif method == "basis pursuit":
-        found = diagonal.basis_pursuit(A, y).solution
+        found = sparse.basis_pursuit(A, y).solution
     else:
-        found = diagonal.orthogonal_matching_pursuit(A, y, sparsity=case.sparsity).solution
+        found = sparse.orthogonal_matching_pursuit(A, y, sparsity=case.sparsity).solution
     spent = time.process_time() - begun
     error = float((found - z).norm() / z.norm())
     results.put((spent, error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, words))

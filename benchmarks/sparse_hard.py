@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from common import arguments, show
 
-from wnsense import diagonal
+from wnsense import sparse
 
 _N, _M = 200, 100
 _SPARSITIES = (5, 15)
@@ -76,14 +76,14 @@ def answers(A: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> list[tuple[boo
     for method in METHODS:
         begun, said = time.process_time(), False
         if method == METHODS[0]:
-            own = diagonal.sparse_recover(A, y)
+            own = sparse.sparse_recover(A, y)
             answer, said = own.solution, str(own.status) == "converged"
         elif method == METHODS[1]:
-            answer = diagonal.basis_pursuit(A, y).solution
+            answer = sparse.basis_pursuit(A, y).solution
         elif method == METHODS[2]:
-            answer = diagonal.orthogonal_matching_pursuit(A, y, sparsity=sparsity).solution
+            answer = sparse.orthogonal_matching_pursuit(A, y, sparsity=sparsity).solution
         else:
-            answer = diagonal.lasso(A, y).solution
+            answer = sparse.lasso(A, y).solution
         spent = time.process_time() - begun
         exact = float((answer - z).norm() / z.norm()) < _FOUND
         right = set(answer.abs().topk(sparsity).indices.tolist()) == truth if method == METHODS[3] else exact

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from common import arguments, show
 
-from wnsense.diagonal import (
+from wnsense.lab.diagonal import (
     FlowLimit,
     FlowRun,
     FlowStop,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from common import arguments, show
 
-from wnsense import diagonal
+from wnsense import sparse
 
 _CASES = ((100, 6), (100, 15))
 _LEVELS = (0.01, 0.1, 0.3)
@@ -20,10 +20,10 @@ _N = 200
 METHODS = ("sparse_recover", "LASSO", "LASSO, refitted", "OMP")
 
 
-def problem(M: int, sparsity: int, level: float, seed: int) -> tuple[diagonal.LinearMap, torch.Tensor, torch.Tensor]:
+def problem(M: int, sparsity: int, level: float, seed: int) -> tuple[sparse.LinearMap, torch.Tensor, torch.Tensor]:
     """The map, the vector, and measurements with noise."""
     rng = torch.Generator().manual_seed(seed)
-    A = diagonal.gaussian_map(M, _N, rng)
+    A = sparse.gaussian_map(M, _N, rng)
     z = torch.zeros(_N, dtype=torch.float64)
     values = torch.randn(sparsity, generator=rng, dtype=torch.float64)
     z[torch.randperm(_N, generator=rng)[:sparsity]] = values.sign() if seed % 2 else values
@@ -32,19 +32,19 @@ def problem(M: int, sparsity: int, level: float, seed: int) -> tuple[diagonal.Li
     return A, z, clean + level * clean.norm() / noise.norm() * noise
 
 
-def answers(A: diagonal.LinearMap, y: torch.Tensor) -> list[tuple[torch.Tensor, float]]:
+def answers(A: sparse.LinearMap, y: torch.Tensor) -> list[tuple[torch.Tensor, float]]:
     """What each method finds, and the processor time that it took."""
     begun = time.process_time()
-    own = diagonal.sparse_recover(A, y)
+    own = sparse.sparse_recover(A, y)
     out = [(own.solution, time.process_time() - begun)]
     begun = time.process_time()
-    shrunk = diagonal.lasso(A, y).solution
+    shrunk = sparse.lasso(A, y).solution
     out.append((shrunk, time.process_time() - begun))
     support = shrunk.nonzero().flatten()
-    refitted = diagonal.oracle_least_squares(A, y, support) if len(support) <= len(y) // 2 else shrunk
+    refitted = sparse.oracle_least_squares(A, y, support) if len(support) <= len(y) // 2 else shrunk
     out.append((refitted, time.process_time() - begun))
     begun = time.process_time()
-    out.append((diagonal.orthogonal_matching_pursuit(A, y).solution, time.process_time() - begun))
+    out.append((sparse.orthogonal_matching_pursuit(A, y).solution, time.process_time() - begun))
     return out
 
 
@@ -72,7 +72,7 @@ def main() -> None:
             for seed in range(count):
                 A, z, y = problem(M, sparsity, level, seed)
                 support = z.nonzero().flatten()
-                oracle = float((diagonal.oracle_least_squares(A, y, support) - z).norm())
+                oracle = float((sparse.oracle_least_squares(A, y, support) - z).norm())
                 for k, (answer, seconds) in enumerate(answers(A, y)):
                     errors[k, seed] = float((answer - z).norm()) / oracle
                     found[k, seed] = int((answer[support] != 0).sum())

@@ -16,8 +16,8 @@ import torch
 from common import arguments, show
 
 from sparse_transition import problem
-from wnsense.diagonal.sparse_search import Ledger, Search, search, search_weighted
-from wnsense.diagonal.support import Scaled, exact_fit, least_squares
+from wnsense.sparse.support_search import Ledger, Search, search, search_weighted
+from wnsense.sparse.support import Scaled, exact_fit, least_squares
 
 _N = 200
 _CELLS = ((0.2, 0.1), (0.2, 0.2), (0.35, 0.2), (0.35, 0.3), (0.5, 0.3), (0.5, 0.4), (0.7, 0.4), (0.7, 0.5))

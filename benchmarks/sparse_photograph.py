@@ -16,10 +16,10 @@ from scipy.fft import dctn, idctn
 from scipy.sparse.linalg import LinearOperator
 from skimage.data import camera
 
-from wnsense import diagonal
-from wnsense.figures.large import save
-from wnsense.figures.sparse import samples_picture
-from wnsense.running.tables import Table
+from wnsense import sparse
+from wnsense.pages.picture_file import save
+from wnsense.lab.demos.sparse_picture import samples_picture
+from wnsense.files.tables import Table
 
 _IMAGES = Path(__file__).parents[1] / "docs" / "images"
 _SHARE = 0.5
@@ -67,12 +67,12 @@ def main() -> None:
     for method in METHODS:
         begun, words = time.process_time(), ""
         if method == METHODS[0]:
-            own = diagonal.sparse_recover(A, y)
+            own = sparse.sparse_recover(A, y)
             z, words = own.solution, f"{own.status}, held out {own.held_out or 0:.1%}, {own.products} products"
         elif method == METHODS[1]:
-            z = diagonal.lasso(A, y).solution
+            z = sparse.lasso(A, y).solution
         else:
-            z = diagonal.orthogonal_matching_pursuit(A, y).solution
+            z = sparse.orthogonal_matching_pursuit(A, y).solution
         spent = time.process_time() - begun
         answer = idctn(z.numpy().reshape(side, side), norm="ortho")
         difference, size = ((part * unseen).ravel() for part in (answer - image, image))

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from common import arguments, show
 
-from wnsense import diagonal
-from wnsense.diagonal.potential import Memory, Potential, descend
-from wnsense.diagonal.sparse_search import RATIOS, first_bound
-from wnsense.diagonal.support import Scaled
+from wnsense import sparse
+from wnsense.sparse.potential import Memory, Potential, descend
+from wnsense.sparse.support_search import RATIOS, first_bound
+from wnsense.sparse.support import Scaled
 
 _GRID = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 _GOAL, _BUDGET, _DONE = 1e-3, 1500, 1e-4
@@ -24,7 +24,7 @@ _GOAL, _BUDGET, _DONE = 1e-3, 1500, 1e-4
 def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
     """A Gaussian map and a sparse vector, y of length 1."""
     rng = torch.Generator().manual_seed(seed)
-    A = diagonal.gaussian_map(40, 100, rng)
+    A = sparse.gaussian_map(40, 100, rng)
     sparsity = 2 + seed % 7
     z = torch.zeros(100, dtype=torch.float64)
     values = torch.randn(sparsity, generator=rng, dtype=torch.float64)

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from common import RESULTS, arguments, show
 
-from wnsense import diagonal
+from wnsense import sparse
 from wnsense.atomic import write_text
-from wnsense.figures.large import save
-from wnsense.figures.sparse import transition_picture
-from wnsense.running.tables import Table
+from wnsense.pages.picture_file import save
+from wnsense.lab.demos.sparse_picture import transition_picture
+from wnsense.files.tables import Table
 
 _MEASURED = (0.1, 0.2, 0.35, 0.5, 0.7)
 _FILLED = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -28,28 +28,28 @@ _IMAGES = Path(__file__).parents[1] / "docs" / "images"
 METHODS = ("sparse_recover", "basis pursuit", "OMP, told s")
 
 
-def problem(N: int, M: int, sparsity: int, seed: int) -> tuple[diagonal.LinearMap, torch.Tensor]:
+def problem(N: int, M: int, sparsity: int, seed: int) -> tuple[sparse.LinearMap, torch.Tensor]:
     """A Gaussian map and a vector with Gaussian entries, or signs where the seed is odd."""
     rng = torch.Generator().manual_seed(seed)
-    A = diagonal.gaussian_map(M, N, rng)
+    A = sparse.gaussian_map(M, N, rng)
     z = torch.zeros(N, dtype=torch.float64)
     values = torch.randn(sparsity, generator=rng, dtype=torch.float64)
     z[torch.randperm(N, generator=rng)[:sparsity]] = values.sign() if seed % 2 else values
     return A, z
 
 
-def answers(A: diagonal.LinearMap, y: torch.Tensor, sparsity: int) -> list[tuple[torch.Tensor, float, str]]:
+def answers(A: sparse.LinearMap, y: torch.Tensor, sparsity: int) -> list[tuple[torch.Tensor, float, str]]:
     """What each method finds, with the processor time that it took and what it says of itself."""
     out = []
     for method in METHODS:
         begun = time.process_time()
         if method == METHODS[0]:
-            found = diagonal.sparse_recover(A, y)
+            found = sparse.sparse_recover(A, y)
             z, said = found.solution, str(found.status)
         elif method == METHODS[1]:
-            z, said = diagonal.basis_pursuit(A, y).solution, ""
+            z, said = sparse.basis_pursuit(A, y).solution, ""
         else:
-            z, said = diagonal.orthogonal_matching_pursuit(A, y, sparsity=sparsity).solution, ""
+            z, said = sparse.orthogonal_matching_pursuit(A, y, sparsity=sparsity).solution, ""
         out.append((z, time.process_time() - begun, said))
     return out
 

@@ -12,10 +12,10 @@ import torch
 from common import arguments, show
 
 import wnsense as wn
-from wnsense.sensing.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.operator import Operator, RowDual
-from wnsense.sensing.pauli import PauliSensing
-from wnsense.sensing.transforms import DCTSensing, HadamardSensing, discrete_cosine, walsh_hadamard
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, discrete_cosine, walsh_hadamard
 
 SIDE, RANK, MASKS = 1024, 3, 8
 QUBITS, STATE_RANK = 12, 4

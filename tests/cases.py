@@ -41,12 +41,12 @@ from orders import (
     random_point,
     unpacked_literally,
 )
-from wnsense.manifolds import Retraction
+from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.adapters import from_functions, from_numpy_functions, from_scipy
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.gauss_newton import GaussNewton

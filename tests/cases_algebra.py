@@ -4,13 +4,13 @@ import torch
 
 from orders import ALL_FLAVORS, FOUR_KINDS, QUADRATIC, Made, OperatorCase, Order, normal, outer, unpacked_literally
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.algebra import RestrictedSensing, operator_sum, row_weighted, scaled, stacked
-from wnsense.sensing.centring import centred
-from wnsense.sensing.composition import FactorMap, composed
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.combining.algebra import RestrictedSensing, operator_sum, row_weighted, scaled, stacked
+from wnsense.sensing.combining.centring import centred
+from wnsense.sensing.combining.composition import FactorMap, composed
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
+from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.rank_one import RankOneSensing
-from wnsense.sensing.unpacked import UnpackedSensing
 
 
 def gaussian(order: Order, count: int | None = None, shape: tuple[int, int] | None = None) -> Made:

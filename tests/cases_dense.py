@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from orders import ALL_FLAVORS, Made, OperatorCase, Order, unpacked_literally
-from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
-from wnsense.sensing.seeded import Law, SeededSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
+from wnsense.sensing.ensembles.seeded import Law, SeededSensing
 
 
 def side(order: Order) -> int | tuple[int, int]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cases_transforms import SMALL_SETTINGS, drawn_size, entry_matrices
 from orders import ALL_FLAVORS, QUADRATIC, Made, OperatorCase, Order, normal
-from wnsense.sensing.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
 
 # n is the number of masks times that of pixels.
 PATTERN_SETTINGS = ((3, (1, 1), torch.float64), (30, (6, 6), torch.float64), (15, (5, 5), torch.float32))

@@ -8,9 +8,9 @@ from scipy.sparse import csc_matrix, csr_array
 from torch import Tensor
 
 from orders import ALL_FLAVORS, PSD, SYMMETRIC, Made, OperatorCase, Order, hermitian, unpacked_literally
-from wnsense.sensing.entries import EntrySensing
-from wnsense.sensing.sparse import SparseSensing
-from wnsense.sensing.sub_blocks import SubBlockSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.sparse_rows import SparseSensing
+from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 
 # No more than a 4 x 6 matrix, a 6 x 6 triangle (21) or a single number has coordinates.
 WITHOUT_REPLACEMENT = ((1, (1, 1), torch.float64), (20, (6, 7), torch.float64), (9, (4, 6), torch.float32))

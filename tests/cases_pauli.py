@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from orders import HERMITIAN, Made, OperatorCase, Order
-from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, pauli_effects, tetrahedral_effects
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects
 
 LETTERS = {
     "I": [[1, 0], [0, 1]],

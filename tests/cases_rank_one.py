@@ -3,7 +3,7 @@
 import torch
 
 from orders import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR, Made, OperatorCase, Order, normal
-from wnsense.sensing.rank_one import BlockRankSensing, RectangularRankOneSensing
+from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
 
 
 def block_matrices(blocks: torch.Tensor) -> torch.Tensor:

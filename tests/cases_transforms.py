@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from orders import ALL_FLAVORS, Made, OperatorCase, Order
-from wnsense.sensing.transforms import DCTSensing, HadamardSensing, TransformedEntrySensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, TransformedEntrySensing
 
 SMALL_SETTINGS = ((1, (1, 1), torch.float64), (13, (5, 7), torch.float64), (9, (4, 6), torch.float32))
 POWER_OF_TWO_SETTINGS = ((1, (1, 1), torch.float64), (20, (8, 4), torch.float64), (9, (4, 16), torch.float32))

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wnsense.figures.findings import Finding
-from wnsense.running.tables import Table
+from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.findings import Finding
 
 Change = Callable[[dict[str, object], dict[str, np.ndarray]], None]
 

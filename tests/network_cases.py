@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from wnsense.networks.activations import GELU, LEAKY_RELU, RELU, SILU, TANH, Activation
+from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.layers import Normalization
 from wnsense.networks.network import Architecture, Network, Scaling
-from wnsense.networks.starts import uniform_network
 
 SMOOTH = (TANH, GELU, SILU)
 ALL = (*SMOOTH, RELU, LEAKY_RELU)

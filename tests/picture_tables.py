@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from wnsense.files.tables import Table
 from wnsense.running.status import Status
-from wnsense.running.tables import Table
 
 
 def recovery_table(*, status=Status.CONVERGED, eigenvalues=None, **header) -> Table:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wnsense.running.tables import Table
+from wnsense.files.tables import Table
 
 HEAD = {
     "format": 2,

@@ -5,11 +5,11 @@ import torch
 
 from orders import FOUR_KINDS, PSD, generator
 from wnsense.checks import InputError
-from wnsense.recovery.agreement import agreement
 from wnsense.running.status import Status
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import RankOneSensing
+from wnsense.trust.agreement import agreement
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

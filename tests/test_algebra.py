@@ -24,7 +24,7 @@ from orders import (
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.algebra import (
+from wnsense.sensing.combining.algebra import (
     RestrictedSensing,
     ScaledSensing,
     StackedSensing,
@@ -36,14 +36,14 @@ from wnsense.sensing.algebra import (
     scaled,
     stacked,
 )
-from wnsense.sensing.centring import centred, centred_problem
-from wnsense.sensing.composition import ComposedSensing, FactorMap, composed
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.combining.centring import centred, centred_problem
+from wnsense.sensing.combining.composition import ComposedSensing, FactorMap, composed
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
+from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, PulledBack, RowDual
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import RankOneSensing
-from wnsense.sensing.unpacked import UnpackedSensing
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -28,7 +28,7 @@ from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank

@@ -11,13 +11,10 @@ import torch
 
 from commands import assert_refused
 from wnsense.checks import InputError
-from wnsense.figures.bench import PhaseMap, phase_picture, profile, profiles_picture
-from wnsense.sensing.kinds import Kind
-from wnsense.solvers.catalogue import BASELINES
-from wnsense.solvers.objective import SensingObjective
-from wnsense.solvers.scaled_gradient import ScaledGD
-from wnsense.studies.bench.cells import Cell, drawn, oracle_error
-from wnsense.studies.bench.comparison import (
+from wnsense.lab.bench.bench_picture import PhaseMap, phase_picture, profile, profiles_picture
+from wnsense.lab.bench.bench_run import Run, measure
+from wnsense.lab.bench.cells import Cell, drawn, oracle_error
+from wnsense.lab.bench.comparison import (
     compared,
     grouped,
     median_to,
@@ -26,13 +23,16 @@ from wnsense.studies.bench.comparison import (
     success,
     verdict,
 )
-from wnsense.studies.bench.contestants import CONTESTANTS, RECOVER, Setting
-from wnsense.studies.bench.grid import GRIDS, Grid
-from wnsense.studies.bench.measuring import Run, measure
-from wnsense.studies.bench.publishing import publish
-from wnsense.studies.bench.rows import COLUMNS, NEVER, Key, Purpose, Row, as_csv, read_rows, write_rows
-from wnsense.studies.bench.running import Store, facts, read_facts, run_grid
-from wnsense.studies.bench.summary import summary
+from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Setting
+from wnsense.lab.bench.grid import GRIDS, Grid
+from wnsense.lab.bench.grid_run import Store, facts, read_facts, run_grid
+from wnsense.lab.bench.publication import publish
+from wnsense.lab.bench.rows import COLUMNS, NEVER, Key, Purpose, Row, as_csv, read_rows, write_rows
+from wnsense.lab.bench.summary import summary
+from wnsense.sensing.kinds import Kind
+from wnsense.solvers.catalogue import BASELINES
+from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.scaled_gradient import ScaledGD
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -241,7 +241,7 @@ def test_a_torn_line_is_dropped_and_run_again(tiny, tmp_path):
 
 def test_a_table_that_is_complete_is_not_run_again(tiny, tmp_path, monkeypatch):
     Store(tmp_path, TINY).begin(tiny)
-    monkeypatch.setattr("wnsense.studies.bench.running.measure", lambda run: pytest.fail("it was"))
+    monkeypatch.setattr("wnsense.lab.bench.grid_run.measure", lambda run: pytest.fail("it was"))
     assert run_grid(TINY, tmp_path) == tiny
 
 
@@ -592,7 +592,7 @@ def test_an_interrupted_command_says_how_to_go_on(wnsense, tmp_path, monkeypatch
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wnsense.studies.bench.running.measure", stop)
+    monkeypatch.setattr("wnsense.lab.bench.grid_run.measure", stop)
     outcome = wnsense("bench", "--jobs", "1", "--out", tmp_path)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.startswith("wnsense: interrupted; what was done is kept in ")

@@ -9,16 +9,17 @@ import torch
 import wnsense as wn
 from orders import generator
 from wnsense.checks import InputError
-from wnsense.figures import paper, settings
-from wnsense.figures.paper_table import PaperTable
-from wnsense.figures.studies import caption, findings, pictures
+from wnsense.lab.studies.curves import picture as paper
+from wnsense.lab.studies.curves import settings_picture as settings
+from wnsense.lab.studies.curves.beyond import BEYOND_STUDIES
+from wnsense.lab.studies.curves.problem import drawn
+from wnsense.lab.studies.curves.specification import Case, Ensemble, Method, Rows, Run, StepSizes
+from wnsense.lab.studies.curves.table import PaperTable
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.registry import STUDIES
 from wnsense.linalg import symmetric_part
 from wnsense.sensing.kinds import Kind
-from wnsense.studies.catalogue import STUDIES
-from wnsense.studies.paper.beyond import BEYOND_STUDIES
-from wnsense.studies.paper.drawing import drawn
-from wnsense.studies.paper.specification import Case, Ensemble, Method, Rows, Run, StepSizes
-from wnsense.studies.store import Scale, Store
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

@@ -7,15 +7,15 @@ import torch
 
 from orders import ALL_FLAVORS, FOUR_KINDS, PSD, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.diagnosis.certificate import certify
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
+from wnsense.trust.certificate import certify
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
 

@@ -18,19 +18,19 @@ from cases import solver_cases
 from orders import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal
 from wnsense import atomic
 from wnsense.checks import InputError
+from wnsense.files.tables import Table, read_table, write_table
 from wnsense.running import checkpoint
 from wnsense.running.checkpoint import Checkpoint, fingerprint, reopened
 from wnsense.running.layout import laid_out, settled
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
-from wnsense.running.tables import Table, read_table, write_table
 from wnsense.running.trace import Trace
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import RankOneSensing
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN

@@ -8,7 +8,7 @@ import torch
 
 from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size, size_text
 from wnsense.linalg import symmetric_part
-from wnsense.manifolds import tangent_projection
+from wnsense.manifolds.stiefel import tangent_projection
 
 
 def test_an_error_says_what_was_needed_what_came_and_what_to_do():

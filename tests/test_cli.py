@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from commands import Outcome, assert_refused
-from wnsense.cli import demonstrating, terminal
+from wnsense.cli import demo as demonstrating
+from wnsense.cli import terminal
+from wnsense.files.problem_file import read_problem
+from wnsense.files.tables import Table
+from wnsense.lab.demos.covariance.covariance_demo import run_demo
+from wnsense.lab.demos.covariance.solver_comparison import Tell
 from wnsense.running.stop import Progress
-from wnsense.running.tables import Table
-from wnsense.sensing.dense import DenseSensing
-from wnsense.sensing.files import read_problem
+from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.catalogue import SOLVERS
-from wnsense.studies.comparison import Tell
-from wnsense.studies.covariance_demo import run_demo
 
 SIZE, RANK, COUNT = 20, 2, 400
 

@@ -10,9 +10,9 @@ import torch
 from commands import assert_refused
 from wnsense.cli.ensembles import DRAWINGS
 from wnsense.cli.options import Ensemble
-from wnsense.sensing.files import read_problem
+from wnsense.files.problem_file import read_problem
+from wnsense.sensing.ensembles.rank_one import RectangularRankOneSensing
 from wnsense.sensing.kinds import Kind
-from wnsense.sensing.rank_one import RectangularRankOneSensing
 
 # Small, and a power of two for those that need one.
 SIZES = {Kind.PSD: "16", Kind.SYMMETRIC: "16", Kind.HERMITIAN: "8", Kind.RECTANGULAR: "16x8"}

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from wnsense import cli
-from wnsense.cli import recovering, terminal
+from wnsense.cli import recover as recovering
+from wnsense.cli import terminal
+from wnsense.files import tables
 from wnsense.recovery import Recovery
-from wnsense.running import tables
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -21,17 +21,17 @@ from orders import (
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
-from wnsense.sensing import compression
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.algebra import restrict, scaled, stacked
-from wnsense.sensing.compression import Factorization, compress, packed_rows
-from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing
-from wnsense.sensing.diffraction import CodedDiffractionSensing
-from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.combining import compression
+from wnsense.sensing.combining.algebra import restrict, scaled, stacked
+from wnsense.sensing.combining.compression import Factorization, compress, packed_rows
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
-from wnsense.sensing.unpacked import UnpackedSensing
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN

@@ -9,7 +9,7 @@ import torch
 from cases import FOUR_KINDS
 from orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator
 from test_solvers import Literal, assert_close, frame_point, full_objective, gaussian_problem, spoiled, unit_calibration
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank

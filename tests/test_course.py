@@ -9,13 +9,13 @@ import torch
 
 from orders import ALL_FLAVORS, FOUR_KINDS, PSD, RECTANGULAR, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.diagnosis import alignment, course, decay
-from wnsense.diagnosis.isometry import isometry_bound
+from wnsense.lab.analysis import alignment, course, decay
+from wnsense.lab.analysis.isometry import isometry_bound
 from wnsense.linalg import haar_frame, smat
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import SensingObjective

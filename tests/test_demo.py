@@ -9,14 +9,14 @@ import pytest
 import torch
 
 import wnsense as wn
-from wnsense.report.demo_page import demo_page
-from wnsense.running.tables import read_table, write_table
-from wnsense.studies import covariance_demo
-from wnsense.studies.comparison import Truth
-from wnsense.studies.covariance_demo import THREE_LINES, run_demo, sketch_digits
-from wnsense.studies.covariance_sensor import CovarianceSensor
-from wnsense.studies.digits import mnist_digits
-from wnsense.studies.minimum_norm import minimum_norm
+from wnsense.files.tables import read_table, write_table
+from wnsense.lab.demos.covariance import covariance_demo
+from wnsense.lab.demos.covariance.covariance_demo import THREE_LINES, run_demo, sketch_digits
+from wnsense.lab.demos.covariance.covariance_page import demo_page
+from wnsense.lab.demos.covariance.covariance_sensor import CovarianceSensor
+from wnsense.lab.demos.covariance.digits import mnist_digits
+from wnsense.lab.demos.covariance.least_norm import minimum_norm
+from wnsense.lab.demos.covariance.solver_comparison import Truth
 
 SIDE = 6
 RANK = 3
@@ -66,7 +66,7 @@ def test_sketches_measure_the_covariance_as_the_operator_does():
 def test_more_vectors_than_fit_one_block_of_rows(monkeypatch):
     whole, blocks = sensor(), sensor()
     whole.see(blobs())
-    monkeypatch.setattr("wnsense.studies.covariance_sensor._ROWS", 7)
+    monkeypatch.setattr("wnsense.lab.demos.covariance.covariance_sensor._ROWS", 7)
     blocks.see(blobs())
     torch.testing.assert_close(blocks.sketches(), whole.sketches(), rtol=1e-13, atol=1e-13)
 

@@ -8,13 +8,13 @@ import torch
 
 from orders import FOUR_KINDS, PSD, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.sensing import packed
-from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing, signs_of, store_rows
-from wnsense.sensing.kernels import gradient
+from wnsense.sensing.ensembles import packed
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, signs_of, store_rows
+from wnsense.sensing.ensembles.kernels import gradient
+from wnsense.sensing.ensembles.seeded import Law, SeededSensing, philox_words
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.seeded import Law, SeededSensing, philox_words
 
 STORAGES = {
     "double": lambda n, m: GaussianSensing.draw(n, m, generator=generator()),

@@ -22,22 +22,28 @@ from orders import (
     normal,
     random_point,
 )
-from wnsense.diagnosis.hold_out import (
+from wnsense.linalg import haar_frame
+from wnsense.recovery.evidence.hold_out import (
     Evidence,
     fitted_mask,
     held_out_count,
     held_out_evidence,
     improvement_score,
 )
-from wnsense.diagnosis.spectrum import echo_level, largest_rank, residual_directions, significant_rank, visible_rank
-from wnsense.diagnosis.verdict import Findings, judged_share, verdict
-from wnsense.linalg import haar_frame
+from wnsense.recovery.evidence.spectrum import (
+    echo_level,
+    largest_rank,
+    residual_directions,
+    significant_rank,
+    visible_rank,
+)
+from wnsense.recovery.evidence.verdict import Findings, judged_share, verdict
 from wnsense.running.status import Status
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import RankOneSensing
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.objective import Evaluation, SensingObjective
 

@@ -11,8 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from orders import generator, normal
 from wnsense.checks import InputError
-from wnsense.diagonal.certificate import optimality_gap
-from wnsense.diagonal.descent import (
+from wnsense.lab.diagonal.descent import (
     Geometric,
     HeldOutBest,
     NormalizedDescent,
@@ -21,13 +20,14 @@ from wnsense.diagonal.descent import (
     TwoPhase,
     descend,
 )
-from wnsense.diagonal.linear_map import gaussian_map, linear_map, partial_cosine_map
-from wnsense.diagonal.network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
-from wnsense.diagonal.references import basis_pursuit, oracle_least_squares
+from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
+from wnsense.sensing.linear_map import gaussian_map, linear_map, partial_cosine_map
+from wnsense.sparse.optimality import optimality_gap
+from wnsense.sparse.references import basis_pursuit, oracle_least_squares
 from wnsense.theory.diagonal import magnification
 
 M, N = 8, 12

@@ -12,10 +12,10 @@ import torch
 from scipy.optimize import linprog
 
 from wnsense.checks import InputError
-from wnsense.diagonal.flow import FlowRun, FlowStop, _Field, normalized_flow, plain_flow
-from wnsense.diagonal.limit import FlowLimit, flow_limit, flow_limits, hypentropy_limit, mirror_limit, signed_map
-from wnsense.studies.diagonal import problems as studies
-from wnsense.studies.diagonal.specification import Drawing
+from wnsense.lab.diagonal.flow import FlowRun, FlowStop, _Field, normalized_flow, plain_flow
+from wnsense.lab.diagonal.limit import FlowLimit, flow_limit, flow_limits, hypentropy_limit, mirror_limit, signed_map
+from wnsense.lab.studies.diagonal import problems as studies
+from wnsense.lab.studies.diagonal.specification import Drawing
 from wnsense.theory import diagonal as theory
 
 # Run-time checks of shapes are five times the cost of a flow's own arithmetic: where flows run, they are off.

@@ -9,23 +9,29 @@ import torch
 
 from doctored_tables import Change, doctored, told
 from wnsense.checks import InputError
-from wnsense.diagonal.descent import Geometric, NormalizedDescent, PlainDescent, descend
-from wnsense.diagonal.network import Weights, equal_start
-from wnsense.figures import diagonal_bound, diagonal_ratio, diagonal_recovery, diagonal_speed, diagonal_trajectories
-from wnsense.figures.diagonal_table import FOUND, parts_of, rate_look
-from wnsense.figures.studies import caption, findings, pictures
-from wnsense.running.stop import Stop
-from wnsense.running.tables import Table
-from wnsense.studies.catalogue import STUDIES
-from wnsense.studies.diagonal import running
-from wnsense.studies.diagonal.bounds import equal_form, measure_bounds
-from wnsense.studies.diagonal.catalogue import BOUND, DIAGONAL_STUDIES, RECOVERY
-from wnsense.studies.diagonal.discrete import largest_rate, measure_grid, measure_recovery, objective_of, run_cells
-from wnsense.studies.diagonal.flows import layers_of
-from wnsense.studies.diagonal.pacing import MOST_CHANGE, PacedDescent
-from wnsense.studies.diagonal.problems import drawn, least_norm
-from wnsense.studies.diagonal.running import measure, run_parts
-from wnsense.studies.diagonal.specification import (
+from wnsense.files.tables import Table
+from wnsense.lab.diagonal.descent import Geometric, NormalizedDescent, PlainDescent, descend
+from wnsense.lab.diagonal.diagonal_network import Weights, equal_start
+from wnsense.lab.studies.diagonal import bound_picture as diagonal_bound
+from wnsense.lab.studies.diagonal import ratio_picture as diagonal_ratio
+from wnsense.lab.studies.diagonal import recovery_picture as diagonal_recovery
+from wnsense.lab.studies.diagonal import run as running
+from wnsense.lab.studies.diagonal import speed_picture as diagonal_speed
+from wnsense.lab.studies.diagonal import trajectories_picture as diagonal_trajectories
+from wnsense.lab.studies.diagonal.bound_measure import equal_form, measure_bounds
+from wnsense.lab.studies.diagonal.cases import BOUND, DIAGONAL_STUDIES, RECOVERY
+from wnsense.lab.studies.diagonal.descent_measure import (
+    largest_rate,
+    measure_grid,
+    measure_recovery,
+    objective_of,
+    run_cells,
+)
+from wnsense.lab.studies.diagonal.flow_measure import layers_of
+from wnsense.lab.studies.diagonal.paced_descent import MOST_CHANGE, PacedDescent
+from wnsense.lab.studies.diagonal.problems import drawn, least_norm
+from wnsense.lab.studies.diagonal.run import measure, run_parts
+from wnsense.lab.studies.diagonal.specification import (
     BoundPart,
     Drawing,
     Family,
@@ -34,8 +40,12 @@ from wnsense.studies.diagonal.specification import (
     RecoveryPart,
     part_key,
 )
-from wnsense.studies.exponents.catalogue import EXPONENTS_STUDY
-from wnsense.studies.store import Scale, Store
+from wnsense.lab.studies.diagonal.table import FOUND, parts_of, rate_look
+from wnsense.lab.studies.exponents.cases import EXPONENTS_STUDY
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.registry import STUDIES
+from wnsense.running.stop import Stop
 from wnsense.theory.diagonal import l1_excess_bound, weighted_excess_bound
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
@@ -238,7 +248,7 @@ def test_cells_whose_limit_is_not_found_are_counted(monkeypatch):
     def lost(*_, **__):
         raise InputError("needed another path, got lost")
 
-    monkeypatch.setattr("wnsense.studies.diagonal.bounds.flow_limits", lost)
+    monkeypatch.setattr("wnsense.lab.studies.diagonal.bound_measure.flow_limits", lost)
     found = measure_bounds(BoundPart(Drawing(8, 16, 2, 5), 2, 0.0, (0.05, 0.1), (None, 0.5)))
     assert found["missing"] == [2]
     assert len(found["excess"]) == 2

@@ -12,7 +12,7 @@ import wnsense as wn
 from cases_diffraction import fourier_matrix
 from orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.sensing.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
 from wnsense.sensing.operator import RowDual
 
 
@@ -99,8 +99,8 @@ def test_large_images_take_the_same_measurements_column_by_column(flavor, mask_d
     weight, target = normal(60).abs(), normal(60)
     duals = (RowDual(weight, target), RowDual(weight), lambda y: weight * (y - target))
     together = [operator.pull_back(point, dual, width=2) for dual in duals]
-    monkeypatch.setattr("wnsense.sensing.diffraction._BLOCK_NUMBERS", {"cpu": 40})
-    monkeypatch.setattr("wnsense.sensing.diffraction._CACHED_NUMBERS", {"cpu": 50})
+    monkeypatch.setattr("wnsense.sensing.ensembles.diffraction._BLOCK_NUMBERS", {"cpu": 40})
+    monkeypatch.setattr("wnsense.sensing.ensembles.diffraction._CACHED_NUMBERS", {"cpu": 50})
     for dual, expected in zip(duals, together, strict=True):
         back = operator.pull_back(point, dual, width=2)
         for actual, wanted in ((back.measurements, expected.measurements), (back.left, expected.left)):
@@ -109,7 +109,7 @@ def test_large_images_take_the_same_measurements_column_by_column(flavor, mask_d
     assert torch.allclose(operator.measure(point), together[0].measurements, rtol=1e-12)
     monkeypatch.undo()
     whole = operator.adjoint_times(v, V)
-    monkeypatch.setattr("wnsense.sensing.diffraction._BLOCK_NUMBERS", {"cpu": 40})
+    monkeypatch.setattr("wnsense.sensing.ensembles.diffraction._BLOCK_NUMBERS", {"cpu": 40})
     assert float((operator.adjoint_times(v, V) - whole).abs().max()) <= 1e-13 * float(whole.abs().max())
 
 
@@ -137,7 +137,7 @@ def test_memory_does_not_grow_with_the_masks_times_the_rank():
 def errors_of_the_compiled_pass():
     """Relative to torch, on pixels that neither threads nor blocks divide; and how often it was entered."""
     pytest.importorskip("numba")
-    from wnsense.sensing import diffraction, diffraction_kernels
+    from wnsense.sensing.ensembles import diffraction, diffraction_kernels
 
     entered, observe = [], diffraction_kernels.observe
     diffraction_kernels.observe = lambda *arguments, **named: (entered.append(1), observe(*arguments, **named))

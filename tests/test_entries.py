@@ -28,14 +28,14 @@ from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.running.status import Status
 from wnsense.sensing.adapters import from_scipy
-from wnsense.sensing.dense import DenseSensing
-from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.ensembles.dense import DenseSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.positions import Positions
+from wnsense.sensing.ensembles.sparse_rows import SparseSensing
+from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.positions import Positions
 from wnsense.sensing.problem import low_rank
-from wnsense.sensing.sparse import SparseSensing
-from wnsense.sensing.sub_blocks import SubBlockSensing
 
 EPS = torch.finfo(torch.float64).eps
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
@@ -139,7 +139,7 @@ def test_blocks_of_places_change_nothing(flavor, monkeypatch):
     operator = EntrySensing.draw(30, size_of(flavor, 7, 5), **drawn(flavor), replacement=True)
     point = random_point(flavor, shape, 2, batch=(3,))
     whole = operator.measure(point)
-    monkeypatch.setattr("wnsense.sensing.positions._BLOCK_NUMBERS", {"cpu": 20})
+    monkeypatch.setattr("wnsense.sensing.ensembles.positions._BLOCK_NUMBERS", {"cpu": 20})
     assert_near(operator.measure(point), whole, 10 * float(point.dense().norm()))
 
 
@@ -154,7 +154,7 @@ def test_compressed_rows_give_what_adding_gives(dtype, batch, monkeypatch):
     compressed, added = Positions(rows, columns, shape), Positions(rows, columns, shape)
     one = normal(n, dtype=dtype)
     actual = [compressed.times(c, V), compressed.transpose_times(c, U), compressed.times(one, V)]
-    monkeypatch.setattr("wnsense.sensing.positions._COMPRESSED_ON", {})
+    monkeypatch.setattr("wnsense.sensing.ensembles.positions._COMPRESSED_ON", {})
     expected = [added.times(c, V), added.transpose_times(c, U), added.times(one, V)]
     for a, b in zip(actual, expected, strict=True):
         assert_near(a, b, float(c.norm() + one.norm()) * float(V.norm() + U.norm()))

@@ -7,24 +7,24 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
-from wnsense.diagnosis.scaling import fit_power_law
-from wnsense.figures.exponents_table import ExponentTable
-from wnsense.figures.studies import caption, findings, pictures
+from wnsense.files.tables import Table
+from wnsense.lab.analysis.reduced_population import population_objective, reduced_frame
+from wnsense.lab.analysis.scaling import fit_power_law
+from wnsense.lab.studies.exponents import run as running
+from wnsense.lab.studies.exponents.cases import EXPONENTS_STUDY
+from wnsense.lab.studies.exponents.measure import begin, measure
+from wnsense.lab.studies.exponents.run import run_exponents
+from wnsense.lab.studies.exponents.specification import ExponentStudy, Part, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.table import ExponentTable
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
 from wnsense.linalg import haar_frame
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
-from wnsense.running.tables import Table
 from wnsense.running.trace import Trace
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import spectrum_values
 from wnsense.solvers.weight_norm import WeightNormalizedGD
-from wnsense.studies.exponents import running
-from wnsense.studies.exponents.catalogue import EXPONENTS_STUDY
-from wnsense.studies.exponents.measuring import begin, measure
-from wnsense.studies.exponents.population import population_objective, reduced_frame
-from wnsense.studies.exponents.running import run_exponents
-from wnsense.studies.exponents.specification import ExponentStudy, Part, Point, Sweep, Varied
-from wnsense.studies.store import Scale, Store
 from wnsense.theory import convergence, step_size_form
 from wnsense.theory.convergence import Quantity, Setting
 from wnsense.theory.saddles import escape_steps

@@ -14,8 +14,10 @@ from matplotlib.image import imread
 
 from picture_tables import demo_table, recovery_table
 from wnsense.checks import InputError
-from wnsense.figures import demo, recovery, style
-from wnsense.running.tables import write_table
+from wnsense.files.tables import write_table
+from wnsense.lab.demos.covariance import covariance_picture as demo
+from wnsense.pages import recovery_picture as recovery
+from wnsense.pages import style
 
 RECOVERY_PICTURES = [recovery.convergence, recovery.spectrum, recovery.rank_choice]
 DEMO_PICTURES = [demo.eigen_images, demo.errors, demo.spectra, demo.readme_picture]

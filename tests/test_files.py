@@ -19,28 +19,29 @@ import torch
 
 from orders import Flavor, generator, random_point
 from wnsense.checks import InputError
+from wnsense.files import containers, hdf5_file, safetensors_file
+from wnsense.files.named_arrays import FileArrays
+from wnsense.files.operator_fields import svec_size
+from wnsense.files.problem_file import read_problem, write_problem
 from wnsense.linalg import svec
-from wnsense.sensing import containers, hdf5_file, safetensors_file
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import GaussianSensing, RademacherSensing
-from wnsense.sensing.diffraction import CodedDiffractionSensing, PartialFourierSensing
-from wnsense.sensing.entries import EntrySensing
-from wnsense.sensing.file_arrays import FileArrays
-from wnsense.sensing.file_operators import svec_size
-from wnsense.sensing.files import read_problem, write_problem
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, tetrahedral_effects
-from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import (
+from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, PartialFourierSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.povm import PovmProductSensing, tetrahedral_effects
+from wnsense.sensing.ensembles.rank_one import (
     BlockRankSensing,
     PairedRankOneSensing,
     RankOneSensing,
     RectangularRankOneSensing,
 )
-from wnsense.sensing.sub_blocks import SubBlockSensing
-from wnsense.sensing.transforms import DCTSensing, HadamardSensing
-from wnsense.sensing.unpacked import UnpackedSensing
+from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.ensembles.unpacked import UnpackedSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem, low_rank
 
 N, M = 12, 4
 # MATLAB's formats share a suffix; "v73" in the name is how the tests tell them apart.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wnsense.figures.studies import findings, pictures
-from wnsense.report.gallery import exhibits, gallery
-from wnsense.studies.catalogue import STUDIES
+from wnsense.lab.studies.forms import findings, pictures
+from wnsense.lab.studies.gallery import exhibits, gallery
+from wnsense.lab.studies.registry import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"

@@ -8,10 +8,10 @@ import torch
 import wnsense as wn
 from orders import generator
 from wnsense.checks import InputError
-from wnsense.sensing.gathered import gather
+from wnsense.sensing.ensembles.gathered import gather
+from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.ensembles.triangular import TriangularSensing
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.packed import PackedSensing
-from wnsense.sensing.triangular import TriangularSensing
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import torch
 
 from orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator, normal
 from wnsense.checks import InputError
-from wnsense.diagnosis.identifiability import identifiability
-from wnsense.diagnosis.tangent_jacobian import TangentJacobian
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
+from wnsense.trust.identifiability import identifiability
+from wnsense.trust.tangent_jacobian import TangentJacobian
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
 

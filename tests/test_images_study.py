@@ -12,18 +12,19 @@ from scipy.ndimage import gaussian_filter
 import wnsense as wn
 from orders import generator, normal
 from wnsense.checks import InputError
-from wnsense.figures import images
-from wnsense.figures.images_table import Equal, scenes_of
-from wnsense.figures.studies import caption, findings, pictures
-from wnsense.running.tables import Table
-from wnsense.studies.images import measuring, running
-from wnsense.studies.images.catalogue import EXACT, FEW, FIGURE_4, FULL
-from wnsense.studies.images.measuring import A_STEP, AT_START, drawn, measure, picture_of, reference, steps_within
-from wnsense.studies.images.pictures import DRAWING, Photograph, as_rectangular, best_approximation, lifted
-from wnsense.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.studies.images.running import run_images
-from wnsense.studies.images.specification import ImageRun, ImageStudy, Method, Model, Plan, Scene, Setting
-from wnsense.studies.store import Scale, Store
+from wnsense.files.tables import Table
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.images import measure as measuring
+from wnsense.lab.studies.images import picture as images
+from wnsense.lab.studies.images import run as running
+from wnsense.lab.studies.images.cases import EXACT, FEW, FIGURE_4, FULL
+from wnsense.lab.studies.images.measure import A_STEP, AT_START, drawn, measure, picture_of, reference, steps_within
+from wnsense.lab.studies.images.photographs import DRAWING, Photograph, as_rectangular, best_approximation, lifted
+from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
+from wnsense.lab.studies.images.run import run_images
+from wnsense.lab.studies.images.specification import ImageRun, ImageStudy, Method, Model, Plan, Scene, Setting
+from wnsense.lab.studies.images.table import Equal, scenes_of
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

@@ -22,14 +22,14 @@ from commands import assert_refused
 from picture_tables import recovery_table
 from study_tables import curves_table, learning_table
 from wnsense.checks import InputError
-from wnsense.figures.findings import Finding
-from wnsense.figures.images_table import Equal, scenes_of
-from wnsense.figures.studies import FORMS, Form, findings
-from wnsense.figures.style import METHODS, new_figure
-from wnsense.recovery import spectra
-from wnsense.report import citation
-from wnsense.report.interactive import Source, comma_separated, interactive_page, pictures, source_of, view_of
-from wnsense.report.interactive_view import (
+from wnsense.files.tables import Table, read_table, write_table
+from wnsense.lab.studies.forms import FORMS, Form, findings
+from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.images.table import Equal, scenes_of
+from wnsense.lab.studies.interactive import Source, comma_separated, interactive_page, pictures, source_of, view_of
+from wnsense.pages import citation
+from wnsense.pages.style import METHODS, new_figure
+from wnsense.pages.view import (
     STEPS,
     Chart,
     Line,
@@ -41,7 +41,7 @@ from wnsense.report.interactive_view import (
     page_data,
     thinned,
 )
-from wnsense.running.tables import Table, read_table, write_table
+from wnsense.recovery import spectrum_trace as spectra
 from wnsense.running.trace import Columns
 from wnsense.solvers.objective import SensingObjective
 
@@ -79,7 +79,7 @@ def unheard_of(monkeypatch):
         return {"": figure, "_more": figure}
 
     form = Form(drawn, lambda table: [Finding("it is so", True)], lambda table: [])
-    monkeypatch.setattr("wnsense.figures.studies.FORMS", {**FORMS, "unheard-of": form})
+    monkeypatch.setattr("wnsense.lab.studies.forms.FORMS", {**FORMS, "unheard-of": form})
 
 
 # ---------------------------------------------------------------------------------------------- the page, as text

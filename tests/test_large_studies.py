@@ -6,9 +6,8 @@ import torch
 
 from orders import generator, normal
 from wnsense.checks import InputError
-from wnsense.figures import large
-from wnsense.sensing.low_rank import LowRank
-from wnsense.studies.distances import (
+from wnsense.lab.demos.large import large_picture as large
+from wnsense.lab.demos.large.distances import (
     DistanceStudy,
     map_from_distances,
     moved_onto,
@@ -16,8 +15,8 @@ from wnsense.studies.distances import (
     rolled_sheet,
     squared_distances,
 )
-from wnsense.studies.photograph import photograph, retrieve_photograph
-from wnsense.studies.quantum_state import (
+from wnsense.lab.demos.large.photograph import photograph, retrieve_photograph
+from wnsense.lab.demos.large.quantum_state import (
     StateStudy,
     counted,
     fidelity,
@@ -25,12 +24,14 @@ from wnsense.studies.quantum_state import (
     random_state,
     reconstruct_state,
 )
+from wnsense.pages.picture_file import save
+from wnsense.sensing.low_rank import LowRank
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 
 def assert_a_picture(figure, tmp_path):
-    large.save(figure, tmp_path / "picture.png")
+    save(figure, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 

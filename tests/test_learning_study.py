@@ -8,16 +8,15 @@ import torch
 
 import wnsense as wn
 from wnsense.checks import InputError
-from wnsense.diagnosis.course import escapes, plateaus
-from wnsense.figures.learning import learning_picture, pictures
-from wnsense.figures.learning_caption import findings, paragraphs
-from wnsense.figures.learning_table import LearningRun, LearningTable
-from wnsense.figures.studies import caption
-from wnsense.running.tables import Table, read_table
-from wnsense.studies.learning import running
-from wnsense.studies.learning.catalogue import FIGURE_1
-from wnsense.studies.learning.identity import IdentitySensing
-from wnsense.studies.learning.measuring import (
+from wnsense.files.tables import Table, read_table
+from wnsense.lab.analysis.course import escapes, plateaus
+from wnsense.lab.studies.forms import caption
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.learning import run as running
+from wnsense.lab.studies.learning.caption import findings, paragraphs
+from wnsense.lab.studies.learning.cases import FIGURE_1
+from wnsense.lab.studies.learning.identity import IdentitySensing
+from wnsense.lab.studies.learning.measure import (
     drawn,
     gradients_of,
     measure,
@@ -26,9 +25,10 @@ from wnsense.studies.learning.measuring import (
     start_alignments,
     starts,
 )
-from wnsense.studies.learning.running import chosen_rows, run_learning
-from wnsense.studies.learning.specification import LearningStudy, Sensed, Setting
-from wnsense.studies.store import Scale, Store
+from wnsense.lab.studies.learning.picture import learning_picture, pictures
+from wnsense.lab.studies.learning.run import chosen_rows, run_learning
+from wnsense.lab.studies.learning.specification import LearningStudy, Sensed, Setting
+from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 
 SMALL = Setting(Sensed.IDENTITY, 64, 8, 2, 4, 3.0, (0, 1), 160)
 SMALL_GAUSSIAN = dataclasses.replace(SMALL, sensed=Sensed.GAUSSIAN, measurements=300)

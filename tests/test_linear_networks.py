@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
-from wnsense.diagonal.linear_networks import (
+from wnsense.lab.diagonal.linear_networks import (
     balanced_rate,
     gradients,
     guaranteed_singular_value,

@@ -6,7 +6,7 @@ import torch
 from cases import RETRACTIONS
 from orders import generator, normal
 from wnsense.linalg import haar_frame
-from wnsense.manifolds import (
+from wnsense.manifolds.stiefel import (
     Retraction,
     cayley_retraction,
     distance_to_stiefel,

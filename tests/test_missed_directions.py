@@ -6,11 +6,11 @@ import torch
 from orders import ALL_FLAVORS, PSD, generator
 from test_conjugate import near_point
 from test_solvers import gaussian_problem, run
-from wnsense.diagnosis.spectrum import outstanding
+from wnsense.recovery.evidence.spectrum import outstanding
 from wnsense.recovery.journal import Journal
+from wnsense.recovery.rank_adaptation import Widening
 from wnsense.recovery.session import Budget, Session
-from wnsense.recovery.widening import Widening
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank

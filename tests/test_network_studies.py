@@ -19,32 +19,25 @@ from commands import assert_refused
 from doctored_tables import Change, doctored, told
 from network_cases import dense_hessian, spectral_norm
 from wnsense.checks import InputError
-from wnsense.cli import demonstrating_networks
+from wnsense.cli import demo_networks as demonstrating_networks
 from wnsense.cli.options import NetworkDemoOptions
-from wnsense.figures import (
-    networks_activations,
-    networks_curvature,
-    networks_generalization,
-    networks_minimum_norm,
-    networks_rates,
-    networks_training,
-)
-from wnsense.figures.networks_table import LONG, SHORT, mean_interval, seeds_of, within_row_bound
-from wnsense.figures.studies import caption, findings, pictures
-from wnsense.networks.fitting import Exponent
-from wnsense.networks.images import Inputs
-from wnsense.networks.layers import parameter_matrix
-from wnsense.networks.network import Scaling
-from wnsense.report.networks_page import networks_page
-from wnsense.running.tables import Table, read_table
-from wnsense.studies import catalogue
-from wnsense.studies.catalogue import STUDIES, Entry
-from wnsense.studies.networks import demo
-from wnsense.studies.networks.building import built
-from wnsense.studies.networks.catalogue import CURVATURE, NETWORK_STUDIES, RATES, TRAINING
-from wnsense.studies.networks.images import Library
-from wnsense.studies.networks.running import measure_part, run_networks
-from wnsense.studies.networks.specification import (
+from wnsense.files.tables import Table, read_table
+from wnsense.lab.demos.networks import networks_demo as demo
+from wnsense.lab.demos.networks.networks_page import networks_page
+from wnsense.lab.studies import registry as catalogue
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.networks import activations_picture as networks_activations
+from wnsense.lab.studies.networks import curvature_picture as networks_curvature
+from wnsense.lab.studies.networks import generalization_picture as networks_generalization
+from wnsense.lab.studies.networks import minimum_norm_picture as networks_minimum_norm
+from wnsense.lab.studies.networks import rates_picture as networks_rates
+from wnsense.lab.studies.networks import training_picture as networks_training
+from wnsense.lab.studies.networks.cases import CURVATURE, NETWORK_STUDIES, RATES, TRAINING
+from wnsense.lab.studies.networks.design import built
+from wnsense.lab.studies.networks.image_source import Library
+from wnsense.lab.studies.networks.run import measure_part, run_networks
+from wnsense.lab.studies.networks.specification import (
     CurvaturePart,
     Design,
     Images,
@@ -53,9 +46,14 @@ from wnsense.studies.networks.specification import (
     TrainingPart,
     part_key,
 )
-from wnsense.studies.networks.starting import measure_curvature, measure_kinks
-from wnsense.studies.networks.training import measure_training
-from wnsense.studies.store import Scale, Store
+from wnsense.lab.studies.networks.start_measure import measure_curvature, measure_kinks
+from wnsense.lab.studies.networks.table import LONG, SHORT, mean_interval, seeds_of, within_row_bound
+from wnsense.lab.studies.networks.training_measure import measure_training
+from wnsense.lab.studies.registry import STUDIES, Entry
+from wnsense.networks.data.labelled_images import Inputs
+from wnsense.networks.layers import parameter_matrix
+from wnsense.networks.measuring.power_fit import Exponent
+from wnsense.networks.network import Scaling
 from wnsense.theory.networks import generalization_bound, rademacher_bound
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
@@ -232,7 +230,7 @@ def test_norms_too_small_for_single_precision_are_measured():
 
 def _hessian_of(model, value):
     """By torch's own, twice over the parameters; weight normalization in double precision and by two passes back."""
-    from wnsense.networks.surface import measuring
+    from wnsense.networks.measuring.surface import measuring
 
     with measuring(model):
         parameters = [p for p in model.parameters() if p.requires_grad]

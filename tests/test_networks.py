@@ -12,10 +12,10 @@ from torch.nn.utils import parametrizations
 from network_cases import ALL, cases, literal, old_style, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import ACTIVATIONS, TANH
+from wnsense.networks.initial_weights import data_dependent_start, rescale_rows, set_row_norms, uniform_network
 from wnsense.networks.layers import Normalization, minimum_row_norm, normalized_layers, parameter_matrix
+from wnsense.networks.measuring.path_norm import matrix_path_norm, path_norm
 from wnsense.networks.network import Architecture, Scaling, Twin, unnormalized_twin
-from wnsense.networks.path_norm import matrix_path_norm, path_norm
-from wnsense.networks.starts import data_dependent_start, rescale_rows, set_row_norms, uniform_network
 
 PROPERTY = settings(max_examples=15, deadline=None, derandomize=True)
 

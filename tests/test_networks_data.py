@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
-from wnsense.networks.image_files import Split, read_cifar_folder, read_idx_folder
-from wnsense.networks.images import (
+from wnsense.networks.data.image_files import Split, read_cifar_folder, read_idx_folder
+from wnsense.networks.data.labelled_images import (
     Inputs,
     LabelledImages,
     batches,

@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from network_cases import old_style
 from wnsense.checks import InputError
-from wnsense.networks.curvature import Measuring, measure
-from wnsense.networks.diagnosing import Kind, diagnose
+from wnsense.networks.diagnosis import Kind, diagnose
+from wnsense.networks.initial_weights import set_row_norms, uniform_network
 from wnsense.networks.layers import normalized_layers
+from wnsense.networks.measuring.curvature import Measuring, measure
 from wnsense.networks.network import Architecture, Normalization
-from wnsense.networks.starts import set_row_norms, uniform_network
-from wnsense.networks.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
+from wnsense.networks.training.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
 
 LITTLE = Measuring(steps=20, output_samples=2, directions=1)
 

@@ -12,13 +12,13 @@ from torch.nn.utils import parametrizations
 
 from network_cases import cases, dense_hessian, hessian, literal, old_style, spectral_norm, vector
 from wnsense.checks import InputError
-from wnsense.networks.curvature import Measuring, measure, parameter_vector, probe_convexity
-from wnsense.networks.fitting import fit_powers
-from wnsense.networks.lanczos import extreme_eigenvalues, random_start
+from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.layers import Normalization, normalized_layers, twice_differentiable
+from wnsense.networks.measuring.curvature import Measuring, measure, parameter_vector, probe_convexity
+from wnsense.networks.measuring.lanczos import extreme_eigenvalues, random_start
+from wnsense.networks.measuring.power_fit import fit_powers
+from wnsense.networks.measuring.surface import Derivatives, LossSurface, measuring
 from wnsense.networks.network import Architecture
-from wnsense.networks.starts import uniform_network
-from wnsense.networks.surface import Derivatives, LossSurface, measuring
 from wnsense.theory.networks import smoothness, strong_convexity
 
 EXACT = Measuring(steps=200, tolerance=1e-10, output_samples=3)

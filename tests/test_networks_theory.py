@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from network_cases import ALL, SIGMOID, SMOOTH, cases, dense_hessian, hessian, literal, spectral_norm, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import GELU, SILU, TANH
-from wnsense.networks.fitting import fit_powers
+from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.layers import Normalization
+from wnsense.networks.measuring.power_fit import fit_powers
 from wnsense.networks.network import Architecture
-from wnsense.networks.starts import uniform_network
 from wnsense.theory.networks import (
     Layer,
     Stack,

@@ -11,14 +11,14 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from wnsense.checks import InputError
-from wnsense.networks.curvature import Measuring, measure
-from wnsense.networks.descent import train
-from wnsense.networks.images import batches
+from wnsense.files.tables import Table, read_table, write_table
+from wnsense.networks.data.labelled_images import batches
+from wnsense.networks.initial_weights import uniform_network
+from wnsense.networks.measuring.curvature import Measuring, measure
+from wnsense.networks.measuring.path_norm import path_norm
 from wnsense.networks.network import Architecture, Network, Scaling
-from wnsense.networks.path_norm import path_norm
-from wnsense.networks.starts import uniform_network
-from wnsense.networks.training import Ending, Keeping, Plan, evaluate
-from wnsense.running.tables import Table, read_table, write_table
+from wnsense.networks.training.plan import Ending, Keeping, Plan, evaluate
+from wnsense.networks.training.train import train
 
 COUNT, BATCH, EPOCHS = 23, 5, 3
 STEPS = 5 * EPOCHS

@@ -16,13 +16,13 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler, TensorDataset
 
 from wnsense.checks import InputError
-from wnsense.networks.descent import train
-from wnsense.networks.images import batches
+from wnsense.networks.data.labelled_images import batches
+from wnsense.networks.initial_weights import uniform_network
+from wnsense.networks.measuring.nonfinite import first_trouble
 from wnsense.networks.network import Architecture, Scaling
-from wnsense.networks.nonfinite import first_trouble
-from wnsense.networks.plain_state import as_plain, from_plain
-from wnsense.networks.starts import uniform_network
-from wnsense.networks.training import Ending, Keeping, Plan, evaluate
+from wnsense.networks.training.plain_state import as_plain, from_plain
+from wnsense.networks.training.plan import Ending, Keeping, Plan, evaluate
+from wnsense.networks.training.train import train
 
 COUNT, BATCH = 23, 5
 STEPS = 5

@@ -20,11 +20,11 @@ from orders import (
     random_point,
 )
 from wnsense.checks import InputError
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 
 
 def made(request) -> Bench:
@@ -356,7 +356,7 @@ def test_real_matrices_measure_hermitian_unknowns_by_their_symmetric_part():
 def test_packing_in_blocks_changes_nothing(monkeypatch):
     M = normal(7, 3, 3)
     whole = DenseSensing.from_matrices(M).rows
-    monkeypatch.setattr("wnsense.sensing.dense._BLOCK_ENTRIES", 20)
+    monkeypatch.setattr("wnsense.sensing.ensembles.dense._BLOCK_ENTRIES", 20)
     assert torch.equal(DenseSensing.from_matrices(M).rows, whole)
 
 

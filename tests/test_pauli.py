@@ -10,7 +10,8 @@ import wnsense as wn
 from cases_pauli import string_matrix
 from orders import HERMITIAN, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, pauli_effects, tetrahedral_effects
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects
 
 ALL_OF_THREE = ["".join(letters) for letters in itertools.product("IXYZ", repeat=3)]
 
@@ -111,7 +112,7 @@ def test_blocks_change_nothing(name, blocks, monkeypatch):
         operator = PovmProductSensing.draw(50, pauli_effects(), 3, generator=generator())
     point, v = random_point(HERMITIAN, (8, 8), 2, batch=(2,)), normal(2, 50)
     y, back = operator.measure(point), operator.adjoint_times(v, point.X)
-    monkeypatch.setattr("wnsense.sensing.pauli._BLOCK_NUMBERS", {"cpu": blocks})
+    monkeypatch.setattr("wnsense.sensing.ensembles.pauli._BLOCK_NUMBERS", {"cpu": blocks})
     assert float((operator.measure(point) - y).abs().max()) <= 1e-13 * float(y.abs().max())
     assert float((operator.adjoint_times(v, point.X) - back).abs().max()) <= 1e-13 * float(back.abs().max())
 

@@ -7,10 +7,10 @@ import torch
 
 from orders import generator
 from wnsense.checks import InputError
-from wnsense.peers import nuclear_norm_minimization, riemannian_trust_region
+from wnsense.lab.bench.peers import nuclear_norm_minimization, riemannian_trust_region
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import GaussianSensing
-from wnsense.sensing.entries import EntrySensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
 

@@ -11,12 +11,12 @@ from orders import ALL_FLAVORS, Flavor, generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.checking.operator_probes import check_operator
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.probes import check_operator
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 
 SIZE = 5
 PACKED = SIZE * (SIZE + 1) // 2

@@ -9,8 +9,8 @@ import torch
 
 from orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.manifolds import distance_to_stiefel
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.manifolds.stiefel import distance_to_stiefel
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
 
 EPS = torch.finfo(torch.float64).eps

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from wnsense.figures.studies import findings, pictures
-from wnsense.studies.catalogue import STUDIES
-from wnsense.studies.store import Scale, Store
+from wnsense.lab.studies.forms import findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.registry import STUDIES
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

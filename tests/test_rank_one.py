@@ -21,14 +21,14 @@ from orders import (
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.running.status import Status
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.problem import low_rank
-from wnsense.sensing.rank_one import (
+from wnsense.sensing.ensembles.rank_one import (
     BlockRankSensing,
     PairedRankOneSensing,
     RankOneSensing,
     RectangularRankOneSensing,
 )
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.problem import low_rank
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
-from wnsense.figures.rates import RateTable
-from wnsense.figures.studies import caption, findings, pictures
-from wnsense.running.tables import Table
+from wnsense.files.tables import Table
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.rates import run as running
+from wnsense.lab.studies.rates.cases import TABLE_1_STUDY
+from wnsense.lab.studies.rates.measure import Course, UnbalancedGD, measure, objective_of
+from wnsense.lab.studies.rates.picture import RateTable
+from wnsense.lab.studies.rates.run import run_rates
+from wnsense.lab.studies.rates.specification import Analysis, Method, RatePlan, Run, Setting, Start
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
-from wnsense.studies.rates import running
-from wnsense.studies.rates.catalogue import TABLE_1_STUDY
-from wnsense.studies.rates.measuring import Course, UnbalancedGD, measure, objective_of
-from wnsense.studies.rates.running import run_rates
-from wnsense.studies.rates.specification import Analysis, Method, RatePlan, Run, Setting, Start
-from wnsense.studies.store import Scale, Store
 from wnsense.theory.table import TABLE_1, Model
 
 pytestmark = pytest.mark.usefixtures("as_users_run")

@@ -15,28 +15,28 @@ import torch
 
 from orders import generator, normal
 from wnsense.checks import InputError
+from wnsense.files.tables import read_table
+from wnsense.lab.bench.cells import Cell, known_truth
 from wnsense.linalg import smat
 from wnsense.recovery import Recovery, recover
 from wnsense.recovery.session import widened
 from wnsense.running import loop
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
-from wnsense.running.tables import read_table
 from wnsense.running.trace import Trace
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.weight_norm import WeightNormalizedGD
-from wnsense.studies.bench.cells import Cell, known_truth
 
 # Hundreds of steps each: the annotations are checked by the shorter tests of the other files.
 pytestmark = pytest.mark.usefixtures("as_users_run")
@@ -1050,7 +1050,7 @@ def test_a_point_is_widened_or_narrowed_and_stays_what_it_is(ensemble, width):
 
 def test_what_fits_exactly_in_several_ways_is_named_by_the_least_rank():
     """Real masks on real images give every intensity twice: rows held out are known, and hardly tell ranks apart."""
-    from wnsense.sensing.diffraction import CodedDiffractionSensing
+    from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 
     rng = generator(0)
     truth = low_rank(33, 1, 2.0, kind="symmetric", generator=rng)
@@ -1064,7 +1064,7 @@ def test_what_fits_exactly_in_several_ways_is_named_by_the_least_rank():
 )
 def test_sampled_entries_are_never_completed_wrongly(kind, shape, n, seed):
     """Some draw too few entries of a row for it to be told: an exact fit is not the only one then."""
-    from wnsense.sensing.entries import EntrySensing
+    from wnsense.sensing.ensembles.entries import EntrySensing
 
     operator = EntrySensing.draw(n, shape, kind=kind, generator=generator(seed))
     truth = low_rank(shape, 2, 2.0, kind=kind, generator=generator(seed + 100))
@@ -1075,7 +1075,7 @@ def test_sampled_entries_are_never_completed_wrongly(kind, shape, n, seed):
 
 
 def test_a_row_that_nothing_measures_is_told():
-    from wnsense.sensing.entries import EntrySensing
+    from wnsense.sensing.ensembles.entries import EntrySensing
 
     rows, columns = torch.triu_indices(20, 20)
     felt = (rows != 3) & (columns != 3)

@@ -11,10 +11,10 @@ import torch
 
 import wnsense as wn
 from picture_tables import demo_table, recovery_table
-from wnsense.report import html, words
-from wnsense.report.demo_page import demo_page
-from wnsense.report.recovery_page import recovery_page
-from wnsense.running.tables import Table, read_table, write_table
+from wnsense.files.tables import Table, read_table, write_table
+from wnsense.lab.demos.covariance.covariance_page import demo_page
+from wnsense.pages import html, words
+from wnsense.pages.recovery_page import recovery_page
 
 _VOID = {"meta", "img", "br", "link", "hr"}
 _MOST_BYTES = 1_000_000
@@ -110,7 +110,7 @@ def test_quotes_in_an_alternative_text_do_not_end_it():
 
 
 def demo_table_figure():
-    from wnsense.figures.recovery import spectrum
+    from wnsense.pages.recovery_picture import spectrum
 
     return spectrum(recovery_table())
 

@@ -18,7 +18,7 @@ from wnsense.running.loop import Snapshot, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
-from wnsense.figures.samples import SampleTable
-from wnsense.figures.studies import caption, findings, pictures
-from wnsense.running.tables import Table
-from wnsense.studies.exponents.specification import Varied
-from wnsense.studies.samples import measuring, running
-from wnsense.studies.samples.catalogue import SAMPLES_STUDY
-from wnsense.studies.samples.measuring import _stored_in_full, counts, drawn, isometry, recovers, smallest
-from wnsense.studies.samples.running import run_samples
-from wnsense.studies.samples.specification import Case, Effort, IsometrySearch, Recoverer, Search
-from wnsense.studies.store import Scale, Store
+from wnsense.files.tables import Table
+from wnsense.lab.studies.exponents.specification import Varied
+from wnsense.lab.studies.forms import caption, findings, pictures
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.samples import measure as measuring
+from wnsense.lab.studies.samples import run as running
+from wnsense.lab.studies.samples.cases import SAMPLES_STUDY
+from wnsense.lab.studies.samples.measure import _stored_in_full, counts, drawn, isometry, recovers, smallest
+from wnsense.lab.studies.samples.picture import SampleTable
+from wnsense.lab.studies.samples.run import run_samples
+from wnsense.lab.studies.samples.specification import Case, Effort, IsometrySearch, Recoverer, Search
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

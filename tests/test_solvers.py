@@ -26,13 +26,13 @@ from orders import (
 )
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
-from wnsense.manifolds import Retraction, distance_to_stiefel
+from wnsense.manifolds.stiefel import Retraction, distance_to_stiefel
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration, calibrate
 from wnsense.solvers.gauss_newton import GaussNewton

@@ -11,9 +11,9 @@ import torch
 
 from commands import assert_refused
 from wnsense.cli import sparse as command
-from wnsense.diagonal.recovering import sparse_recover
-from wnsense.diagonal.sparse_file import read_sparse_problem
-from wnsense.running.tables import read_table
+from wnsense.files.sparse_problem import read_sparse_problem
+from wnsense.files.tables import read_table
+from wnsense.sparse.sparse_recover import sparse_recover
 
 
 @pytest.fixture

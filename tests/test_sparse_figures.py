@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from wnsense.checks import InputError
-from wnsense.figures.sparse import samples_picture, transition_picture
-from wnsense.running.tables import Table
+from wnsense.files.tables import Table
+from wnsense.lab.demos.sparse_picture import samples_picture, transition_picture
 
 
 def test_every_cell_of_a_transition_is_told_and_coloured():

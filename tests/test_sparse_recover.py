@@ -9,20 +9,20 @@ import scipy.sparse
 import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from wnsense import diagonal
+from wnsense import sparse
 from wnsense.checks import InputError
-from wnsense.diagonal.linear_map import DenseMap, LinearMap
-from wnsense.diagonal.potential import Memory, Potential, descend
-from wnsense.diagonal.sparse_noise import _chance, exchanged, held_out_rows, penalized_misfit
-from wnsense.diagonal.sparse_search import Ledger, Search, search
-from wnsense.diagonal.support import Fit, Scaled, explains_anything, least_squares
 from wnsense.running.status import Status
+from wnsense.sensing.linear_map import DenseMap, LinearMap
+from wnsense.sparse.noise_fit import _chance, exchanged, held_out_rows, penalized_misfit
+from wnsense.sparse.potential import Memory, Potential, descend
+from wnsense.sparse.support import Fit, Scaled, explains_anything, least_squares
+from wnsense.sparse.support_search import Ledger, Search, search
 
 
 def drawn(N: int, M: int, sparsity: int, seed: int = 0, *, signs: bool = False) -> tuple[DenseMap, torch.Tensor]:
     """A Gaussian map and a sparse vector."""
     rng = torch.Generator().manual_seed(seed)
-    A = diagonal.gaussian_map(M, N, rng)
+    A = sparse.gaussian_map(M, N, rng)
     z = torch.zeros(N, dtype=torch.float64)
     values = torch.randn(sparsity, generator=rng, dtype=torch.float64)
     z[torch.randperm(N, generator=rng)[:sparsity]] = torch.sign(values) if signs else values
@@ -92,7 +92,7 @@ def test_the_limit_keeps_the_bound_on_the_l1_norm_that_the_rule_is_made_from(exc
     for seed in range(3):
         A, z = drawn(40, 18, 6, seed=seed)
         y = A.times(z)
-        least = float(diagonal.basis_pursuit(A, y).solution.abs().sum())
+        least = float(sparse.basis_pursuit(A, y).solution.abs().sum())
         start = 0.1 * least
         ratio = excess * least / math.log(80)
         potential = potential_of(A, y, ratio, start)
@@ -147,7 +147,7 @@ def forms(A: DenseMap) -> dict[str, object]:
 def test_every_form_of_the_matrix_gives_the_exact_answer(form):
     A, z = drawn(200, 70, 8)
     y = A.times(z)
-    result = diagonal.sparse_recover(forms(A)[form], y.numpy())
+    result = sparse.sparse_recover(forms(A)[form], y.numpy())
     assert result.status is Status.CONVERGED
     assert distance(result.solution, z) < 1e-10
     assert set(result.support.tolist()) == set(z.nonzero().flatten().tolist())
@@ -161,10 +161,10 @@ def test_every_form_of_the_matrix_gives_the_exact_answer(form):
 
 def test_maps_that_are_never_written_out():
     rng = torch.Generator().manual_seed(0)
-    for A in (diagonal.partial_cosine_map(1000, 4000, rng), diagonal.sparse_map(1000, 4000, rng)):
+    for A in (sparse.partial_cosine_map(1000, 4000, rng), sparse.sparse_map(1000, 4000, rng)):
         z = torch.zeros(4000, dtype=torch.float64)
         z[torch.randperm(4000, generator=rng)[:80]] = torch.randn(80, generator=rng, dtype=torch.float64)
-        result = diagonal.sparse_recover(A, A.times(z))
+        result = sparse.sparse_recover(A, A.times(z))
         assert result.status is Status.CONVERGED
         assert distance(result.solution, z) < 1e-10
 
@@ -176,10 +176,10 @@ def test_it_finds_what_basis_pursuit_finds(signs):
     for seed in range(6):
         A, z = drawn(120, 40, 10, seed=seed, signs=signs)
         y = A.times(z)
-        pursuit = diagonal.basis_pursuit(A, y).solution
+        pursuit = sparse.basis_pursuit(A, y).solution
         if distance(pursuit, z) < 1e-6:
             found += 1
-            result = diagonal.sparse_recover(A, y)
+            result = sparse.sparse_recover(A, y)
             assert result.status is Status.CONVERGED
             assert distance(result.solution, z) < 1e-9
             assert result.optimality_gap < 0.05
@@ -192,8 +192,8 @@ def test_weights_find_what_basis_pursuit_does_not():
     for seed in range(4):
         A, z = drawn(200, 60, 21, seed=seed)
         y = A.times(z)
-        if distance(diagonal.basis_pursuit(A, y).solution, z) > 1e-3:
-            result = diagonal.sparse_recover(A, y)
+        if distance(sparse.basis_pursuit(A, y).solution, z) > 1e-3:
+            result = sparse.sparse_recover(A, y)
             if result.status is Status.CONVERGED:
                 beyond += 1
                 assert distance(result.solution, z) < 1e-9
@@ -208,10 +208,10 @@ def test_noise_is_seen_and_answered_nearly_as_well_as_the_oracle_would(level):
     A, z = drawn(200, 100, 6, signs=True)
     noise = torch.randn(100, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     y = A.times(z) + level * noise / noise.norm() * A.times(z).norm()
-    result = diagonal.sparse_recover(A, y)
+    result = sparse.sparse_recover(A, y)
     assert result.status is Status.REACHED_NOISE_FLOOR
     assert set(z.nonzero().flatten().tolist()) <= set(result.support.tolist())
-    oracle = diagonal.oracle_least_squares(A, y, z.nonzero().flatten())
+    oracle = sparse.oracle_least_squares(A, y, z.nonzero().flatten())
     assert distance(result.solution, z) <= 1.5 * distance(oracle, z)
     # Twenty rows know a deviation to 16 %; three of these.
     assert result.held_out == pytest.approx(level, rel=0.5)
@@ -250,12 +250,12 @@ def test_a_penalty_tells_noise_from_entries():
 
 def test_too_few_measurements_are_called_so_and_nonsense_too():
     A, z = drawn(80, 20, 15)
-    result = diagonal.sparse_recover(A, A.times(z))
+    result = sparse.sparse_recover(A, A.times(z))
     assert result.status is Status.TOO_FEW_MEASUREMENTS
     assert "too few" in str(result)
-    tall = diagonal.gaussian_map(200, 20, torch.Generator().manual_seed(0))
+    tall = sparse.gaussian_map(200, 20, torch.Generator().manual_seed(0))
     y = torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    nonsense = diagonal.sparse_recover(tall, y)
+    nonsense = sparse.sparse_recover(tall, y)
     assert nonsense.status is Status.NO_LOW_RANK_FIT
     assert str(nonsense).startswith("no_sparse_fit")
 
@@ -264,26 +264,26 @@ def test_hard_columns():
     """Lengths over six decades, correlated columns, twins, zeros, more rows than columns."""
     A, z = drawn(120, 60, 6)
     lengths = torch.logspace(-3, 3, 120, dtype=torch.float64)
-    result = diagonal.sparse_recover(A.matrix * lengths, A.times(z))
+    result = sparse.sparse_recover(A.matrix * lengths, A.times(z))
     assert (result.status, result.rescaled) == (Status.CONVERGED, True)
     assert distance(result.solution * lengths, z) < 1e-9
     common = torch.randn(60, generator=torch.Generator().manual_seed(2), dtype=torch.float64) / math.sqrt(60)
     correlated = A.matrix + 2 * common.unsqueeze(-1)
-    result = diagonal.sparse_recover(correlated, correlated @ z)
+    result = sparse.sparse_recover(correlated, correlated @ z)
     assert result.status is Status.CONVERGED
     assert distance(result.solution, z) < 1e-8
     twins = torch.cat([A.matrix, A.matrix], dim=1)
-    result = diagonal.sparse_recover(twins, A.times(z))
+    result = sparse.sparse_recover(twins, A.times(z))
     assert result.status is Status.CONVERGED
     assert distance(result.solution[:120] + result.solution[120:], z) < 1e-9
     holes = A.matrix.clone()
     holes[:, z == 0] *= (torch.arange(114) % 2).to(torch.float64)
-    result = diagonal.sparse_recover(holes, holes @ z)
+    result = sparse.sparse_recover(holes, holes @ z)
     assert result.status is Status.CONVERGED
     assert distance(result.solution, z) < 1e-9
-    tall = diagonal.gaussian_map(60, 20, torch.Generator().manual_seed(0))
+    tall = sparse.gaussian_map(60, 20, torch.Generator().manual_seed(0))
     full = torch.randn(20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    result = diagonal.sparse_recover(tall, tall.times(full))
+    result = sparse.sparse_recover(tall, tall.times(full))
     assert result.status is Status.CONVERGED
     assert distance(result.solution, full) < 1e-9
 
@@ -291,14 +291,14 @@ def test_hard_columns():
 @pytest.mark.parametrize("factor", [1e-100, 1e-9, 1e9, 1e100])
 def test_units_do_not_matter(factor):
     A, z = drawn(100, 50, 5)
-    result = diagonal.sparse_recover(A.matrix, A.times(z) * factor)
+    result = sparse.sparse_recover(A.matrix, A.times(z) * factor)
     assert result.status is Status.CONVERGED
     assert distance(result.solution / factor, z) < 1e-10
 
 
 def test_single_precision_comes_back_as_such():
     A, z = drawn(200, 70, 8)
-    result = diagonal.sparse_recover(A.matrix.float(), A.times(z).float())
+    result = sparse.sparse_recover(A.matrix.float(), A.times(z).float())
     assert result.solution.dtype == torch.float32
     assert result.status is Status.CONVERGED
     assert distance(result.solution.double(), z) < 1e-5
@@ -306,21 +306,21 @@ def test_single_precision_comes_back_as_such():
 
 def test_zeros_and_the_smallest_problems():
     A, _ = drawn(30, 10, 2)
-    zero = diagonal.sparse_recover(A, torch.zeros(10, dtype=torch.float64))
+    zero = sparse.sparse_recover(A, torch.zeros(10, dtype=torch.float64))
     assert zero.status is Status.CONVERGED
     assert not len(zero.support)
     assert zero.relative_residual == 0
     # One equation, one unknown: nothing is left over to check the answer with.
-    one = diagonal.sparse_recover(np.array([[2.0]]), [4.0])
+    one = sparse.sparse_recover(np.array([[2.0]]), [4.0])
     assert one.status is Status.TOO_FEW_MEASUREMENTS
     for M in range(2, 6):
         A, z = drawn(3, M, 1)
-        assert diagonal.sparse_recover(A, A.times(z)).status in {Status.CONVERGED, Status.TOO_FEW_MEASUREMENTS}
+        assert sparse.sparse_recover(A, A.times(z)).status in {Status.CONVERGED, Status.TOO_FEW_MEASUREMENTS}
 
 
 def test_the_same_seed_gives_the_same_answer_and_facts_are_plain():
     A, z = drawn(100, 40, 5)
-    first, second = (diagonal.sparse_recover(A, A.times(z), seed=3) for _ in range(2))
+    first, second = (sparse.sparse_recover(A, A.times(z), seed=3) for _ in range(2))
     assert torch.equal(first.solution, second.solution)
     facts = first.facts()
     assert (facts["status"], facts["nonzeros"], facts["measurements"], facts["seed"]) == ("converged", 5, 40, 3)
@@ -336,7 +336,7 @@ def test_an_interrupted_search_keeps_what_it_has():
         if len(told) == 30:
             raise KeyboardInterrupt
 
-    result = diagonal.sparse_recover(A, A.times(z), callback=stop)
+    result = sparse.sparse_recover(A, A.times(z), callback=stop)
     assert result.status is Status.INTERRUPTED
     assert 0 < result.relative_residual < 1
     assert [products for _, products, _ in told] == sorted(products for _, products, _ in told)
@@ -366,14 +366,14 @@ def test_hostile_input_is_told_in_one_line():
     ]
     for matrix, measured, words in cases:
         with pytest.raises(InputError) as caught:
-            diagonal.sparse_recover(matrix, measured)
+            sparse.sparse_recover(matrix, measured)
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
 
 
 def test_y_may_be_a_column():
     A, z = drawn(100, 40, 5)
-    assert distance(diagonal.sparse_recover(A, A.times(z).unsqueeze(-1)).solution, z) < 1e-10
+    assert distance(sparse.sparse_recover(A, A.times(z).unsqueeze(-1)).solution, z) < 1e-10
 
 
 # -- the pieces --------------------------------------------------------------------------------------------------------
@@ -395,71 +395,69 @@ def test_the_certificate_never_promises_more_than_basis_pursuit_has():
     for seed in range(8):
         A, z = drawn(40, 16, 3 + seed % 4, seed=seed)
         y = A.times(z)
-        pursuit = diagonal.basis_pursuit(A, y)
+        pursuit = sparse.basis_pursuit(A, y)
         least = float(pursuit.solution.abs().sum())
         nudge = torch.randn(40, generator=rng, dtype=torch.float64)
         nudge = nudge - A.matrix.mT @ torch.linalg.solve(A.matrix @ A.matrix.mT, A.times(nudge))
         for answer in (pursuit.solution, z, z + 0.1 * nudge):
-            found = diagonal.optimality_gap(A, y, answer)
+            found = sparse.optimality_gap(A, y, answer)
             assert found.lower_bound <= least * (1 + 1e-6)
             assert float((A.matrix.mT @ found.dual).abs().max()) <= 1 + 1e-9
             assert found.gap >= 1 - least / float(answer.abs().sum()) - 1e-6
         assert pursuit.dual is not None
         # HiGHS's own dual vector is exact to its tolerance, and closes the gap.
-        exact = diagonal.optimality_gap(A, y, pursuit.solution, dual=pursuit.dual)
+        exact = sparse.optimality_gap(A, y, pursuit.solution, dual=pursuit.dual)
         assert exact.gap < 1e-6
 
 
 def test_the_certificate_of_a_sparse_vector_is_closed_and_knows_signs_and_weights():
     A, z = drawn(60, 40, 3)
-    assert diagonal.optimality_gap(A, A.times(z), z).gap < 1e-12
+    assert sparse.optimality_gap(A, A.times(z), z).gap < 1e-12
     weights = torch.linspace(1, 2, 60, dtype=torch.float64)
-    weighted = diagonal.optimality_gap(A, A.times(z), z, weights=weights)
+    weighted = sparse.optimality_gap(A, A.times(z), z, weights=weights)
     assert weighted.gap < 1e-10
     assert weighted.norm == pytest.approx(float((weights * z.abs()).sum()))
     assert bool(((A.matrix.mT @ weighted.dual).abs() <= weights * (1 + 1e-9)).all())
     positive = z.abs()
-    bound = diagonal.optimality_gap(A, A.times(positive), positive, nonnegative=True)
+    bound = sparse.optimality_gap(A, A.times(positive), positive, nonnegative=True)
     assert bound.gap < 1e-12
     assert float((A.matrix.mT @ bound.dual).max()) <= 1 + 1e-9
     with pytest.raises(InputError, match="z >= 0"):
-        diagonal.optimality_gap(A, A.times(z), -positive, nonnegative=True)
+        sparse.optimality_gap(A, A.times(z), -positive, nonnegative=True)
 
 
 def test_basis_pursuit_is_optimal_by_its_own_dual_dense_and_sparse():
     rng = torch.Generator().manual_seed(0)
-    for A in (diagonal.gaussian_map(12, 30, rng), diagonal.sparse_map(12, 30, rng, per_column=4)):
+    for A in (sparse.gaussian_map(12, 30, rng), sparse.sparse_map(12, 30, rng, per_column=4)):
         z = torch.randn(30, generator=rng, dtype=torch.float64)
         y = A.times(z)
-        signed = diagonal.basis_pursuit(A, y)
+        signed = sparse.basis_pursuit(A, y)
         assert signed.dual is not None
         assert float((A.times(signed.solution) - y).norm()) < 1e-6
         assert float(A.transpose_times(signed.dual).abs().max()) < 1 + 1e-6
         assert float(y @ signed.dual) == pytest.approx(float(signed.solution.abs().sum()), rel=1e-6)
-        positive = diagonal.basis_pursuit(A, A.times(z.abs()), nonnegative=True)
+        positive = sparse.basis_pursuit(A, A.times(z.abs()), nonnegative=True)
         assert positive.dual is not None
         assert float(positive.solution.min()) >= 0
         assert float(A.times(z.abs()) @ positive.dual) == pytest.approx(float(positive.solution.sum()), rel=1e-6)
     with pytest.raises(InputError, match="z >= 0"):
-        diagonal.basis_pursuit(
-            DenseMap(torch.ones(1, 2, dtype=torch.float64)), -torch.ones(1).double(), nonnegative=True
-        )
+        sparse.basis_pursuit(DenseMap(torch.ones(1, 2, dtype=torch.float64)), -torch.ones(1).double(), nonnegative=True)
 
 
 def test_matching_pursuit_and_lasso():
     pytest.importorskip("sklearn")
     A, z = drawn(60, 40, 3, signs=True)
     y = A.times(z)
-    assert distance(diagonal.orthogonal_matching_pursuit(A, y, sparsity=3).solution, z) < 1e-8
-    assert distance(diagonal.orthogonal_matching_pursuit(A, y).solution, z) < 1e-6
-    assert distance(diagonal.lasso(A, y, penalty=1e-4).solution, z) < 0.1
+    assert distance(sparse.orthogonal_matching_pursuit(A, y, sparsity=3).solution, z) < 1e-8
+    assert distance(sparse.orthogonal_matching_pursuit(A, y).solution, z) < 1e-6
+    assert distance(sparse.lasso(A, y, penalty=1e-4).solution, z) < 0.1
 
 
 def test_without_scikit_learn_it_is_asked_for(monkeypatch):
     A, z = drawn(20, 10, 1)
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     with pytest.raises(InputError, match="scikit-learn"):
-        diagonal.lasso(A, A.times(z))
+        sparse.lasso(A, A.times(z))
 
 
 def test_rows_held_out_leave_enough():
@@ -488,7 +486,7 @@ def test_a_search_writes_down_its_work():
 @pytest.mark.parametrize("copies", [2, 3, 5])
 def test_rows_that_repeat_prove_nothing_by_themselves(copies):
     A, z = drawn(150, 30, 3, seed=3)
-    result = diagonal.sparse_recover(A.matrix.repeat_interleave(copies, 0), A.times(z).repeat_interleave(copies))
+    result = sparse.sparse_recover(A.matrix.repeat_interleave(copies, 0), A.times(z).repeat_interleave(copies))
     assert result.status is Status.CONVERGED
     assert len(result.support) == 3
     assert distance(result.solution, z) < 1e-10
@@ -501,7 +499,7 @@ def test_as_many_columns_as_the_rank_explain_anything(sparsity, found):
     left, right = (torch.randn(size, generator=rng, dtype=torch.float64) for size in ((100, 20), (20, 200)))
     A, z = left @ right, torch.zeros(200, dtype=torch.float64)
     z[torch.randperm(200, generator=rng)[:sparsity]] = torch.randn(sparsity, generator=rng, dtype=torch.float64)
-    result = diagonal.sparse_recover(A, A @ z)
+    result = sparse.sparse_recover(A, A @ z)
     assert result.status is (Status.CONVERGED if found else Status.TOO_FEW_MEASUREMENTS)
     assert (distance(result.solution, z) < 1e-9) is found
 
@@ -518,7 +516,7 @@ def test_columns_that_explain_anything_are_told_from_those_that_do_not():
 def test_more_rows_than_columns_that_agree_are_solved(rows, sparsity):
     columns = min(50, rows - 1)
     A, z = drawn(columns, rows, min(sparsity, columns), seed=1)
-    result = diagonal.sparse_recover(A, A.times(z))
+    result = sparse.sparse_recover(A, A.times(z))
     assert result.status is Status.CONVERGED
     assert distance(result.solution, z) < 1e-9
     assert len(result.support) == min(sparsity, columns)
@@ -526,7 +524,7 @@ def test_more_rows_than_columns_that_agree_are_solved(rows, sparsity):
 
 def test_as_many_rows_as_columns_are_solved_but_prove_nothing():
     A, z = drawn(40, 40, 40, seed=2)
-    result = diagonal.sparse_recover(A, A.times(z))
+    result = sparse.sparse_recover(A, A.times(z))
     assert result.status is Status.TOO_FEW_MEASUREMENTS
     assert distance(result.solution, z) < 1e-7
     assert "the one vector that there is" in str(result)
@@ -534,7 +532,7 @@ def test_as_many_rows_as_columns_are_solved_but_prove_nothing():
 
 def test_measurements_rounded_to_single_precision_are_told_from_noise():
     A, z = drawn(100, 60, 5)
-    result = diagonal.sparse_recover(A, A.times(z).float().double())
+    result = sparse.sparse_recover(A, A.times(z).float().double())
     assert result.status is Status.REACHED_NOISE_FLOOR
     assert "single precision" in result.advice
 
@@ -552,7 +550,7 @@ def test_an_interruption_while_columns_are_looked_at_is_one():
         return matrix.T @ v
 
     operator = LinearOperator(matrix.shape, matvec=lambda x: matrix @ x, rmatvec=back, dtype=np.float64)
-    result = diagonal.sparse_recover(operator, A.times(z))
+    result = sparse.sparse_recover(operator, A.times(z))
     assert result.status is Status.INTERRUPTED
     assert not result.solution.any()
 
@@ -564,7 +562,7 @@ def test_more_rows_than_columns_with_noise_keep_few_entries(level):
     y = A.times(z)
     noise = torch.randn(200, generator=rng, dtype=torch.float64)
     noisy = y + level * y.norm() / math.sqrt(200) * noise
-    result = diagonal.sparse_recover(A, noisy)
+    result = sparse.sparse_recover(A, noisy)
     support = z.nonzero().flatten()
     oracle = torch.zeros_like(z)
     oracle[support] = torch.linalg.lstsq(A.matrix[:, support], noisy).solution
@@ -578,7 +576,7 @@ def test_no_guess_explains_less_than_nothing_does(case):
     shape = {"tall": (150, 100), "one column": (60, 1), "noise alone": (30, 100)}[case]
     A = torch.ones(shape, dtype=torch.float64) if case == "one column" else torch.randn(shape, generator=rng).double()
     y = torch.randn(shape[0], generator=rng, dtype=torch.float64)
-    result = diagonal.sparse_recover(A, y)
+    result = sparse.sparse_recover(A, y)
     assert not result.status.is_success
     assert result.relative_residual <= 1 + 1e-9
 
@@ -590,7 +588,7 @@ def test_entries_that_were_missed_are_not_called_noise():
     A += 2 * torch.randn((75, 5), generator=rng, dtype=torch.float64) @ torch.randn((5, 150), generator=rng).double()
     for seed in range(4):
         z = drawn(150, 75, 15, seed=seed)[1]
-        result = diagonal.sparse_recover(A, A @ z)
+        result = sparse.sparse_recover(A, A @ z)
         assert result.status is Status.CONVERGED
         assert distance(result.solution, z) < 1e-8
 
@@ -598,7 +596,7 @@ def test_entries_that_were_missed_are_not_called_noise():
 def test_a_dense_truth_is_not_called_noise():
     rng = np.random.default_rng(504)
     A = rng.standard_normal((40, 100))
-    assert diagonal.sparse_recover(A, A @ rng.standard_normal(100)).status is Status.TOO_FEW_MEASUREMENTS
+    assert sparse.sparse_recover(A, A @ rng.standard_normal(100)).status is Status.TOO_FEW_MEASUREMENTS
 
 
 def test_the_penalty_never_falls_with_entries():
@@ -615,7 +613,7 @@ def test_the_penalty_never_falls_with_entries():
 
 def test_single_precision_that_overflows_is_answered_in_double():
     A, z = drawn(60, 30, 2)
-    result = diagonal.sparse_recover(A.matrix.float(), A.times(z) * 1e60)
+    result = sparse.sparse_recover(A.matrix.float(), A.times(z) * 1e60)
     assert result.status is Status.CONVERGED
     assert distance(result.solution, z * 1e60) < 1e-4
 
@@ -628,7 +626,7 @@ def test_single_precision_that_overflows_is_answered_in_double():
 def test_settings_that_are_none_are_told(settings, words):
     A, z = drawn(20, 10, 1)
     with pytest.raises(InputError, match=words):
-        diagonal.sparse_recover(A, A.times(z), **settings)
+        sparse.sparse_recover(A, A.times(z), **settings)
 
 
 @pytest.mark.usefixtures("as_users_run")
@@ -636,7 +634,7 @@ def test_masked_measurements_are_refused():
     A, z = drawn(20, 10, 1)
     y = np.ma.masked_array(A.times(z).numpy(), mask=[True] + [False] * 9)
     with pytest.raises(InputError, match="a masked array; leave their rows"):
-        diagonal.sparse_recover(A, y)
+        sparse.sparse_recover(A, y)
 
 
 @pytest.mark.parametrize("seed", [9101, 9111, 9125])
@@ -647,6 +645,6 @@ def test_small_entries_are_let_in_where_most_are_right(seed):
     A = g.standard_normal((75, 150)) + 2 * g.standard_normal((75, 5)) @ g.standard_normal((5, 150))
     x = np.zeros(150)
     x[g.choice(150, s, replace=False)] = g.choice([-1.0, 1.0], s) * 0.7 ** np.arange(s)
-    result = diagonal.sparse_recover(A, A @ x)
+    result = sparse.sparse_recover(A, A @ x)
     assert result.status is Status.CONVERGED
     assert np.linalg.norm(result.solution.numpy() - x) < 1e-9 * np.linalg.norm(x)

@@ -8,17 +8,17 @@ import torch
 
 from orders import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC, generator
 from wnsense.checks import InputError
-from wnsense.diagnosis.standard_errors import standard_errors
-from wnsense.diagnosis.tangent_jacobian import TangentJacobian
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.sensing.rank_one import RankOneSensing
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
+from wnsense.trust.standard_errors import standard_errors
+from wnsense.trust.tangent_jacobian import TangentJacobian
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
 ENTRIES = ((0, 1), (2, 2), (4, 0))

@@ -15,21 +15,21 @@ from commands import assert_refused
 from wnsense.checks import InputError
 from wnsense.cli import terminal
 from wnsense.cli.options import StudyName, StudyScale
-from wnsense.figures.paper import paper_picture, shade
-from wnsense.figures.paper_table import PaperTable, largest_ratio
-from wnsense.figures.studies import caption, findings
-from wnsense.figures.style import METHODS
-from wnsense.manifolds import Retraction
-from wnsense.running.tables import Table, read_table, write_table
-from wnsense.studies import catalogue
-from wnsense.studies.catalogue import Entry
-from wnsense.studies.paper import running
-from wnsense.studies.paper.catalogue import CURVE_STUDIES
-from wnsense.studies.paper.drawing import drawn, squared_error
-from wnsense.studies.paper.measuring import measure, measure_together
-from wnsense.studies.paper.running import run_curves
-from wnsense.studies.paper.specification import Case, Curve, CurveStudy, Method, Rows, Run, StepSizes, Tuning
-from wnsense.studies.store import Scale, Store
+from wnsense.files.tables import Table, read_table, write_table
+from wnsense.lab.studies import registry as catalogue
+from wnsense.lab.studies.curves import run as running
+from wnsense.lab.studies.curves.cases import CURVE_STUDIES
+from wnsense.lab.studies.curves.measure import measure, measure_together
+from wnsense.lab.studies.curves.picture import paper_picture, shade
+from wnsense.lab.studies.curves.problem import drawn, squared_error
+from wnsense.lab.studies.curves.run import run_curves
+from wnsense.lab.studies.curves.specification import Case, Curve, CurveStudy, Method, Rows, Run, StepSizes, Tuning
+from wnsense.lab.studies.curves.table import PaperTable, largest_ratio
+from wnsense.lab.studies.forms import caption, findings
+from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.registry import Entry
+from wnsense.manifolds.stiefel import Retraction
+from wnsense.pages.style import METHODS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 

@@ -11,7 +11,7 @@ from torch.autograd.functional import hessian
 from orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame, symmetric_part
-from wnsense.manifolds import polar_retraction, tangent_projection
+from wnsense.manifolds.stiefel import polar_retraction, tangent_projection
 from wnsense.theory import convergence as theorem
 from wnsense.theory import saddles
 from wnsense.theory.convergence import EXPONENTS, Exponents, Quantity, Setting

@@ -10,9 +10,9 @@ import wnsense as wn
 from cases_transforms import cosine_matrix, hadamard_matrix
 from orders import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.sensing.diffraction import PartialFourierSensing
-from wnsense.sensing.distinct import draw_distinct
-from wnsense.sensing.transforms import (
+from wnsense.sensing.ensembles.diffraction import PartialFourierSensing
+from wnsense.sensing.ensembles.distinct import draw_distinct
+from wnsense.sensing.ensembles.transforms import (
     DCTSensing,
     HadamardSensing,
     discrete_cosine,
@@ -104,7 +104,7 @@ def test_blocks_of_rows_change_nothing(ensemble, monkeypatch):
     operator = ensemble.draw(40, 8, kind="hermitian", generator=generator())
     point, v, V = random_point(HERMITIAN, (8, 8), 2, batch=(3,)), normal(3, 40), normal(3, 8, 2).to(torch.complex128)
     y, back = operator.measure(point), operator.adjoint_times(v, V)
-    monkeypatch.setattr("wnsense.sensing.transforms._BLOCK_NUMBERS", {"cpu": 20})
+    monkeypatch.setattr("wnsense.sensing.ensembles.transforms._BLOCK_NUMBERS", {"cpu": 20})
     assert float((operator.measure(point) - y).abs().max()) <= 1e-14 * float(y.abs().max())
     assert float((operator.adjoint_times(v, V) - back).abs().max()) <= 1e-13 * float(back.abs().max())
 

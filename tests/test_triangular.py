@@ -10,10 +10,10 @@ from scipy.stats import ks_2samp
 import wnsense as wn
 from orders import generator
 from wnsense.checks import InputError
-from wnsense.sensing import triangular
+from wnsense.sensing.ensembles import triangular
+from wnsense.sensing.ensembles.triangular import TriangularSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.triangular import TriangularSensing
 
 DRAWS = 1500
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from orders import FOUR_KINDS, generator
-from wnsense.diagnosis.visibility import UNFELT, least_gain
-from wnsense.sensing.dense import GaussianSensing
+from wnsense.recovery.evidence.missed_directions import UNFELT, least_gain
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import SensingObjective
 

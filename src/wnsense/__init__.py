@@ -3,13 +3,10 @@
 from importlib.metadata import version
 
 from wnsense.checks import InputError
-from wnsense.diagnosis.certificate import Certificate, certify
-from wnsense.diagnosis.identifiability import Identifiability, identifiability
-from wnsense.diagnosis.standard_errors import ErrorMethod, Estimate, StandardErrors, standard_errors
+from wnsense.files.problem_file import LoadedProblem, read_problem, write_problem
 from wnsense.linalg import haar_frame, polar_factor, smat, svec
-from wnsense.manifolds import Retraction, distance_to_stiefel, tangent_projection
+from wnsense.manifolds.stiefel import Retraction, distance_to_stiefel, tangent_projection
 from wnsense.recovery import Recovery, recover
-from wnsense.recovery.agreement import Agreement, agreement
 from wnsense.recovery.robust import RobustRecovery, recover_robustly
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
@@ -17,26 +14,31 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_pylops, from_scipy
-from wnsense.sensing.algebra import operator_sum, restrict, row_weighted, scaled, stacked
-from wnsense.sensing.centring import centred, centred_problem
-from wnsense.sensing.composition import FactorMap, composed
-from wnsense.sensing.compression import Compression, Factorization, compress
-from wnsense.sensing.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
-from wnsense.sensing.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
-from wnsense.sensing.entries import EntrySensing
-from wnsense.sensing.files import LoadedProblem, read_problem, write_problem
+from wnsense.sensing.checking.operator_probes import OperatorReport, check_operator
+from wnsense.sensing.combining.algebra import operator_sum, restrict, row_weighted, scaled, stacked
+from wnsense.sensing.combining.centring import centred, centred_problem
+from wnsense.sensing.combining.composition import FactorMap, composed
+from wnsense.sensing.combining.compression import Compression, Factorization, compress
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects
+from wnsense.sensing.ensembles.rank_one import (
+    BlockRankSensing,
+    PairedRankOneSensing,
+    RankOneSensing,
+    RectangularRankOneSensing,
+)
+from wnsense.sensing.ensembles.seeded import Law, SeededSensing
+from wnsense.sensing.ensembles.sparse_rows import SparseSensing
+from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.ensembles.triangular import TriangularSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, RowDual
-from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, pauli_effects, tetrahedral_effects
-from wnsense.sensing.probes import OperatorReport, check_operator
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
-from wnsense.sensing.rank_one import BlockRankSensing, PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
-from wnsense.sensing.seeded import Law, SeededSensing
-from wnsense.sensing.sparse import SparseSensing
-from wnsense.sensing.sub_blocks import SubBlockSensing
-from wnsense.sensing.transforms import DCTSensing, HadamardSensing
-from wnsense.sensing.triangular import TriangularSensing
 from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
@@ -52,6 +54,10 @@ from wnsense.solvers.singular_value_projection import SingularValueProjection
 from wnsense.solvers.solver import Solver, State
 from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
 from wnsense.solvers.weight_norm import MagnitudeSet, WeightNormalizedGD
+from wnsense.trust.agreement import Agreement, agreement
+from wnsense.trust.certificate import Certificate, certify
+from wnsense.trust.identifiability import Identifiability, identifiability
+from wnsense.trust.standard_errors import ErrorMethod, Estimate, StandardErrors, standard_errors
 
 __version__ = version("wnsense")
 

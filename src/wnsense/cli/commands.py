@@ -2,10 +2,10 @@
 
 from wnsense.checks import InputError
 from wnsense.cli.app import EXIT_BAD_INPUT
-from wnsense.cli.benching import bench
-from wnsense.cli.checking import check
-from wnsense.cli.demonstrating import demo
-from wnsense.cli.demonstrating_networks import demo_networks
+from wnsense.cli.bench import bench
+from wnsense.cli.check import check
+from wnsense.cli.demo import demo
+from wnsense.cli.demo_networks import demo_networks
 from wnsense.cli.interrupts import EXIT_INTERRUPTED
 from wnsense.cli.options import (
     BenchOptions,
@@ -18,11 +18,11 @@ from wnsense.cli.options import (
     SimulateOptions,
     SparseOptions,
 )
-from wnsense.cli.recovering import recover
-from wnsense.cli.reporting import report
-from wnsense.cli.simulating import simulate
+from wnsense.cli.recover import recover
+from wnsense.cli.report import report
+from wnsense.cli.simulate import simulate
 from wnsense.cli.sparse import sparse
-from wnsense.cli.studying import study
+from wnsense.cli.study import study
 from wnsense.cli.terminal import complain
 
 

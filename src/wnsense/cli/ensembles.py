@@ -8,20 +8,21 @@ import torch
 
 from wnsense.checks import size_text
 from wnsense.cli.options import Ensemble
-from wnsense.sensing.dense import GaussianSensing, RademacherSensing
-from wnsense.sensing.diffraction import CodedDiffractionSensing, PartialFourierSensing
-from wnsense.sensing.entries import EntrySensing
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.operator import Operator
-from wnsense.sensing.pauli import PauliSensing, PovmProductSensing, tetrahedral_effects
-from wnsense.sensing.rank_one import (
+from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, PartialFourierSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.povm import PovmProductSensing, tetrahedral_effects
+from wnsense.sensing.ensembles.rank_one import (
     BlockRankSensing,
     PairedRankOneSensing,
     RankOneSensing,
     RectangularRankOneSensing,
 )
-from wnsense.sensing.sub_blocks import SubBlockSensing
-from wnsense.sensing.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.operator import Operator
 
 _QUADRATIC = (Kind.PSD, Kind.SYMMETRIC, Kind.HERMITIAN)
 _ALL = (*_QUADRATIC, Kind.RECTANGULAR)

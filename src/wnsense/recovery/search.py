@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from wnsense.diagnosis.hold_out import improvement_score
-from wnsense.diagnosis.spectrum import outstanding, residual_directions, significant_rank
-from wnsense.diagnosis.verdict import left_by_chance
+from wnsense.recovery.evidence.hold_out import improvement_score
+from wnsense.recovery.evidence.spectrum import outstanding, residual_directions, significant_rank
+from wnsense.recovery.evidence.verdict import left_by_chance
+from wnsense.recovery.rank_adaptation import PROBES
 from wnsense.recovery.session import Session, widened
-from wnsense.recovery.widening import PROBES
 from wnsense.running.stop import Stop
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank

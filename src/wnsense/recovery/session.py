@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal
 from wnsense.recovery.journal import Journal
-from wnsense.recovery.spectra import SPECTRUM, one_column_each, recorded_spectrum
+from wnsense.recovery.spectrum_trace import SPECTRUM, one_column_each, recorded_spectrum
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError
+from wnsense.files.tables import Table, read_table, write_table
 from wnsense.running.contract import Mover, S
 from wnsense.running.layout import laid_out
 from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
-from wnsense.running.tables import Table, read_table, write_table
 from wnsense.running.trace import Columns, Row
 
 # A fingerprint reads at most so many numbers of each tensor, evenly spread, so that it costs nothing beside a step.

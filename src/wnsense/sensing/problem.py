@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.linalg import haar_frame, random_normal
-from wnsense.sensing.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
-from wnsense.solvers.probes import beside, taken_apart
+from wnsense.solvers.residual_probes import beside, taken_apart
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, carried, tangent_part, truncated
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.linalg import symmetric_part
-from wnsense.manifolds import Retraction, tangent_projection
+from wnsense.manifolds.stiefel import Retraction, tangent_projection
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State

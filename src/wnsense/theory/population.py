@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size
 from wnsense.linalg import packed_length, smat, symmetric_part
-from wnsense.manifolds import distance_to_stiefel, tangent_projection
+from wnsense.manifolds.stiefel import distance_to_stiefel, tangent_projection
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""`wnsense check`: what can be said of a problem file without solving it."""
+
+from dataclasses import replace
+
+import torch
+
+from wnsense.cli.inputs import require_seed
+from wnsense.cli.options import CheckOptions
+from wnsense.cli.terminal import display, say
+from wnsense.files.problem_file import read_problem
+from wnsense.sensing.checking.operator_probes import check_operator
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.pauli import PauliSensing
+from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RankOneSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.problem import Problem
+
+EXIT_WRONG_OPERATOR = 3
+
+# One number that makes up this much of ||y||^2 decides every fit.
+_DOMINANT = 0.5
+# Measurements that are sums of a^H Z a.
+_QUADRATIC = (RankOneSensing, BlockRankSensing, CodedDiffractionSensing)
+# How much more the truth may miss than the noise level says, and than rounding explains.
+_SURPLUS, _ROUNDING = 2.0, 1e-6
+
+
+def check(options: CheckOptions) -> int:
+    """Probe the operator, look at the measurements, and say what was found; returns the exit code.
+
+    Raises:
+        InputError: When the file cannot be used.
+    """
+    require_seed(options.seed)
+    with display(f"reading {options.problem}") as shown:
+        loaded = read_problem(options.problem)
+        shown.stage("probing the operator")
+        problem = loaded.problem
+        report = check_operator(problem.operator, seed=options.seed)
+    say(str(replace(report, count=_distinct_count(problem.operator))))
+    for sentence in (*_coverage(problem), *_counting(problem), *_measurements(problem), *_truth(problem)):
+        say(sentence)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}", style="yellow")
+    return 0 if report.passed else EXIT_WRONG_OPERATOR
+
+
+def _counting(problem: Problem) -> list[str]:
+    """The ranks that counting alone rules out, where it does."""
+    operator = problem.operator
+    limit = min(operator.shape)
+    count = _distinct_count(operator)
+    ranks = [rank for rank in range(1, limit + 1) if operator.degrees_of_freedom(rank) <= count]
+    if len(ranks) == limit:
+        return []
+    above = len(ranks) + 1
+    unknowns = f"rank {above} has {operator.degrees_of_freedom(above):,} degrees of freedom"
+    if not ranks:
+        return [f"So few determine no matrix at all: {unknowns}."]
+    return [f"No method finds a rank above {len(ranks)} from so few: {unknowns}."]
+
+
+def _coverage(problem: Problem) -> list[str]:
+    """What entries leave open that random probes do not show: those that come again, and rows without any."""
+    operator = problem.operator
+    if not isinstance(operator, EntrySensing):
+        return []
+    sentences = []
+    distinct = _distinct_count(operator)
+    if distinct < operator.count:
+        sentences.append(f"Only {distinct:,} of the {operator.count:,} entries are different: n counts each once.")
+    seen = {"rows": operator.rows, "columns": operator.columns}
+    if operator.kind.is_symmetric:
+        seen = {"rows": torch.cat([operator.rows, operator.columns])}
+    for (name, places), side in zip(seen.items(), operator.shape, strict=False):
+        missing = side - len(torch.unique(places))
+        if missing:
+            have, them = ("has", "it") if missing == 1 else ("have", "them")
+            sentences.append(f"{missing:,} of the {side:,} {name} {have} no entry: nothing says what stands in {them}.")
+    return sentences
+
+
+def _distinct_count(operator: Operator) -> int:
+    """How many measurements there are, an entry that comes again counted once."""
+    if not isinstance(operator, EntrySensing):
+        return operator.count
+    rows, columns = operator.rows, operator.columns
+    if operator.kind.is_symmetric:
+        rows, columns = torch.minimum(rows, columns), torch.maximum(rows, columns)
+    numbers = 2 * (rows * operator.shape[1] + columns)
+    if operator.imaginary is not None:
+        numbers = numbers + operator.imaginary
+    return len(torch.unique(numbers))
+
+
+def _measurements(problem: Problem) -> list[str]:
+    """Whether y looks like measurements."""
+    y = problem.measurements
+    squares = y.square()
+    size = float(squares.mean().sqrt())
+    largest = int(squares.argmax())
+    sentences = [f"The measurements have a root mean square of {size:.3g}, the largest is {float(y[largest]):.3g}."]
+    share = float(squares[largest] / squares.sum())
+    if len(y) > 1 and share > _DOMINANT and not _is_the_trace(problem.operator, largest):
+        sentences.append(f"Number {largest} of them, from 0, makes up {share:.0%} of ||y||^2: is it an outlier?")
+    if len(y) > 1 and bool((y == y[0]).all()):
+        sentences.append("They are all the same number, which random measurements never are.")
+    if problem.operator.kind is Kind.PSD and isinstance(problem.operator, _QUADRATIC):
+        negative = int((y < 0).sum())
+        if negative:
+            sentences.append(
+                f"{negative:,} of them are negative, which a^H Z a is for no positive semidefinite Z: that is noise, a "
+                "background subtracted, or an unknown that is symmetric only (say kind = symmetric in the file)."
+            )
+    if problem.noise_level:
+        sentences.append(f"The file says that their noise is {problem.noise_level:.2g} of ||y||.")
+    return sentences
+
+
+def _is_the_trace(operator: Operator, row: int) -> bool:
+    """Whether a measurement is that of the identity among Pauli strings, which is as large as the state is."""
+    return isinstance(operator, PauliSensing) and bool(operator.traces()[row] != 0)
+
+
+def _truth(problem: Problem) -> list[str]:
+    """Whether the truth in the file is what was measured."""
+    if problem.truth is None:
+        return []
+    y = problem.measurements
+    missed = torch.linalg.vector_norm(problem.operator.measure(problem.truth) - y) / torch.linalg.vector_norm(y)
+    relative = float(missed)
+    sentence = (
+        f"The truth in the file, of rank {problem.truth.rank()}, misses the measurements by {relative:.1e} of ||y||"
+    )
+    if problem.noise_level is not None and relative > _SURPLUS * problem.noise_level + _ROUNDING:
+        sentence += f", where the noise level says {problem.noise_level:.1e}: do they belong together?"
+        return [sentence]
+    return [f"{sentence}."]

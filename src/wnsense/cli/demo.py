@@ -1,0 +1,59 @@
+"""`wnsense demo`: the covariance of real images, recovered before one's eyes."""
+
+from collections.abc import Mapping
+
+from wnsense.atomic import write_text
+from wnsense.cli.inputs import require_seed, require_writable
+from wnsense.cli.interrupts import interruptible
+from wnsense.cli.options import DemoOptions
+from wnsense.cli.terminal import display, say, say_command
+from wnsense.files.tables import Table, write_table
+from wnsense.lab.demos.covariance.covariance_demo import THREE_LINES, run_demo
+from wnsense.lab.demos.covariance.covariance_page import demo_page
+from wnsense.lab.demos.covariance.covariance_picture import method_names
+from wnsense.pages.style import METHODS
+from wnsense.running.status import Status
+
+EXIT_NOT_CONVERGED = 3
+
+_TABLE, _PAGE = "demo.npz", "demo.html"
+
+
+def demo(options: DemoOptions) -> int:
+    """Run the demo, write its table and page, and say what it shows; returns the exit code.
+
+    Raises:
+        InputError: When the images are not installed or the directory cannot be written.
+    """
+    require_seed(options.seed)
+    require_writable(options.out, [_TABLE, _PAGE])
+    page = options.out / _PAGE
+    with interruptible() as interrupts, display("reading images") as shown:
+        table = run_demo(seed=options.seed, tell=shown.tell)
+        shown.stage("drawing the page")
+        with interrupts.held():
+            write_table(options.out / _TABLE, table)
+            write_text(page, demo_page(table))
+    for line in _summary(table):
+        say(line)
+    say("The program:")
+    for line in THREE_LINES.splitlines():
+        say_command(f"    {line}")
+    say("The page, which opens in any browser:")
+    say_command(str(page))
+    return 0 if Status(str(table.header["status"])).is_success else EXIT_NOT_CONVERGED
+
+
+def _summary(table: Table) -> list[str]:
+    """What the demo shows, for people who will not open the page."""
+    header: Mapping[str, object] = table.header
+    side = f"{len(table.arrays['true_eigenvalues']):,}"
+    kept = f"{header['measurements']:,} sketches of {header['images']:,} images"
+    ends = [f"{METHODS[name].label}: {table.arrays[f'{name}_error'][-1]:.3f}" for name in method_names(table)]
+    return [
+        f"A covariance of {side} x {side} pixels, or {header['unknowns']:,} numbers, from {kept}.",
+        f"{header['status']}: {header['advice']}",
+        f"  effective rank {header['rank']}, found and not given",
+        f"  relative error {header['relative_error']:.3f}; of the best matrix of that rank: {header['best_error']:.3f}",
+        *(f"  relative error of {end}" for end in ends),
+    ]

@@ -1,0 +1,101 @@
+"""`wnsense report`: the table of a study or a recovery as a page, as pictures, or as one long table."""
+
+from pathlib import Path
+
+from wnsense.atomic import write_bytes, write_text
+from wnsense.checks import InputError, require
+from wnsense.cli.inputs import require_writable
+from wnsense.cli.options import ReportFormat, ReportOptions
+from wnsense.cli.terminal import display, say, say_command
+from wnsense.files.tables import Table, read_table
+from wnsense.lab.studies.interactive import comma_separated, drawn, interactive_page, pictures, source_of
+
+_RESULT = "result.npz"
+
+
+def report(options: ReportOptions) -> int:
+    """Read, draw and write; returns the exit code.
+
+    Raises:
+        InputError: When there is no such table, the names do not fit, or a file cannot be written.
+    """
+    kind = _kind(options)
+    path = _table_path(options.source)
+    require(
+        not (options.out.exists() and options.out.samefile(path)),
+        "a file to write other than the table that is read",
+        str(options.out),
+    )
+    require_writable(options.out.parent, [options.out.name])
+    with display(f"reading {path}") as shown:
+        table = read_table(path)
+        require(
+            source_of(table) is not None,
+            f"the table of a study or the result of a recovery at {path}",
+            "another table",
+            "make one with wnsense study run or wnsense recover --out",
+        )
+        shown.stage("drawing")
+        written = _write(table, kind, options.out)
+    say(f"{path} as {kind}, written to:")
+    for file in written:
+        say_command(str(file))
+    return 0
+
+
+def _write(table: Table, kind: ReportFormat, out: Path) -> list[Path]:
+    """The files, all drawn before the first is written."""
+    if kind is ReportFormat.HTML:
+        write_text(out, interactive_page(table))
+        return [out]
+    if kind is ReportFormat.CSV:
+        write_text(out, comma_separated(table))
+        return [out]
+    contents = {
+        out.with_name(f"{out.stem}{suffix}{out.suffix}"): drawn(figure, str(kind))
+        for suffix, figure in pictures(table).items()
+    }
+    require_writable(out.parent, [path.name for path in contents])
+    for path, content in contents.items():
+        write_bytes(path, content)
+    return list(contents)
+
+
+def _kind(options: ReportOptions) -> ReportFormat:
+    """What is written: what was asked for, or what the name of the file says."""
+    suffix = options.out.suffix.lower().removeprefix(".")
+    known = ", ".join(f".{one}" for one in ReportFormat)
+    if options.format is None:
+        require(suffix in set(ReportFormat), f"--out with one of {known}", options.out, "or say which with --format")
+        return ReportFormat(suffix)
+    require(
+        suffix == options.format,
+        f"--out with .{options.format}, as --format has it",
+        options.out,
+        f"name a file that ends in .{options.format}, or leave out --format",
+    )
+    return options.format
+
+
+def _table_path(source: Path) -> Path:
+    """The table itself, or the only one that a directory holds."""
+    if not source.is_dir():
+        require(source.exists(), f"a table, or a directory with one, at {source}", "nothing there")
+        return source
+    if (source / _RESULT).is_file():
+        return source / _RESULT
+    found = sorted(path for path in source.glob("*.npz") if _is_ours(path))
+    require(
+        len(found) == 1,
+        f"one table of a study or a recovery in {source}",
+        ", ".join(path.name for path in found) or "none",
+        "name the file" if found else "make one with wnsense study run or wnsense recover --out",
+    )
+    return found[0]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return source_of(read_table(path)) is not None
+    except InputError:
+        return False

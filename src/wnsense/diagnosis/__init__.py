@@ -1,1 +1,0 @@
-"""What measurements can decide: ranks, hold-out, verdicts."""

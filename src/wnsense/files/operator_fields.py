@@ -1,0 +1,247 @@
+"""The operator that a problem file describes, by the names of its arrays, each size checked against the others."""
+
+import math
+from collections.abc import Callable
+
+from jaxtyping import Inexact
+from torch import Tensor
+
+from wnsense.checks import require, require_size
+from wnsense.files.entry_fields import read_entries
+from wnsense.files.named_arrays import FileArrays
+from wnsense.files.state_fields import read_effects, read_paulis, read_scale
+from wnsense.linalg import frobenius_norm
+from wnsense.sensing.ensembles.dense import DenseSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.rank_one import (
+    BlockRankSensing,
+    PairedRankOneSensing,
+    RankOneSensing,
+    RectangularRankOneSensing,
+)
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.operator import Operator
+
+_SYMMETRIC = (Kind.PSD, Kind.SYMMETRIC, Kind.HERMITIAN)
+# What measured, and which kinds of unknown it can measure.
+SOURCES = {
+    "matrices": (*_SYMMETRIC, Kind.RECTANGULAR),
+    "svec": _SYMMETRIC,
+    "vectors": _SYMMETRIC,
+    "left_vectors": (Kind.RECTANGULAR,),
+    "blocks": _SYMMETRIC,
+    "entries": (*_SYMMETRIC, Kind.RECTANGULAR),
+    "paulis": (Kind.HERMITIAN,),
+    "effects": (Kind.HERMITIAN,),
+    "masks": _SYMMETRIC,
+}
+# What only stands beside one of those.
+COMPANIONS = {
+    "vectors_minus": ("vectors",),
+    "right_vectors": ("left_vectors",),
+    "shape": ("entries",),
+    "entry_weights": ("entries",),
+    "imaginary": ("entries",),
+    "complex": ("entries",),
+    "transform": ("entries",),
+    "signs": ("entries",),
+    "signs_right": ("entries",),
+    "outcomes": ("effects",),
+    "scale": ("paulis", "masks"),
+}
+_NEEDED = {"left_vectors": "right_vectors", "entries": "shape"}
+# Asymmetry is looked for in blocks of about this many numbers, since the measurements may fill half the memory.
+_BLOCK_ENTRIES = 2**22
+_SAY_COMPLEX = "write kind = 'hermitian' into the file if the unknown is complex"
+
+Read = tuple[Operator, tuple[str, ...]]
+
+
+def source_name(file: FileArrays) -> str:
+    """Which of `SOURCES` holds the operator.
+
+    Raises:
+        InputError: When none or several do, or a companion stands beside another or alone.
+    """
+    given = [name for name in SOURCES if name in file]
+    for name, beside in COMPANIONS.items():
+        if name in file and not given:
+            advice = "for a^T Z a alone call them vectors" if name == "vectors_minus" else ""
+            require(given, f"{' or '.join(beside)} beside {name}", f"{name} alone", advice)
+    *most, last = SOURCES
+    one_of = f"one of {', '.join(most)} and {last}"
+    require(given, one_of, file.found(), "say what measured")
+    require(len(given) == 1, one_of, " and ".join(given), "keep the one that gave y")
+    source = given[0]
+    for name, beside in COMPANIONS.items():
+        fits = name not in file or source in beside
+        require(fits, f"{name} only beside {' or '.join(beside)}", f"it beside {source}", "keep what gave y")
+    needed = _NEEDED.get(source)
+    require(needed is None or needed in file, f"{needed} beside {source}", file.found())
+    return source
+
+
+def read_operator(file: FileArrays, kind: Kind, count: int) -> Read:
+    """What measured, taken literally.
+
+    Args:
+        file: The file.
+        kind: Of the unknown.
+        count: n, the number of measurements in y.
+
+    Returns:
+        The operator, and warnings.
+
+    Raises:
+        InputError: When there is none or more than one, or its size does not fit, or what `FileArrays.tensor` raises.
+    """
+    readers: dict[str, Callable[[FileArrays, Kind, int], Read]] = {
+        "matrices": _from_matrices,
+        "svec": _from_svec,
+        "vectors": _from_vectors,
+        "left_vectors": _from_two_sides,
+        "blocks": _from_blocks,
+        "entries": _from_entries,
+        "paulis": _from_paulis,
+        "effects": _from_effects,
+        "masks": _from_masks,
+    }
+    return readers[source_name(file)](file, kind, count)
+
+
+def svec_size(length: int, *, is_complex: bool = False) -> int:
+    """The m of m (m + 1) / 2 = length, or of m^2 = length for Hermitian matrices.
+
+    Raises:
+        InputError: When there is none.
+    """
+    if is_complex:
+        size = math.isqrt(length)
+        lengths, formula = (size * size, (size + 1) ** 2), "m^2"
+    else:
+        size = (math.isqrt(8 * length + 1) - 1) // 2
+        lengths, formula = (size * (size + 1) // 2, (size + 1) * (size + 2) // 2), "m (m + 1) / 2"
+    advice = f"{lengths[0]} are for m = {size}, {lengths[1]} for m = {size + 1}"
+    require(lengths[0] == length, f"{formula} columns in svec", length, advice)
+    return size
+
+
+def asymmetric_count(M: Inexact[Tensor, "n m m"], precision: float) -> int:
+    """How many of the matrices differ from their conjugate transpose by more than rounding, in norm."""
+    size = M.shape[1]
+    tolerance = 8 * math.sqrt(size) * precision
+    step = max(1, _BLOCK_ENTRIES // (size * size))
+    blocks = (M[start : start + step] for start in range(0, len(M), step))
+    return sum(int((frobenius_norm(B - B.mH) > tolerance * frobenius_norm(B)).sum()) for B in blocks)
+
+
+def symmetry_word(kind: Kind) -> str:
+    """What matrices of a symmetric kind are, in a word."""
+    return "Hermitian" if kind is Kind.HERMITIAN else "symmetric"
+
+
+def _from_svec(file: FileArrays, kind: Kind, count: int) -> Read:
+    is_complex = kind is Kind.HERMITIAN
+    rows = _rows(file, "svec", count, "m^2" if is_complex else "m (m + 1) / 2")
+    size = svec_size(rows.shape[1], is_complex=is_complex)
+    return DenseSensing(rows, (size, size), kind), ()
+
+
+def _from_vectors(file: FileArrays, kind: Kind, count: int) -> Read:
+    is_complex = kind is Kind.HERMITIAN
+    rows = _rows(file, "vectors", count, "m", is_complex=is_complex)
+    if "vectors_minus" not in file:
+        return RankOneSensing(rows, kind), ()
+    require_size("vectors_minus", file.shape("vectors_minus"), rows.shape, "each vector needs its partner to subtract")
+    minus = file.tensor("vectors_minus", is_complex=is_complex, advice=_SAY_COMPLEX)
+    return PairedRankOneSensing(rows, minus, kind), ()
+
+
+def _from_two_sides(file: FileArrays, kind: Kind, count: int) -> Read:
+    del kind
+    is_complex = file.is_complex("left_vectors") or file.is_complex("right_vectors")
+    left = _rows(file, "left_vectors", count, "m1", is_complex=is_complex)
+    right = _rows(file, "right_vectors", count, "m2", is_complex=is_complex)
+    return RectangularRankOneSensing(left, right), ()
+
+
+def _from_blocks(file: FileArrays, kind: Kind, count: int) -> Read:
+    blocks = _three_sided(file, "blocks", count, "m x k", is_complex=kind is Kind.HERMITIAN)
+    return BlockRankSensing(blocks, kind), ()
+
+
+def _from_matrices(file: FileArrays, kind: Kind, count: int) -> Read:
+    is_complex = kind is Kind.HERMITIAN or (kind is Kind.RECTANGULAR and file.is_complex("matrices"))
+    side = "m x m" if kind.is_symmetric else "m1 x m2"
+    shape = _three_sides(file, "matrices", count, side, may_lack_last=not kind.is_symmetric)
+    if kind.is_symmetric:
+        advice = "write kind = 'rectangular' into the file if the unknown is not square"
+        require(shape[1] == shape[2], f"square matrices for kind {kind}", f"{shape[1]} x {shape[2]}", advice)
+    M = _not_all_zero(file, "matrices", is_complex=is_complex).reshape(shape)
+    skew = asymmetric_count(M, file.precision("matrices")) if kind.is_symmetric else 0
+    if not skew:
+        return DenseSensing.from_matrices(M, kind), ()
+    word = symmetry_word(kind)
+    what = f"{skew} of the {count} matrices are not {word}; each is replaced by its {word} part"
+    return DenseSensing.from_matrices(M, kind), (f"{what}, which changes no measurement of a {word} unknown",)
+
+
+def _from_entries(file: FileArrays, kind: Kind, count: int) -> Read:
+    return read_entries(file, kind, count), ()
+
+
+def _from_paulis(file: FileArrays, kind: Kind, count: int) -> Read:
+    del kind
+    return read_paulis(file, count), ()
+
+
+def _from_effects(file: FileArrays, kind: Kind, count: int) -> Read:
+    del kind
+    return read_effects(file, count), ()
+
+
+def _from_masks(file: FileArrays, kind: Kind, count: int) -> Read:
+    shape = file.shape("masks")
+    require(len(shape) > 1 and min(shape) > 0, "masks of size L x the image's sides", file.size("masks"))
+    needed = f"masks of {count} pixels together, one for each number in y"
+    require(math.prod(shape) == count, needed, f"{math.prod(shape)} of {file.size('masks')}", "masks come first")
+    masks = _not_all_zero(file, "masks", is_complex=file.is_complex("masks"))
+    return CodedDiffractionSensing(masks.contiguous(), kind, read_scale(file)), ()
+
+
+def _rows(file: FileArrays, name: str, count: int, width: str, *, is_complex: bool = False) -> Inexact[Tensor, "n d"]:
+    shape = file.shape(name)
+    transposed = len(shape) == 2 and shape[0] != count and shape[1] == count
+    require(
+        len(shape) == 2 and shape[0] == count and shape[1] > 0,
+        f"{name} of size {count} x {width}, a row for each number in y",
+        file.size(name),
+        "transpose it" if transposed else "",
+    )
+    return _not_all_zero(file, name, is_complex=is_complex)
+
+
+def _three_sides(file: FileArrays, name: str, count: int, sides: str, *, may_lack_last: bool) -> tuple[int, ...]:
+    shape = file.shape(name)
+    if len(shape) == 2 and (shape[1] == 1 or may_lack_last):
+        # MATLAB drops a last side of 1.
+        shape = (*shape, 1)
+    last = len(shape) == 3 and shape[0] != count and shape[2] == count
+    require(
+        len(shape) == 3 and shape[0] == count and min(shape) > 0,
+        f"{name} of size {count} x {sides}, one for each number in y",
+        file.size(name),
+        "bring the last side to the front" if last else "",
+    )
+    return shape
+
+
+def _three_sided(file: FileArrays, name: str, count: int, sides: str, *, is_complex: bool) -> Inexact[Tensor, "n m k"]:
+    shape = _three_sides(file, name, count, sides, may_lack_last=True)
+    return _not_all_zero(file, name, is_complex=is_complex).reshape(shape)
+
+
+def _not_all_zero(file: FileArrays, name: str, *, is_complex: bool) -> Tensor:
+    values = file.tensor(name, is_complex=is_complex, advice=_SAY_COMPLEX)
+    require(file.arrays[name].any(), f"{name} that are not all zero", "zeros only", "they measure nothing")
+    return values

@@ -1,0 +1,1 @@
+"""Analyses of a run: alignment, plateaus, decay, isometry and scaling exponents."""

@@ -1,0 +1,121 @@
+"""The benchmark in pictures: performance profiles, and maps of where recovery begins to succeed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wnsense.pages.style import INK, METHODS, TEXT, TITLE, dress, legend_below, new_figure
+
+_PROFILE_WIDTH, _PROFILE_HEIGHT = 11.0, 5.4
+_MAP_SIDE = 3.1
+_MAPS_IN_A_ROW = 3
+_LEGEND_COLUMNS = 5
+_MARKERS = 7
+# Beyond this ratio nobody cares by how much.
+_LARGEST_RATIO = 32.0
+
+
+def profile(
+    ratios: Sequence[float], largest: float
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """A performance profile (Dolan and More, arXiv cs/0102001), as the corners of a step function.
+
+    Args:
+        ratios: What a method spent on each problem over the least that any did; infinite where it failed.
+        largest: Where the function is to end.
+
+    Returns:
+        tau, from 1 to the largest, and the share of problems with a ratio of at most tau.
+    """
+    known = np.sort([ratio for ratio in ratios if ratio <= largest])
+    share = np.arange(1, len(known) + 1) / max(len(ratios), 1)
+    at_once = float(np.sum(known <= 1)) / max(len(ratios), 1)
+    tau = np.concatenate([[1.0], known, [largest]])
+    reached = np.concatenate([[at_once], share, [share[-1] if len(share) else 0.0]])
+    return tau, reached
+
+
+def profiles_picture(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Profiles side by side.
+
+    Args:
+        panels: For each title, the performance ratios of each method.
+    """
+    figure = new_figure(_PROFILE_WIDTH, _PROFILE_HEIGHT)
+    for axes, (title, methods) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        problems = max((len(ratios) for ratios in methods.values()), default=0)
+        for place, (name, ratios) in enumerate(methods.items()):
+            _draw_profile(axes, name, ratios, place / max(len(methods), 1))
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(1, _LARGEST_RATIO)
+        ticks = [2.0**k for k in range(int(math.log2(_LARGEST_RATIO)) + 1)]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_ylim(0, 1.02)
+        dress(
+            axes,
+            title=f"{title}, {problems} problems",
+            x="applications to 1e-10 over the least of any method",
+            y="share of problems solved",
+        )
+    legend_below(figure, figure.axes[-1], _LEGEND_COLUMNS)
+    return figure
+
+
+def _draw_profile(axes: Axes, name: str, ratios: Sequence[float], phase: float) -> None:
+    look = METHODS[name]
+    tau, reached = profile(ratios, _LARGEST_RATIO)
+    axes.step(tau, reached, where="post", color=look.color, linestyle=look.line, linewidth=1.8, zorder=3)
+    # Markers at even places of the log axis, each method's a little further than the last one's, so that none hides.
+    places = _LARGEST_RATIO ** ((np.arange(_MARKERS) + phase) / _MARKERS)
+    heights = reached[np.searchsorted(tau, places, side="right") - 1]
+    seen = heights > 0
+    axes.plot(places[seen], heights[seen], color=look.color, linestyle="none", marker=look.marker, zorder=4)
+    # For the legend, line and marker together.
+    axes.plot([], [], color=look.color, linestyle=look.line, linewidth=1.8, marker=look.marker, label=look.label)
+
+
+@dataclass(frozen=True)
+class PhaseMap:
+    """Where a method succeeds.
+
+    Attributes:
+        oversamplings: n over the degrees of freedom, rising.
+        ranks: Of the unknown, rising.
+        success: The share of runs that succeed; not a number where none was made.
+    """
+
+    oversamplings: tuple[float, ...]
+    ranks: tuple[int, ...]
+    success: Float[np.ndarray, "ranks oversamplings"]
+
+
+def phase_picture(maps: Mapping[str, PhaseMap]) -> Figure:
+    """A map for each method, on one scale."""
+    columns = min(len(maps), _MAPS_IN_A_ROW)
+    rows = math.ceil(len(maps) / columns)
+    figure = new_figure(_MAP_SIDE * columns + 1, _MAP_SIDE * rows)
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axes in grid[len(maps) :]:
+        axes.set_axis_off()
+    for place, (axes, (name, of)) in enumerate(zip(grid, maps.items(), strict=False)):
+        image = axes.imshow(of.success, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto")
+        axes.set_xticks(range(len(of.oversamplings)), [f"{value:g}" for value in of.oversamplings])
+        axes.set_yticks(range(len(of.ranks)), [str(rank) for rank in of.ranks])
+        axes.set_title(METHODS[name].label, fontsize=TITLE, color=INK, loc="left")
+        axes.tick_params(labelsize=TEXT - 1, colors=INK)
+        axes.set_xlabel("n / degrees of freedom", fontsize=TEXT, color=INK)
+        axes.set_ylabel("rank" if place % columns == 0 else "", fontsize=TEXT, color=INK)
+        # Numbers too, so that nobody need match shades.
+        for (i, j), share in np.ndenumerate(of.success):
+            if np.isfinite(share):
+                ink = "black" if share > 0.5 else "white"
+                axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=TEXT - 3, color=ink)
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.8)
+    bar.set_label("runs that succeed, numbers in %", fontsize=TEXT, color=INK)
+    bar.ax.tick_params(labelsize=TEXT - 1, colors=INK)
+    return figure

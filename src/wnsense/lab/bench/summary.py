@@ -1,0 +1,215 @@
+"""The tables of the benchmark in Markdown, from its rows."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from wnsense.lab.bench.cells import Cell
+from wnsense.lab.bench.comparison import (
+    PLENTY,
+    Best,
+    Comparison,
+    Verdict,
+    cells_of,
+    compared,
+    grouped,
+    median_to,
+    success,
+    verdict,
+)
+from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER
+from wnsense.lab.bench.rows import ACCURACIES, NEVER, Purpose, Row
+from wnsense.running.status import Status
+
+_NONE = "-"
+# The error of an exact answer, with room for what few measurements hardly feel.
+_RIGHT = 1e-6
+_ALONE = (
+    "recover() is given nothing but operator and measurements, and what it holds out is part of n. The oracle is the "
+    "least-squares fit of rank r_A started at the truth. Medians over seeds; applications are all that were spent."
+)
+_EXPLANATION = (
+    "Applications are of M or M* on one point. Medians are over seeds; a run that never gets there counts as infinite. "
+    "A baseline is given the rank cap and stops by the true error; recover() is given nothing."
+)
+
+
+def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
+    """Everything that is said in words and numbers; facts are what the table belongs to."""
+    versions = facts.get("versions")
+    told = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
+    head = [f"# Benchmark: grid {facts.get('grid')}", f"{facts.get('machine')}; {told}; one thread a process."]
+    if all(row.key.method == RECOVER for row in rows):
+        return "\n\n".join([*head, *_answers_parts(rows)]) + "\n"
+    comparisons = compared(rows)
+    plenty = [c for c in comparisons if c.cell.oversampling >= PLENTY]
+    scarce = [c for c in comparisons if c.cell.oversampling < PLENTY]
+    parts = [
+        *head,
+        _EXPLANATION,
+        "## recover() against the best baseline, applications to 1e-10",
+        _table(
+            ["cells", "number", "median ratio, published", "median ratio, tuned", "largest ratio", "where"],
+            [
+                _verdict_line(f"n at least {PLENTY:g} degrees of freedom", verdict(plenty)),
+                _verdict_line("fewer", verdict(scarce)),
+            ],
+        ),
+        _shortfalls(comparisons),
+        _ranks_found(rows),
+        "## Cell by cell",
+        _table(
+            [*_CELL_HEAD, "recover()", "success", "best published", "best tuned", "ratio", "ratio, tuned"],
+            [_comparison_line(c) for c in comparisons],
+        ),
+        *_methods_parts(rows),
+        *_noise_parts(rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_CELL_HEAD = ["ensemble", "m", "r_A", "cap", "kappa", "n / freedom"]
+
+
+def _cell_texts(cell: Cell) -> list[str]:
+    numbers = (cell.size, cell.rank, cell.cap, cell.condition, cell.oversampling)
+    return [f"{cell.ensemble} {cell.kind}", *(f"{number:g}" for number in numbers)]
+
+
+def _verdict_line(words: str, of: Verdict) -> list[str]:
+    where = _NONE if of.largest is None else cell_text(of.largest.cell)
+    largest = None if of.largest is None else of.largest.largest_ratio
+    return [words, str(of.cells), _number(of.median_default), _number(of.median_tuned), _number(largest), where]
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell in one line."""
+    text = (
+        f"{cell.ensemble} {cell.kind}, m {cell.size}, r_A {cell.rank}, cap {cell.cap}, kappa {cell.condition:g}, "
+        f"n / freedom {cell.oversampling:g}"
+    )
+    return f"{text}, noise {cell.noise:g}" if cell.noise else text
+
+
+def _shortfalls(comparisons: Sequence[Comparison]) -> str:
+    short = [c for c in comparisons if c.success < c.best_success]
+    if not short:
+        return "In no cell is recover()'s success rate below that of the best baseline."
+    lines = [f"- {cell_text(c.cell)}: {c.success:.0%} against {c.best_success:.0%}" for c in short]
+    return "\n".join(
+        [f"Cells where recover()'s success rate is below that of the best baseline: {len(short)}", "", *lines]
+    )
+
+
+def _ranks_found(rows: Sequence[Row]) -> str:
+    """Whether the rank was exact wherever recover() said that its answer is."""
+    exact = [row for row in rows if row.key.method == RECOVER and row.status == Status.CONVERGED]
+    right = sum(row.rank == row.key.cell.rank and row.error <= _RIGHT for row in exact)
+    told = f"{right} have the rank r_A and an error below {_RIGHT:g}"
+    return f"Of {len(exact)} runs that recover() called converged, {told}."
+
+
+def _answers_parts(rows: Sequence[Row]) -> list[str]:
+    """recover() alone, cell by cell: what it said, and how far that was from the truth."""
+    lines = []
+    for cell in (*cells_of(rows, noisy=False), *cells_of(rows, noisy=True)):
+        of = [row for row in rows if row.key.cell == cell]
+        ratios = [row.oracle_ratio for row in of if row.oracle_ratio is not None]
+        said = Counter(row.status for row in of)
+        lines.append(
+            [
+                *_cell_texts(replace(cell, cap=cell.rank)),
+                f"{cell.noise:g}",
+                ", ".join(f"{status} x {count}" for status, count in said.most_common()),
+                f"{sum(row.rank == cell.rank for row in of)} of {len(of)}",
+                _number(median(row.error for row in of)),
+                _number(median(ratios)) if ratios else _NONE,
+                f"{median(row.applications for row in of):.0f}",
+            ]
+        )
+    return [
+        _ALONE,
+        _ranks_found(rows),
+        _table([*_CELL_HEAD, "noise", "said", "rank r_A", "error", "over the oracle's", "applications"], lines),
+    ]
+
+
+def _comparison_line(c: Comparison) -> list[str]:
+    return [
+        *_cell_texts(c.cell),
+        _spent(c.recover.applications),
+        f"{c.success:.0%}",
+        _best(c.default),
+        _best(c.tuned),
+        _number(c.default_ratio),
+        _number(c.tuned_ratio),
+    ]
+
+
+def _best(best: Best) -> str:
+    return f"{best.method} {_spent(best.applications)}" if best.method else _NONE
+
+
+def _methods_parts(rows: Sequence[Row]) -> list[str]:
+    """Each method over all cells without noise that it takes."""
+    groups = {place: of for place, of in grouped(rows).items() if place[0].noise == 0}
+    lines = []
+    for method in (RECOVER, *CONTESTANTS):
+        for purpose in (Purpose.DEFAULT, Purpose.TUNED):
+            cells = [of for (_, name, of_purpose), of in groups.items() if (name, of_purpose) == (method, purpose)]
+            if not cells:
+                continue
+            line = [method, str(purpose), str(len(cells))]
+            for place in range(len(ACCURACIES)):
+                seconds = [median(row.seconds_to[place] for row in of) for of in cells]
+                share = sum(success(of, place) for of in cells) / len(cells)
+                line += [f"{share:.0%}", _spent(median(median_to(of, place) for of in cells)), _number(median(seconds))]
+            lines.append(line)
+    head = [f"{what} to {accuracy}" for accuracy in ACCURACIES for what in ("success", "applications", "seconds")]
+    return [
+        "## Method by method",
+        "Medians over the cells that a method takes, of medians over seeds; success is the mean over cells.",
+        _table(["method", "setting", "cells", *head], lines),
+    ]
+
+
+def _noise_parts(rows: Sequence[Row]) -> list[str]:
+    """The error under noise over that of least squares of the true rank, started at the truth."""
+    cells = cells_of(rows, noisy=True)
+    if not cells:
+        return []
+    groups = grouped(rows)
+    lines = []
+    for method in (RECOVER, *CONTESTANTS):
+        for purpose in (Purpose.DEFAULT, Purpose.TUNED):
+            of = [
+                [row.oracle_ratio for row in groups.get((cell, method, purpose), ()) if row.oracle_ratio is not None]
+                for cell in cells
+            ]
+            if any(of):
+                lines.append([method, str(purpose), *(_number(median(r)) if r else _NONE for r in of)])
+    return [
+        "## Under noise",
+        "Median error over that of the least-squares fit of rank r_A started at the truth, when the run ends.",
+        _table(["method", "setting", *map(_noisy_text, cells)], lines),
+    ]
+
+
+def _noisy_text(cell: Cell) -> str:
+    return f"{cell.ensemble} {cell.kind}, cap {cell.cap}, noise {cell.noise:g}"
+
+
+def _spent(applications: float) -> str:
+    return f"{applications:.0f}" if applications < NEVER else "never"
+
+
+def _number(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return _NONE
+    return f"{value:.3g}" if math.isfinite(value) else "infinite"
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))

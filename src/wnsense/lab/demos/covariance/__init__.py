@@ -1,0 +1,1 @@
+"""The demo of a covariance sensor on handwritten digits."""

@@ -1,0 +1,1 @@
+"""Large recoveries: a photograph, a quantum state, a map from distances."""

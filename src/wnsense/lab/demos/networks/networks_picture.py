@@ -1,0 +1,71 @@
+"""The demo of deep networks in pictures, from its table."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wnsense.files.tables import Table
+from wnsense.lab.studies.networks.table import look_of
+from wnsense.pages.style import INK, TEXT, dress, legend, log_if_wide, new_figure, whole_numbers
+
+_KINDS = {"wn": "wn 1", "plain": "plain 1"}
+_LABELS = {"wn": "with weight normalization", "plain": "without"}
+_WRONG = "#D55E00"
+_COLUMNS = 8
+
+
+def digits(table: Table) -> Figure:
+    """Some digits, with what the network says of them."""
+    shown, labels, answers = (table.arrays[name] for name in ("shown", "shown_labels", "shown_answers"))
+    rows = -(-len(shown) // _COLUMNS)
+    figure = new_figure(7.2, 1.15 * rows)
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False)
+    for place, axes in enumerate(panels.flat):
+        axes.set_axis_off()
+        if place >= len(shown):
+            continue
+        axes.imshow(shown[place], cmap="gray_r", vmin=0, vmax=255)
+        is_right = labels[place] == answers[place]
+        words = f"{answers[place]}" if is_right else f"{answers[place]}, is {labels[place]}"
+        axes.set_title(words, fontsize=TEXT, color=INK if is_right else _WRONG)
+    return figure
+
+
+def learning(table: Table) -> Figure:
+    """Loss and accuracy at each epoch."""
+    figure = new_figure(7.2, 3.3)
+    left, right = figure.subplots(1, 2)
+    _curves(left, table, "train_loss", 1.0)
+    _curves(right, table, "test_accuracy", 100.0)
+    dress(left, x="epochs", y="training loss, mean squared")
+    dress(right, x="epochs", y="test accuracy, %")
+    right.set_ylim(0, 100)
+    left.set_ylim(bottom=0)
+    for axes in (left, right):
+        whole_numbers(axes)
+    legend(right)
+    return figure
+
+
+def measured(table: Table) -> Figure:
+    """Ratio, curvature and the shortest row at each epoch."""
+    figure = new_figure(7.2, 3.0)
+    panels = figure.subplots(1, 3)
+    names = (("ratio", "||grad L||$^2$ / L"), ("loss_curvature", "curvature of L"), ("shortest", "shortest row"))
+    for axes, (name, words) in zip(panels, names, strict=True):
+        _curves(axes, table, name, 1.0)
+        dress(axes, x="epochs", y=words)
+        whole_numbers(axes)
+        if name == "shortest":
+            continue
+        log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]), ratio=5.0)
+    return figure
+
+
+def _curves(axes: Axes, table: Table, name: str, factor: float) -> None:
+    for kind, drawn in _KINDS.items():
+        look = look_of(drawn)
+        x, y = table.arrays[f"{kind}_epoch"], factor * table.arrays[f"{kind}_{name}"]
+        axes.plot(
+            x, y, color=look.color, linestyle=look.line, marker=look.marker, markersize=4, label=_LABELS[kind], lw=1.8
+        )

@@ -1,0 +1,232 @@
+"""The studies of the paper in pictures, drawn from their tables alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
+
+from wnsense.files.tables import Table
+from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
+from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
+
+_WIDTH, _WIDE, _HEIGHT = 10.0, 13.0, 5.4
+_SQUARED_ERROR = r"squared error $\|Z - A\|_F^2$, for $\|A\|_2 = 1$"
+_STEPS = "steps"
+_APPLICATIONS = "applications of M and M*"
+_SECONDS = "seconds"
+_X: Mapping[str, Callable[[PaperCurve], np.ndarray]] = {
+    _STEPS: lambda curve: curve.step,
+    _APPLICATIONS: lambda curve: curve.applications,
+    _SECONDS: lambda curve: curve.seconds,
+}
+_OF_THE_PAPER = {"wn", "gd"}
+# Negative eigenvalues of this size are rounding.
+_SMALLEST = 1e-16
+# From here on steps are told in thousands.
+_THOUSANDS = 10_000
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARKERS_ON_A_CURVE = 7
+# Where curves lie on each other, the first is the widest and the last is drawn upon it.
+_WIDTHS = (5.0, 3.2, 1.6)
+_LINES = ("-", "--", ":")
+_LEGEND_COLUMNS = 3
+
+
+def pictures(table: Table) -> Mapping[str, Figure]:
+    """The one figure.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    return {"": paper_picture(table)}
+
+
+def paper_picture(table: Table) -> Figure:
+    """Squared errors against steps, and beside them what the study's table asks for.
+
+    Raises:
+        InputError: When it is no table of a study.
+    """
+    study = PaperTable.of(table)
+    beside = study.text("beside")
+    against_cost = beside not in {"ratio", "floor", "cone"}
+    figure = new_figure(_WIDE if against_cost else _WIDTH, _HEIGHT)
+    panels = figure.subplots(1, 3 if against_cost else 2)
+    left = panels[0]
+    # The paper's own picture is of its own two methods.
+    _draw_curves(left, study, _STEPS, [curve for curve in study.curves if curve.method in _OF_THE_PAPER])
+    dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
+    if beside == "ratio":
+        _draw_ratios(panels[1], study)
+    elif beside == "floor":
+        _draw_floor(panels[1], study)
+    elif beside == "cone":
+        _draw_least(panels[1], study)
+    else:
+        _draw_curves(panels[1], study, _APPLICATIONS, study.curves)
+        later = any(curve.method not in _OF_THE_PAPER for curve in study.curves)
+        dress(panels[1], title=f"against cost{', with later methods' if later else ''}", x=_APPLICATIONS)
+        _draw_curves(panels[2], study, _SECONDS, study.curves)
+        dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)
+        _draw_precision(panels, study)
+    scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
+    figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    # A column for each label, of all methods, where that fits.
+    legend_below(figure, panels[1] if against_cost else left, min(len(study.labels), _LEGEND_COLUMNS))
+    return figure
+
+
+def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
+    """A method's colour from light to dark over its curves, so that neighbours differ for every eye."""
+    r, g, b = to_rgb(color)
+    if count == 1:
+        return r, g, b
+    # From 40% towards white to 45% towards black.
+    toward = 0.4 - 0.85 * place / (count - 1)
+    end, part = (1.0, toward) if toward > 0 else (0.0, -toward)
+    return r + (end - r) * part, g + (end - g) * part, b + (end - b) * part
+
+
+def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[PaperCurve]) -> None:
+    overlapping = study.text("beside") in {"ratio", "cone"}
+    labels = study.labels
+    for place, curve in enumerate(curves):
+        of = labels.index(curve.label)
+        look = METHODS[curve.method]
+        color = shade(look.color, of, len(labels))
+        x, y = _X[x_name](curve), curve.median
+        shown = np.isfinite(x) if x_name == _STEPS else np.isfinite(x) & (x > 0)
+        x, y = x[shown], y[shown]
+        axes.fill_between(x, *(side[shown] for side in curve.band()), color=color, alpha=0.22, linewidth=0, zorder=1)
+        axes.plot(
+            x,
+            np.where(np.isfinite(y) & (y > 0), y, np.nan),
+            color=color,
+            linestyle=_LINES[of % len(_LINES)] if overlapping else look.line,
+            linewidth=_WIDTHS[of % len(_WIDTHS)] if overlapping else 1.8,
+            marker=_MARKERS[of % len(_MARKERS)],
+            markersize=4.5,
+            markevery=_marked(x if x_name == _STEPS else np.log(x), place / len(curves)),
+            label=f"{look.label}, {curve.label}",
+            zorder=3,
+        )
+    _log_axis(axes)
+    if x_name != _STEPS:
+        axes.set_xscale("log")
+        return
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if max(int(curve.step[-1]) for curve in curves) >= _THOUSANDS:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _draw_precision(panels: Sequence[Axes], study: PaperTable) -> None:
+    """Where the errors are those of single precision and of no method."""
+    single = [curve for curve in study.curves if curve.facts["dtype"] == "float32"]
+    if not single:
+        return
+    for axes in panels:
+        axes.axhline(single[0].rounding, color=FAINT, linewidth=1.0, linestyle=":", zorder=0)
+    panels[0].annotate(
+        "single precision", (0.02, single[0].rounding), xycoords=("axes fraction", "data"), color=INK, fontsize=TEXT - 2
+    )
+
+
+def _marked(x: np.ndarray, phase: float) -> list[int]:
+    """Points at about even distances, each curve's a little further than the last one's, so that none hides."""
+    reached = x[np.isfinite(x)]
+    parts = (np.arange(_MARKERS_ON_A_CURVE) + phase) / _MARKERS_ON_A_CURVE
+    places = reached[0] + (reached[-1] - reached[0]) * parts
+    return sorted({int(np.abs(reached - place).argmin()) for place in places})
+
+
+def _draw_ratios(axes: Axes, study: PaperTable) -> None:
+    """How far each curve is from the first, start by start."""
+    first = study.curves[0]
+    labels = study.labels
+    for curve in study.curves[1:]:
+        of = labels.index(curve.label)
+        seen = (first.median > first.rounding) & (curve.median > curve.rounding)
+        ratios = curve.error[seen] / first.error[seen]
+        color = shade(METHODS[curve.method].color, of, len(labels))
+        low, high = np.quantile(ratios, [0.1, 0.9], axis=1)
+        axes.fill_between(curve.step[seen], low, high, color=color, alpha=0.22, linewidth=0)
+        axes.plot(
+            curve.step[seen],
+            np.median(ratios, axis=1),
+            color=color,
+            linestyle=_LINES[of % len(_LINES)],
+            linewidth=2.0,
+            label=f"{curve.label} over {first.label}",
+        )
+    axes.axhline(1.0, color=FAINT, linewidth=1.0, zorder=0)
+    axes.set_xlim(left=0)
+    dress(axes, title=f"squared error over that of {first.label}, to rounding", x=_STEPS, y="ratio")
+    legend(axes)
+
+
+def _draw_least(axes: Axes, study: PaperTable) -> None:
+    """How far Z is outside of the cone, along the run."""
+    labels = study.labels
+    for curve in study.curves:
+        of = labels.index(curve.label)
+        color = shade(METHODS[curve.method].color, of, len(labels))
+        outside = np.where(curve.least < 0, -curve.least, 0.0)
+        # Zero, as it is within the cone, has no place on a logarithmic axis.
+        shown = (curve.step > 0) & (outside.max(axis=1) > _SMALLEST)
+        low, middle, high = (np.quantile(outside[shown], q, axis=1).clip(_SMALLEST) for q in (0.1, 0.5, 0.9))
+        axes.fill_between(curve.step[shown], low, high, color=color, alpha=0.22, linewidth=0)
+        axes.plot(
+            curve.step[shown],
+            middle,
+            color=color,
+            linestyle=_LINES[of % len(_LINES)],
+            linewidth=_WIDTHS[of % len(_WIDTHS)],
+            label=curve.label if shown.any() else f"{curve.label}: never outside",
+        )
+    axes.set_xscale("log")
+    _log_axis(axes)
+    dress(axes, title="how far Z is outside of the PSD cone", x=_STEPS, y=r"minus the least eigenvalue, $\|A\|_2 = 1$")
+    legend(axes)
+
+
+def _draw_floor(axes: Axes, study: PaperTable) -> None:
+    """Final errors against the noise, beside those of an oracle."""
+    noisy = sorted((curve for curve in study.curves if curve.number("noise") > 0), key=lambda of: of.number("noise"))
+    look = METHODS["wn"]
+    levels = np.array([curve.number("noise") for curve in noisy])
+    ends = np.array([[band[-1] for band in curve.band()] for curve in noisy])
+    finals = np.array([curve.final for curve in noisy])
+    axes.errorbar(
+        levels,
+        finals,
+        yerr=np.abs(ends - finals[:, None]).T,
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        capsize=4,
+        label=f"{look.label}, last step",
+    )
+    oracle = [float(np.median(curve.oracle)) for curve in noisy]
+    axes.plot(
+        levels,
+        oracle,
+        color="#000000",
+        linestyle=":",
+        marker="x",
+        markersize=9,
+        zorder=5,
+        label="oracle: rank and start known",
+    )
+    axes.set_xscale("log")
+    _log_axis(axes)
+    dress(axes, title="where each level ends", x="noise, standard deviation / rms measurement", y=_SQUARED_ERROR)
+    legend(axes)
+
+
+def _log_axis(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))

@@ -1,0 +1,101 @@
+"""The problem of a case, drawn from its seed."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from wnsense.checks import InputError
+from wnsense.lab.studies.curves.specification import Case, Ensemble, Rows
+from wnsense.running.loop import solve
+from wnsense.running.stop import Stop
+from wnsense.running.trace import Trace
+from wnsense.sensing.combining.compression import compress
+from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing
+from wnsense.sensing.ensembles.triangular import TriangularSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.problem import Problem, low_rank
+from wnsense.solvers.calibration import Calibration
+from wnsense.solvers.gauss_newton import GaussNewton
+from wnsense.solvers.objective import SensingObjective
+
+# Problems and starts are drawn from different seeds, so that no start knows anything of a truth.
+_DATA_SEEDS = 1_000_000
+
+
+def _gaussian(case: Case, dtype: torch.dtype, generator: torch.Generator) -> Operator:
+    if case.rows is Rows.FACTOR:
+        return TriangularSensing.draw(case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype)
+    return GaussianSensing.draw(
+        case.measurements, (case.size, case.size), kind=case.kind, generator=generator, dtype=dtype
+    )
+
+
+_DRAWS: Mapping[Ensemble, Callable[[Case, torch.dtype, torch.Generator], Operator]] = {
+    Ensemble.GAUSSIAN: _gaussian,
+    Ensemble.RADEMACHER: lambda case, dtype, generator: RademacherSensing.draw(
+        case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
+    ),
+    Ensemble.DCT: lambda case, dtype, generator: DCTSensing.draw(
+        case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
+    ),
+    Ensemble.PAIRED: lambda case, dtype, generator: PairedRankOneSensing.draw(
+        case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
+    ),
+    Ensemble.RANK_ONE: lambda case, dtype, generator: RankOneSensing.draw(
+        case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
+    ),
+    Ensemble.ENTRIES: lambda case, dtype, generator: EntrySensing.draw(
+        case.measurements, (case.size, case.size), kind=case.kind, generator=generator, dtype=dtype
+    ),
+}
+
+# Of these E M*M = 1 on the unknown's space, so that the paper's own units can be kept; the others are probed.
+_ISOTROPIC = {Ensemble.GAUSSIAN, Ensemble.RADEMACHER, Ensemble.DCT, Ensemble.ENTRIES}
+
+
+# Runs of one problem follow one another, so that it need not be drawn for each.
+@lru_cache(maxsize=1)
+def drawn(case: Case) -> SensingObjective:
+    """The objective of a case, in the paper's own units where E M*M = 1: nothing is probed, since ||A||_2 = 1."""
+    generator = torch.Generator().manual_seed(_DATA_SEEDS + case.seed)
+    real = torch.float64 if case.dtype == "float64" else torch.float32
+    dtype = real.to_complex() if case.kind is Kind.HERMITIAN else real
+    truth = low_rank(case.size, case.rank, case.condition, kind=case.kind, generator=generator, dtype=dtype)
+    operator = _DRAWS[case.ensemble](case, dtype, generator)
+    problem = Problem.measure(operator, truth, case.noise, generator=generator)
+    if case.rows is Rows.COMPRESSED:
+        problem = compress(problem).problem
+    if case.ensemble not in _ISOTROPIC:
+        return SensingObjective(problem)
+    return SensingObjective(problem, given=Calibration(torch.ones_like(problem.measurements), None, 1.0, 1.0, 0))
+
+
+def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
+    """||Z - A||_F^2.
+
+    Raises:
+        InputError: When the problem has no truth.
+    """
+    truth = objective.problem.truth
+    if truth is None:
+        raise InputError("needed a problem with a truth, got one without")
+    return objective.to_user(point).distance(truth).square()
+
+
+@lru_cache(maxsize=64)
+def oracle_error(case: Case) -> float:
+    """||Z - A||_F^2 of the least-squares fit of rank r_A, started at the truth."""
+    objective = drawn(case)
+    truth = objective.problem.truth
+    if truth is None:
+        raise InputError("needed a problem with a truth, got one without")
+    stop = Stop(stagnation=3, gain=1e-8, max_steps=100)
+    result = solve(objective, GaussNewton(), truth, stop=stop, trace=Trace(error=squared_error))
+    return float(result.trace["error"][-1])

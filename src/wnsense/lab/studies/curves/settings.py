@@ -1,0 +1,87 @@
+"""What the studies' specifications share: grids of step sizes, words for what was chosen, curves of a setting."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from wnsense.lab.studies.curves.specification import Case, Curve, Method, Run, StepSizes, Tuning
+
+# Never among the seeds that count.
+TUNING_SEEDS = (101, 102, 103)
+
+# Both reach past the limit of stability, eta = 1 for GD and 2 for WN where M*M is the identity: the best lies inside.
+WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
+GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
+GRIDS = {Method.WN: WN_GRID, Method.GD: GD_GRID}
+# What came after GD, each with as many settings, and ours with the one that it has.
+LATER_GRIDS = {
+    Method.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
+    Method.SCALEDGD_LAMBDA: tuple(StepSizes(eta, damping=of) for eta in (0.35, 0.5, 0.7) for of in (1e-1, 1e-2, 1e-3)),
+    Method.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
+}
+# Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
+WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
+FULL_GRIDS = {Method.WN: WN_FULL_GRID, Method.GD: GD_GRID}
+
+START = (
+    "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
+    "factor sqrt(0.1) X_0)"
+)
+LATER = (
+    "beside the paper's two: PrecGD and preconditioned WN from the same start, ScaledGD(lambda) from its published "
+    "small one, Y Y^T of size 1e-12"
+)
+SPECTRUM = "the eigenvalues of A are evenly spaced from 1 to 1/kappa"
+FACTOR = (
+    "of the 50,000 Gaussian rows at m = 300 their triangular factor is drawn, whose law is known (Bartlett's): the "
+    "same least squares, from 45,150 rows half of zeros"
+)
+SIZES = (
+    "the step sizes are found at m = 60, n = 2,000 and r/5 (quick: at the size itself); for r = 75 WN's and GD's grids "
+    "are run at full size too, to see whether they choose alike"
+)
+SEEDS = "seeds are of the start; truth and measurements are drawn once for each setting"
+RULE = (
+    "step sizes of both methods are those of a grid with the least median last squared error over three tuning seeds, "
+    "which do not count (of those that end at rounding, the first there); WN's mu is the theorem's 2 unless it is said "
+    "to be in the grid"
+)
+
+
+def curves_of(
+    label: str,
+    case: Case,
+    width: int,
+    seeds: Sequence[int],
+    steps: int,
+    *,
+    tuning_steps: int,
+    tuning: tuple[Case, int] | None = None,
+    grids: Mapping[Method, tuple[StepSizes, ...]] = GRIDS,
+    confirming: bool = False,
+) -> tuple[Curve, ...]:
+    """Every method of the grids in one setting, tuned there or on another case and width.
+
+    Args:
+        label: Of the setting.
+        case: The problem.
+        width: r.
+        seeds: Of the starts.
+        steps: To take.
+        tuning_steps: To take with each setting of a grid.
+        tuning: The case and width to tune on, where it is not this one.
+        grids: What is run, and what of.
+        confirming: Whether the grid is run here too, from one start, where it was tuned elsewhere.
+    """
+    curves = []
+    for method, grid in grids.items():
+        run = Run(case, method, width, grid[0], tuple(seeds), steps)
+        tuning_case, tuning_width = tuning or (case, width)
+        tuned = Run(tuning_case, method, tuning_width, grid[0], TUNING_SEEDS, tuning_steps)
+        again = Tuning(replace(run, seeds=TUNING_SEEDS[:1]), grid) if confirming and len(grid) > 1 else None
+        curves.append(Curve(label, run, Tuning(tuned, grid), confirming=again))
+    return tuple(curves)
+
+
+def later(method: Method) -> dict[Method, tuple[StepSizes, ...]]:
+    """The grid of one of the later methods."""
+    return {method: LATER_GRIDS[method]}

@@ -1,0 +1,122 @@
+"""What each method needs over many settings: a study of curves, drawn as what its curves come to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wnsense.files.tables import Table
+from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
+from wnsense.lab.studies.frame.findings import Finding
+from wnsense.pages.style import FAINT, INK, METHODS, TEXT, Look, dress, legend_below, new_figure
+
+_WIDTH, _HEIGHT = 11.0, 5.2
+# Every direction is known to a tenth of the smallest eigenvalue, or better.
+_PART = 0.01
+_NAMES = {"condition": "condition number of A", "width": "working rank r"}
+# How far the methods stand apart at one setting that is no number.
+_APART = 0.14
+
+
+def pictures(table: Table) -> Mapping[str, Figure]:
+    """Applications to find all directions, and the last error, over the settings.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    study = PaperTable.of(table)
+    figure = new_figure(_WIDTH, _HEIGHT)
+    left, right = figure.subplots(1, 2)
+    places = _places(study)
+    for rank, method in enumerate(_methods(study)):
+        curves = study.of_method(method)
+        shift = 0.0 if _is_number(study) else _APART * (rank - (len(_methods(study)) - 1) / 2)
+        x = np.array([places[curve.label] + shift for curve in curves])
+        # Between settings that are no numbers there is nothing for a line to run through.
+        look = METHODS[method] if _is_number(study) else replace(METHODS[method], line="none")
+        _draw(left, look, x, [(cost_to_find_all(curve), _spent(curve)) for curve in curves])
+        _draw(right, look, x, [(curve.final, np.inf) for curve in curves])
+    scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
+    figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    name = _NAMES.get(study.text("against"), "")
+    dress(left, title=r"to a squared error of $(\sigma_{r_A}/10)^2$; hollow: not reached", x=name)
+    left.set_ylabel("applications of M and M*", fontsize=TEXT, color=INK)
+    dress(right, title="where each ends", x=name, y=r"last squared error, for $\|A\|_2 = 1$")
+    for axes in (left, right):
+        axes.set_yscale("log")
+        _mark_settings(axes, study, places)
+    if study.text("against") == "condition":
+        ends = np.array(sorted(places.values()))
+        right.plot(ends, _PART / ends**2, color=FAINT, linewidth=1.0, linestyle=":", label="what counts as reached")
+    legend_below(figure, right, 3)
+    return {"": figure}
+
+
+def findings(table: Table) -> list[Finding]:
+    """Method by method, what it needs in each setting; the paper says nothing of them.
+
+    Raises:
+        InputError: When it is no table of such a study.
+    """
+    study = PaperTable.of(table)
+    found = []
+    for method in _methods(study):
+        curves = study.of_method(method)
+        costs = [cost_to_find_all(curve) for curve in curves]
+        reached = [curve for curve, cost in zip(curves, costs, strict=True) if cost is not None]
+        told = "; ".join(_told(curve, cost) for curve, cost in zip(curves, costs, strict=True))
+        name = METHODS[method].label
+        found.append(Finding(f"{name} finds all directions in {len(reached)} of {len(curves)} settings: {told}", None))
+    return found
+
+
+def cost_to_find_all(curve: PaperCurve) -> float | None:
+    """Applications until the median squared error is at most (sigma_{r_A} / 10)^2."""
+    return curve.cost_of(_PART / curve.number("condition") ** 2)
+
+
+def _told(curve: PaperCurve, cost: float | None) -> str:
+    if cost is None:
+        what = "diverged" if not np.isfinite(curve.final) else f"not in {_spent(curve):,.0f}, ends at {curve.final:.0e}"
+        return f"{curve.label} {what}"
+    return f"{curve.label} {cost:,.0f}"
+
+
+def _spent(curve: PaperCurve) -> float:
+    return float(np.nanmax(curve.applications))
+
+
+def _methods(study: PaperTable) -> list[str]:
+    return list(dict.fromkeys(curve.method for curve in study.curves))
+
+
+def _is_number(study: PaperTable) -> bool:
+    return study.text("against") in _NAMES
+
+
+def _places(study: PaperTable) -> dict[str, float]:
+    """Where each setting stands on the x axis."""
+    if not _is_number(study):
+        return {label: float(place) for place, label in enumerate(study.labels)}
+    return {curve.label: curve.number(study.text("against")) for curve in study.curves}
+
+
+def _mark_settings(axes: Axes, study: PaperTable, places: Mapping[str, float]) -> None:
+    if study.text("against") == "condition":
+        axes.set_xscale("log")
+    elif _is_number(study):
+        axes.set_xticks(sorted(set(places.values())))
+    else:
+        axes.set_xticks(list(places.values()), list(places), rotation=20, ha="right")
+
+
+def _draw(axes: Axes, look: Look, x: np.ndarray, values: Sequence[tuple[float | None, float]]) -> None:
+    """A method over the settings; where there is no value, a hollow mark at what was spent in vain."""
+    y = np.array([np.nan if value is None or not np.isfinite(value) else value for value, _ in values])
+    axes.plot(x, y, color=look.color, linestyle=look.line, marker=look.marker, markersize=7, label=look.label)
+    vain = np.array(
+        [spent if np.isnan(of) and np.isfinite(spent) else np.nan for of, (_, spent) in zip(y, values, strict=True)]
+    )
+    axes.plot(x, vain, color=look.color, linestyle="none", marker=look.marker, markersize=7, markerfacecolor="none")

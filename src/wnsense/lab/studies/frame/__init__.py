@@ -1,0 +1,1 @@
+"""The parts that all studies share: store, parts, findings and tables."""

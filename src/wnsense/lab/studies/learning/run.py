@@ -1,0 +1,153 @@
+"""The runs of figure 1, each kept as it ends, and the one table that they become.
+
+The table's head has `settings`, a list of the specifications in order. For each, the arrays below stand under its
+`sensed` and an underscore (`identity_step`). Rows are recorded steps, at most 200, closer at the beginning and around
+the escapes of the first start; all but the last five are of the first start; ||A||_2 = 1.
+
+- `step`, `applications`, (rows,): of M and M*, of one start. `seconds`, (rows,): of all starts together.
+- `saddle_distances`, (rows, r_A + 1): ||X Theta X^T - A_l||_F^2, l = 0..r_A; the last is the squared error.
+- `gradient_norms`, (rows, 3): Frobenius norms of grad_X f(X_t, Theta_t) on the manifold, of grad_Theta
+  f(X_{t+1}, Theta_t), by which Algorithm 1 moves Theta, and of grad_Theta f(X_t, Theta_t); f is the run's own loss.
+- `squared_cosines`, (rows, r_A): sigma_i(Phi Phi^T), Phi = U^T X, falling. `alignment_trace`, (rows,): their sum.
+- `outside`, (rows, r): the singular values of U_perp^T X, falling; r - r_A of them are 1.
+- `magnitudes`, (rows, r): the eigenvalues of Theta with their signs, the largest magnitude first.
+- `squared_overlaps`, (rows, r_A, r): the alignment matrix. Entry (i, j) is <u_i, X v_j>^2, u_i the eigenvector of A's
+  i-th eigenvalue and v_j that of Theta's j-th magnitude: between 0 and 1, the sum of row i is (Phi Phi^T)_ii, and when
+  all is learned the left r_A x r_A square is the identity and the rest is 0. Columns of magnitudes that are equal (at
+  the start all are, surplus ones always nearly so) may be turned among themselves from row to row.
+- `used_alignment`, (rows, r_A + 1): T_l, the sum of `squared_overlaps` over all i and the first l columns.
+- `eigenvalues`, (r_A,): sigma_i of A, falling.
+- `squared_error`, (rows, starts).
+- `stay_first`, `escape`, (starts, r_A): the first step at saddle l = 0..r_A - 1 and the one at which it has been left;
+  NaN where there is none. Found among more steps than are kept: all of the first 80 or so, then each 1.3% later.
+- `start_alignment`, (starts, r_A): s_0 of each eigenvector as the law of escapes needs it (`start_alignments`).
+- `trace_fall`, (starts,): the largest fall of Tr(Phi Phi^T) from one of those steps to the next, 0 without any.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+from jaxtyping import Bool, Float, Num
+
+from wnsense.checks import InputError
+from wnsense.files.tables import Table
+from wnsense.lab.analysis.course import Plateau, escapes, monotonicity, plateaus
+from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.learning.measure import TellSteps, measure, start_alignments
+from wnsense.lab.studies.learning.specification import LearningStudy, Setting
+
+# Rows of the table: in equal ratios, evenly, and in equal ratios around each escape, from and to these shares of it.
+_IN_RATIOS, _EVENLY, _AROUND = 55, 55, 13
+_BEFORE, _AFTER = 0.6, 1.6
+
+_OF_ONE_START = (
+    "saddle_distances",
+    "gradient_norms",
+    "squared_cosines",
+    "alignment_trace",
+    "outside",
+    "magnitudes",
+    "squared_overlaps",
+    "used_alignment",
+)
+
+
+def run_learning(store: Store, tell: Tell) -> Table:
+    """Make every run that has not been made, and merge all into the table.
+
+    Each run is kept when it ends, and every half minute on its way: whatever stops the study, the same call goes on and
+    repeats no finished run.
+
+    Args:
+        store: Which study, how large, and where everything is kept.
+        tell: Told of progress.
+
+    Returns:
+        The table that was written.
+
+    Raises:
+        InputError: When what is there is of another specification or version, or cannot be written.
+        KeyboardInterrupt: When interrupted.
+    """
+    settings = learning_study(store).settings(store.scale)
+    finished = store.finished()
+    if finished is not None:
+        return finished
+    store.prepare()
+    parts, before, total = [], 0, sum(setting.steps for setting in settings)
+    for setting in settings:
+        part = store.kept(setting.key)
+        if part is None:
+            words = f"running WN, {setting.sensed} M"
+            arrays = measure(setting, store.checkpoint(setting.key), tell=_after(before, total, words, tell))
+            part = store.keep(setting.key, arrays, {"setting": asdict(setting)})
+        before += setting.steps
+        parts.append(part)
+    merged = {
+        f"{setting.sensed}_{name}": array
+        for setting, part in zip(settings, parts, strict=True)
+        for name, array in thinned(setting, part.arrays).items()
+    }
+    return store.finish(
+        merged,
+        {"settings": [asdict(setting) for setting in settings]},
+        seconds=sum(float(part.arrays["seconds"][-1]) for part in parts),
+        memory=max(int(str(part.header["peak_memory"])) for part in parts),
+    )
+
+
+def learning_study(store: Store) -> LearningStudy:
+    """The study of a store, as this one.
+
+    Raises:
+        InputError: When it is of another form.
+    """
+    if not isinstance(store.study, LearningStudy):
+        raise InputError(f"needed a study of learning, got {store.study.name} of form {store.study.form}")
+    return store.study
+
+
+def thinned(setting: Setting, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the table keeps of a run (see the module)."""
+    step, sigma, traces = arrays["step"], arrays["eigenvalues"], arrays["alignment_trace"]
+    stays = [
+        plateaus(step, arrays["saddle_distances"][:, start], arrays["used_alignment"][:, start], sigma)
+        for start in range(len(setting.seeds))
+    ]
+    kept = chosen_rows(step, stays[0])
+    columns = {name: arrays[name][kept][:, 0] for name in _OF_ONE_START}
+    return {
+        **{name: arrays[name][kept] for name in ("step", "applications", "seconds")},
+        **columns,
+        "eigenvalues": sigma,
+        "squared_error": arrays["saddle_distances"][kept][:, :, -1],
+        "stay_first": np.array([_by_level({of.index: of.first for of in reversed(found)}, sigma) for found in stays]),
+        "escape": np.array([_by_level(escapes(found), sigma) for found in stays]),
+        "start_alignment": start_alignments(setting).numpy(),
+        "trace_fall": np.array([monotonicity(step, column).largest for column in traces.T]),
+    }
+
+
+def chosen_rows(step: Num[np.ndarray, " rows"], stays: tuple[Plateau, ...]) -> Bool[np.ndarray, " rows"]:
+    """The rows that are kept: spread over the run, close around each escape, and the ends of every stay."""
+    last = float(step[-1])
+    wanted = [np.geomspace(1, last, _IN_RATIOS), np.linspace(0, last, _EVENLY)]
+    wanted += [np.geomspace(_BEFORE, _AFTER, _AROUND) * stay.escape for stay in stays if stay.escape is not None]
+    ends = [float(end) for stay in stays for end in (stay.first, stay.last, stay.escape) if end is not None]
+    targets = np.concatenate([*wanted, ends])
+    kept = np.zeros(len(step), dtype=bool)
+    kept[np.abs(step[:, None] - targets[None]).argmin(axis=0)] = True
+    # The last row without an index, so that a stay begins in the table where it began in the run.
+    firsts = np.flatnonzero(np.isin(step, [stay.first for stay in stays]))
+    kept[np.maximum(firsts - 1, 0)] = True
+    return kept
+
+
+def _after(before: int, total: int, words: str, tell: Tell) -> TellSteps:
+    """How far all runs are, from how far one is."""
+    return lambda steps: tell(words, before + steps, total)
+
+
+def _by_level(found: Mapping[int, int], sigma: Float[np.ndarray, " k"]) -> list[float]:
+    return [float(found.get(level, np.nan)) for level in range(len(sigma))]

@@ -1,0 +1,166 @@
+"""One run of the table's study, from its specification to its errors step by step."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wnsense.checks import InputError
+from wnsense.lab.analysis.reduced_population import in_own_units
+from wnsense.lab.studies.rates.specification import Method, Run, Setting, Start
+from wnsense.linalg import frobenius_norm
+from wnsense.running.loop import Result, solve
+from wnsense.running.status import Status
+from wnsense.running.stop import Stop
+from wnsense.running.trace import Trace
+from wnsense.sensing.combining.compression import compress
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import Problem, low_rank
+from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
+from wnsense.solvers.burer_monteiro import GradientDescent
+from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.scaled_gradient import DampedScaledGD, PreconditionedGD, ScaledGD
+from wnsense.solvers.solver import Solver, State
+from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
+from wnsense.solvers.weight_norm import WeightNormalizedGD
+
+# Its stubs do not export it.
+_LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
+
+# Problems and starts are drawn from different seeds, so that no start knows anything of a truth.
+_DATA_SEED = 4_000_000
+_STOP_AT = 1e-11
+_LOOK_EVERY = 5
+
+# Of the size of sigma_{r_A}, as ScaledGD(lambda)'s source asks; far below it surplus directions grow.
+_DAMPING = 0.05
+
+
+@dataclass(frozen=True)
+class UnbalancedGD:
+    """Gradient descent on L Q^T from factors as they are drawn: that they are not balanced is what its rate is of.
+
+    Attributes:
+        step_size: eta.
+    """
+
+    step_size: float
+
+    def start(self, objective: SensingObjective, point: LowRank) -> State:
+        """Evaluate L = X Theta^{1/2} and Q = Y Theta^{1/2}, for a diagonal Theta that is not negative."""
+        root = point.Theta.sqrt()
+        identity = torch.eye(point.width, dtype=point.dtype).expand_as(root)
+        return State(objective.evaluate(LowRank(point.X @ root, identity, point.right @ root)), 2)
+
+    def step(self, objective: SensingObjective, state: State) -> State:
+        """One gradient step."""
+        return GradientDescent(self.step_size).step(objective, state)
+
+
+_SOLVERS: Mapping[Method, Callable[[float], Solver[State]]] = {
+    Method.GD: GradientDescent,
+    Method.UNBALANCED: UnbalancedGD,
+    Method.SCALED: ScaledGD,
+    Method.DAMPED: lambda step_size: DampedScaledGD(step_size, _DAMPING),
+    Method.PRECONDITIONED: PreconditionedGD,
+    Method.AGN: AlternatingGaussNewton,
+    Method.WN: WeightNormalizedGD,
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is kept of a run.
+
+    Attributes:
+        step: The steps written down, one in five.
+        error: ||Z - A||_F / ||A||_F, (rows, starts).
+        applications: Of a step.
+        diverged: Whether a start did.
+        seconds: What the steps took.
+    """
+
+    step: np.ndarray
+    error: np.ndarray
+    applications: int
+    diverged: bool
+    seconds: float
+
+    def steps_to(self, level: float) -> np.ndarray:
+        """For each start the first step written down with an error of at most a level; NaN where there is none."""
+        there = self.error <= level
+        first = self.step[there.argmax(axis=0)].astype(float)
+        return np.where(there.any(axis=0), first, np.nan)
+
+
+@lru_cache(maxsize=2)
+def objective_of(setting: Setting, kind: Kind, noise: float) -> SensingObjective:
+    """Gaussian measurements, compressed; the same eigenvectors for every kind."""
+    generator = torch.Generator().manual_seed(_DATA_SEED)
+    truth = low_rank(setting.size, setting.true_rank, setting.condition, generator=generator)
+    if kind is Kind.RECTANGULAR:
+        truth = LowRank(truth.X, truth.Theta, truth.X)
+    shape = (setting.size, setting.size)
+    operator = GaussianSensing.draw(setting.measurements, shape, kind=kind, generator=generator)
+    return in_own_units(compress(Problem.measure(operator, truth, noise, generator=generator)).problem)
+
+
+def measure(run: Run, method: Method) -> Course:
+    """Make a run.
+
+    Raises:
+        KeyboardInterrupt: When interrupted.
+    """
+    objective = objective_of(run.setting, run.analysis.kind, run.analysis.noise)
+    result: Result[State] | None = None
+    try:
+        result = solve(
+            objective,
+            _SOLVERS[method](run.step_size),
+            _starts(objective, run),
+            stop=Stop(residual=_STOP_AT, max_steps=run.steps, check_every=_LOOK_EVERY),
+            trace=Trace(every=_LOOK_EVERY, error=_error),
+        )
+    except _LinAlgError:
+        # A factorization of numbers that are none.
+        return Course(np.zeros(1, int), np.full((1, len(run.seeds)), np.inf), 0, diverged=True, seconds=0.0)
+    if result.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    error = np.nan_to_num(result.trace["error"], nan=np.inf)
+    spent = result.trace["applications"]
+    each = int(spent[-1] - spent[0]) // max(result.steps, 1)
+    # What grows beyond its start has diverged, whether or not it is infinite yet.
+    diverged = bool((error[-1] > error[0].max()).any())
+    return Course(result.trace["step"].astype(int), error, each, diverged, result.seconds)
+
+
+def _starts(objective: SensingObjective, run: Run) -> LowRank:
+    """A start for each seed, the same whether they are run together or alone."""
+    starts = [_start(objective, run, torch.Generator().manual_seed(seed)) for seed in run.seeds]
+    Y = None if starts[0].Y is None else torch.stack([start.right for start in starts])
+    return LowRank(torch.stack([start.X for start in starts]), torch.stack([start.Theta for start in starts]), Y)
+
+
+def _start(objective: SensingObjective, run: Run, generator: torch.Generator) -> LowRank:
+    if run.analysis.start is Start.HAAR:
+        return haar_start(objective, run.width, generator=generator)
+    if run.analysis.start is Start.GAUSSIAN:
+        return gaussian_start(objective, run.width, magnitude=run.analysis.magnitude, generator=generator)
+    return spectral_start(objective, run.width, generator=generator)[0]
+
+
+def _error(objective: SensingObjective, point: LowRank) -> Tensor:
+    """The relative error, of matrices this small entry by entry.
+
+    Raises:
+        InputError: When the problem has no truth.
+    """
+    truth = objective.problem.truth
+    if truth is None:
+        raise InputError("needed a problem with a truth, got one without")
+    return frobenius_norm(point.dense() - truth.dense()) / truth.norm()

@@ -1,0 +1,88 @@
+"""All searches of the study, each kept in a file of its own as it ends, and the one table that they become."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.parts import make_parts, study_of
+from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.samples.measure import isometry, search
+from wnsense.lab.studies.samples.specification import IsometrySearch, SamplePlan, SampleStudy, Search
+
+
+def run_samples(store: Store, tell: Tell = lambda *_: None) -> Table:
+    """Make every search that has not been made, and merge all into the study's table.
+
+    Args:
+        store: Which study, how large, and where everything is kept.
+        tell: Told of progress.
+
+    Returns:
+        The table that was written.
+
+    Raises:
+        InputError: When what is there is of another specification or version, or cannot be written.
+        KeyboardInterrupt: When interrupted.
+    """
+    study = study_of(store, SampleStudy, "samples")
+    finished = store.finished()
+    if finished is not None:
+        return finished
+    plan = study.plan(store.scale)
+    made = make_parts(
+        store,
+        _jobs(plan),
+        tell,
+        key=lambda job: job.key,
+        words=_words,
+        facts=lambda job: {"job": asdict(job)},
+        make=_make,
+    )
+    found = {job: float(table.arrays["found"][0]) for job, table in made.tables.items()}
+    arrays = {"isometry": np.array([found[sought] for sought in plan.isometry])}
+    for place, sweep in enumerate(plan.sweeps):
+        for recoverer in sweep.recoverers:
+            rows = [[found[sought] for sought in plan.searches(case, recoverer)] for case in sweep.cases]
+            arrays[f"{place}_{recoverer}"] = np.array(rows)
+    return store.finish(arrays, _told(plan), seconds=made.seconds, memory=made.memory)
+
+
+def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:
+    """Each once; sweeps meet at the base case."""
+    searches = [
+        sought
+        for sweep in plan.sweeps
+        for case in sweep.cases
+        for recoverer in sweep.recoverers
+        for sought in plan.searches(case, recoverer)
+    ]
+    return [*dict.fromkeys(searches), *plan.isometry]
+
+
+def _make(job: Search | IsometrySearch) -> dict[str, np.ndarray]:
+    return {"found": np.array([search(job) if isinstance(job, Search) else isometry(job)])}
+
+
+def _words(job: Search | IsometrySearch) -> str:
+    case = job.case
+    where = f"m = {case.size}, r = {case.rank}, r_A = {case.true_rank}, kappa = {case.condition:g}"
+    if isinstance(job, IsometrySearch):
+        return f"isometry of n = {job.count:,}, {where}"
+    return f"the smallest n of {job.recoverer}, {where}"
+
+
+def _told(plan: SamplePlan) -> dict[str, object]:
+    """What the table's head says of it."""
+    sweeps = [
+        {
+            "varied": str(sweep.varied),
+            "values": sweep.values,
+            "cases": [asdict(case) for case in sweep.cases],
+            "limits": [case.information_limit for case in sweep.cases],
+            "recoverers": [str(recoverer) for recoverer in sweep.recoverers],
+        }
+        for sweep in plan.sweeps
+    ]
+    isometries = [{**asdict(sought.case), "count": sought.count, "tried_rank": sought.rank} for sought in plan.isometry]
+    return {"sweeps": sweeps, "isometries": isometries, "precision": plan.effort.ratio}

@@ -1,0 +1,1 @@
+"""Geometry of the Stiefel manifold: tangent projection, retractions and distance."""

@@ -1,0 +1,1 @@
+"""Labelled images that the studies of networks are trained on."""

@@ -1,0 +1,1 @@
+"""Measurements of a network: curvature, path norms, power laws in the width."""

@@ -1,7 +1,0 @@
-"""The same problems given to public libraries, to compare with: not what `recover()` is made of."""
-
-from wnsense.peers.convex import nuclear_norm_minimization
-from wnsense.peers.result import PeerResult
-from wnsense.peers.riemannian import riemannian_trust_region
-
-__all__ = ["PeerResult", "nuclear_norm_minimization", "riemannian_trust_region"]

@@ -1,0 +1,1 @@
+"""Evidence for a recovery: rank, hold-out, identifiability and verdict."""

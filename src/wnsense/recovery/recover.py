@@ -1,0 +1,419 @@
+"""The recovery: an overparameterized run, the rank it shows, refits around it, a verdict, a last fit to everything."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wnsense.checks import require, require_finite, require_level, require_rank, require_size
+from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
+from wnsense.recovery.evidence.missed_directions import UNFELT, least_gain
+from wnsense.recovery.evidence.spectrum import (
+    echo_level,
+    largest_rank,
+    missing_negative_part,
+    plain_rank,
+    residual_directions,
+    visible_rank,
+)
+from wnsense.recovery.evidence.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
+from wnsense.recovery.journal import Journal
+from wnsense.recovery.rank_adaptation import Widening
+from wnsense.recovery.result import Candidate, Recovery
+from wnsense.recovery.search import RankSearch, untilted
+from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
+from wnsense.recovery.spectrum_trace import SPECTRUM
+from wnsense.running.status import Status
+from wnsense.running.stop import Callback, Stop
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.problem import Problem
+from wnsense.solvers.calibration import calibrate
+from wnsense.solvers.catalogue import solver_name
+from wnsense.solvers.conjugate import ConjugateWN
+from wnsense.solvers.objective import Evaluation, SensingObjective, relative_distance
+from wnsense.solvers.solver import Solver
+
+# The working rank leaves the model clearly fewer degrees of freedom than there are measurements, and keeps mu = 2
+# stable (r (r + 1) / 2 small against n).
+_WORKING_SHARE = 0.5
+_STABLE_SHARE = 0.05
+_LEAST_WORKING_RANK = 2
+# A fit with more degrees of freedom than this share of the rows it fits has hardly anything left to be wrong about.
+_FITTING_SHARE = 0.9
+# Rows that an exact fit must predict besides: no chance hits that many to ten digits.
+_PROOF = 4
+# A rank a little above the user's bound may find the way that a smaller one does not.
+_SURPLUS = 2
+# The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
+_FINAL_GAIN = 0.05
+_FINAL_STEPS = 20
+
+
+def recover(
+    operator: Operator,
+    measurements: Tensor | np.ndarray,
+    *,
+    max_rank: int | None = None,
+    noise_level: float | None = None,
+    weights: Tensor | np.ndarray | None = None,
+    start: LowRank | None = None,
+    solver: Solver[Any] | None = None,
+    tolerance: float = 1e-10,
+    holdout: float | None = None,
+    seed: int = 0,
+    truth: LowRank | None = None,
+    max_applications: int | None = None,
+    max_seconds: float | None = None,
+    callback: Callback | None = None,
+    checkpoint: Path | str | None = None,
+    resume: bool = False,
+) -> Recovery:
+    """Recover a low-rank matrix from its measurements; nothing else needs to be given.
+
+    Some measurements are held out, an overparameterized run on the others shows the rank, refits around that rank are
+    judged by what was held out, and after the verdict the matrix is fitted to all measurements.
+
+    Args:
+        operator: What measured.
+        measurements: y, (n,).
+        max_rank: A bound on the rank returned.
+        noise_level: ||noise|| / ||y|| where it is known; it replaces the hold-out test. 0.01 is 1%.
+        weights: How much each measurement counts, (n,), at least 0.
+        start: Where to begin, in the units of the answer; a spectral start by default.
+        solver: Of the overparameterized run; `ConjugateWN()` by default.
+        tolerance: The relative residual, fitted and held out, at which the answer counts as exact.
+        holdout: The fraction of measurements to hold out; 0 holds out none.
+        seed: What the hold-out and the starts are drawn from.
+        truth: The matrix that was measured, where it is known; traced and reported, never used.
+        max_applications: A budget, in applications of M and M*.
+        max_seconds: A budget, in seconds.
+        callback: Told of the progress at every step; returning True stops.
+        checkpoint: A file to keep the recovery in when it is interrupted, and every half minute.
+        resume: Whether to go on from that file.
+
+    Returns:
+        The matrix with its diagnosis. It is never called CONVERGED or REACHED_NOISE_FLOOR unless measurements that it
+        had not seen, or a noise level that was known, say so.
+
+    Raises:
+        InputError: When sizes do not agree or numbers are out of range.
+    """
+    require_level("a tolerance", tolerance)
+    if holdout is not None:
+        require(0 <= holdout < 1, "a hold-out fraction from 0 to below 1", holdout)
+    if max_rank is not None:
+        require_rank("max_rank", max_rank, min(operator.shape))
+    if start is not None:
+        require_size("the start", start.shape, operator.shape)
+        for factor in (start.X, start.Theta, start.right):
+            require_finite("the start", factor)
+    problem = Problem(
+        operator,
+        _as_vector(measurements, operator),
+        truth,
+        noise_level,
+        None if weights is None else _as_vector(weights, operator),
+    )
+    solver = solver or ConjugateWN()
+    # What the trace holds belongs to it: rows of a checkpoint without some column cannot be gone on with.
+    settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
+    journal = Journal(problem, settings, None if checkpoint is None else Path(checkpoint))
+    if resume:
+        journal.open()
+    session = Session(problem, Budget(max_applications, max_seconds, callback), journal)
+    return _Recovering(session, solver, max_rank, tolerance, seed).recover(start, holdout)
+
+
+def _as_vector(values: Tensor | np.ndarray, operator: Operator) -> Tensor:
+    vector = torch.as_tensor(values)
+    require(not vector.is_complex(), "real measurements", f"{vector.dtype}", "take the real part if the rest is zero")
+    return vector.to(device=operator.device, dtype=operator.real_dtype)
+
+
+@dataclass
+class _Recovering:
+    """The course of one recovery."""
+
+    session: Session
+    solver: Solver[Any]
+    max_rank: int | None
+    tolerance: float
+    seed: int
+    search: RankSearch | None = None
+    chosen: Evaluation | None = None
+    evidence: Evidence | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def recover(self, start: LowRank | None, holdout: float | None) -> Recovery:
+        """From the first probe to the verdict."""
+        problem = self.session.problem
+        usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
+        count = int((usable > 0).sum())
+        known_noise = bool(problem.noise_level)
+        held = 0 if known_noise and holdout is None else held_out_count(count, holdout)
+        rows = count - held
+        working = self._working_rank(rows)
+        try:
+            objective, point = self._start(fitted_mask(usable, held, self.seed) if held else None, start, working)
+            self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
+            first = self._overparameterized(objective, point, rows, working)
+            status, rank = self._find(self.search, first)
+            if held > _PROOF and status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}:
+                status, rank = self._with_all_but_a_few(usable, status, rank)
+            status = self._warn(self.search, status, rank)
+            point = self._final(self.search, rank)
+        except KeyboardInterrupt:
+            self.session.journal.write()
+            status, point = Status.INTERRUPTED, self._best_known()
+        except EndedEarlyError as early:
+            self.session.journal.write()
+            status, point = early.status, self._best_known()
+        return self._report(point, status, working)
+
+    def _working_rank(self, rows: int) -> int:
+        """More than the truth can have, as far as the measurements bear it."""
+        operator = self.session.problem.operator
+        stable = int(((1 + 8 * _STABLE_SHARE * rows) ** 0.5 - 1) / 2)
+        rank = min(largest_rank(operator, _WORKING_SHARE * rows), stable)
+        if self.max_rank is not None:
+            rank = min(rank, max(2 * self.max_rank, self.max_rank + 2))
+        return min(max(rank, _LEAST_WORKING_RANK), *operator.shape)
+
+    def _start(self, fitted: Tensor | None, start: LowRank | None, working: int) -> tuple[SensingObjective, LowRank]:
+        """What is fitted, and where to begin: at the user's start, or a spectral one, which also tells the scale."""
+        problem = self.session.problem
+        if start is not None:
+            objective = SensingObjective(problem, fitted, self.seed)
+            self.session.applications += objective.calibration.applications
+            return objective, objective.from_user(start)
+        given = calibrate(problem, fitted, seed=self.seed, scale=1.0)
+        objective = SensingObjective(problem, fitted, self.seed, given)
+        found, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
+        self.session.applications += given.applications + cost
+        # The norm of what is balanced is about the Frobenius norm of the matrix.
+        balanced = float(torch.linalg.vector_norm(given.balance(problem.measurements)))
+        scale = min(float(found.singular_values().max()), balanced) or balanced
+        return SensingObjective(problem, fitted, self.seed, replace(given, scale=scale)), found.scaled(1 / scale)
+
+    def _overparameterized(self, objective: SensingObjective, point: LowRank, rows: int, working: int) -> Evaluation:
+        """The run that nobody need tell the rank: weight normalization with more of it than needed."""
+        if isinstance(self.solver, ConjugateWN):
+            limit = max(working, self._bound(rows, _FITTING_SHARE))
+            return Widening(self.session, objective, self.tolerance, rows, working, limit, self.solver.drift).run(point)
+        stop = Stop(residual=self.tolerance, stagnation=200, gain=0.05)
+        return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
+
+    def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
+        held = objective.holdout_residual(at.residual)
+        fitted = float(objective.relative_residual(at.residual))
+        return max(fitted, 0.0 if held is None else float(held)) <= self.tolerance
+
+    def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
+        """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
+        echo = echo_level(self.session.problem.operator, search.rows)
+        judged = self._bound(search.rows, judged_share(echo))
+        shown = plain_rank(search.objective, first, search.rows)
+        guess = min(shown or visible_rank(search.objective, first, search.rows), judged)
+        if self._is_exact(search.objective, first):
+            guess = first.point.width
+        status, rank = self._judge(search, search.swift(first, guess, judged))
+        explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
+        few = status is not Status.CONVERGED and not explained and echo > SEEN
+        if few and not (status is Status.REACHED_NOISE_FLOOR and search.leaves_noise(rank)):
+            # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
+            # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
+            # direction would have stood out.
+            status, rank = self._judge(search, search.from_below(self._bound(search.rows, _FITTING_SHARE)))
+        return self._felt(search, status, rank)
+
+    def _with_all_but_a_few(self, usable: Tensor, status: Status, rank: int) -> tuple[Status, int]:
+        """What a search finds that has back most of the rows held out: a few are proof enough of an exact fit.
+
+        Near the limit those rows decide. What is found counts only if it is exact.
+        """
+        search = self.search
+        if (
+            search is None
+            or search.is_exact(rank)
+            or echo_level(search.objective.problem.operator, search.rows) <= SEEN
+        ):
+            return status, rank
+        problem = self.session.problem
+        mask, rows = fitted_mask(usable, _PROOF, self.seed), int((usable > 0).sum()) - _PROOF
+        given = calibrate(problem, mask, seed=self.seed, scale=search.objective.scale)
+        self.session.applications += given.applications
+        lean = RankSearch(
+            self.session, SensingObjective(problem, mask, self.seed, given), self.tolerance, rows, self.seed
+        )
+        found = lean.from_below(self._bound(lean.rows, _FITTING_SHARE))
+        if not lean.is_exact(found):
+            return status, rank
+        self.search = lean
+        return self._felt(lean, *self._judge(lean, found))
+
+    def _bound(self, rows: int, share: float) -> int:
+        """The largest rank to try: by a share of the rows, and by the user's bound with some to spare."""
+        limit = largest_rank(self.session.problem.operator, share * rows)
+        return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
+
+    def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
+        """Hold an exact fit to being the only one near: down to a rank of which every direction is felt.
+
+        Where the next lower rank does not fit from there, rank is grown from below once: a direction that nobody feels
+        may have been taken up on the way.
+        """
+        grown = False
+        while status is Status.CONVERGED:
+            gain, cost = least_gain(search.objective, search.fits[rank], seed=self.seed)
+            self.session.applications += cost
+            if gain >= UNFELT:
+                break
+            if rank > 1 and rank - 1 not in search.fits:
+                search.quick(rank - 1, search.fits[rank].point)
+            lower = rank - 1
+            if rank > 1 and not search.is_exact(lower) and not grown:
+                lower, grown = search.from_below(lower), True
+            if rank == 1 or not search.is_exact(lower):
+                self.warnings.append(
+                    "the matrix explains all measurements, but could be changed without their noticing it "
+                    f"(they feel some direction with {gain:.1e} of what they feel on the average)"
+                )
+                return Status.TOO_FEW_MEASUREMENTS, rank
+            status, rank = self._judge(search, lower)
+        if status is Status.CONVERGED and rank == 1:
+            parts = self.session.problem.operator.connected_parts()
+            if parts > 1:
+                self.warnings.append(
+                    f"the measurements fall into {parts} parts which none of them relates, so that the sign of the "
+                    "vector in one part against that in another cannot be known"
+                )
+                return Status.TOO_FEW_MEASUREMENTS, rank
+        return status, rank
+
+    def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:
+        """The verdict on a rank, held to the user's bound and rid of idle directions."""
+        rank = search.without_idle(rank)
+        excluded = False
+        if self.max_rank is not None and rank > self.max_rank:
+            search.steady(self.max_rank, search.fits[rank].point)
+            rank, excluded = self.max_rank, search.is_better(self.max_rank, rank)
+        operator = self.session.problem.operator
+        at = self.chosen = search.measured(rank)
+        self.evidence = None if search.objective.fitted is None else held_out_evidence(search.objective, at)
+        status = verdict(
+            Findings(
+                exact=search.is_exact(rank),
+                residual=search.residual(at),
+                evidence=self.evidence,
+                noise_level=self.session.problem.noise_level or None,
+                allowance=search.noise_allowance(rank),
+                freedom=operator.degrees_of_freedom(rank),
+                next_freedom=operator.degrees_of_freedom(min(rank + 1, *operator.shape)),
+                small_freedom=operator.degrees_of_freedom(min(SMALL_RANK, *operator.shape)),
+                fitted=search.rows,
+                echo=echo_level(operator, search.rows),
+                excluded=excluded,
+            )
+        )
+        return status, rank
+
+    def _warn(self, search: RankSearch, status: Status, rank: int) -> Status:
+        """Say in words what the status alone does not; the status that is left."""
+        if status is Status.CONVERGED:
+            return status
+        if search.objective.kind is Kind.PSD and not search.is_exact(rank):
+            part, cost = missing_negative_part(search.objective, search.fits[rank], search.rows, seed=self.seed)
+            self.session.applications += cost
+            if part:
+                self.warnings.append(
+                    f"what is left unexplained has a negative eigenvalue of {part:.0%} of the largest, which no "
+                    "positive semidefinite matrix has; if the matrix may be indefinite, use kind symmetric"
+                )
+                if status is Status.REACHED_NOISE_FLOOR:
+                    # As with a rank shut out by the user's bound: what is left is known not to be noise.
+                    status = Status.NO_LOW_RANK_FIT
+        larger = [other for other in search.fits if other > rank]
+        if self.max_rank is not None and rank == self.max_rank and larger:
+            best = min(larger, key=lambda other: search.monitored(search.fits[other]))
+            if search.is_better(rank, best):
+                self.warnings.append(
+                    f"rank {best} predicts the measurements better than the largest rank allowed, {rank}: a relative "
+                    f"residual of {search.monitored(search.fits[best]):.2g} instead of "
+                    f"{search.monitored(search.fits[rank]):.2g}"
+                )
+        return status
+
+    def _final(self, search: RankSearch, rank: int) -> LowRank:
+        """Fit to all measurements, once the verdict no longer needs those held out; in the user's units."""
+        problem, objective = self.session.problem, search.objective
+        chosen = objective.to_user(search.fits[rank].point)
+        if objective.fitted is None:
+            return chosen
+        given = calibrate(problem, seed=self.seed, scale=objective.scale)
+        everything = untilted(SensingObjective(problem, None, self.seed, given))
+        self.session.applications += given.applications
+        stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
+        at = self.session.run(everything, ConjugateWN(), everything.from_user(chosen), stop, f"final fit, rank {rank}")
+        return everything.to_user(at.point)
+
+    def _best_known(self) -> LowRank:
+        """The latest answer when a recovery ends before its time, in the user's units."""
+        latest = self.session.latest
+        return _zero(self.session.problem.operator) if latest is None else latest
+
+    def _report(self, point: LowRank, status: Status, working: int) -> Recovery:
+        problem, search, at = self.session.problem, self.search, self.chosen
+        operator = problem.operator
+        matrix = point.positive_part() if operator.kind is Kind.PSD else point.orthonormal()
+        if self.max_rank is not None and matrix.width > self.max_rank:
+            matrix = matrix.truncate(self.max_rank)
+        rank = matrix.rank(1e-14)
+        matrix = matrix.truncate(max(rank, 1))
+        truth = problem.truth
+        return Recovery(
+            status=status,
+            matrix=matrix,
+            rank=rank,
+            relative_residual=_relative_residual(problem, matrix),
+            holdout_residual=None if search is None or at is None else search.held(at),
+            relative_error=None if truth is None else float(relative_distance(matrix, truth)),
+            evidence=self.evidence,
+            candidates=_candidates(search),
+            trace=self.session.trace(),
+            kind=operator.kind,
+            measurements=operator.count,
+            working_rank=working,
+            solver=solver_name(self.solver),
+            steps=self.session.steps,
+            applications=self.session.applications + 1,
+            seconds=self.session.seconds,
+            seed=self.seed,
+            warnings=tuple(self.warnings),
+        )
+
+
+def _candidates(search: RankSearch | None) -> tuple[Candidate, ...]:
+    if search is None:
+        return ()
+    return tuple(Candidate(rank, search.residual(at), search.held(at)) for rank, at in sorted(search.fits.items()))
+
+
+def _zero(operator: Operator) -> LowRank:
+    m1, m2 = operator.shape
+
+    def column(rows: int) -> Tensor:
+        return torch.eye(rows, 1, dtype=operator.dtype, device=operator.device)
+
+    nothing = torch.zeros(1, 1, dtype=operator.dtype, device=operator.device)
+    return LowRank(column(m1), nothing, None if operator.kind.is_symmetric else column(m2))
+
+
+def _relative_residual(problem: Problem, matrix: LowRank) -> float:
+    root = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights.sqrt()
+    missed = problem.operator.measure(matrix) - problem.measurements
+    return float(torch.linalg.vector_norm(root * missed) / torch.linalg.vector_norm(root * problem.measurements))

@@ -1,0 +1,1 @@
+"""The check of an operator against its laws, and the report of it."""

@@ -1,0 +1,1 @@
+"""Operators made of other operators: sums, compositions, centring and compression."""

@@ -1,0 +1,170 @@
+"""A fixed change of the unknown before it is measured: Z -> M(L Z R^H), as for a dictionary, a subspace or a lens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Inexact, Int
+from torch import Tensor
+
+from wnsense.checks import require, require_size
+from wnsense.sensing.combining.algebra import take_over
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Dual, Operator, PulledBack
+
+# Traces are found through this many columns of L at a time, so that no m x m matrix is made.
+_COLUMNS = 64
+
+
+@dataclass(frozen=True)
+class FactorMap:
+    """A linear map L of l rows and m columns, as two functions of factors: a transform, a filter, an embedding.
+
+    Attributes:
+        times: V -> L V, from (..., m, k) to (..., l, k), leading dimensions a batch.
+        adjoint_times: U -> L^H U, back.
+        size: (l, m).
+    """
+
+    times: Callable[[Tensor], Tensor]
+    adjoint_times: Callable[[Tensor], Tensor]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ComposedSensing(Operator):
+    """Z -> M(L Z R^H); for the symmetric kinds R = L. The gradient takes one pass of M, as M's own does.
+
+    Attributes:
+        operator: M.
+        left: L, (l1, m1), a matrix or functions; None is the identity.
+        right: R, (l2, m2); None is the identity for kind rectangular, and L for the symmetric kinds.
+    """
+
+    operator: Operator
+    left: Inexact[Tensor, "l1 m1"] | FactorMap | None
+    right: Inexact[Tensor, "l2 m2"] | FactorMap | None = None
+    kind: Kind = field(init=False)
+    shape: tuple[int, int] = field(init=False)
+    count: int = field(init=False)
+    dtype: torch.dtype = field(init=False)
+    device: torch.device = field(init=False)
+    second_moment: tuple[float, float] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check that the maps lead to what is measured."""
+        inner = self.operator
+        take_over(self, inner)
+        left = _columns("L", self.left, inner, side=0)
+        if inner.kind.is_symmetric:
+            require(self.right is None, f"no right map for kind {inner.kind}", "one", "it is the left one")
+            object.__setattr__(self, "shape", (left, left))
+        else:
+            object.__setattr__(self, "shape", (left, _columns("R", self.right, inner, side=1)))
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
+        """The chosen rows of M after the same maps."""
+        chosen = self.operator.select_rows(rows)
+        return chosen and ComposedSensing(chosen, self.left, self.right)
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """M(L L^H), some columns of L at a time."""
+        size = self.shape[0]
+        total = torch.zeros(self.count, dtype=self.real_dtype, device=self.device)
+        for start in range(0, size, _COLUMNS):
+            width = min(_COLUMNS, size - start)
+            units = torch.zeros((size, width), dtype=self.dtype, device=self.device)
+            units[start : start + width].fill_diagonal_(1)
+            identity = torch.eye(width, dtype=self.dtype, device=self.device)
+            total = total + self.operator.measure(LowRank(_times(self.left, units), identity))
+        return total
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        return self.operator.measure(self._mapped(point))
+
+    def _adjoint_times(
+        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
+    ) -> Inexact[Tensor, "*batch m1 k"]:
+        return _adjoint_times(self.left, self.operator.adjoint_times(v, _times(self._right, V)))
+
+    def _adjoint_transpose_times(
+        self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
+    ) -> Inexact[Tensor, "*batch m2 k"]:
+        return _adjoint_times(self._right, self.operator.adjoint_transpose_times(v, _times(self.left, U)))
+
+    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
+        back = self.operator.pull_back(self._mapped(point), dual, width=width)
+        right = None if back.right is None else _adjoint_times(self._right, back.right)
+        return PulledBack(back.measurements, _adjoint_times(self.left, back.left), right)
+
+    @property
+    def _right(self) -> "Tensor | FactorMap | None":
+        return self.left if self.kind.is_symmetric else self.right
+
+    def _mapped(self, point: LowRank) -> LowRank:
+        """L Z R^H, by its factors."""
+        Y = None if point.Y is None else _times(self._right, point.Y)
+        return LowRank(_times(self.left, point.X), point.Theta, Y)
+
+
+def composed(
+    operator: Operator, left: Tensor | FactorMap | None, right: Tensor | FactorMap | None = None
+) -> ComposedSensing:
+    """Z -> M(L Z R^H), an operator on matrices of the maps' columns: the measured matrix is l1 x l2, Z is m1 x m2.
+
+    With orthonormal columns L spans the subspace in which the unknown is known to lie. No law is declared: it is
+    M's only where L and R are unitary.
+
+    Args:
+        operator: M.
+        left: L, as a matrix (l1, m1) or as a `FactorMap`; None for the identity.
+        right: R, (l2, m2), for kind rectangular only: the symmetric kinds have M(L Z L^H).
+
+    Raises:
+        InputError: When a map has not as many rows as the measured matrix has on its side, or its numbers do not suit
+            the operator.
+    """
+    return ComposedSensing(operator, _suited(left, operator), _suited(right, operator))
+
+
+def _suited(L: Tensor | FactorMap | None, operator: Operator) -> Tensor | FactorMap | None:
+    """A matrix in the operator's numbers."""
+    if not isinstance(L, Tensor):
+        return L
+    require(L.dim() == 2, "a matrix of two dimensions", f"{L.dim()}")
+    fits = operator.is_complex or not L.is_complex()
+    require(fits, f"a real matrix beside an operator of {operator.dtype}", L.dtype)
+    return L.to(dtype=operator.dtype, device=operator.device)
+
+
+def _columns(name: str, L: Tensor | FactorMap | None, operator: Operator, *, side: int) -> int:
+    rows = operator.shape[side]
+    if L is None:
+        return rows
+    size = tuple(L.shape) if isinstance(L, Tensor) else L.size
+    require(size[0] == rows, f"{rows} rows in {name}, the side of the measured matrix", size[0], "transpose it?")
+    require(size[1] >= 1, f"at least one column in {name}", size[1])
+    return int(size[1])
+
+
+def _times(L: Tensor | FactorMap | None, V: Tensor) -> Tensor:
+    """L V."""
+    if L is None:
+        return V
+    if isinstance(L, Tensor):
+        return L @ V
+    out = L.times(V)
+    require_size("what times of the map returns", out.shape, (*V.shape[:-2], L.size[0], V.shape[-1]))
+    return out
+
+
+def _adjoint_times(L: Tensor | FactorMap | None, U: Tensor) -> Tensor:
+    """L^H U."""
+    if L is None:
+        return U
+    if isinstance(L, Tensor):
+        return L.mH @ U
+    out = L.adjoint_times(U)
+    require_size("what adjoint_times of the map returns", out.shape, (*U.shape[:-2], L.size[1], U.shape[-1]))
+    return out

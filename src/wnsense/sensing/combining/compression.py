@@ -1,0 +1,262 @@
+"""Fewer rows that say the same: least squares needs of more measurements than unknowns only their R and Q^T y.
+
+The rows of an operator, packed (`Kind.pack`), are a matrix A of n rows and D columns. With the orthogonal factorization
+sqrt(w) A = Q R the weighted least squares is
+
+    ||sqrt(w) (M(Z) - y)||^2 = ||R z - Q^T sqrt(w) y||^2 + leftover,    z = pack(Z), for every Z,
+
+so that a step costs D^2 instead of n D, whatever n is.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.sensing.ensembles.dense import DenseSensing
+from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.ensembles.unpacked import UnpackedSensing
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.problem import Problem
+
+# Numbers in a block of rows, in double precision: 32 MiB. A block has at least as many rows as R.
+_BLOCK_NUMBERS = 2**22
+# How many rows are made of unit vectors at once: of rows taken apart each is measured against every other, so few;
+# otherwise as many as keep the unit vectors and what becomes of them near this many numbers.
+_UNIT_ROWS = 64
+_SCRATCH_NUMBERS = 2**23
+# Where full matrices have at most this many numbers together, they are faster than packed ones.
+_UNPACKED_NUMBERS = 2**17
+# The Gram matrix is taken where squaring the condition number costs no more than this factor in precision.
+_PRECISION_LOSS = 100
+# Power iterations for the largest and the least singular value of R.
+_CONDITION_STEPS = 12
+
+
+class Factorization(StrEnum):
+    """How a problem was compressed."""
+
+    NONE = "none"
+    CHOLESKY = "Cholesky"
+    QR = "QR"
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A problem of no more rows than unknowns, with what is needed to speak of the one that it stands for.
+
+    Attributes:
+        problem: ||R z - b||^2: the same minimizers, differences and gradients as the given objective, weights included.
+        leftover: ||sqrt(w) y||^2 - ||b||^2, what the two objectives differ by at every matrix.
+        squared_norm: ||sqrt(w) y||^2.
+        count: n, the number of given rows whose weight is not zero.
+        factorization: How R was found; NONE where n was no more than D and the problem is the given one.
+        condition: About the condition number of sqrt(w) A (two or three times too small at worst), infinite where
+            columns depend on each other up to rounding; NaN where none was needed.
+    """
+
+    problem: Problem
+    leftover: float
+    squared_norm: float
+    count: int
+    factorization: Factorization
+    condition: float
+
+    @property
+    def residual_floor(self) -> float:
+        """sqrt(leftover) / ||sqrt(w) y||: no matrix, of whatever rank, has a relative residual below it."""
+        return math.sqrt(self.leftover / self.squared_norm)
+
+    @property
+    def noise_deviation(self) -> float:
+        """The standard deviation of the noise as the leftover tells it, of n - D degrees of freedom; NaN for n <= D.
+
+        It is that of each row where all weights are equal to 1, and in units of 1/sqrt(w) otherwise; whatever the rank
+        of the unknown.
+        """
+        freedom = self.count - self.problem.operator.dimension
+        return math.sqrt(self.leftover / freedom) if freedom > 0 else math.nan
+
+    def relative_residual(self, matrix: LowRank) -> float:
+        """||sqrt(w) (M(Z) - y)|| / ||sqrt(w) y|| of the given problem, at the cost of the compressed one."""
+        error = self.problem.operator.measure(matrix) - self.problem.measurements
+        if self.problem.weights is not None:
+            error = self.problem.weights.sqrt() * error
+        squared = float(torch.linalg.vector_norm(error)) ** 2
+        return math.sqrt((squared + self.leftover) / self.squared_norm)
+
+
+def compress(problem: Problem) -> Compression:
+    """An equivalent least-squares problem with no more rows than the dimension D of the packed matrices.
+
+    For every Z, of any rank, the given weighted objective is the compressed one plus `leftover`: the minimizers over
+    any set of matrices, the gradients and the differences are the same. A problem with n <= D comes back as it is.
+
+    The Gram matrix A^T W A is formed in blocks of rows and factorized by Cholesky where the condition number of A
+    allows that in the problem's precision (for double precision: up to about 10); otherwise, and where the Gram matrix
+    is singular, blocks of rows are folded into R one after the other by Householder QR. Memory holds R and a block, of
+    32 MiB or as large as R, a few times each, in double precision. Rows of operators that do not hold any come from
+    back-projected unit vectors. Columns that depend on each other leave zeros on R's diagonal, up to rounding; the
+    objective is the same.
+
+    What may be concluded from the compressed rows:
+
+    - Noise of the same variance in all rows stays so, uncorrelated (Q has orthonormal columns), and Gaussian noise
+      stays independent; with weights, if these are the inverse variances. A noise level is handed on as it is expected:
+      Q^T keeps D of the n parts of the squared noise. Weighted problems have none, since it depends on the rows.
+    - Each compressed row mixes all given ones, and row i of R sees only the unknowns from the i-th on. Rows are not
+      alike any more: holding out some of them is no test of a recovery, and may hide one unknown altogether. Hold out
+      first (`restrict`), compress the rows that are left, and test on those that are not. `recover`, which holds out
+      rows by itself, is for the given problem; the compressed one is for `solve`.
+
+    Args:
+        problem: Measurements, perhaps weighted.
+
+    Raises:
+        InputError: When y is orthogonal to all that the operator can measure.
+    """
+    operator, weights = problem.operator, problem.weights
+    dimension = operator.dimension
+    root = torch.ones_like(problem.measurements) if weights is None else weights.sqrt()
+    y = (root * problem.measurements).double()
+    squared_norm = float(torch.linalg.vector_norm(y)) ** 2
+    count = operator.count if weights is None else int((weights > 0).sum())
+    if operator.count <= dimension:
+        return Compression(problem, 0.0, squared_norm, count, Factorization.NONE, math.nan)
+
+    def block(start: int, stop: int) -> Tensor:
+        """[sqrt(w) A, sqrt(w) y] of some rows."""
+        rows = packed_rows(operator, start, stop) * root[start:stop, None].double()
+        return torch.cat([rows, y[start:stop, None]], dim=1)
+
+    by_gram = _by_cholesky(block, operator, root, y)
+    if by_gram is not None:
+        (R, b, leftover, condition), factorization = by_gram, Factorization.CHOLESKY
+    else:
+        (R, b, leftover, condition), factorization = _by_qr(block, operator), Factorization.QR
+    real = operator.real_dtype
+    measurements = b.to(real)
+    level = _noise_level(problem, count, float(torch.linalg.vector_norm(b)), math.sqrt(squared_norm))
+    compressed = Problem(_operator_of(R.to(real), problem), measurements, problem.truth, level)
+    return Compression(compressed, leftover, squared_norm, count, factorization, condition)
+
+
+def packed_rows(operator: Operator, start: int, stop: int) -> Float[Tensor, "b d"]:
+    """Rows start to stop of an operator as vectors, <row, pack(Z)> = y_i, in double precision."""
+    if isinstance(operator, PackedSensing):
+        return operator.packed_rows(start, stop).double() * operator.scale
+    rows = torch.empty((stop - start, operator.dimension), dtype=torch.float64, device=operator.device)
+    # Of b rows that can be taken apart the adjoint looks at b of b, otherwise at b of n.
+    apart = operator.select_rows(torch.arange(start, start + 1, device=operator.device)) is not None
+    step = _UNIT_ROWS if apart else max(1, _SCRATCH_NUMBERS // (operator.count + max(operator.shape) ** 2))
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        rows[first - start : last - start] = _unit_adjoints(operator, first, last, apart=apart)
+    return rows
+
+
+def _unit_adjoints(operator: Operator, first: int, last: int, *, apart: bool) -> Tensor:
+    """The packed M_i of a few rows."""
+    chosen = operator.select_rows(torch.arange(first, last, device=operator.device)) if apart else None
+    if chosen is not None:
+        units = torch.eye(last - first, dtype=operator.real_dtype, device=operator.device)
+        return operator.kind.pack(chosen.adjoint(units))
+    units = torch.zeros((last - first, operator.count), dtype=operator.real_dtype, device=operator.device)
+    units[:, first:last].fill_diagonal_(1)
+    return operator.kind.pack(operator.adjoint(units))
+
+
+Block = Callable[[int, int], Tensor]
+Factor = tuple[Tensor, Tensor, float, float]
+
+
+def _by_cholesky(block: Block, operator: Operator, root: Tensor, y: Tensor) -> Factor | None:
+    """R, b, leftover and condition from the Gram matrix; None where that would lose too much."""
+    D = operator.dimension
+    gram = torch.zeros((D, D + 1), dtype=torch.float64, device=operator.device)
+    for start, stop in _blocks(operator):
+        rows = block(start, stop)
+        gram.addmm_(rows[:, :D].mT, rows)
+    R, failed = torch.linalg.cholesky_ex(gram[:, :D], upper=True)
+    condition = math.inf if int(failed) else _condition(R)
+    precision = torch.finfo(operator.real_dtype).eps
+    if not condition**2 * torch.finfo(torch.float64).eps <= _PRECISION_LOSS * precision:
+        return None
+    b = torch.linalg.solve_triangular(R.mT, gram[:, D:], upper=False)
+    # ||y||^2 - ||b||^2 would cancel where y fits: the residual of the minimizer over all matrices does not.
+    z = torch.linalg.solve_triangular(R, b, upper=True).squeeze(1)
+    fitted = operator.measure(_whole_matrix(operator, z))
+    leftover = float(torch.linalg.vector_norm(root * fitted - y)) ** 2
+    return R, b.squeeze(1), leftover, condition
+
+
+def _by_qr(block: Block, operator: Operator) -> Factor:
+    """R, b, leftover and condition from the QR of [A, y], whose last diagonal entry is the root of the leftover."""
+    D = operator.dimension
+    folded = torch.zeros((0, D + 1), dtype=torch.float64, device=operator.device)
+    for start, stop in _blocks(operator):
+        folded = torch.linalg.qr(torch.cat([folded, block(start, stop)]), mode="r").R
+    sign = torch.where(folded.diagonal() < 0, -1.0, 1.0)
+    folded = folded * sign.to(folded).unsqueeze(1)
+    R, b = folded[:D, :D], folded[:D, D]
+    return R, b, float(folded[D, D]) ** 2, _condition(R)
+
+
+def _blocks(operator: Operator) -> list[tuple[int, int]]:
+    step = max(operator.dimension, _BLOCK_NUMBERS // operator.dimension)
+    return [(start, min(start + step, operator.count)) for start in range(0, operator.count, step)]
+
+
+def _condition(R: Float[Tensor, "d d"]) -> float:
+    """||R|| ||R^-1|| by power iterations with R^T R and its inverse; infinite where R is singular up to rounding."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn((len(R), 1), generator=generator, dtype=R.dtype).to(R.device)
+    if not bool((R.diagonal() != 0).all()):
+        return math.inf
+    x = z = start / torch.linalg.vector_norm(start)
+    largest = inverse = torch.ones((), dtype=R.dtype, device=R.device)
+    for _ in range(_CONDITION_STEPS):
+        x = R.mT @ (R @ x)
+        largest = torch.linalg.vector_norm(x)
+        x = x / largest
+        z = torch.linalg.solve_triangular(R, torch.linalg.solve_triangular(R.mT, z, upper=False), upper=True)
+        inverse = torch.linalg.vector_norm(z)
+        z = z / inverse
+    condition = float(largest.sqrt() * inverse.sqrt())
+    singular = not condition <= 1 / (len(R) * torch.finfo(R.dtype).eps)
+    return math.inf if singular else condition
+
+
+def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
+    """The matrix that packs to z, by factors of its own size."""
+    Z = operator.kind.unpack(z, operator.shape, is_complex=operator.is_complex).to(operator.dtype)
+    if operator.kind.is_symmetric:
+        return LowRank(torch.eye(len(Z), dtype=Z.dtype, device=Z.device), Z)
+    return LowRank(Z, *(torch.eye(Z.shape[1], dtype=Z.dtype, device=Z.device) for _ in range(2)))
+
+
+def _operator_of(R: Tensor, problem: Problem) -> Operator:
+    """The operator whose packed rows are R. R^T R being A^T A, a law of M*M stays what it is."""
+    operator = problem.operator
+    kind, shape = operator.kind, operator.shape
+    moment = operator.second_moment if problem.weights is None else None
+    if operator.kind.is_symmetric and R.shape[0] * shape[0] * shape[1] <= _UNPACKED_NUMBERS:
+        M = kind.unpack(R, shape, is_complex=operator.is_complex)
+        full = torch.view_as_real(M).flatten(-3) if operator.is_complex else M.flatten(-2)
+        return UnpackedSensing(full, shape, kind, moment)
+    return DenseSensing(R.contiguous(), shape, kind, moment)
+
+
+def _noise_level(problem: Problem, count: int, b: float, y: float) -> float | None:
+    """||noise|| / ||b|| as is expected of white noise whose share in y is known."""
+    level = problem.noise_level
+    if level is None or level == 0:
+        return level
+    if problem.weights is not None:
+        return None
+    return level * math.sqrt(problem.operator.dimension / count) * y / b

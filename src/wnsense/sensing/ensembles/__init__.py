@@ -1,0 +1,1 @@
+"""Ensembles of measurements, one file an ensemble and its kernels."""

@@ -1,0 +1,391 @@
+"""Intensities of Fourier transforms: coded diffraction patterns; and entries of the Fourier transform of a matrix."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import ClassVar
+
+import torch
+from jaxtyping import Complex, Float, Inexact, Shaped
+from torch import Tensor
+
+from wnsense.checks import require, require_finite
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
+
+# Up to this many numbers are transformed at once: many small images, or one column of a large one. Arrays above 32 MiB
+# are given back to the system by the allocator each time, and cost as much to touch again as a fifth of an FFT.
+_BLOCK_NUMBERS = {"cpu": 2**20}
+_BLOCK_NUMBERS_ELSEWHERE = 2**26
+# Intensities are formed in blocks that stay in a processor's cache.
+_CACHED_NUMBERS = {"cpu": 2**16}
+# From this many pixels on, a compiled pass is worth being loaded.
+_COMPILED_PIXELS = 2**16
+
+
+class MaskLaw(StrEnum):
+    """The distribution of the entries of random masks, i.i.d., of mean zero.
+
+    OCTANARY and TERNARY are the admissible ones of Candes, Li and Soltanolkotabi (arXiv 1310.3240, 1407.1065):
+    E |d|^4 = 2 (E |d|^2)^2, for complex and for real images. OCTANARY is b c with b uniform on {1, -1, i, -i} and
+    c = sqrt(1/2) or sqrt(3) with probabilities 4/5 and 1/5; TERNARY is 1, 0, -1 with probabilities 1/4, 1/2, 1/4 and
+    real; PHASES is uniform on the unit circle.
+    """
+
+    OCTANARY = "octanary"
+    TERNARY = "ternary"
+    PHASES = "phases"
+
+    @property
+    def power(self) -> float:
+        """E |d|^2."""
+        return 0.5 if self is MaskLaw.TERNARY else 1.0
+
+    def draw(
+        self, shape: tuple[int, ...], *, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float64
+    ) -> Tensor:
+        """Independent entries, complex unless ternary.
+
+        Args:
+            shape: (L, *image) of the masks.
+            generator: The source of randomness.
+            dtype: The real dtype of their precision.
+        """
+        device = generator.device if generator is not None else torch.device("cpu")
+
+        def uniform() -> Tensor:
+            return torch.rand(shape, generator=generator, dtype=torch.float64, device=device)
+
+        if self is MaskLaw.TERNARY:
+            drawn = uniform()
+            return (drawn < 1 / 4).to(dtype) - (drawn >= 3 / 4).to(dtype)
+        if self is MaskLaw.PHASES:
+            return torch.polar(torch.ones(shape, dtype=torch.float64, device=device), 2 * math.pi * uniform()).to(
+                dtype.to_complex()
+            )
+        quarter = torch.randint(4, shape, generator=generator, device=device)
+        # Not by cosines, which are not exactly zero.
+        b = torch.tensor([1, 1j, -1, -1j], dtype=torch.complex128, device=device)[quarter]
+        large = uniform() < 1 / 5
+        c = torch.full(shape, math.sqrt(0.5), dtype=torch.float64, device=device).masked_fill_(large, math.sqrt(3))
+        return (b * c).to(dtype.to_complex())
+
+
+@dataclass(frozen=True)
+class CodedDiffractionSensing(Operator):
+    """The intensities y_{l,k} = scale |F(d_l * x)|^2_k behind masks d_l, for Z = x x^H and its linear extension.
+
+    F is the unitary discrete Fourier transform of the image's dimensions and M_{l,k} = scale a a^H with
+    a = conj(d_l) * conj(f_k), f_k the k-th row of F; for real kinds M is its real part. Rows are ordered mask by
+    mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m r) beside y.
+    Where the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
+
+    For masks of i.i.d. entries with E d = E d^2 = 0, nu = E |d|^2 and mu = E |d|^4, and scale 1 (each y_{l,k} Z_pq
+    term is E conj(d_p) d_q d_s conj(d_t) / m where t - s = q - p, and only s = p and s = t do not vanish):
+
+        E M*M(Z) = (L / m) (nu^2 Z + nu^2 Tr(Z) I + (mu - 2 nu^2) diag(Z)).
+
+    Admissible masks leave the first two terms. Phases (mu = nu^2) see nothing of the diagonal but the trace. Real
+    masks have E d^2 = nu, which doubles the real part of entries p, q with 2 (p - q) = 0 modulo the sides: none but
+    the diagonal if all sides are odd.
+
+    Attributes:
+        masks: d_l, (L, *image), real or complex.
+        kind: hermitian for complex images, psd or symmetric for real ones, whatever the masks are.
+        scale: Of the intensities.
+        second_moment: See `Operator`; known for drawn masks whose law is admissible.
+    """
+
+    masks: Inexact[Tensor, "count ..."]
+    kind: Kind = Kind.HERMITIAN
+    scale: float = 1.0
+    second_moment: tuple[float, float] | None = None
+    shape: tuple[int, int] = field(init=False)
+    count: int = field(init=False)
+    dtype: torch.dtype = field(init=False)
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read off sizes, and check that the masks let something through."""
+        masks = self.masks
+        require(masks.dim() >= 2 and masks.numel() > 0, "at least one mask of at least one pixel", tuple(masks.shape))
+        require(self.kind.is_symmetric, "a symmetric kind for diffraction patterns", str(self.kind))
+        require(math.isfinite(self.scale) and self.scale > 0, "a positive scale", self.scale)
+        if masks.device.type != "meta":
+            require_finite("the masks", masks)
+            require(bool((masks != 0).any()), "masks that let something through", "zeros alone")
+        m = math.prod(masks.shape[1:])
+        real = masks.dtype.to_real()
+        object.__setattr__(self, "shape", (m, m))
+        object.__setattr__(self, "count", masks.shape[0] * m)
+        object.__setattr__(self, "dtype", real.to_complex() if self.kind is Kind.HERMITIAN else real)
+        object.__setattr__(self, "device", masks.device)
+
+    @classmethod
+    def draw(
+        cls,
+        count: int,
+        image_shape: int | tuple[int, ...],
+        *,
+        law: MaskLaw | str = MaskLaw.OCTANARY,
+        kind: Kind | str = Kind.HERMITIAN,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "CodedDiffractionSensing":
+        """Draw masks, scaled so that E M*M(Z) = Z + Tr(Z) I where the masks are admissible.
+
+        That law is exact for octanary masks, and for ternary ones where all sides are odd.
+
+        Args:
+            count: L, the number of masks; n is L m.
+            image_shape: The sides of the image, m is their product.
+            law: Of the entries of the masks.
+            kind: hermitian for complex images, psd or symmetric for real ones.
+            generator: The source of randomness.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            device: Where the data shall lie.
+
+        Raises:
+            InputError: When there is no mask or no pixel, or the kind is rectangular.
+        """
+        kind, law = Kind(kind), MaskLaw(law)
+        sides = (image_shape,) if isinstance(image_shape, int) else image_shape
+        require(count >= 1 and len(sides) >= 1, "at least one mask and one side", f"{count} and {sides}")
+        require(min(sides) >= 1, "sides of at least 1", sides)
+        dtype = dtype or kind.default_dtype()
+        require_complex_agrees(kind, dtype)
+        masks = law.draw((count, *sides), generator=generator, dtype=dtype.to_real()).to(device)
+        clean = law is MaskLaw.OCTANARY or (law is MaskLaw.TERNARY and all(side % 2 for side in sides))
+        scale = math.sqrt(math.prod(sides) / count) / law.power
+        return cls(masks, kind, scale, (1.0, 1.0) if clean else None)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The sides of the image."""
+        return tuple(self.masks.shape[1:])
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """Scale sum |d_l|^2 / m, the same for all pixels behind one mask."""
+        m = self.shape[0]
+        power = self.masks.abs().square().flatten(1).sum(-1) * (self.scale / m)
+        return power.repeat_interleave(m)
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        X = self._columns(point.X)
+        y = self._unmeasured(X)
+        for masks, W in self._patterns(X):
+            self._see(y[:, masks], W, point.Theta)
+        return y.reshape(*point.batch, self.count)
+
+    def _adjoint_times(
+        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m k"]
+    ) -> Inexact[Tensor, "*batch m k"]:
+        columns = self._columns(V)
+        weights, back = v.reshape(len(columns), *self.masks.shape), torch.zeros_like(columns)
+        for masks, W in self._patterns(columns):
+            self._weigh(W, weights[:, masks])
+            self._collect(back, masks, W)
+        return self._rows(back, V)
+
+    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
+        """Each pattern is transformed back as soon as it is there, or once all are where rows depend on each other."""
+        X = self._columns(point.X)
+        y, back = self._unmeasured(X), torch.zeros_like(X[:, :width])
+        if isinstance(dual, RowDual):
+            weight = dual.weight.reshape(self.masks.shape)
+            target = None if dual.target is None else dual.target.reshape(self.masks.shape)
+            for masks, W in self._patterns(X):
+                self._see(y[:, masks], W, point.Theta, weight[masks], None if target is None else target[masks])
+                self._collect(back, masks, W)
+        else:
+            kept = []
+            for masks, W in self._patterns(X):
+                self._see(y[:, masks], W, point.Theta)
+                kept.append((masks, list(W)))
+            v = dual(y.reshape(*point.batch, self.count)).reshape(y.shape)
+            while kept:
+                masks, W = kept.pop()
+                self._weigh(W, v[:, masks])
+                self._collect(back, masks, W)
+        return PulledBack(y.reshape(*point.batch, self.count), self._rows(back, point.X))
+
+    def _columns(self, A: Tensor) -> Tensor:
+        """Factors as images, (points, k, *image), in the dtype of what is transformed."""
+        dtype = torch.promote_types(self.dtype, self.masks.dtype)
+        columns = A.new_empty((math.prod(A.shape[:-2]), A.shape[-1], self.shape[0]), dtype=dtype)
+        # Turned and converted in one pass.
+        columns.copy_(A.mT.reshape(columns.shape))
+        return columns.reshape(*columns.shape[:2], *self.image_shape)
+
+    def _rows(self, images: Tensor, like: Tensor) -> Tensor:
+        """The inverse of `_columns`, scaled as the measurements are."""
+        images = images.real if images.is_complex() and not self.is_complex else images
+        return (self.scale * images).reshape(*like.shape[:-2], images.shape[1], self.shape[0]).mT
+
+    def _unmeasured(self, columns: Tensor) -> Tensor:
+        return columns.new_empty((len(columns), *self.masks.shape), dtype=self.real_dtype)
+
+    def _patterns(self, columns: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
+        """F (d_l * x) of some masks at a time: groups of columns, each (points, k, l, *image).
+
+        One list serves all: arrays are replaced one by one, so that the memory of one goes to the next.
+        """
+        points, k, m = len(columns), columns.shape[1], self.shape[0]
+        limit = _BLOCK_NUMBERS.get(columns.device.type, _BLOCK_NUMBERS_ELSEWHERE)
+        groups = torch.split(columns, max(1, limit // (points * m)), dim=1)
+        step = max(1, limit // max(1, points * k * m))
+        W: list[Tensor] = []
+        for start in range(0, len(self.masks), step):
+            block = slice(start, min(start + step, len(self.masks)))
+            masks = self.masks[block].to(columns.dtype)
+            for index, group in enumerate(groups):
+                W[index : index + 1] = [torch.fft.fftn(masks * group.unsqueeze(2), dim=self._sides, norm="ortho")]
+            yield block, W
+
+    def _see(
+        self,
+        y: Tensor,
+        W: list[Tensor],
+        Theta: Tensor,
+        weight: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> None:
+        """Write scale Re w^H Theta^T w, w over the columns, to y, (points, l, *image); then w <- weight (y - target) w.
+
+        In blocks of pixels that stay in a processor's cache.
+        """
+        points, pixels = len(y), y[0].numel()
+        Theta = self.scale * Theta.reshape(points, *Theta.shape[-2:])
+        weight, target = (None if values is None else values.reshape(-1) for values in (weight, target))
+        if y.device.type == "cpu" and pixels >= _COMPILED_PIXELS and find_spec("numba") is not None:
+            _see_compiled(y.view(points, pixels), W, Theta, weight, target)
+            return
+        groups = [group.reshape(points, group.shape[1], pixels) for group in W]
+        seen = y.new_empty((points, pixels))
+        numbers = max(1, points * Theta.shape[-1])
+        step = max(1, _CACHED_NUMBERS.get(y.device.type, pixels * numbers) // numbers)
+        for start in range(0, pixels, step):
+            here = slice(start, start + step)
+            parts = [group[..., here] for group in groups]
+            w = torch.cat(parts, dim=1)
+            reals = torch.view_as_real(w)
+            if Theta.is_complex():
+                turned = torch.view_as_real(Theta.mT @ w)
+            else:
+                turned = (Theta.mT @ reals.flatten(2)).reshape(reals.shape)
+            both = turned.mul_(reals).sum(1)
+            torch.add(both[..., 0], both[..., 1], out=seen[:, here])
+            if weight is not None:
+                v = weight[here] * (seen[:, here] if target is None else seen[:, here] - target[here])
+                # A real factor of complex numbers is made complex for each column again.
+                v = v.unsqueeze(1).to(w.dtype)
+                for part in parts:
+                    part.mul_(v)
+        y.copy_(seen.reshape(y.shape))
+
+    def _weigh(self, W: list[Tensor], v: Tensor) -> None:
+        """Multiply w by v pixel by pixel."""
+        # As complex numbers: a real factor of a complex array is converted again for each column.
+        weights = v.unsqueeze(1).to(W[0].dtype)
+        for group in W:
+            group.mul_(weights)
+
+    def _collect(self, back: Tensor, block: slice, W: list[Tensor]) -> None:
+        """Add sum_l conj(d_l) * F^H W_l to the images of the first columns."""
+        masks = self.masks[block].to(back.dtype).conj().resolve_conj()
+        for images, group in zip(torch.split(back, W[0].shape[1], dim=1), W, strict=False):
+            seen = torch.fft.ifftn(group[:, : images.shape[1]], dim=self._sides, norm="ortho")
+            seen = seen if back.is_complex() else seen.real
+            for index, mask in enumerate(masks):
+                images.addcmul_(mask, seen[:, :, index])
+
+    @property
+    def _sides(self) -> tuple[int, ...]:
+        return tuple(range(1 - self.masks.dim(), 0))
+
+
+def _see_compiled(y: Tensor, W: list[Tensor], Theta: Tensor, weight: Tensor | None, target: Tensor | None) -> None:
+    """The same for y, (points, pixels), with Numba, in one pass."""
+    from wnsense.sensing.ensembles.diffraction_kernels import observe
+
+    for point in range(len(y)):
+        columns = [torch.view_as_real(column).view(-1).numpy() for group in W for column in group[point]]
+        observe(
+            columns,
+            Theta[point].resolve_conj().numpy(),
+            y[point].numpy(),
+            weight=None if weight is None else weight.numpy(),
+            target=None if target is None else target.numpy(),
+            threads=torch.get_num_threads(),
+        )
+
+
+class PartialFourierSensing(TransformedEntrySensing):
+    """Real and imaginary parts of entries of F Z F^H, F the unitary discrete Fourier transforms of both sides.
+
+    Its entry p, q is that of p, -q (modulo m2) of the two-dimensional transform F Z F^T. In this order it is Hermitian
+    where Z is, and Z~[-p, -q] is the conjugate of Z~[p, q] where Z is real. There are no signs.
+    """
+
+    complex_transform: ClassVar[bool] = True
+
+    @classmethod
+    def from_frequencies(
+        cls,
+        frequencies: Shaped[Tensor, "k 2"],
+        size: int | tuple[int, int],
+        *,
+        kind: Kind | str = Kind.RECTANGULAR,
+        dtype: torch.dtype | None = None,
+    ) -> "PartialFourierSensing":
+        """Measure what `torch.fft.fft2(Z, norm="ortho")` has at given positions: k real parts, then k imaginary ones.
+
+        Nothing is scaled; positions may be repeated. Imaginary parts that must vanish are rows of zeros.
+
+        Args:
+            frequencies: The positions as integers, (k, 2); negative ones count from the end.
+            size: m, or (m1, m2).
+            kind: What is known of the unknown.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+
+        Raises:
+            InputError: When a position lies outside, or is not an integer.
+        """
+        kind = Kind(kind)
+        shape = square_shape(size, kind)
+        dtype = dtype or kind.default_dtype()
+        integral = not (frequencies.is_floating_point() or frequencies.is_complex())
+        require(integral, "integers as positions", frequencies.dtype)
+        require(len(frequencies) > 0, "at least one position", "none")
+        sides = torch.tensor(shape, device=frequencies.device)
+        outside = ((frequencies < -sides) | (frequencies >= sides)).any(-1)
+        if bool(outside.any()):
+            first = frequencies[outside][0].tolist()
+            require(condition=False, needed=f"positions inside a {shape[0]} x {shape[1]} spectrum", came=tuple(first))
+        rows = (frequencies[:, 0] % shape[0]).repeat(2)
+        columns = (-frequencies[:, 1] % shape[1]).repeat(2)
+        imaginary = torch.arange(len(rows), device=rows.device) >= len(frequencies)
+        weights = torch.ones(len(rows), dtype=dtype.to_real(), device=rows.device)
+        return cls(rows, columns, weights, shape, dtype, kind, imaginary)
+
+    @classmethod
+    def draw_signs(
+        cls, shape: tuple[int, int], kind: Kind, generator: torch.Generator | None, dtype: torch.dtype
+    ) -> tuple[None, None]:
+        """None: entries of the Fourier transform as it is."""
+        del shape, kind, generator, dtype
+        return None, None
+
+    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
+        W: Tensor = torch.fft.fft(A, norm="ortho")
+        return W
+
+    def _transform_back(self, A: Complex[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
+        W: Tensor = torch.fft.ifft(A, norm="ortho")
+        return W

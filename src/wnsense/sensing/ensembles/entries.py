@@ -1,0 +1,180 @@
+"""Entries of the matrix itself, from rows of the factors: memory O(m r + n), nothing m x m."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from wnsense.checks import require, require_finite, require_size, size_text
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.distinct import draw_distinct
+from wnsense.sensing.ensembles.placed import PlacedSensing
+from wnsense.sensing.ensembles.positions import checked_indices
+from wnsense.sensing.ensembles.rank_one import moment_of_rows
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+
+
+@dataclass(frozen=True)
+class EntrySensing(PlacedSensing):
+    """y_k = w_k Re Z[i_k, j_k], or w_k Im Z[i_k, j_k]: matrix completion (Candes and Recht, arXiv 0805.4471).
+
+    The matrix M_k is w_k E_ij (times the imaginary unit where the imaginary part is measured), and its Hermitian part
+    for the symmetric kinds, for which Z[j, i] says the same. A place may come several times: each time is a
+    measurement of its own, with its own weight and value, and counts as such. Low rank does not determine a matrix
+    from some of its entries where it is nearly zero elsewhere; its singular vectors must be spread (incoherent).
+
+    Any order of the places will do; rows ascending save a permutation of the measurements in each back-projection.
+
+    Attributes:
+        rows: i_k, (n,).
+        columns: j_k, (n,).
+        shape: (m1, m2) of the unknown.
+        kind: What is known of the unknown.
+        dtype: Of the unknown.
+        weights: w_k, (n,), real; None for ones.
+        imaginary: Whether the imaginary part is measured, (n,), for complex unknowns; None measures real parts.
+        second_moment: See `Operator`; known for drawn places only.
+    """
+
+    rows: Shaped[Tensor, " n"]
+    columns: Shaped[Tensor, " n"]
+    shape: tuple[int, int]
+    kind: Kind = Kind.PSD
+    dtype: torch.dtype = torch.float64
+    weights: Float[Tensor, " n"] | None = None
+    imaginary: Bool[Tensor, " n"] | None = None
+    second_moment: tuple[float, float] | None = None
+    count: int = field(init=False)
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit each other and that places lie in the matrix."""
+        square_shape(self.shape, self.kind)
+        require_complex_agrees(self.kind, self.dtype)
+        n = len(self.rows)
+        require(n > 0, "at least one measurement", "none")
+        for name, values in (("columns", self.columns), ("weights", self.weights), ("imaginary", self.imaginary)):
+            if values is not None:
+                require_size(f"{name} beside {n} rows", values.shape, (n,))
+        object.__setattr__(self, "rows", checked_indices("rows", self.rows, self.shape[0]))
+        object.__setattr__(self, "columns", checked_indices("columns", self.columns, self.shape[1]))
+        if self.weights is not None:
+            real = self.dtype.to_real()
+            require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype)
+            if self.weights.device.type != "meta":
+                require_finite("the weights", self.weights)
+        if self.imaginary is not None:
+            require(self.imaginary.dtype == torch.bool, "imaginary of dtype bool", self.imaginary.dtype)
+            require(self.dtype.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
+        object.__setattr__(self, "count", n)
+        object.__setattr__(self, "device", self.rows.device)
+
+    @classmethod
+    def draw(
+        cls,
+        n: int,
+        size: int | tuple[int, int],
+        *,
+        kind: Kind | str = Kind.PSD,
+        replacement: bool = False,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "EntrySensing":
+        """Draw n coordinates of the unknown, all of them equally likely; E M*M(Z) = Z.
+
+        Coordinates are those of `Kind.pack`: the entries of a rectangular matrix, of the triangle of a symmetric one
+        with weight sqrt(2) off the diagonal, real and imaginary parts apart. They are an orthonormal basis, so that
+        with the weight sqrt(d/n) besides, d the dimension, E M*M is the identity exactly, on the diagonal too. They
+        come sorted by rows; which were drawn is all that their order says.
+
+        Args:
+            n: The number of measurements, without replacement at most d.
+            size: m, or (m1, m2) for a rectangular unknown.
+            kind: What is known of the unknown.
+            replacement: Whether the draws are independent, so that a coordinate may come again.
+            generator: The source of randomness.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            device: Where the data shall lie.
+
+        Raises:
+            InputError: When n or the size is not positive, or n exceeds d without replacement.
+        """
+        kind = Kind(kind)
+        shape = square_shape(size, kind)
+        dtype = dtype or kind.default_dtype()
+        require_complex_agrees(kind, dtype)
+        dimension = kind.dimension(shape, is_complex=dtype.is_complex)
+        require(n >= 1, "at least one measurement", n)
+        if replacement:
+            source = generator.device if generator is not None else torch.device("cpu")
+            chosen = torch.randint(dimension, (n,), generator=generator, device=source)
+        else:
+            needed = f"at most {dimension} measurements, as many as a {kind} {size_text(shape)} matrix has coordinates"
+            require(n <= dimension, needed, n, "say replacement=True to draw some again")
+            chosen = draw_distinct(n, dimension, generator=generator)
+        rows, columns, imaginary = _coordinates(chosen, shape, kind, is_complex=dtype.is_complex)
+        order = (rows * shape[1] + columns).argsort(stable=True)
+        rows, columns = rows[order], columns[order]
+        weights = torch.full((n,), math.sqrt(dimension / n), dtype=dtype.to_real(), device=rows.device)
+        if kind.is_symmetric:
+            weights = torch.where(rows == columns, weights, weights * math.sqrt(2))
+        imaginary = None if imaginary is None else imaginary[order].to(device)
+        there = (rows.to(device), columns.to(device), shape, kind, dtype, weights.to(device))
+        return cls(*there, imaginary, second_moment=(1.0, 0.0))
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "EntrySensing":
+        """The chosen of the places."""
+        return replace(
+            self,
+            rows=self.rows[rows],
+            columns=self.columns[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            imaginary=None if self.imaginary is None else self.imaginary[rows],
+            second_moment=moment_of_rows(self, len(rows)),
+        )
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """w_k where i_k = j_k and the real part is measured."""
+        on_diagonal = self.rows == self.columns
+        if self.imaginary is not None:
+            on_diagonal = on_diagonal & ~self.imaginary
+        ones = on_diagonal.to(self.real_dtype)
+        return ones if self.weights is None else ones * self.weights
+
+    def _coefficients(self, v: Tensor) -> Tensor:
+        """v_k w_k, times the imaginary unit where the imaginary part is measured."""
+        c = v if self.weights is None else v * self.weights
+        if self.imaginary is None:
+            return c.to(self.dtype)
+        return torch.complex(c.where(~self.imaginary, 0), c.where(self.imaginary, 0))
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        y = self._positions.entries(point)
+        if y.is_complex():
+            y = y.real if self.imaginary is None else y.imag.where(self.imaginary, y.real)
+        return y if self.weights is None else y * self.weights
+
+
+def _coordinates(
+    chosen: Tensor, shape: tuple[int, int], kind: Kind, *, is_complex: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The row, the column and whether it is the imaginary part, of coordinates numbered from 0 in any order."""
+    m2 = shape[1]
+    if not kind.is_symmetric:
+        imaginary = chosen % 2 == 1 if is_complex else None
+        entry = chosen // 2 if is_complex else chosen
+        return entry // m2, entry % m2, imaginary
+    if is_complex:
+        # The m x m numbers: real parts from the diagonal on, imaginary parts, with both indices exchanged, below it.
+        row, column = chosen // m2, chosen % m2
+        return torch.minimum(row, column), torch.maximum(row, column), row > column
+    # Row q of the triangle, of m - q entries, is filled up to equal lengths by the row of q (q + 1 where m is even).
+    width = m2 + 1 - m2 % 2
+    q, place = chosen // width, chosen % width
+    folded = place >= m2 - q
+    row = torch.where(folded, 2 * m2 - width - q, q)
+    return row, torch.where(folded, row + place - (m2 - q), row + place), None

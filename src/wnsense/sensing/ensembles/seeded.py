@@ -1,0 +1,161 @@
+"""Gaussian and Rademacher measurements that are not stored but made anew from a seed whenever they are needed."""
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from wnsense.checks import require
+from wnsense.sensing.ensembles.dense import require_complex_agrees, signs_of, square_shape
+from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.kinds import Kind
+
+# Philox4x32-10: multipliers, the key's increments, rounds (Salmon, Moraes, Dror, Shaw, SC 2011, table 2).
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
+_ROUNDS = 10
+_MASK = 0xFFFFFFFF
+_WORD = 2.0**-32
+
+
+class Law(StrEnum):
+    """What the entries of a packed row are."""
+
+    GAUSSIAN = "gaussian"
+    RADEMACHER = "rademacher"
+
+
+@dataclass(frozen=True)
+class SeededSensing(PackedSensing):
+    """The Gaussian or Rademacher ensemble in no memory: row i is a function of the seed and of i alone.
+
+    The words come from the counter-based generator Philox4x32-10 with the seed as key and (column, row) as counter, so
+    that any block can be made in any order, alike on every device: words and signs to the bit, Gaussian entries within
+    4 units in the last place (logarithms and cosines are rounded differently). A Gaussian entry is made in double
+    precision from two words of 32 bits by Box and Muller's formula; none exceeds 6.8.
+
+    Attributes:
+        law: Of the entries.
+        seed: From 0 to 2^64 - 1.
+        numbers: Which rows of the endless sequence, (n,), from 0 on.
+        shape: (m1, m2) of the unknown.
+        kind: What is known of the unknown.
+        unknown: The dtype of the unknown; double precision by default.
+        scale: What each row is multiplied by; 1 / sqrt(n) by default, so that E ||M(Z)||^2 = ||Z||_F^2.
+        second_moment: See `Operator`.
+    """
+
+    law: Law
+    seed: int
+    numbers: Int64[Tensor, " n"]
+    shape: tuple[int, int]
+    kind: Kind = Kind.PSD
+    unknown: torch.dtype | None = None
+    scale: float = 1.0
+    second_moment: tuple[float, float] | None = None
+    count: int = field(init=False)
+    dtype: torch.dtype = field(init=False)
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        square_shape(self.shape, self.kind)
+        dtype = self.unknown or self.kind.default_dtype()
+        require_complex_agrees(self.kind, dtype)
+        require(len(self.numbers) > 0, "at least one measurement", "none")
+        require(0 <= self.seed < 2**64, "a seed from 0 to 2^64 - 1", self.seed)
+        object.__setattr__(self, "count", len(self.numbers))
+        object.__setattr__(self, "dtype", dtype)
+        object.__setattr__(self, "device", self.numbers.device)
+
+    @classmethod
+    def draw(
+        cls,
+        n: int,
+        size: int | tuple[int, int],
+        *,
+        law: Law | str = Law.GAUSSIAN,
+        kind: Kind | str = Kind.PSD,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "SeededSensing":
+        """The first n rows of a seed, scaled so that E ||M(Z)||^2 = ||Z||_F^2.
+
+        Args:
+            n: The number of measurements.
+            size: m, or (m1, m2) for a rectangular unknown.
+            law: gaussian or rademacher.
+            kind: What is known of the unknown.
+            seed: Which sequence of rows.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            device: Where rows shall be made.
+
+        Raises:
+            InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
+        """
+        require(n >= 1, "at least one measurement", n)
+        kind = Kind(kind)
+        numbers = torch.arange(n, device=device)
+        return cls(Law(law), seed, numbers, square_shape(size, kind), kind, dtype, 1 / math.sqrt(n), (1.0, 0.0))
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "SeededSensing":
+        """Some rows; nothing is declared of their law."""
+        return SeededSensing(
+            self.law, self.seed, self.numbers[rows], self.shape, self.kind, self.unknown, self.scale, None
+        )
+
+    def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
+        """Rows start to stop in the precision of the unknown, unscaled."""
+        numbers, length = self.numbers[start:stop], self._length
+        if self.law is Law.RADEMACHER:
+            words = philox_words(self.seed, numbers, -(-length // 32))
+            return signs_of(_bytes_of(words), length).to(self.real_dtype)
+        words = philox_words(self.seed, numbers, length + length % 2)
+        return _normal(words)[:, :length].to(self.real_dtype)
+
+    def __str__(self) -> str:
+        """A short line for people, with the seed."""
+        told = f"{self.count} measurements of a {self.kind} {self.shape[0]} x {self.shape[1]} matrix"
+        return f"{type(self).__name__} ({self.law}, seed {self.seed}): {told}"
+
+
+def philox_words(seed: int, numbers: Int64[Tensor, " b"], count: int) -> Int64[Tensor, "b c"]:
+    """The first `count` words of each row: integers from 0 to 2^32 - 1.
+
+    Word j of row i is word j % 4 of Philox4x32-10 under the key (seed mod 2^32, seed div 2^32) at the counter
+    (j div 4, 0, i mod 2^32, i div 2^32).
+    """
+    columns = torch.arange(-(-count // 4), device=numbers.device)
+    c0 = columns.expand(len(numbers), -1)
+    c1 = torch.zeros_like(c0)
+    c2 = (numbers & _MASK).unsqueeze(-1).expand_as(c0)
+    c3 = (numbers >> 32).unsqueeze(-1).expand_as(c0)
+    k0, k1 = seed & _MASK, seed >> 32
+    for _ in range(_ROUNDS):
+        # 64-bit products wrap, which leaves both halves of their bits what they should be.
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
+            p1 & _MASK,
+            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
+            p0 & _MASK,
+        )
+        k0, k1 = (k0 + _INCREMENTS[0]) & _MASK, (k1 + _INCREMENTS[1]) & _MASK
+    return torch.stack([c0, c1, c2, c3], dim=-1).flatten(-2)[:, :count]
+
+
+def _bytes_of(words: Int64[Tensor, "b c"]) -> Tensor:
+    """The four bytes of each word, lowest first."""
+    shifts = torch.arange(0, 32, 8, device=words.device)
+    return ((words.unsqueeze(-1) >> shifts) & 0xFF).to(torch.uint8).flatten(-2)
+
+
+def _normal(words: Int64[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Standard normal numbers from pairs of words (Box and Muller, 1958): sqrt(-2 ln u) (cos, sin)(2 pi v)."""
+    u, v = ((words[:, part::2].to(torch.float64) + 0.5) * _WORD for part in (0, 1))
+    radius, angle = (-2 * u.log()).sqrt(), 2 * math.pi * v
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1).flatten(-2)

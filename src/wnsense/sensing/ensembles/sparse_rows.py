@@ -1,0 +1,181 @@
+"""Measurements that are the rows of a sparse matrix: only places where some row is not zero are looked at."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Inexact, Int
+from scipy.sparse import csr_array, csr_matrix, issparse, sparray, spmatrix
+from torch import Tensor
+
+from wnsense.checks import InputError, require, require_finite, require_size
+from wnsense.linalg import packed_length
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.placed import PlacedSensing
+from wnsense.sensing.ensembles.positions import Positions, checked_indices
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+
+
+@dataclass(frozen=True)
+class SparseSensing(PlacedSensing):
+    """y = Re(A z) for a sparse A, where z holds Z[i_p, j_p] at the places that A looks at; `from_matrix` makes one.
+
+    The entries are found once for each place, however many rows look at it, and memory is O(m r + nonzeros). A row
+    without nonzeros is allowed and measures nothing: its measurement is 0 whatever the unknown is.
+
+    Attributes:
+        measurements: The row of A of each nonzero, (nonzeros,).
+        places: Its column of A: which place it looks at, (nonzeros,).
+        values: The nonzeros, (nonzeros,), of the unknown's dtype.
+        rows: i_p, (places,).
+        columns: j_p, (places,).
+        count: n, the number of rows of A.
+        shape: (m1, m2) of the unknown.
+        kind: What is known of the unknown.
+        second_moment: See `Operator`.
+    """
+
+    measurements: Int[Tensor, " nonzeros"]
+    places: Int[Tensor, " nonzeros"]
+    values: Inexact[Tensor, " nonzeros"]
+    rows: Int[Tensor, " p"]
+    columns: Int[Tensor, " p"]
+    count: int
+    shape: tuple[int, int]
+    kind: Kind = Kind.PSD
+    second_moment: tuple[float, float] | None = None
+    dtype: torch.dtype = field(init=False)
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit each other, and that all indices lie inside."""
+        square_shape(self.shape, self.kind)
+        require(self.count >= 1, "at least one measurement", self.count)
+        require(len(self.values) > 0, "at least one nonzero", "none", "nothing would be measured")
+        require_complex_agrees(self.kind, self.values.dtype)
+        for name, indices in (("measurements", self.measurements), ("places", self.places)):
+            require_size(f"{name} beside {len(self.values)} values", indices.shape, self.values.shape)
+        require_size(f"columns beside {len(self.rows)} rows", self.columns.shape, self.rows.shape)
+        checked_indices("measurements", self.measurements, self.count)
+        checked_indices("places", self.places, len(self.rows))
+        checked_indices("rows", self.rows, self.shape[0])
+        checked_indices("columns", self.columns, self.shape[1])
+        if self.values.device.type != "meta":
+            require_finite("the nonzeros of the sparse matrix", self.values)
+        object.__setattr__(self, "dtype", self.values.dtype)
+        object.__setattr__(self, "device", self.values.device)
+
+    @classmethod
+    def from_matrix(
+        cls, matrix: spmatrix | sparray | Tensor, size: int | tuple[int, int], *, kind: Kind | str = Kind.PSD
+    ) -> "SparseSensing":
+        """Take a sparse matrix whose rows are measurements of the vectorized unknown, y = Re(A vec Z).
+
+        As with `from_scipy`, the number of columns says how the unknown is laid out: m1 m2 columns take the matrix row
+        by row (for the symmetric kinds the Hermitian part of each row's matrix counts); for the real symmetric kinds
+        m (m + 1) / 2 columns take svec (upper triangle row by row, sqrt(2) off the diagonal). Nothing is normalized.
+
+        Args:
+            matrix: A SciPy sparse matrix or array of any format, or a PyTorch tensor in CSR layout, n rows. Entries
+                stored twice add up. Integers become double precision.
+            size: m, or (m1, m2) for a rectangular unknown.
+            kind: What is known of the unknown.
+
+        Raises:
+            InputError: When it is no sparse matrix, the number of columns fits no layout, the dtype does not suit the
+                kind, or an entry is NaN or infinite.
+        """
+        kind = Kind(kind)
+        shape = square_shape(size, kind)
+        n, width, measurements, indices, values = _nonzeros(matrix)
+        if kind is Kind.HERMITIAN:
+            values = values.to(values.dtype.to_complex())
+        full, packed = shape[0] * shape[1], packed_length(shape[0], is_complex=False)
+        layouts = f"{full} columns (the matrix row by row)"
+        takes_packed = kind in {Kind.PSD, Kind.SYMMETRIC}
+        layouts += f" or {packed} (svec)" if takes_packed and packed != full else ""
+        require(width == full or (takes_packed and width == packed), layouts, width)
+        looked_at, places = torch.unique(indices, return_inverse=True)
+        if width == full:
+            rows, columns = looked_at // shape[1], looked_at % shape[1]
+        else:
+            rows, columns = _upper_triangle(looked_at, shape[0])
+            values = torch.where((rows == columns)[places], values, values * 2**0.5)
+        return cls(measurements, places, values, rows, columns, n, shape, kind)
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "SparseSensing | None":
+        """The chosen rows, with the places of all; None where they have no nonzeros."""
+        measurements, order = self.measurements.sort(stable=True)
+        first = torch.searchsorted(measurements, rows)
+        lengths = torch.searchsorted(measurements, rows, right=True) - first
+        chosen = torch.arange(len(rows), device=self.device).repeat_interleave(lengths)
+        if not len(chosen):
+            return None
+        ends = lengths.cumsum(0)
+        within = torch.arange(len(chosen), device=self.device) - (ends - lengths)[chosen]
+        nonzeros = order[first[chosen] + within]
+        return replace(
+            self,
+            measurements=chosen,
+            places=self.places[nonzeros],
+            values=self.values[nonzeros],
+            count=len(rows),
+            second_moment=None,
+        )
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """The sum of each row's real values at places of the diagonal."""
+        diagonal = (self.rows == self.columns).to(self.dtype)
+        return self._nonzeros.times(self.values, diagonal.unsqueeze(-1)).squeeze(-1).real
+
+    @cached_property
+    def _nonzeros(self) -> Positions:
+        """The places of A itself."""
+        return Positions(self.measurements, self.places, (self.count, len(self.rows)))
+
+    def _coefficients(self, v: Tensor) -> Tensor:
+        """A^H v: the numbers of M*(v) at the places."""
+        return self._nonzeros.transpose_times(self.values, v.to(self.dtype).unsqueeze(-1)).squeeze(-1)
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        z = self._positions.entries(point)
+        return self._nonzeros.times(self.values, z.unsqueeze(-1)).squeeze(-1).real
+
+
+def _nonzeros(matrix: spmatrix | sparray | Tensor) -> tuple[int, int, Tensor, Tensor, Tensor]:
+    """n, the number of columns, and for each nonzero its row, its column and its value; row by row."""
+    if isinstance(matrix, Tensor):
+        require(matrix.layout == torch.sparse_csr, "a tensor in CSR layout", matrix.layout, "say .to_sparse_csr()")
+        require(matrix.dim() == 2, "a sparse matrix of two dimensions", matrix.dim())
+        offsets, indices, values = matrix.crow_indices().long(), matrix.col_indices().long(), matrix.values()
+    else:
+        csr = _scipy_csr(matrix)
+        require(csr.ndim == 2, "a sparse matrix of two dimensions", csr.ndim)
+        offsets = torch.from_numpy(csr.indptr.astype(np.int64))
+        indices = torch.from_numpy(csr.indices.astype(np.int64))
+        numbers = csr.data.astype(np.float64) if csr.dtype.kind in "biu" else csr.data
+        advice = "convert it with .astype(float)"
+        require(numbers.dtype.char in "fdFD", "numbers of single or double precision", str(numbers.dtype), advice)
+        values = torch.from_numpy(numbers.copy())
+    n, width = matrix.shape
+    rows = torch.arange(n, device=offsets.device).repeat_interleave(offsets.diff())
+    return int(n), int(width), rows, indices, values
+
+
+def _scipy_csr(matrix: spmatrix | sparray) -> csr_matrix | csr_array:
+    if not issparse(matrix):
+        raise InputError(
+            f"needed a SciPy sparse matrix or a PyTorch CSR tensor, got {type(matrix).__name__}; "
+            "DenseSensing.from_matrices takes dense ones, from_scipy a LinearOperator"
+        )
+    return matrix.tocsr()
+
+
+def _upper_triangle(packed: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The rows and columns of indices into the upper triangle row by row."""
+    lengths = torch.arange(size, 0, -1, device=packed.device)
+    ends = lengths.cumsum(0)
+    rows = torch.searchsorted(ends, packed, right=True)
+    return rows, packed - ends[rows] + size

@@ -1,0 +1,471 @@
+"""Entries of a transformed matrix, from transforms of its factors: the matrix is never formed.
+
+For orthonormal transforms U and W, Z~ = U Z W^H is the matrix with factors U X, Theta and W Y. An entry of it is an
+inner product of two rows, and the adjoint applies the sparse matrix that holds v at the chosen entries between two
+transforms. The cost is that of transforming the columns of the factors, and n r for the entries.
+"""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Complex, Float, Inexact, Int
+from torch import Tensor
+
+from wnsense.checks import require, require_size
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.distinct import draw_distinct
+from wnsense.sensing.ensembles.positions import connected_parts
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Dual, Operator, PulledBack
+
+# Rows of factors are gathered in blocks of this many numbers, which stay in a processor's cache.
+_BLOCK_NUMBERS = {"cpu": 2**17}
+_BLOCK_NUMBERS_ELSEWHERE = 2**26
+# The Walsh-Hadamard transform multiplies by Hadamard matrices of up to 2^4 rows: fewer passes through memory than
+# butterflies, fewer operations than larger matrices.
+_HADAMARD_BITS = 4
+
+
+# --------------------------------------------------------------------------------------------------- transforms
+
+
+def discrete_cosine(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+    """The orthonormal DCT-II along the last dimension, of any length, by one FFT (Makhoul, IEEE ASSP 28, 1980).
+
+    sqrt((2 - [k = 0]) / m) sum_j a_j cos(pi (j + 1/2) k / m).
+    """
+    m = A.shape[-1]
+    folded = torch.cat([A[..., ::2], A[..., 1::2].flip(-1)], dim=-1)
+    # Of a real sequence half the spectrum is known; the real part is coefficient k, minus the imaginary one is m - k.
+    half = torch.fft.rfft(folded) * _quarter_turns(m, A)
+    C = torch.cat([half.real, -half.imag[..., 1 : (m + 1) // 2].flip(-1)], dim=-1) * math.sqrt(2 / m)
+    C[..., 0] *= math.sqrt(0.5)
+    return C
+
+
+def inverse_discrete_cosine(C: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+    """The inverse, and transpose, of `discrete_cosine`: the orthonormal DCT-III."""
+    m = C.shape[-1]
+    scaled = C * math.sqrt(m / 2)
+    scaled[..., 0] *= math.sqrt(2)
+    mirrored = torch.zeros_like(scaled[..., : m // 2 + 1])
+    mirrored[..., 1:] = scaled[..., (m + 1) // 2 :].flip(-1)
+    half = torch.complex(scaled[..., : m // 2 + 1], -mirrored) * _quarter_turns(m, C).conj()
+    folded = torch.fft.irfft(half, n=m)
+    A = torch.empty_like(folded)
+    A[..., ::2] = folded[..., : (m + 1) // 2]
+    A[..., 1::2] = folded[..., (m + 1) // 2 :].flip(-1)
+    return A
+
+
+def walsh_hadamard(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+    """sum_j (-1)^popcount(k & j) a_j along the last dimension, a power of two: sqrt(m) times an orthonormal transform.
+
+    The transform is a Kronecker product of Hadamard matrices, one for each group of bits, applied one after the other.
+    """
+    m = A.shape[-1]
+    bits, stride, out = m.bit_length() - 1, 1, A
+    while bits > 0:
+        step = min(_HADAMARD_BITS, bits)
+        H = _hadamard_matrix(step, A)
+        size = 1 << step
+        # With one number in a group the matrices are multiplied on the right: as one product, not many tiny ones.
+        out = out.reshape(-1, size) @ H if stride == 1 else H @ out.reshape(-1, size, stride)
+        bits, stride = bits - step, stride * size
+    return out.reshape(A.shape)
+
+
+def is_power_of_two(number: int) -> bool:
+    """Whether a Walsh-Hadamard transform has this size."""
+    return number >= 1 and number & (number - 1) == 0
+
+
+def _quarter_turns(m: int, like: Tensor) -> Complex[Tensor, " half"]:
+    """exp(-i pi k / 2m) for k = 0..m/2."""
+    angles = torch.arange(m // 2 + 1, dtype=like.dtype, device=like.device) * (-math.pi / (2 * m))
+    return torch.complex(angles.cos(), angles.sin())
+
+
+def _hadamard_matrix(bits: int, like: Tensor) -> Float[Tensor, "size size"]:
+    H = torch.ones((1, 1), dtype=like.dtype, device=like.device)
+    for _ in range(bits):
+        H = torch.cat([torch.cat([H, H], dim=1), torch.cat([H, -H], dim=1)])
+    return H
+
+
+# ---------------------------------------------------------------------------------------------------- operators
+
+
+@dataclass(frozen=True)
+class TransformedEntrySensing(Operator):
+    """y_k = w_k Re or Im of Z~[p_k, q_k], where Z~ = U S Z S' W^H, U and W unitary transforms and S, S' signs.
+
+    One orthonormal transform serves both sides of the symmetric kinds, with the same signs, so that Z~ is symmetric
+    (Hermitian) too. `draw` chooses among the coordinates of an orthonormal basis: real and imaginary parts are two
+    coordinates, and entries that say the same (above and below the diagonal) are one, of weight sqrt(2).
+
+    Attributes:
+        rows: p_k, (n,).
+        columns: q_k, (n,).
+        weights: w_k, (n,), real.
+        shape: (m1, m2) of the unknown.
+        dtype: Of the unknown.
+        kind: What is known of the unknown.
+        imaginary: Whether the imaginary part is measured, (n,); None measures real parts.
+        signs: The diagonal of S, (m1,), real; None for ones.
+        signs_right: The diagonal of S', (m2,), for kind rectangular; the symmetric kinds have one S.
+        second_moment: See `Operator`; known where coordinates were drawn.
+    """
+
+    rows: Int[Tensor, " n"]
+    columns: Int[Tensor, " n"]
+    weights: Float[Tensor, " n"]
+    shape: tuple[int, int]
+    dtype: torch.dtype = torch.float64
+    kind: Kind = Kind.PSD
+    imaginary: Bool[Tensor, " n"] | None = None
+    signs: Float[Tensor, " m1"] | None = None
+    signs_right: Float[Tensor, " m2"] | None = None
+    second_moment: tuple[float, float] | None = None
+    count: int = field(init=False)
+    device: torch.device = field(init=False)
+
+    # Whether real matrices have complex transforms.
+    complex_transform: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit each other, and that positions lie in the matrix."""
+        square_shape(self.shape, self.kind)
+        require_complex_agrees(self.kind, self.dtype)
+        self.require_sides(self.shape)
+        n = self.rows.shape[0]
+        require(n > 0, "at least one measurement", "none")
+        for name, values in (("columns", self.columns), ("weights", self.weights), ("imaginary", self.imaginary)):
+            if values is not None:
+                require_size(f"{name} beside {n} rows", values.shape, (n,))
+        real = self.dtype.to_real()
+        require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype)
+        for signs, side in ((self.signs, 0), (self.signs_right, 1)):
+            if signs is not None:
+                require_size("the signs", signs.shape, (self.shape[side],))
+                require(signs.dtype == real, f"signs of {real}", signs.dtype)
+        if self.kind.is_symmetric:
+            require(self.signs_right is None, f"one set of signs for kind {self.kind}", "two")
+        for name, positions, side in (("rows", self.rows, self.shape[0]), ("columns", self.columns, self.shape[1])):
+            if positions.device.type != "meta":
+                low, high = int(positions.min()), int(positions.max())
+                require(low >= 0 and high < side, f"{name} between 0 and {side - 1}", f"{low} to {high}")
+        object.__setattr__(self, "count", n)
+        object.__setattr__(self, "device", self.rows.device)
+
+    @classmethod
+    def draw(
+        cls,
+        n: int,
+        size: int | tuple[int, int],
+        *,
+        kind: Kind | str = Kind.PSD,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "TransformedEntrySensing":
+        """Draw signs, and n of the coordinates without replacement; E M*M(Z) = Z, and M*M(Z) = Z when n is all.
+
+        Memory is O(m + n), whatever the number of coordinates.
+
+        Args:
+            n: The number of measurements, at most the dimension of the unknown.
+            size: m, or (m1, m2) for a rectangular unknown.
+            kind: What is known of the unknown.
+            generator: The source of randomness.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            device: Where the data shall lie.
+
+        Raises:
+            InputError: When there are not n coordinates, or the transform has no such size.
+        """
+        kind = Kind(kind)
+        shape = square_shape(size, kind)
+        dtype = dtype or kind.default_dtype()
+        require_complex_agrees(kind, dtype)
+        cls.require_sides(shape)
+        dimension = kind.dimension(shape, is_complex=dtype.is_complex)
+        require(1 <= n <= dimension, f"between 1 and {dimension} measurements, as many as coordinates", n)
+        coordinates = _Coordinates(shape, kind, dtype.is_complex, cls.complex_transform)
+        signs, signs_right = cls.draw_signs(shape, kind, generator, dtype.to_real())
+        chosen = draw_distinct(n, coordinates.limit, generator=generator, accept=coordinates.accept)
+        rows, columns, imaginary = coordinates.split(chosen)
+        weights = coordinates.multiplicity(rows, columns).to(dtype.to_real()).mul_(dimension / n).sqrt_()
+        parts = imaginary.to(device) if coordinates.parts == 2 else None
+        return cls(
+            rows.to(device),
+            columns.to(device),
+            weights.to(device),
+            shape,
+            dtype,
+            kind,
+            parts,
+            None if signs is None else signs.to(device),
+            None if signs_right is None else signs_right.to(device),
+            second_moment=(1.0, 0.0),
+        )
+
+    @classmethod
+    def draw_signs(
+        cls, shape: tuple[int, int], kind: Kind, generator: torch.Generator | None, dtype: torch.dtype
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """S and S' as diagonals, where the ensemble has them: a matrix that the transform makes sparse is hidden."""
+        left = _random_signs(shape[0], generator, dtype)
+        return left, None if kind.is_symmetric else _random_signs(shape[1], generator, dtype)
+
+    @classmethod
+    def require_sides(cls, shape: tuple[int, int]) -> None:
+        """Raise `InputError` when the transform has no such size."""
+
+    @abstractmethod
+    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        """U along the last dimension."""
+
+    @abstractmethod
+    def _transform_back(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        """U^H along the last dimension."""
+
+    def connected_parts(self) -> int:
+        """The same of the transform's places; a complex one of a real matrix knows more than its entries say."""
+        known = self.kind.is_symmetric and (self.is_complex or not self.complex_transform)
+        return connected_parts(self.rows, self.columns, self.shape[0]) if known else 1
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """w_k where p_k = q_k and the real part is measured: the transform of the identity is the identity."""
+        counted = self.rows == self.columns
+        if self.imaginary is not None:
+            counted = counted & ~self.imaginary
+        return torch.where(counted, self.weights, 0)
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "TransformedEntrySensing":
+        """The chosen entries."""
+        imaginary = None if self.imaginary is None else self.imaginary[rows]
+        return type(self)(
+            self.rows[rows],
+            self.columns[rows],
+            self.weights[rows],
+            self.shape,
+            self.dtype,
+            self.kind,
+            imaginary,
+            self.signs,
+            self.signs_right,
+        )
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        return self._entries(point, *self._forward_both(point))
+
+    def _adjoint_times(
+        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
+    ) -> Inexact[Tensor, "*batch m1 k"]:
+        return self._backward(self._sparse_times(v, self._forward(V, self._signs(1))), self._signs(0))
+
+    def _adjoint_transpose_times(
+        self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
+    ) -> Inexact[Tensor, "*batch m2 k"]:
+        if self.kind.is_symmetric:
+            return self._adjoint_times(v, U)
+        return self._backward(self._sparse_transpose_times(v, self._forward(U, self._signs(0))), self._signs(1))
+
+    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
+        """The factors are transformed once for both directions."""
+        left, right = self._forward_both(point)
+        y = self._entries(point, left, right)
+        v = dual(y)
+        back = self._backward(self._sparse_times(v, right[..., :width]), self._signs(0))
+        if point.Y is None:
+            return PulledBack(y, back)
+        back_right = self._backward(self._sparse_transpose_times(v, left[..., :width]), self._signs(1))
+        return PulledBack(y, back, back_right)
+
+    def _signs(self, side: int) -> Tensor | None:
+        return self.signs if side == 0 or self.kind.is_symmetric else self.signs_right
+
+    def _forward(self, A: Tensor, signs: Tensor | None) -> Tensor:
+        """U S A, with rows end to end in memory for the gathers."""
+        A = A if signs is None else A * signs.unsqueeze(-1)
+        return self._transform(A.mT.contiguous()).mT.contiguous()
+
+    def _backward(self, A: Tensor, signs: Tensor | None) -> Tensor:
+        """S U^H A, its real part where the unknown is real."""
+        out = self._transform_back(A.mT.contiguous()).mT
+        out = out if self.is_complex or not out.is_complex() else out.real
+        return out.contiguous() if signs is None else out * signs.unsqueeze(-1)
+
+    def _forward_both(self, point: LowRank) -> tuple[Tensor, Tensor]:
+        left = self._forward(point.X, self._signs(0))
+        return left, left if point.Y is None else self._forward(point.Y, self._signs(1))
+
+    def _entries(self, point: LowRank, left: Tensor, right: Tensor) -> Tensor:
+        """M(Z) from the transformed factors."""
+        left, right = left @ point.Theta.to(left.dtype), right.conj().resolve_conj()
+        y = left.new_empty((*point.batch, self.count), dtype=self.real_dtype)
+        for block in self._blocks(left):
+            product = left.index_select(-2, self.rows[block]) * right.index_select(-2, self.columns[block])
+            y[..., block] = self._part(product.sum(-1), block)
+        return y.mul_(self.weights)
+
+    def _part(self, entries: Tensor, block: slice) -> Tensor:
+        if not entries.is_complex():
+            return entries
+        return entries.real if self.imaginary is None else entries.real.where(~self.imaginary[block], entries.imag)
+
+    def _coefficients(self, v: Tensor, dtype: torch.dtype) -> Tensor:
+        """v_k w_k, times i where the imaginary part is measured: the entries of the sparse matrix."""
+        u = v * self.weights
+        if self.imaginary is None or not dtype.is_complex:
+            return u.to(dtype)
+        return torch.complex(u.where(~self.imaginary, 0), u.where(self.imaginary, 0))
+
+    def _sparse_times(self, v: Tensor, V: Tensor) -> Tensor:
+        """B V, or (B + B^H) V / 2 for the symmetric kinds, where B has the coefficients at the chosen entries."""
+        c = self._coefficients(v, V.dtype)
+        out = V.new_zeros((*V.shape[:-2], self.shape[0], V.shape[-1]))
+        if not self.kind.is_symmetric:
+            return self._scatter(out, self.rows, c, V, self.columns)
+        c = c / 2
+        self._scatter(out, self.rows, c, V, self.columns)
+        return self._scatter(out, self.columns, c.conj(), V, self.rows)
+
+    def _sparse_transpose_times(self, v: Tensor, U: Tensor) -> Tensor:
+        """B^H U."""
+        c = self._coefficients(v, U.dtype).conj()
+        out = U.new_zeros((*U.shape[:-2], self.shape[1], U.shape[-1]))
+        return self._scatter(out, self.columns, c, U, self.rows)
+
+    def _scatter(self, out: Tensor, to: Tensor, c: Tensor, V: Tensor, of: Tensor) -> Tensor:
+        """Add c_k V[of_k] to row to_k."""
+        for block in self._blocks(V):
+            out.index_add_(-2, to[block], c[..., block].unsqueeze(-1) * V.index_select(-2, of[block]))
+        return out
+
+    def _blocks(self, A: Tensor) -> list[slice]:
+        numbers = max(1, math.prod(A.shape[:-2]) * A.shape[-1])
+        step = max(1, _BLOCK_NUMBERS.get(A.device.type, _BLOCK_NUMBERS_ELSEWHERE) // numbers)
+        return [slice(start, start + step) for start in range(0, self.count, step)]
+
+
+class DCTSensing(TransformedEntrySensing):
+    """Entries of the orthonormal two-dimensional DCT-II of the sign-flipped matrix, T S Z S' T^T, of any size."""
+
+    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        if A.is_complex():
+            return torch.complex(discrete_cosine(A.real), discrete_cosine(A.imag))
+        return discrete_cosine(A)
+
+    def _transform_back(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        if A.is_complex():
+            return torch.complex(inverse_discrete_cosine(A.real), inverse_discrete_cosine(A.imag))
+        return inverse_discrete_cosine(A)
+
+
+class HadamardSensing(TransformedEntrySensing):
+    """Entries of the orthonormal Walsh-Hadamard transform of the sign-flipped matrix, H S Z S' H; sides 2^q."""
+
+    @classmethod
+    def require_sides(cls, shape: tuple[int, int]) -> None:
+        """Raise `InputError` unless both sides are powers of two."""
+        for side in shape:
+            require(
+                is_power_of_two(side),
+                "sides that are powers of two for a Walsh-Hadamard transform",
+                f"{shape[0]} x {shape[1]}",
+                "DCTSensing takes any size",
+            )
+
+    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        if A.is_complex():
+            return torch.complex(self._orthonormal(A.real), self._orthonormal(A.imag))
+        return self._orthonormal(A)
+
+    def _transform_back(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
+        return self._transform(A)
+
+    def _orthonormal(self, A: Tensor) -> Tensor:
+        return walsh_hadamard(A) / math.sqrt(A.shape[-1])
+
+
+# -------------------------------------------------------------------------------------------------- coordinates
+
+
+@dataclass(frozen=True)
+class _Coordinates:
+    """The coordinates of transformed matrices of a kind, numbered with gaps: (p m2 + q) parts + part.
+
+    Entries of Z~ that determine each other are one coordinate, that of the first of them. Z~ is Hermitian for the
+    symmetric kinds, and where a unitary DFT meets real matrices, Z~[-p, -q] is the conjugate of Z~[p, q].
+
+    Attributes:
+        shape: (m1, m2).
+        kind: What is known of the matrices.
+        is_complex: Whether they are complex.
+        complex_transform: Whether the transform of real matrices is complex.
+    """
+
+    shape: tuple[int, int]
+    kind: Kind
+    is_complex: bool
+    complex_transform: bool
+
+    @property
+    def parts(self) -> int:
+        """2 where an entry has an imaginary part."""
+        return 2 if self.is_complex or self.complex_transform else 1
+
+    @property
+    def limit(self) -> int:
+        """One above the greatest number."""
+        return self.shape[0] * self.shape[1] * self.parts
+
+    def split(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """P, q, and whether it is the imaginary part."""
+        position = numbers // self.parts
+        return position // self.shape[1], position % self.shape[1], numbers % self.parts == 1
+
+    def accept(self, numbers: Tensor) -> Tensor:
+        """Which numbers are coordinates: those of first entries, imaginary parts only where they need not vanish."""
+        p, q, imaginary = self.split(numbers)
+        here = p * self.shape[1] + q
+        accepted = torch.ones_like(imaginary)
+        for there, conjugate in self._equals(p, q):
+            accepted &= here <= there
+            if conjugate:
+                accepted &= ~(imaginary & (here == there))
+        return accepted
+
+    def multiplicity(self, p: Tensor, q: Tensor) -> Tensor:
+        """How many entries are one coordinate with this one."""
+        here = p * self.shape[1] + q
+        equals = self._equals(p, q)
+        fixed = torch.ones_like(here)
+        for there, _ in equals:
+            fixed += here == there
+        # Symmetries are a group: the entries that it moves one to are its order over the number that leave it.
+        return (1 + len(equals)) // fixed
+
+    def _equals(self, p: Tensor, q: Tensor) -> list[tuple[Tensor, bool]]:
+        """The positions of entries equal to Z~[p, q], or to its conjugate."""
+        m1, m2 = self.shape
+        equals = []
+        real_spectrum = self.complex_transform and not self.is_complex
+        if self.kind.is_symmetric:
+            equals.append((q * m2 + p, True))
+        if real_spectrum:
+            equals.append(((-p) % m1 * m2 + (-q) % m2, True))
+        if self.kind.is_symmetric and real_spectrum:
+            equals.append(((-q) % m1 * m2 + (-p) % m2, False))
+        return equals
+
+
+def _random_signs(size: int, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
+    device = generator.device if generator is not None else torch.device("cpu")
+    return torch.randint(2, (size,), generator=generator, device=device).to(dtype).mul_(2).sub_(1)

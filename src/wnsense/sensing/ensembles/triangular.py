@@ -1,0 +1,134 @@
+"""Gaussian measurements that come as their triangular factor, at the cost of their dimension however many there are.
+
+Of n >= D Gaussian rows A, least squares without noise sees only R of A = Q R: ||A z - A a|| = ||R (z - a)||. Bartlett's
+theorem gives its law: R is upper triangular with independent entries, R_ij standard normal above the diagonal and
+R_ii^2 chi-squared with n - i + 1 degrees of freedom (Bartlett 1933; Muirhead 1982, theorem 3.2.14). So R can be drawn
+without the rows: D^2/2 numbers to keep and to read, where the rows would be n D.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import require
+from wnsense.linalg import random_normal
+from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
+from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.operator import RowDual
+
+# Rows that are kept and multiplied together; each panel leaves out the columns in which all of its rows are zero.
+_PANEL_ROWS = 256
+
+
+@dataclass(frozen=True)
+class TriangularSensing(PackedSensing):
+    """y_i = <R_i, pack(Z)> with upper triangular R, as many measurements as the packed unknown has numbers.
+
+    Attributes:
+        panels: Rows of R, `_PANEL_ROWS` at a time, each from the column on in which its first row begins.
+        shape: (m1, m2) of the unknown.
+        kind: What is known of the unknown.
+        stands_for: n, the number of Gaussian rows whose factor this is.
+        second_moment: See `Operator`; in the mean that of the rows, since R^T R = A^T A.
+    """
+
+    panels: tuple[Float[Tensor, "_ _"], ...]
+    shape: tuple[int, int]
+    kind: Kind
+    stands_for: int
+    second_moment: tuple[float, float] | None = (1.0, 0.0)
+    scale: float = 1.0
+    count: int = field(init=False)
+    dtype: torch.dtype = field(init=False)
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read off what the panels say."""
+        real = self.panels[0].dtype
+        object.__setattr__(self, "count", sum(len(panel) for panel in self.panels))
+        object.__setattr__(self, "dtype", real.to_complex() if self.kind is Kind.HERMITIAN else real)
+        object.__setattr__(self, "device", self.panels[0].device)
+
+    @classmethod
+    def draw(
+        cls,
+        n: int,
+        size: int | tuple[int, int],
+        *,
+        kind: Kind | str = Kind.PSD,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "TriangularSensing":
+        """Draw the factor of n rows of `GaussianSensing`.
+
+        Args:
+            n: The number of Gaussian rows that it stands for, at least the dimension D of the packed unknown.
+            size: m, or (m1, m2) for a rectangular unknown.
+            kind: What is known of the unknown.
+            generator: The source of randomness.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+
+        Raises:
+            InputError: When n is below D, or a symmetric kind is given two different sides or a complex dtype.
+        """
+        kind = Kind(kind)
+        shape = square_shape(size, kind)
+        dtype = dtype or kind.default_dtype()
+        require_complex_agrees(kind, dtype)
+        require(
+            kind is not Kind.RECTANGULAR or not dtype.is_complex,
+            "a real dtype for a rectangular unknown",
+            dtype,
+        )
+        length = kind.dimension(shape, is_complex=dtype.is_complex)
+        require(n >= length, f"n of at least D = {length}", n, "draw the rows themselves (GaussianSensing)")
+        real = dtype.to_real()
+        seed = int(torch.randint(2**62, (), generator=generator))
+        freedom = n - np.arange(length)
+        diagonal = np.sqrt(np.random.Generator(np.random.PCG64(seed)).chisquare(freedom))
+        panels = []
+        for start in range(0, length, _PANEL_ROWS):
+            height = min(_PANEL_ROWS, length - start)
+            panel = random_normal((height, length - start), generator=generator, dtype=real, device="cpu")
+            corner = panel[:, :height].triu_(1)
+            corner.diagonal().copy_(torch.from_numpy(diagonal[start : start + height]))
+            panels.append(panel.div_(math.sqrt(n)))
+        return cls(tuple(panels), shape, kind, n)
+
+    def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
+        """Rows start to stop, zeros included."""
+        rows = torch.zeros((stop - start, self._length), dtype=self.real_dtype, device=self.device)
+        for first, panel in self._placed():
+            low, high = max(start, first), min(stop, first + len(panel))
+            if low < high:
+                rows[low - start : high - start, first:] = panel[low - first : high - first]
+        return rows
+
+    def _rows_times(self, z: Float[Tensor, "k d"]) -> Float[Tensor, "k n"]:
+        return torch.cat([z[:, first:] @ panel.mT for first, panel in self._placed()], dim=-1)
+
+    def _times_rows(self, v: Float[Tensor, "k n"]) -> Float[Tensor, "k d"]:
+        total = v.new_zeros((len(v), self._length))
+        for first, panel in self._placed():
+            total[:, first:].addmm_(v[:, first : first + len(panel)], panel)
+        return total
+
+    def sweep(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
+        """One pass over the panels."""
+        y = torch.empty((len(z), self.count), dtype=z.dtype, device=z.device)
+        total = z.new_zeros(z.shape)
+        for first, panel in self._placed():
+            stop = first + len(panel)
+            y[:, first:stop] = z[:, first:] @ panel.mT
+            target = None if dual.target is None else dual.target[first:stop]
+            total[:, first:].addmm_(RowDual(dual.weight[first:stop], target)(y[:, first:stop]), panel)
+        return y, total
+
+    def _placed(self) -> list[tuple[int, Float[Tensor, "b w"]]]:
+        """Each panel with its first row, which is its first column too."""
+        return [(place * _PANEL_ROWS, panel) for place, panel in enumerate(self.panels)]

@@ -1,0 +1,1 @@
+"""Questions about an answer: certificate, identifiability, standard errors and agreement."""
