@@ -23,7 +23,7 @@ from wnsense.solvers.starts import haar_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 from wnsense.theory import saddles
 from wnsense.theory.population import FactoredPoint, PopulationLoss
-from wnsense.theory.table import Decay
+from wnsense.theory.published_rates import Decay
 
 # ---------------------------------------------------------------------------------------------------- alignment
 

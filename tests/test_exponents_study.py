@@ -26,7 +26,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import spectrum_values
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 from wnsense.theory import convergence, step_size_form
-from wnsense.theory.convergence import Quantity, Setting
+from wnsense.theory.convergence import Quantity, TheoremSetting
 from wnsense.theory.saddles import escape_steps
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
@@ -64,7 +64,9 @@ def tiny(tmp_path_factory):
 # ------------------------------------------------------------------------------------------------ the law
 
 
-@pytest.mark.parametrize("setting", [Setting(40, 12, 4, 5.0), Setting(31, 9, 3, 17.0), Setting(20, 7, 2, 1.5)])
+@pytest.mark.parametrize(
+    "setting", [TheoremSetting(40, 12, 4, 5.0), TheoremSetting(31, 9, 3, 17.0), TheoremSetting(20, 7, 2, 1.5)]
+)
 def test_at_the_theorem_s_own_step_size_both_forms_are_one(setting):
     eta = convergence.step_size(setting, constant=1.0)
     assert step_size_form.burn_in_at(setting, eta, constant=2.0) == pytest.approx(
@@ -94,7 +96,7 @@ def test_the_last_alignment_of_a_random_frame_has_the_mean_of_the_law():
     deviation = (a * b / (a + b + 1)) ** 0.5 / (a + b) / 4_000**0.5
     mean = (r - k + 1) / (m - k + 1)
     assert float(last.mean()) == pytest.approx(mean, abs=4 * deviation)
-    setting = Setting(m, r, k, 7.0)
+    setting = TheoremSetting(m, r, k, 7.0)
     assert step_size_form.expected_burn_in(setting, 0.2) == pytest.approx(49 / (2 * 0.2 * mean))
 
 
@@ -107,7 +109,7 @@ def test_a_start_is_as_slow_as_its_slowest_direction():
     # Who is aligned already has not to wait.
     assert float(step_size_form.burn_in_of_start(torch.eye(3, dtype=torch.float64), sigma, 0.1)) == 0.0
     with pytest.raises(InputError, match="positive step size"):
-        step_size_form.expected_burn_in(Setting(20, 5, 2, 2.0), 0.0)
+        step_size_form.expected_burn_in(TheoremSetting(20, 5, 2, 2.0), 0.0)
 
 
 # ------------------------------------------------------------------------------------------------ the population

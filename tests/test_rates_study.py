@@ -18,7 +18,7 @@ from wnsense.lab.studies.rates.run import run_rates
 from wnsense.lab.studies.rates.specification import Analysis, Method, RatePlan, Run, Setting, Start
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
-from wnsense.theory.table import TABLE_1, Model
+from wnsense.theory.published_rates import TABLE_1, Factorization
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -54,7 +54,7 @@ def test_every_row_of_the_table_is_there_once_with_its_own_method():
             assert of.reason
             continue
         assert of.rate.method.startswith(words[of.method])
-        assert (of.kind is Kind.RECTANGULAR) == (of.rate.model is Model.RECTANGULAR)
+        assert (of.kind is Kind.RECTANGULAR) == (of.rate.model is Factorization.RECTANGULAR)
         width = Run(of, SETTING, 1.0, (0,), 1).width
         assert width == (4 if of.rate.overparameterized else 2)
     assert {of.method for of in analyses} == {*Method, None}

@@ -14,11 +14,11 @@ from wnsense.linalg import haar_frame, symmetric_part
 from wnsense.manifolds.stiefel import polar_retraction, tangent_projection
 from wnsense.theory import convergence as theorem
 from wnsense.theory import saddles
-from wnsense.theory.convergence import EXPONENTS, Exponents, Quantity, Setting
+from wnsense.theory.convergence import EXPONENTS, Exponents, Quantity, TheoremSetting
 from wnsense.theory.gradient_descent import published_form, surplus_lower_bound, surplus_upper_bound
 from wnsense.theory.population import FactoredPoint, PopulationLoss, tangent_basis
+from wnsense.theory.published_rates import TABLE_1, Decay, Factorization
 from wnsense.theory.saddles import Stationarity
-from wnsense.theory.table import TABLE_1, Decay, Model
 
 FUNCTIONS = {
     Quantity.STEP_SIZE: theorem.step_size,
@@ -38,7 +38,7 @@ LITERAL = {
     Quantity.SAMPLES: lambda m, r, a, k: k**4 * m**7 * r**9 * a**2 / (r - a) ** 12,
 }
 SETTINGS = [
-    Setting(size, rank, true_rank, condition)
+    TheoremSetting(size, rank, true_rank, condition)
     for size, (true_rank, rank), condition in itertools.product((20, 50, 300), ((1, 2), (3, 7), (5, 20)), (1, 7, 100))
 ]
 quantities = pytest.mark.parametrize("quantity", list(Quantity))
@@ -71,12 +71,14 @@ def test_slopes_are_logarithmic_derivatives(quantity):
         up, down = (FUNCTIONS[quantity](varied(math.exp(s)), constant=1.0) for s in (step, -step))
         return (math.log(up) - math.log(down)) / (2 * step)
 
-    here = Setting(m, r, a, k)
-    assert slope(lambda s: Setting(m, r, a, k * s)) == pytest.approx(told.condition, abs=1e-6)
-    assert slope(lambda s: Setting(m * s, r, a, k)) == pytest.approx(told.size, abs=1e-6)
-    assert slope(lambda s: Setting(m, r * s, a, k)) == pytest.approx(told.slope_in_rank(here), abs=1e-6)
-    assert slope(lambda s: Setting(m, r, a * s, k)) == pytest.approx(told.slope_in_true_rank(here), abs=1e-6)
-    assert slope(lambda s: Setting(m, r * s, a * s, k)) == pytest.approx(told.slope_in_true_rank_at_ratio(), abs=1e-6)
+    here = TheoremSetting(m, r, a, k)
+    assert slope(lambda s: TheoremSetting(m, r, a, k * s)) == pytest.approx(told.condition, abs=1e-6)
+    assert slope(lambda s: TheoremSetting(m * s, r, a, k)) == pytest.approx(told.size, abs=1e-6)
+    assert slope(lambda s: TheoremSetting(m, r * s, a, k)) == pytest.approx(told.slope_in_rank(here), abs=1e-6)
+    assert slope(lambda s: TheoremSetting(m, r, a * s, k)) == pytest.approx(told.slope_in_true_rank(here), abs=1e-6)
+    assert slope(lambda s: TheoremSetting(m, r * s, a * s, k)) == pytest.approx(
+        told.slope_in_true_rank_at_ratio(), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("at", SETTINGS[::4], ids=str)
@@ -93,7 +95,7 @@ def test_quantities_agree_with_each_other_and_with_their_forms_for_a_ratio(at):
 
 
 def test_everything_improves_with_the_level_of_overparameterization():
-    settings = [Setting(60, rank, 4, 5) for rank in range(5, 61)]
+    settings = [TheoremSetting(60, rank, 4, 5) for rank in range(5, 61)]
     for quantity, improves in {
         Quantity.STEP_SIZE: 1,
         Quantity.RIP_LEVEL: 1,
@@ -107,7 +109,7 @@ def test_everything_improves_with_the_level_of_overparameterization():
 
 
 def test_the_error_bound_starts_at_three_and_falls_by_the_rate():
-    at = Setting(20, 18, 2, 1.5)
+    at = TheoremSetting(20, 18, 2, 1.5)
     assert theorem.error_bound(at, 0, constant=1.0) == 3
     ratio = theorem.error_bound(at, 11, constant=1.0) / theorem.error_bound(at, 10, constant=1.0)
     assert ratio == pytest.approx(theorem.linear_rate(at, constant=1.0), rel=1e-12)
@@ -118,7 +120,7 @@ def test_the_error_bound_starts_at_three_and_falls_by_the_rate():
 
 
 def test_the_bound_falls_where_the_rate_rounds_to_one():
-    at = Setting(1000, 6, 5, 1e3)
+    at = TheoremSetting(1000, 6, 5, 1e3)
     assert theorem.linear_rate(at, constant=1.0) == 1.0
     assert theorem.steps_to_error(at, 3 / math.e, constant=1.0) == pytest.approx(
         1 / theorem.contraction(at, constant=1)
@@ -138,11 +140,11 @@ def test_the_bound_falls_where_the_rate_rounds_to_one():
 )
 def test_settings_of_which_the_theorem_does_not_speak_are_refused(numbers, told):
     with pytest.raises(InputError, match=re.escape(told)):
-        Setting(*numbers)
+        TheoremSetting(*numbers)
 
 
 def test_constants_and_steps_that_mean_nothing_are_refused():
-    at = Setting(20, 18, 2, 1.0)
+    at = TheoremSetting(20, 18, 2, 1.0)
     for function in (*FUNCTIONS.values(), theorem.burn_in_at_ratio, theorem.linear_rate_at_ratio):
         for constant in (0.0, -1.0, math.inf, math.nan):
             with pytest.raises(InputError, match="positive constant"):
@@ -496,9 +498,9 @@ def test_the_table_tells_apart_what_the_theory_tells_apart():
     # What nobody can place has no rate either.
     assert all(row.rate is None for row in TABLE_1 if row.arxiv is None or row.decay is None)
     (lower,) = (row for row in TABLE_1 if row.is_lower_bound)
-    assert (lower.model, lower.overparameterized, lower.decay) == (Model.SYMMETRIC, True, Decay.SUBLINEAR)
+    assert (lower.model, lower.overparameterized, lower.decay) == (Factorization.SYMMETRIC, True, Decay.SUBLINEAR)
     (here,) = (row for row in TABLE_1 if row.arxiv == "2510.01175")
-    assert (here.model, here.overparameterized, here.decay) == (Model.WEIGHT_NORMALIZED, True, Decay.LINEAR)
+    assert (here.model, here.overparameterized, here.decay) == (Factorization.WEIGHT_NORMALIZED, True, Decay.LINEAR)
 
 
 def test_the_printed_rate_and_burn_in_of_the_table_are_those_of_the_theorem():

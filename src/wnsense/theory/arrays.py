@@ -1,4 +1,4 @@
-"""What users hand in as vectors and matrices, made arrays of doubles once."""
+"""Conversion of a user's vectors and matrices to arrays of doubles."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,20 +10,20 @@ _DIMENSIONS = {1: "a vector", 2: "a matrix"}
 
 
 def real_array(name: str, values: object, dimensions: int) -> Float[np.ndarray, "..."]:
-    """The numbers as a finite array of doubles: whatever NumPy can make an array of, and torch tensors.
+    """Return the numbers as a finite array of doubles.
 
     Args:
-        name: What they are.
-        values: A NumPy array, a list, a tensor.
-        dimensions: 1 or 2.
+        name: Name of the values, for messages.
+        values: A torch tensor, or anything that NumPy can convert to an array.
+        dimensions: Number of dimensions, 1 or 2.
 
     Raises:
-        InputError: When they are no numbers, complex, masked, of other dimensions, none at all, NaN or infinite.
+        InputError: If the values are no numbers, complex, masked, empty, NaN, infinite or of other dimensions.
     """
-    given = values.detach().cpu() if isinstance(values, Tensor) else values
+    source = values.detach().cpu() if isinstance(values, Tensor) else values
     needed = f"{_DIMENSIONS[dimensions]} of real numbers for {name}"
     try:
-        array = np.asarray(given)
+        array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError):
         # Rows of different lengths, or a tensor that is not dense.
         array = np.asarray(None)
@@ -39,10 +39,10 @@ def real_array(name: str, values: object, dimensions: int) -> Float[np.ndarray, 
 
 
 def positive_array(name: str, values: object) -> Float[np.ndarray, " n"]:
-    """A vector of positive numbers.
+    """Return a vector of positive numbers as an array of doubles.
 
     Raises:
-        InputError: When one is not, or what `real_array` raises.
+        InputError: If an entry is not positive, or for the reasons of `real_array`.
     """
     array = real_array(name, values, 1)
     require(bool((array > 0).all()), f"positive entries in {name}", float(array.min()))

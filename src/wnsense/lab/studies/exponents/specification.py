@@ -6,7 +6,7 @@ from enum import StrEnum
 from wnsense.checks import require, require_rank
 from wnsense.lab.studies.frame.parts import hashed
 from wnsense.lab.studies.frame.store import Scale
-from wnsense.theory.convergence import Setting
+from wnsense.theory.convergence import TheoremSetting
 
 
 class Varied(StrEnum):
@@ -49,9 +49,9 @@ class Point:
         require(0 < self.step_size < 2, "a step size between 0 and 2", self.step_size)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> TheoremSetting:
         """What the theorem's quantities depend on."""
-        return Setting(self.size, self.rank, self.true_rank, self.condition)
+        return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
 
     def value(self, varied: Varied) -> float:
         """The coordinate that a sweep varies."""

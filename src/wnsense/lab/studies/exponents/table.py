@@ -11,7 +11,7 @@ from jaxtyping import Float
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.scaling import PowerLaw, fit_power_law
-from wnsense.theory.convergence import EXPONENTS, Quantity, Setting
+from wnsense.theory.convergence import EXPONENTS, Quantity, TheoremSetting
 from wnsense.theory.step_size_form import burn_in_at, contraction_at
 
 # What is measured; the theorem bounds the first from above and the second from below.
@@ -41,7 +41,7 @@ class SweepTable:
     follows: bool
     sampled: bool
     values: Float[np.ndarray, " points"]
-    settings: tuple[Setting, ...]
+    settings: tuple[TheoremSetting, ...]
     step_sizes: tuple[float, ...]
     burn_in: Float[np.ndarray, "points seeds"]
     contraction: Float[np.ndarray, "points seeds"]
@@ -159,7 +159,7 @@ def _sweep(place: int, facts: Mapping[str, object], arrays: Mapping[str, np.ndar
         facts["follows"] is True,
         facts["sampled"] is True,
         np.array(facts["values"], dtype=float),
-        tuple(Setting(at["size"], at["rank"], at["true_rank"], at["condition"]) for at in points),
+        tuple(TheoremSetting(at["size"], at["rank"], at["true_rank"], at["condition"]) for at in points),
         tuple(at["step_size"] for at in points),
         arrays[f"{place}_burn_in"],
         arrays[f"{place}_contraction"],

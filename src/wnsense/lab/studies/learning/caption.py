@@ -9,7 +9,7 @@ from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import monotonicity
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
-from wnsense.theory.table import Decay
+from wnsense.theory.published_rates import Decay
 
 # A curve that falls less than this, as a power of the step, is flat; that of the whole course falls as t^-2 and more.
 _FLAT = 0.5

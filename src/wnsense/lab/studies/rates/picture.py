@@ -13,7 +13,7 @@ from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend_below, new_figure
-from wnsense.theory.table import TABLE_1, Decay, Rate
+from wnsense.theory.published_rates import TABLE_1, Decay, Rate
 
 _MARKERS = ("o", "s", "^", "D")
 _ROUNDING = 1e-10

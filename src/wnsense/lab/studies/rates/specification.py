@@ -7,7 +7,7 @@ from wnsense.checks import require, require_level, require_rank
 from wnsense.lab.studies.frame.parts import hashed
 from wnsense.lab.studies.frame.store import Scale
 from wnsense.sensing.kinds import Kind
-from wnsense.theory.table import TABLE_1, Model, Rate
+from wnsense.theory.published_rates import TABLE_1, Factorization, Rate
 
 
 class Method(StrEnum):
@@ -40,7 +40,7 @@ class Analysis:
     """A row of Table 1 with what is run for it.
 
     Attributes:
-        row: Which of `wnsense.theory.table.TABLE_1`.
+        row: Which of `wnsense.theory.published_rates.TABLE_1`.
         method: What is run; None where there is none here.
         start: Where it begins.
         magnitude: alpha^2 of Gaussian factors.
@@ -69,7 +69,7 @@ class Analysis:
     @property
     def kind(self) -> Kind:
         """Of the unknown: with two factors it is measured as any matrix, as the source has it."""
-        return Kind.RECTANGULAR if self.rate.model is Model.RECTANGULAR else Kind.PSD
+        return Kind.RECTANGULAR if self.rate.model is Factorization.RECTANGULAR else Kind.PSD
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from wnsense.lab.analysis.scaling import fit_power_law
 from wnsense.lab.studies.exponents.table import slope
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
-from wnsense.theory.convergence import Setting, gaussian_samples, rip_level
+from wnsense.theory.convergence import TheoremSetting, gaussian_samples, rip_level
 
 _LIMIT = "#000000"
 _NAMES = {"wn": "WN, Algorithm 1", "recover": "recover()"}
@@ -36,7 +36,7 @@ class CountSweep:
 
     varied: str
     values: Float[np.ndarray, " cases"]
-    settings: tuple[Setting, ...]
+    settings: tuple[TheoremSetting, ...]
     limits: Float[np.ndarray, " cases"]
     counts: Mapping[str, Float[np.ndarray, "cases seeds"]]
 
@@ -57,7 +57,7 @@ class Isometry:
         delta: The lower bound that was found.
     """
 
-    setting: Setting
+    setting: TheoremSetting
     count: int
     tried: int
     delta: float
@@ -254,5 +254,5 @@ def _sweep(place: int, facts: Mapping[str, object], arrays: Mapping[str, np.ndar
     )
 
 
-def _setting(of: Mapping[str, float]) -> Setting:
-    return Setting(of["size"], of["rank"], of["true_rank"], of["condition"])
+def _setting(of: Mapping[str, float]) -> TheoremSetting:
+    return TheoremSetting(of["size"], of["rank"], of["true_rank"], of["condition"])

@@ -8,7 +8,7 @@ from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.frame.parts import hashed
 from wnsense.lab.studies.frame.store import Scale
 from wnsense.sensing.kinds import Kind
-from wnsense.theory.convergence import Setting
+from wnsense.theory.convergence import TheoremSetting
 
 
 class Recoverer(StrEnum):
@@ -41,9 +41,9 @@ class Case:
         require(self.setting.surplus > 0, "a working rank above the true one", self.rank)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> TheoremSetting:
         """What the theorem's quantities depend on."""
-        return Setting(self.size, self.rank, self.true_rank, self.condition)
+        return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
 
     @property
     def information_limit(self) -> int:
