@@ -31,11 +31,11 @@ def tasks(given: wn.Problem) -> dict[str, Callable[[], object]]:
     """What is timed on one of the two problems."""
     generator = torch.Generator().manual_seed(1)
     operator = given.operator
-    objective = wn.SensingObjective(given)
-    start = wn.haar_start(objective, rank=WIDTH, magnitude=1.0, generator=generator)
+    objective = wn.solvers.SensingObjective(given)
+    start = wn.solvers.haar_start(objective, rank=WIDTH, magnitude=1.0, generator=generator)
     v = torch.randn(operator.count, dtype=torch.float64, generator=generator)
     dual = RowDual(torch.ones_like(v), given.measurements)
-    normalized, preconditioned = wn.WeightNormalizedGD(), wn.PreconditionedWN()
+    normalized, preconditioned = wn.solvers.WeightNormalizedGD(), wn.solvers.PreconditionedWN()
     first, other = normalized.start(objective, start), preconditioned.start(objective, start)
     return {
         "M(Z)": lambda: operator.measure(start),
@@ -72,11 +72,13 @@ def timed(given: wn.Problem, compressed: Compression) -> list[list[object]]:
 
 def to_the_truth(given: wn.Problem) -> tuple[float, float, int]:
     """Algorithm 1 to a relative residual of 1e-10: seconds, the error, steps."""
-    objective = wn.SensingObjective(given)
+    objective = wn.solvers.SensingObjective(given)
     generator = torch.Generator().manual_seed(2)
-    start = wn.haar_start(objective, rank=WIDTH, magnitude=1.0, generator=generator)
+    start = wn.solvers.haar_start(objective, rank=WIDTH, magnitude=1.0, generator=generator)
     begin = time.perf_counter()
-    result = wn.solve(objective, wn.WeightNormalizedGD(), start, stop=wn.Stop(residual=1e-10, max_steps=2000))
+    result = wn.running.solve(
+        objective, wn.solvers.WeightNormalizedGD(), start, stop=wn.running.Stop(residual=1e-10, max_steps=2000)
+    )
     spent = time.perf_counter() - begin
     if given.truth is None:
         raise ValueError("the problem was drawn with its truth")

@@ -121,28 +121,28 @@ def _sparse(m: int, n: int, rng: torch.Generator) -> wn.Operator:
     columns = torch.randint(m * m, (8 * n,), generator=rng).numpy()
     values = torch.randn(8 * n, generator=rng, dtype=torch.float64).numpy()
     rows = csr_array((values, columns, np.arange(0, 8 * n + 1, 8)), shape=(n, m * m))
-    return wn.SparseSensing.from_matrix(rows, (m, m), kind="rectangular")
+    return wn.operators.SparseSensing.from_matrix(rows, (m, m), kind="rectangular")
 
 
 def _seeded(m: int, n: int, rng: torch.Generator) -> wn.Operator:
-    return wn.SeededSensing.draw(n, m, seed=rng.initial_seed())
+    return wn.operators.SeededSensing.draw(n, m, seed=rng.initial_seed())
 
 
 def _diffraction(m: int, n: int, rng: torch.Generator) -> wn.Operator:
     side = math.isqrt(m)
-    return wn.CodedDiffractionSensing.draw(n, (side, side), kind="psd", generator=rng)
+    return wn.operators.CodedDiffractionSensing.draw(n, (side, side), kind="psd", generator=rng)
 
 
 def _fourier(m: int, n: int, rng: torch.Generator) -> wn.Operator:
-    return wn.PartialFourierSensing.draw(n, m, kind="hermitian", generator=rng)
+    return wn.operators.PartialFourierSensing.draw(n, m, kind="hermitian", generator=rng)
 
 
 def _pauli(m: int, n: int, rng: torch.Generator) -> wn.Operator:
-    return wn.PauliSensing.draw(n, m.bit_length() - 1, generator=rng)
+    return wn.operators.PauliSensing.draw(n, m.bit_length() - 1, generator=rng)
 
 
 def _povm(m: int, n: int, rng: torch.Generator) -> wn.Operator:
-    return wn.PovmProductSensing.draw(n, _EFFECTS, m.bit_length() - 1, generator=rng)
+    return wn.operators.PovmProductSensing.draw(n, _EFFECTS, m.bit_length() - 1, generator=rng)
 
 
 def _drawn(ensemble: Drawn) -> Callable[[int, int, torch.Generator], wn.Operator]:
@@ -151,14 +151,18 @@ def _drawn(ensemble: Drawn) -> Callable[[int, int, torch.Generator], wn.Operator
 
 ENSEMBLES = [
     Ensemble("Gaussian, stored", _drawn(wn.GaussianSensing), _SIDES, doubling(2500), _DENSE, _DENSE),
-    Ensemble("Rademacher, bits", _drawn(wn.RademacherSensing), _WIDE_SIDES, doubling(5000), _DENSE, _DENSE),
+    Ensemble("Rademacher, bits", _drawn(wn.operators.RademacherSensing), _WIDE_SIDES, doubling(5000), _DENSE, _DENSE),
     Ensemble("Gaussian, from a seed", _seeded, _SIDES, doubling(1000), _DENSE, (Term(m=2), Term(n=1))),
     Ensemble("rank-one", _drawn(wn.RankOneSensing), doubling(64), doubling(5000), _VECTORS, _VECTORS_HELD),
-    Ensemble("paired", _drawn(wn.PairedRankOneSensing), doubling(64), doubling(5000), _VECTORS, _VECTORS_HELD),
-    Ensemble("block-rank", _drawn(wn.BlockRankSensing), doubling(64), doubling(5000), _VECTORS, _VECTORS_HELD),
+    Ensemble(
+        "paired", _drawn(wn.operators.PairedRankOneSensing), doubling(64), doubling(5000), _VECTORS, _VECTORS_HELD
+    ),
+    Ensemble(
+        "block-rank", _drawn(wn.operators.BlockRankSensing), doubling(64), doubling(5000), _VECTORS, _VECTORS_HELD
+    ),
     Ensemble(
         "rank-one, rectangular",
-        _drawn(wn.RectangularRankOneSensing),
+        _drawn(wn.operators.RectangularRankOneSensing),
         doubling(64),
         doubling(5000),
         _VECTORS,
@@ -167,17 +171,19 @@ ENSEMBLES = [
     Ensemble("entries", _drawn(wn.EntrySensing), doubling(20_000), doubling(250_000), _GATHERED, _POSITIONS_HELD),
     Ensemble(
         "sub-blocks of 32 x 32 (n: blocks)",
-        lambda m, n, rng: wn.SubBlockSensing.draw(n, (32, 32), m, generator=rng),
+        lambda m, n, rng: wn.operators.SubBlockSensing.draw(n, (32, 32), m, generator=rng),
         doubling(20_000),
         doubling(250),
         _GATHERED,
         _POSITIONS_HELD,
     ),
     Ensemble("sparse rows, 8 numbers each", _sparse, doubling(2000), doubling(60_000), _GATHERED, _POSITIONS_HELD),
-    Ensemble("DCT", _drawn(wn.DCTSensing), doubling(20_000), doubling(250_000), _TRANSFORMED, _POSITIONS_HELD),
+    Ensemble(
+        "DCT", _drawn(wn.operators.DCTSensing), doubling(20_000), doubling(250_000), _TRANSFORMED, _POSITIONS_HELD
+    ),
     Ensemble(
         "Walsh-Hadamard",
-        _drawn(wn.HadamardSensing),
+        _drawn(wn.operators.HadamardSensing),
         doubling(2**14),
         doubling(250_000),
         _TRANSFORMED,

@@ -40,7 +40,7 @@ def points(operator: wn.Operator, count: int) -> wn.LowRank:
     return wn.LowRank(X, torch.eye(3, dtype=operator.dtype).expand(*batch, 3, 3).contiguous())
 
 
-def row(name: str, operator: wn.DenseSensing | wn.RademacherSensing) -> list[object]:
+def row(name: str, operator: wn.DenseSensing | wn.operators.RademacherSensing) -> list[object]:
     """One operator's figures."""
     stored = operator.rows if isinstance(operator, wn.DenseSensing) else operator.bits
     size = stored.numel() * stored.element_size()
@@ -95,7 +95,7 @@ def rows() -> list[list[object]]:
         ):
             n = int(_BYTES / length / max(width, 0.5))
             operator = (
-                wn.RademacherSensing.draw(n, m, generator=generator, dtype=precision)
+                wn.operators.RademacherSensing.draw(n, m, generator=generator, dtype=precision)
                 if storage is None
                 else wn.GaussianSensing.draw(n, m, generator=generator, dtype=precision, storage=storage)
             )
@@ -110,14 +110,14 @@ def large() -> list[list[object]]:
     operator = wn.GaussianSensing.draw(50_000, 300, generator=generator, dtype=torch.float32)
     drawn = time.perf_counter() - began
     truth = wn.low_rank(300, 3, generator=generator, dtype=torch.float32)
-    objective = wn.SensingObjective(wn.Problem.measure(operator, truth))
-    start = wn.haar_start(objective, rank=9, generator=generator)
-    result = wn.solve(
+    objective = wn.solvers.SensingObjective(wn.Problem.measure(operator, truth))
+    start = wn.solvers.haar_start(objective, rank=9, generator=generator)
+    result = wn.running.solve(
         objective,
-        wn.PreconditionedWN(),
+        wn.solvers.PreconditionedWN(),
         start,
-        stop=wn.Stop(residual=1e-5, max_steps=60),
-        trace=wn.Trace(every=1, error=wn.relative_error),
+        stop=wn.running.Stop(residual=1e-5, max_steps=60),
+        trace=wn.running.Trace(every=1, error=wn.solvers.relative_error),
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return [

@@ -91,7 +91,7 @@ def rank_one_rows(repetitions: int) -> list[list[object]]:
         settings = {"dtype": dtype, "generator": torch.Generator().manual_seed(0)}
         for operator in (
             wn.RankOneSensing.draw(40_000, 784, **settings),
-            wn.PairedRankOneSensing.draw(20_000, 784, **settings),
+            wn.operators.PairedRankOneSensing.draw(20_000, 784, **settings),
             BlockRankSensing.draw(20_000, 784, 2, **settings),
             RectangularRankOneSensing.draw(20_000, (784, 784), **settings),
         ):

@@ -46,15 +46,15 @@ ENSEMBLES: dict[str, tuple[wn.Kind, Draw]] = {
     "raw rank-one psd": (wn.Kind.PSD, lambda n, size, g: wn.RankOneSensing.draw(n, _side(size), generator=g)),
     "paired rank-one psd": (
         wn.Kind.PSD,
-        lambda n, size, g: wn.PairedRankOneSensing.draw(n, _side(size), generator=g),
+        lambda n, size, g: wn.operators.PairedRankOneSensing.draw(n, _side(size), generator=g),
     ),
     "entries psd": _entries(wn.Kind.PSD),
     "entries rectangular": _entries(wn.Kind.RECTANGULAR),
-    "DCT psd": (wn.Kind.PSD, lambda n, size, g: wn.DCTSensing.draw(n, size, generator=g)),
+    "DCT psd": (wn.Kind.PSD, lambda n, size, g: wn.operators.DCTSensing.draw(n, size, generator=g)),
     # Whole masks only: n is that many times m.
     "coded diffraction": (
         wn.Kind.HERMITIAN,
-        lambda n, size, g: wn.CodedDiffractionSensing.draw(n // _side(size), _side(size), generator=g),
+        lambda n, size, g: wn.operators.CodedDiffractionSensing.draw(n // _side(size), _side(size), generator=g),
     ),
 }
 # Of these every coordinate can be measured but once.

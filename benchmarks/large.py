@@ -22,7 +22,7 @@ from wnsense.lab.demos.large.photograph import photograph, retrieve_photograph
 from wnsense.lab.demos.large.quantum_state import StateStudy, reconstruct_state
 
 _IMAGES = Path(__file__).parents[1] / "docs" / "images"
-Study = Callable[[bool, Callable[[wn.Progress], None]], tuple[wn.Recovery, Table]]
+Study = Callable[[bool, Callable[[wn.running.Progress], None]], tuple[wn.Recovery, Table]]
 
 STUDIES: dict[str, tuple[str, Study, Callable[[Table], object], tuple[str, ...]]] = {
     "photograph": (
@@ -50,11 +50,11 @@ _COMMON = (
 )
 
 
-def teller() -> Callable[[wn.Progress], None]:
+def teller() -> Callable[[wn.running.Progress], None]:
     """A line of progress every few seconds, on a terminal only."""
     last = [time.monotonic()]
 
-    def tell(progress: wn.Progress) -> None:
+    def tell(progress: wn.running.Progress) -> None:
         if sys.stderr.isatty() and time.monotonic() - last[0] > 5:
             last[0] = time.monotonic()
             sys.stderr.write(f"{progress.stage}: step {progress.step}, residual {progress.residual:.2e}\n")

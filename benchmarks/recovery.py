@@ -17,7 +17,7 @@ Draw = Callable[[int, torch.Generator], wn.Operator]
 ENSEMBLES: dict[str, tuple[wn.Kind, Draw]] = {
     "Gaussian psd": (wn.Kind.PSD, lambda n, g: wn.GaussianSensing.draw(n, M, generator=g)),
     "raw rank-one psd": (wn.Kind.PSD, lambda n, g: wn.RankOneSensing.draw(n, M, generator=g)),
-    "paired rank-one psd": (wn.Kind.PSD, lambda n, g: wn.PairedRankOneSensing.draw(n, M, generator=g)),
+    "paired rank-one psd": (wn.Kind.PSD, lambda n, g: wn.operators.PairedRankOneSensing.draw(n, M, generator=g)),
     "Gaussian symmetric": (
         wn.Kind.SYMMETRIC,
         lambda n, g: wn.GaussianSensing.draw(n, M, kind="symmetric", generator=g),
@@ -100,14 +100,14 @@ def noise_rows(seeds: int) -> list[list[object]]:
             run = recovered(given, seed)
             # Least squares as it is, all measurements alike; only the scale is the library's.
             alike = torch.ones_like(given.measurements) / N**0.5
-            scale = wn.SensingObjective(given).scale
-            objective = wn.SensingObjective(given, given=wn.Calibration(alike, None, 1.0, scale, 0))
-            oracle = wn.solve(
+            scale = wn.solvers.SensingObjective(given).scale
+            objective = wn.solvers.SensingObjective(given, given=wn.solvers.Calibration(alike, None, 1.0, scale, 0))
+            oracle = wn.running.solve(
                 objective,
-                wn.GaussNewton(),
-                objective.from_user(given.truth) if given.truth is not None else wn.haar_start(objective, RANK),
-                stop=wn.Stop(stagnation=3, gain=1e-8, max_steps=100),
-                trace=wn.Trace(error=wn.relative_error),
+                wn.solvers.GaussNewton(),
+                objective.from_user(given.truth) if given.truth is not None else wn.solvers.haar_start(objective, RANK),
+                stop=wn.running.Stop(stagnation=3, gain=1e-8, max_steps=100),
+                trace=wn.running.Trace(error=wn.solvers.relative_error),
             )
             said[str(run.status)] += 1
             ranks[run.rank] += 1

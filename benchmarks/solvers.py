@@ -16,10 +16,16 @@ def iterations_of_preconditioned(condition: float, seed: int) -> tuple[int, int]
     generator = torch.Generator().manual_seed(seed)
     truth = wn.low_rank(50, 3, condition, generator=generator)
     problem = wn.Problem.measure(wn.GaussianSensing.draw(3000, 50, generator=generator), truth)
-    objective = wn.SensingObjective(problem)
-    start = wn.haar_start(objective, rank=9, generator=generator)
-    trace = wn.Trace(error=wn.relative_error)
-    result = wn.solve(objective, wn.PreconditionedWN(), start, stop=wn.Stop(residual=1e-13, max_steps=100), trace=trace)
+    objective = wn.solvers.SensingObjective(problem)
+    start = wn.solvers.haar_start(objective, rank=9, generator=generator)
+    trace = wn.running.Trace(error=wn.solvers.relative_error)
+    result = wn.running.solve(
+        objective,
+        wn.solvers.PreconditionedWN(),
+        start,
+        stop=wn.running.Stop(residual=1e-13, max_steps=100),
+        trace=trace,
+    )
     reached = int((result.trace["error"] <= 1e-10).argmax())
     if result.trace["error"][reached] > 1e-10:
         raise RuntimeError(f"no error of 1e-10 in {result.steps} steps (condition {condition}, seed {seed})")
@@ -31,19 +37,25 @@ def published(seed: int) -> tuple[int, float, float]:
     generator = torch.Generator().manual_seed(seed)
     truth = wn.low_rank(10, 3, 5.0, generator=generator)
     problem = wn.Problem.measure(wn.GaussianSensing.draw(60_000, 10, generator=generator), truth)
-    objective = wn.SensingObjective(problem)
-    start = wn.haar_start(objective, rank=5, magnitude=1.0, generator=generator)
-    trace = wn.Trace(every=10, error=wn.relative_error)
+    objective = wn.solvers.SensingObjective(problem)
+    start = wn.solvers.haar_start(objective, rank=5, magnitude=1.0, generator=generator)
+    trace = wn.running.Trace(every=10, error=wn.solvers.relative_error)
     size = float(truth.norm())
 
-    def squared(result: "wn.Result[wn.State]") -> list[float]:
+    def squared(result: "wn.running.Result[wn.solvers.State]") -> list[float]:
         return [float((error * size) ** 2) for error in result.trace["error"]]
 
-    normalized = wn.solve(
-        objective, wn.WeightNormalizedGD(), start, stop=wn.Stop(residual=1e-12, max_steps=2000), trace=trace
+    normalized = wn.running.solve(
+        objective,
+        wn.solvers.WeightNormalizedGD(),
+        start,
+        stop=wn.running.Stop(residual=1e-12, max_steps=2000),
+        trace=trace,
     )
     steps = next(int(s) for s, e in zip(normalized.trace["step"], squared(normalized), strict=True) if e <= 1e-20)
-    descent = wn.solve(objective, wn.GradientDescent(), start, stop=wn.Stop(max_steps=6000), trace=trace)
+    descent = wn.running.solve(
+        objective, wn.solvers.GradientDescent(), start, stop=wn.running.Stop(max_steps=6000), trace=trace
+    )
     errors = squared(descent)
     return steps, errors[steps // 10], errors[-1]
 

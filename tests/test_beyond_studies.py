@@ -39,7 +39,7 @@ def test_they_go_as_far_as_they_say():
     assert max(widths) == 20  # m
     assert facts_of("beyond-ensembles", "ensemble") == set(Ensemble)
     assert facts_of("beyond-kinds", "kind") == set(Kind)
-    assert facts_of("beyond-cone", "magnitude_set") == set(wn.MagnitudeSet)
+    assert facts_of("beyond-cone", "magnitude_set") == set(wn.solvers.MagnitudeSet)
     for name in set(BEYOND_STUDIES) - {"beyond-cone"}:
         methods = {curve.run.method for curve in BEYOND_STUDIES[name].paper}
         assert methods == set(Method)
@@ -71,8 +71,8 @@ def test_every_kind_is_drawn_in_every_form_of_rows(kind, rows):
 def test_projections_are_the_nearest_elements_of_their_sets(dtype):
     rng = generator(0)
     Theta = symmetric_part(torch.randn(3, 4, 4, generator=rng, dtype=dtype))
-    assert torch.equal(wn.MagnitudeSet.SYMMETRIC.project(Theta), Theta)
-    kept = wn.MagnitudeSet.PSD.project(Theta)
+    assert torch.equal(wn.solvers.MagnitudeSet.SYMMETRIC.project(Theta), Theta)
+    kept = wn.solvers.MagnitudeSet.PSD.project(Theta)
     values = torch.linalg.eigvalsh(Theta)
     assert torch.linalg.eigvalsh(kept).min() > -1e-14
     # Moreau: what was taken away is negative semidefinite and orthogonal to what is left.
@@ -80,16 +80,16 @@ def test_projections_are_the_nearest_elements_of_their_sets(dtype):
     assert torch.linalg.eigvalsh(away).max() < 1e-14
     assert float(torch.einsum("bij,bji->b", away, kept).abs().max()) < 1e-14
     torch.testing.assert_close(torch.linalg.matrix_norm(away) ** 2, values.clamp(max=0).square().sum(-1))
-    diagonal = wn.MagnitudeSet.DIAGONAL.project(Theta)
+    diagonal = wn.solvers.MagnitudeSet.DIAGONAL.project(Theta)
     assert torch.equal(diagonal, torch.diag_embed(Theta.diagonal(dim1=-2, dim2=-1)))
 
 
-@pytest.mark.parametrize("magnitude_set", wn.MagnitudeSet)
+@pytest.mark.parametrize("magnitude_set", wn.solvers.MagnitudeSet)
 def test_theta_stays_in_its_set_and_finds_the_matrix(magnitude_set):
     objective = drawn(Case(8, 2, 2.0, 300))
-    start = wn.haar_start(objective, 4, generator=generator(1))
-    solver = wn.WeightNormalizedGD(magnitude_set=magnitude_set)
-    result = wn.solve(objective, solver, start, stop=wn.Stop(residual=1e-8, max_steps=2_000))
+    start = wn.solvers.haar_start(objective, 4, generator=generator(1))
+    solver = wn.solvers.WeightNormalizedGD(magnitude_set=magnitude_set)
+    result = wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=1e-8, max_steps=2_000))
     assert result.status is wn.Status.CONVERGED
     assert float(result.matrix.distance(objective.problem.truth)) < 1e-6
     state = solver.start(objective, start)
@@ -99,15 +99,15 @@ def test_theta_stays_in_its_set_and_finds_the_matrix(magnitude_set):
         Theta = state.point.Theta
         least = min(least, float(torch.linalg.eigvalsh(Theta).min()))
         off = max(off, float((Theta - Theta.diagonal().diag()).abs().max()))
-    assert (least < -1e-3) == (magnitude_set is not wn.MagnitudeSet.PSD)
-    assert (off == 0) == (magnitude_set is wn.MagnitudeSet.DIAGONAL)
+    assert (least < -1e-3) == (magnitude_set is not wn.solvers.MagnitudeSet.PSD)
+    assert (off == 0) == (magnitude_set is wn.solvers.MagnitudeSet.DIAGONAL)
 
 
 def test_a_set_without_meaning_is_refused():
     objective = drawn(Case(6, 2, 3.0, 100, kind=Kind.RECTANGULAR))
-    start = wn.haar_start(objective, 4, generator=generator(1))
+    start = wn.solvers.haar_start(objective, 4, generator=generator(1))
     with pytest.raises(InputError, match="a symmetric kind for Theta kept psd"):
-        wn.WeightNormalizedGD(magnitude_set=wn.MagnitudeSet.PSD).start(objective, start)
+        wn.solvers.WeightNormalizedGD(magnitude_set=wn.solvers.MagnitudeSet.PSD).start(objective, start)
 
 
 # ------------------------------------------------------------------------------------------------ tables and pictures

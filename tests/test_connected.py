@@ -25,9 +25,9 @@ def test_parts_are_those_of_the_graph_of_places():
     # A row at which nothing looks is a part of its own.
     assert wn.EntrySensing(rows, columns, (9, 9)).connected_parts() == 3
     ones = torch.ones(len(rows), dtype=torch.float64)
-    assert wn.DCTSensing(rows, columns, ones, (8, 8)).connected_parts() == 2
+    assert wn.operators.DCTSensing(rows, columns, ones, (8, 8)).connected_parts() == 2
     # The Fourier transform of a real vector is not free in its signs.
-    assert wn.PartialFourierSensing(rows, columns, ones, (8, 8)).connected_parts() == 1
+    assert wn.operators.PartialFourierSensing(rows, columns, ones, (8, 8)).connected_parts() == 1
     assert wn.GaussianSensing.draw(9, 4, generator=generator()).connected_parts() == 1
 
 

@@ -36,7 +36,7 @@ def covariance(images):
 
 def sensor(n=50, pixels=SIDE * SIDE, dtype=torch.float64):
     generator = torch.Generator().manual_seed(3)
-    return CovarianceSensor(wn.PairedRankOneSensing.draw(n, pixels, generator=generator, dtype=dtype))
+    return CovarianceSensor(wn.operators.PairedRankOneSensing.draw(n, pixels, generator=generator, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -95,7 +95,7 @@ def test_an_image_that_never_changes_has_no_covariance():
 
 def test_least_squares_finds_the_smallest_matrix_that_explains_the_sketches():
     size, n = 8, 20
-    operator = wn.PairedRankOneSensing.draw(n, size, generator=torch.Generator().manual_seed(1))
+    operator = wn.operators.PairedRankOneSensing.draw(n, size, generator=torch.Generator().manual_seed(1))
     y = operator.measure(wn.low_rank(size, 2, generator=torch.Generator().manual_seed(2)))
     a, b = operator.vectors, operator.vectors_minus
     matrices = torch.einsum("ni,nj->nij", a, a) - torch.einsum("ni,nj->nij", b, b)

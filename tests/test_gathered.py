@@ -18,7 +18,7 @@ from wnsense.sensing.operator import RowDual
 def objective():
     truth = wn.low_rank(8, 2, condition=3.0, generator=generator(0))
     operator = TriangularSensing.draw(100, 8, generator=generator(1))
-    return wn.SensingObjective(wn.Problem.measure(operator, truth))
+    return wn.solvers.SensingObjective(wn.Problem.measure(operator, truth))
 
 
 @pytest.fixture
@@ -37,16 +37,18 @@ def sweeps(monkeypatch):
 
 def run(objective, solver, width: int, steps: int, operator=None):
     if operator is not None:
-        objective = wn.SensingObjective(replace(objective.problem, operator=operator), given=objective.calibration)
-    start = wn.haar_start(objective, width, generator=generator(width))
-    return wn.solve(objective, solver, start, stop=wn.Stop(residual=0.0, max_steps=steps))
+        objective = wn.solvers.SensingObjective(
+            replace(objective.problem, operator=operator), given=objective.calibration
+        )
+    start = wn.solvers.haar_start(objective, width, generator=generator(width))
+    return wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=0.0, max_steps=steps))
 
 
 JOBS = [
-    (wn.WeightNormalizedGD(0.8), 3, 10),
-    (wn.WeightNormalizedGD(0.8), 5, 10),
-    (wn.GradientDescent(0.3), 4, 15),
-    (wn.PreconditionedWN(), 4, 6),
+    (wn.solvers.WeightNormalizedGD(0.8), 3, 10),
+    (wn.solvers.WeightNormalizedGD(0.8), 5, 10),
+    (wn.solvers.GradientDescent(0.3), 4, 15),
+    (wn.solvers.PreconditionedWN(), 4, 6),
 ]
 
 
@@ -77,7 +79,7 @@ def test_one_error_ends_no_other_and_is_raised(objective):
         ended.append(run(objective, *JOBS[0], operator))
 
     def bad(operator):
-        run(objective, wn.GradientDescent(0.3), 3, 2, operator)
+        run(objective, wn.solvers.GradientDescent(0.3), 3, 2, operator)
         raise InputError("it broke")
 
     with pytest.raises(InputError, match="it broke"):
@@ -89,10 +91,10 @@ def test_an_interruption_of_one_interrupts_all_at_their_last_whole_step(objectiv
     statuses = []
 
     def job(operator):
-        statuses.append(run(objective, wn.WeightNormalizedGD(0.8), 3, 10**6, operator).status)
+        statuses.append(run(objective, wn.solvers.WeightNormalizedGD(0.8), 3, 10**6, operator).status)
 
     def interrupting(operator):
-        run(objective, wn.GradientDescent(0.3), 3, 3, operator)
+        run(objective, wn.solvers.GradientDescent(0.3), 3, 3, operator)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -105,7 +107,7 @@ def test_questions_of_another_target_are_refused(objective):
 
     def asking(factor: float):
         def ask(operator: PackedSensing):
-            point = wn.haar_start(objective, 2, generator=generator(2))
+            point = wn.solvers.haar_start(objective, 2, generator=generator(2))
             return operator.pull_back(point, RowDual(torch.ones_like(target), factor * target))
 
         return ask

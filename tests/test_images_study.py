@@ -167,8 +167,8 @@ def test_ssim_agrees_with_scikit_image():
 def test_budgets_count_what_the_loop_counts(scene, method):
     objective, steps = drawn(scene), steps_within(scene, method, 40)
     solver = measuring.solver_of(scene, method, Setting(0.5, 0.1))
-    start = wn.haar_start(objective, scene.width, generator=generator())
-    result = wn.solve(objective, solver, start, stop=wn.Stop(residual=0.0, max_steps=steps))
+    start = wn.solvers.haar_start(objective, scene.width, generator=generator())
+    result = wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=0.0, max_steps=steps))
     course = measure(ImageRun(scene, method, Setting(0.5, 0.1), (0,), steps, (steps,)))
     assert course["applications"][-1] == result.applications
     assert result.applications <= 40 < result.applications + A_STEP[method]

@@ -656,7 +656,7 @@ def test_the_recorded_spectrum_is_that_of_the_dense_matrix(kind):
     operator = wn.GaussianSensing.draw(150, size, kind=kind, generator=generator)
     objective = SensingObjective(wn.Problem.measure(operator, truth))
     # Frames that are far from orthonormal, as those of a factor are.
-    point = wn.haar_start(objective, 4, generator=generator)
+    point = wn.solvers.haar_start(objective, 4, generator=generator)
     point = wn.LowRank(point.X * torch.tensor([3.0, 1.0, 0.1, 1e-4]), point.Theta, point.Y)
     dense = objective.to_user(point).dense()
     expected = torch.linalg.svdvals(dense) if kind is wn.Kind.RECTANGULAR else torch.linalg.eigvalsh(dense)

@@ -13,7 +13,7 @@ KINDS = {
     "gaussian-psd": (wn.GaussianSensing, "psd", 20, 400),
     "gaussian-rectangular": (wn.GaussianSensing, "rectangular", (16, 12), 420),
     "raw-rank-one": (wn.RankOneSensing, "psd", 20, 450),
-    "paired-hermitian": (wn.PairedRankOneSensing, "hermitian", 14, 450),
+    "paired-hermitian": (wn.operators.PairedRankOneSensing, "hermitian", 14, 450),
 }
 
 

@@ -253,8 +253,10 @@ def test_a_large_study_shares_its_sweeps_and_keeps_each_run_as_it_ends(tmp_path,
 def test_the_least_eigenvalue_is_that_of_the_dense_matrix(tmp_path):
     run = dataclasses.replace(RUN, seeds=(3,), steps=2)
     objective = drawn(SMALL)
-    start = wn.haar_start(objective, 4, generator=torch.Generator().manual_seed(3))
-    result = wn.solve(objective, wn.WeightNormalizedGD(), start, stop=wn.Stop(residual=0.0, max_steps=2))
+    start = wn.solvers.haar_start(objective, 4, generator=torch.Generator().manual_seed(3))
+    result = wn.running.solve(
+        objective, wn.solvers.WeightNormalizedGD(), start, stop=wn.running.Stop(residual=0.0, max_steps=2)
+    )
     values = torch.linalg.eigvalsh(result.matrix.dense())
     # The four directions of X are those that are not zero.
     kept = values[values.abs() > 1e-12]
@@ -269,7 +271,7 @@ def test_a_run_is_the_paper_s_algorithm_step_by_step(tmp_path):
     rows = drawn(dataclasses.replace(SMALL, rows=Rows.ALL)).problem
     A = rows.truth.dense()
     operator, y = rows.operator, rows.measurements
-    start = wn.haar_start(objective, 4, generator=torch.Generator().manual_seed(3))
+    start = wn.solvers.haar_start(objective, 4, generator=torch.Generator().manual_seed(3))
     X, Theta = start.X, start.Theta
 
     def back(X, Theta):
@@ -316,7 +318,9 @@ def test_the_oracle_is_the_least_squares_fit_of_the_true_rank(tmp_path):
     [oracle] = course.arrays["oracle"]
     objective = drawn(case)
     # At a stationary point the residual is orthogonal to the tangent space; started elsewhere it is the same point.
-    again = wn.solve(objective, wn.GaussNewton(), objective.problem.truth.truncate(2), stop=wn.Stop(max_steps=50))
+    again = wn.running.solve(
+        objective, wn.solvers.GaussNewton(), objective.problem.truth.truncate(2), stop=wn.running.Stop(max_steps=50)
+    )
     assert oracle == pytest.approx(float(squared_error(objective, again.state.point)), rel=1e-6)
     assert 0.5 < course.arrays["error"][-1, 0] / oracle < 3
 
