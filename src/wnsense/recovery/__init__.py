@@ -1,4 +1,10 @@
-"""recover(): a low-rank matrix from measurements, with nothing else given; and what it returns."""
+"""Recovery of a low-rank matrix of unknown rank from linear measurements.
+
+| to do | names |
+|---|---|
+| recover with nothing to set | `recover`, `Recovery` |
+| recover where some measurements are grossly wrong | `recover_robustly`, `RobustRecovery` |
+"""
 
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery

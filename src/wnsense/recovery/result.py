@@ -12,7 +12,6 @@ import torch
 from wnsense.atomic import write_text
 from wnsense.checks import size_text
 from wnsense.files.tables import Table, write_table
-from wnsense.pages.recovery_page import recovery_page
 from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns
@@ -129,6 +128,8 @@ class Recovery:
         Raises:
             InputError: When the place cannot be written.
         """
+        from wnsense.pages.recovery_page import recovery_page
+
         write_text(Path(path), recovery_page(self.table()))
 
     def save(self, directory: Path | str) -> None:
@@ -137,6 +138,8 @@ class Recovery:
         Raises:
             InputError: When the place cannot be written.
         """
+        from wnsense.pages.recovery_page import recovery_page
+
         folder = Path(directory)
         table = self.table()
         write_table(folder / "result.npz", table)

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 import torch
 from scipy.sparse.linalg import cg
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_rank
@@ -56,7 +56,7 @@ class Estimate:
             InputError: When the level is not between 0 and 1.
         """
         require(0 < level < 1, "a level between 0 and 1", level)
-        width = float(student.ppf((1 + level) / 2, self.left)) * self.standard_error
+        width = float(stdtrit(self.left, (1 + level) / 2)) * self.standard_error
         return self.value - width, self.value + width
 
     def __str__(self) -> str:

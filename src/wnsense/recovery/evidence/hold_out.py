@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from wnsense.solvers.objective import Evaluation, SensingObjective
@@ -102,6 +101,9 @@ def _held(objective: SensingObjective) -> Tensor:
 
 
 def _spearman(a: Tensor, b: Tensor) -> float:
+    # scipy.stats takes half a second to import.
+    from scipy.stats import rankdata
+
     ranks = torch.stack([torch.from_numpy(rankdata(v.cpu().numpy())) for v in (a, b)])
     ranks = ranks - ranks.mean(-1, keepdim=True)
     norms = torch.linalg.vector_norm(ranks, dim=-1).prod()
