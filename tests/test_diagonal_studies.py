@@ -18,7 +18,7 @@ from wnsense.lab.studies.diagonal import recovery_picture as diagonal_recovery
 from wnsense.lab.studies.diagonal import run as running
 from wnsense.lab.studies.diagonal import speed_picture as diagonal_speed
 from wnsense.lab.studies.diagonal import trajectories_picture as diagonal_trajectories
-from wnsense.lab.studies.diagonal.bound_measure import equal_form, measure_bounds
+from wnsense.lab.studies.diagonal.bound_measure import measure_bounds
 from wnsense.lab.studies.diagonal.cases import BOUND, DIAGONAL_STUDIES, RECOVERY
 from wnsense.lab.studies.diagonal.descent_measure import (
     largest_rate,
@@ -46,7 +46,7 @@ from wnsense.lab.studies.forms import caption, findings, pictures
 from wnsense.lab.studies.frame.store import Scale, Store
 from wnsense.lab.studies.registry import STUDIES
 from wnsense.running.stop import Stop
-from wnsense.theory.diagonal import l1_excess_bound, weighted_excess_bound
+from wnsense.theory.diagonal import l1_excess_bound, l1_excess_form, weighted_excess_bound
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -192,7 +192,7 @@ def test_the_weighted_bound_is_the_l1_bound_for_equal_entries():
         weights = start ** -(1 - 2 / depth)
         found = weighted_excess_bound(start, 1.7 * weights[0], depth, log_rho)
         assert found == pytest.approx(l1_excess_bound(start, 1.7, depth, log_rho), rel=1e-10)
-        assert equal_form(start, 1.7, depth, log_rho) == pytest.approx(found, rel=1e-10)
+        assert l1_excess_form(start, 1.7, depth, log_rho) == pytest.approx(found, rel=1e-10)
     assert weighted_excess_bound(np.ones(4), 1.0, 3, 0.0) == math.inf
     with pytest.raises(InputError, match="a depth above 2"):
         weighted_excess_bound(np.ones(4), 9.0, 2, 0.0)

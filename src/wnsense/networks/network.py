@@ -136,7 +136,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def stack(self, input_norm: float) -> Stack:
-        """What the bounds of `wnsense.theory.networks` know of this network, at its present parameters.
+        """Return the numbers that the bounds of `wnsense.theory.networks` use, at the present parameters.
 
         Row lengths are those of each layer, ||v|| the longest row of V, and without normalization ||W||_2 is computed.
 
@@ -144,7 +144,7 @@ class Network(nn.Module):
             input_norm: The largest ||x||.
 
         Raises:
-            InputError: When the network is not one that theory speaks of.
+            InputError: If the theory does not cover the network.
         """
         of = self.architecture
         require(not of.bias and not of.train_lengths, "a network without biases and trained lengths", "one with them")

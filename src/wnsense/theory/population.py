@@ -1,6 +1,6 @@
 """The population loss of weight-normalized matrix sensing, its Riemannian gradient and Hessian.
 
-f(X, Theta) = 1/4 ||X Theta X^T - A||_F^2 over St(m, r) x S^r: what arXiv 2510.01175 descends where M*M = I.
+`f(X, Theta) = 1/4 ||X Theta X^T - A||_F^2` over `St(m, r) x S^r`: the loss of arXiv 2510.01175 where `M*M = I`.
 """
 
 from dataclasses import dataclass
@@ -16,42 +16,42 @@ from wnsense.manifolds.stiefel import distance_to_stiefel, tangent_projection
 
 @dataclass(frozen=True)
 class FactoredPoint:
-    """A direction with its magnitude, or, at a point, a tangent vector: what one adds to either.
+    """Point `(X, Theta)` of the product manifold, or tangent vector at a point.
 
     Attributes:
-        X: On the Stiefel manifold, (..., m, r); of a tangent vector, tangent to it.
-        Theta: Symmetric, (..., r, r).
+        X: Point of the Stiefel manifold, (..., m, r), or tangent to it.
+        Theta: Symmetric matrix, (..., r, r).
     """
 
     X: Float[Tensor, "*batch m r"]
     Theta: Float[Tensor, "*batch r r"]
 
     def dense(self) -> Float[Tensor, "*batch m m"]:
-        """X Theta X^T of a point."""
+        """Return `X Theta X^T` of a point."""
         return self.X @ self.Theta @ self.X.mT
 
     def flattened(self) -> Float[Tensor, "*batch d"]:
-        """All entries side by side, for inner products of tangent vectors: d = m r + r^2."""
+        """Return all `d = m r + r^2` entries in a row, for inner products of tangent vectors."""
         return torch.cat([self.X.flatten(-2), self.Theta.flatten(-2)], dim=-1)
 
 
 @dataclass(frozen=True)
 class PopulationLoss:
-    """f(X, Theta) = 1/4 ||X Theta X^T - A||_F^2 for A = U diag(sigma) U^T.
+    """Loss `f(X, Theta) = 1/4 ||X Theta X^T - A||_F^2` for `A = U diag(sigma) U^T`.
 
     Attributes:
-        frame: U, (m, r_A), orthonormal columns.
-        eigenvalues: sigma, (r_A,), positive and falling.
+        frame: Eigenvectors `U`, (m, r_A), orthonormal columns.
+        eigenvalues: Eigenvalues `sigma`, (r_A,), positive and falling.
 
     Raises:
-        InputError: When the frame is not orthonormal, or the eigenvalues are not positive and falling.
+        InputError: If the frame is not orthonormal, or the eigenvalues are not positive and falling.
     """
 
     frame: Float[Tensor, "m k"]
     eigenvalues: Float[Tensor, " k"]
 
     def __post_init__(self) -> None:
-        """Check that A is what it is said to be."""
+        """Check the frame and the eigenvalues."""
         require_size("the eigenvalues", self.eigenvalues.shape, self.frame.shape[-1:], "give one a column of the frame")
         require_finite("the eigenvalues", self.eigenvalues)
         values = self.eigenvalues.tolist()
@@ -61,37 +61,38 @@ class PopulationLoss:
 
     @property
     def size(self) -> int:
-        """How many rows A has, m."""
+        """Number of rows `m` of `A`."""
         return self.frame.shape[0]
 
     @property
     def true_rank(self) -> int:
-        """The rank of A, r_A."""
+        """Rank `r_A` of `A`."""
         return self.frame.shape[1]
 
     def truth(self) -> Float[Tensor, "m m"]:
-        """A, dense."""
+        """Return `A` as a dense matrix."""
         return self.frame * self.eigenvalues @ self.frame.mT
 
     def value(self, point: FactoredPoint) -> Float[Tensor, "*batch"]:
-        """The loss f at a point."""
+        """Return the loss `f` at a point."""
         value: Tensor = self._residual(point).square().sum((-2, -1)) / 4
         return value
 
     def best_magnitude(self, X: Float[Tensor, "*batch m r"]) -> FactoredPoint:
-        """X with the Theta at which f is least, X^T A X; a step of Theta with mu = 2 ends there."""
+        """Return `X` with the best `Theta`, `X^T A X`; a step of `Theta` with `mu = 2` ends there."""
         Phi = self.frame.mT @ X
         return FactoredPoint(X, symmetric_part(Phi.mT * self.eigenvalues @ Phi))
 
     def gradient(self, point: FactoredPoint) -> FactoredPoint:
-        """The Riemannian gradient: grad_X f = R X Theta made tangent, grad_Theta f = 1/2 X^T R X."""
+        """Return the Riemannian gradient: `R X Theta` made tangent, and `1/2 X^T R X`, with the residual `R`."""
         RX = self._residual(point) @ point.X
         return FactoredPoint(tangent_projection(point.X, RX @ point.Theta), symmetric_part(point.X.mT @ RX) / 2)
 
     def hessian_times(self, point: FactoredPoint, tangent: FactoredPoint) -> FactoredPoint:
-        """The Riemannian Hessian at any point, stationary or not, times tangent vectors.
+        """Return the Riemannian Hessian at any point, stationary or not, times tangent vectors.
 
-        The derivative of the gradient made tangent; the frame's curvature subtracts xi sym(X^T E) with E = R X Theta.
+        It is the derivative of the gradient, made tangent. The curvature of the Stiefel manifold subtracts
+        `xi sym(X^T E)` with `E = R X Theta`.
         """
         xi, tau = tangent.X, tangent.Theta
         X, Theta = point.X.expand_as(xi), point.Theta.expand_as(tau)
@@ -105,12 +106,12 @@ class PopulationLoss:
         return FactoredPoint(tangent_projection(X, dE - curved), dK)
 
     def hessian(self, point: FactoredPoint) -> Float[Tensor, "d d"]:
-        """The Hessian in the coordinates of `tangent_basis`, dense; d = m r."""
+        """Return the dense Hessian in the coordinates of `tangent_basis`, `d = m r`."""
         basis = tangent_basis(point.X)
         return symmetric_part(basis.flattened() @ self.hessian_times(point, basis).flattened().mT)
 
     def most_negative_curvature(self, point: FactoredPoint) -> tuple[float, FactoredPoint]:
-        """The least eigenvalue of the Hessian, and a tangent vector of unit norm that has it."""
+        """Return the least eigenvalue of the Hessian, and a unit eigenvector as a tangent vector."""
         values, vectors = torch.linalg.eigh(self.hessian(point))
         basis = tangent_basis(point.X)
         xi = torch.einsum("d,dmr->mr", vectors[:, 0], basis.X)
@@ -123,13 +124,14 @@ class PopulationLoss:
 
 
 def tangent_basis(X: Float[Tensor, "m r"]) -> FactoredPoint:
-    """An orthonormal basis of the tangent space of St(m, r) x S^r at (X, any Theta), a batch of d = m r vectors.
+    """Return an orthonormal basis of the tangent space of `St(m, r) x S^r` at `(X, Theta)`, a batch of `m r`.
 
-    First X Omega with r (r - 1) / 2 skew matrices Omega, then columns orthogonal to X, (m - r) r, then r (r + 1) / 2
-    symmetric matrices; each moves either X or Theta.
+    The order is: `X Omega` with `r (r - 1) / 2` skew matrices `Omega`; `(m - r) r` vectors with columns orthogonal to
+    `X`; `r (r + 1) / 2` symmetric matrices. Each vector moves either `X` or `Theta`; the basis does not depend on
+    `Theta`.
 
     Raises:
-        InputError: When the columns of X are not orthonormal.
+        InputError: If the columns of X are not orthonormal.
     """
     _require_orthonormal("X", X)
     size, rank = X.shape

@@ -13,7 +13,7 @@ from wnsense.checks import InputError
 from wnsense.lab.diagonal.limit import FlowLimit, flow_limits, mirror_limit, signed_map
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
 from wnsense.lab.studies.diagonal.specification import BoundPart
-from wnsense.theory.diagonal import exponent, l1_excess_bound, weighted_excess_bound, weighted_norm
+from wnsense.theory.diagonal import exponent, l1_excess_bound, l1_excess_form, weighted_excess_bound, weighted_norm
 
 # Starts with entries of their own are drawn from a seed of their own.
 _START_SEED = 9_000_000
@@ -55,16 +55,6 @@ def measure_bounds(part: BoundPart) -> Mapping[str, np.ndarray]:
     return {**columns, "missing": np.array([missing])}
 
 
-def equal_form(start: Float[np.ndarray, " n"], least: float, depth: int, log_rho: float) -> float:
-    """The bound of equal starts and L > 2 with beta_1 and beta_min of any start: false where entries differ."""
-    q = exponent(depth)
-    total, smallest = (math.log(float(of)) - depth * log_rho for of in (start.sum(), start.min()))
-    room = math.log(least) - total
-    if room <= 0:
-        return math.inf
-    return depth * (math.exp(-q * room) - math.exp(q * (smallest - math.log(least)))) / (-2 * math.expm1(-q * room))
-
-
 def _setting(part: BoundPart) -> _Setting:
     operator, truth = drawn(part.drawing)
     A = operator.dense().numpy()
@@ -95,7 +85,7 @@ def _row(setting: _Setting, scale: float, ratio: float | None, limit: FlowLimit)
     L, log_rho = setting.depth, limit.log_magnification
     start = (scale * setting.proportions) ** L
     equal = float(np.ptp(setting.proportions)) == 0
-    bound = (l1_excess_bound if L == 2 or equal else equal_form)(start, setting.least, L, log_rho)
+    bound = (l1_excess_bound if L == 2 or equal else l1_excess_form)(start, setting.least, L, log_rho)
     row = {
         "scale": scale,
         "ratio": math.nan if ratio is None else ratio,
