@@ -12,20 +12,20 @@ import torch
 from commands import assert_refused
 from wnsense.checks import InputError
 from wnsense.lab.bench.bench_picture import PhaseMap, phase_picture, profile, profiles_picture
-from wnsense.lab.bench.bench_run import Run, measure
-from wnsense.lab.bench.cells import Cell, drawn, oracle_error
+from wnsense.lab.bench.bench_run import GridRun, make_row
+from wnsense.lab.bench.cells import Cell, cell_problem, oracle_error
 from wnsense.lab.bench.comparison import (
-    compared,
-    grouped,
+    compare_cells,
+    group_rows,
     median_to,
     performance_ratios,
     phase_maps,
     success,
-    verdict,
+    summarize_ratios,
 )
-from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Setting
+from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Configuration
 from wnsense.lab.bench.grid import GRIDS, Grid
-from wnsense.lab.bench.grid_run import Store, facts, read_facts, run_grid
+from wnsense.lab.bench.grid_run import GridFiles, facts, read_facts, run_grid
 from wnsense.lab.bench.publication import publish
 from wnsense.lab.bench.rows import COLUMNS, NEVER, Key, Purpose, Row, as_csv, read_rows, write_rows
 from wnsense.lab.bench.summary import summary
@@ -79,7 +79,7 @@ def test_every_baseline_and_every_other_method_takes_part():
             # What is published is what the class has for it.
             assert contestant.default.solver == BASELINES[name]()
             assert all(isinstance(setting.solver, BASELINES[name]) for setting in contestant.tuning)
-        parameters = [setting.parameters for setting in contestant.settings]
+        parameters = [setting.parameters for setting in contestant.configurations]
         assert len(set(parameters)) == len(parameters)
 
 
@@ -88,18 +88,18 @@ def test_every_baseline_and_every_other_method_takes_part():
 def test_methods_take_the_kinds_that_they_declare(name, kind):
     cell = replace(SMALL, kind=kind, cap=2)
     contestant = CONTESTANTS[name]
-    run = Run(Key(cell, 0, name, Purpose.DEFAULT, ""), 40, contestant.default)
+    run = GridRun(Key(cell, 0, name, Purpose.DEFAULT, ""), 40, contestant.default)
     if kind in contestant.kinds:
-        assert measure(run).applications > 0
+        assert make_row(run).applications > 0
     else:
         with pytest.raises(InputError):
-            measure(run)
+            make_row(run)
 
 
 @pytest.mark.parametrize("name", CONTESTANTS)
 def test_a_start_is_as_wide_as_the_cap(name):
-    objective = SensingObjective(drawn(replace(SMALL, cap=3), 0))
-    for setting in CONTESTANTS[name].settings:
+    objective = SensingObjective(cell_problem(replace(SMALL, cap=3), 0))
+    for setting in CONTESTANTS[name].configurations:
         point, cost = setting.start.begin(objective, 3, 0)
         assert point.width == 3
         assert (cost > 0) == (setting.start.start == "spectral")
@@ -107,8 +107,8 @@ def test_a_start_is_as_wide_as_the_cap(name):
 
 def test_a_row_agrees_with_the_run_made_by_hand():
     """Scaled gradient descent with the same start, stepped until the error is there."""
-    setting = Setting(ScaledGD())
-    row = measure(Run(Key(SMALL, 3, "scaledgd", Purpose.DEFAULT, setting.parameters), 400, setting))
+    setting = Configuration(ScaledGD())
+    row = make_row(GridRun(Key(SMALL, 3, "scaledgd", Purpose.DEFAULT, setting.parameters), 400, setting))
     problem = SMALL.problem(3)
     objective = SensingObjective(problem, seed=3)
     start, cost = setting.start.begin(objective, 1, 3)
@@ -130,8 +130,8 @@ def test_a_row_agrees_with_the_run_made_by_hand():
 
 
 def test_recover_is_measured_without_being_told_anything():
-    row = measure(Run(Key(SMALL, 0, RECOVER, Purpose.DEFAULT, "{}"), 600, None))
-    again = measure(Run(Key(replace(SMALL, cap=5), 0, RECOVER, Purpose.DEFAULT, "{}"), 600, None))
+    row = make_row(GridRun(Key(SMALL, 0, RECOVER, Purpose.DEFAULT, "{}"), 600, None))
+    again = make_row(GridRun(Key(replace(SMALL, cap=5), 0, RECOVER, Purpose.DEFAULT, "{}"), 600, None))
     assert row.status == "converged"
     assert row.rank == 1
     assert row.error <= 1e-10
@@ -141,17 +141,17 @@ def test_recover_is_measured_without_being_told_anything():
 
 
 def test_nothing_counts_that_was_reached_beyond_the_budget():
-    whole = measure(Run(Key(SMALL, 0, "svp", Purpose.DEFAULT, ""), 600, CONTESTANTS["svp"].default))
+    whole = make_row(GridRun(Key(SMALL, 0, "svp", Purpose.DEFAULT, ""), 600, CONTESTANTS["svp"].default))
     budget = int(whole.applications_to[1]) - 1
-    cut = measure(Run(Key(SMALL, 0, "svp", Purpose.DEFAULT, ""), budget, CONTESTANTS["svp"].default))
+    cut = make_row(GridRun(Key(SMALL, 0, "svp", Purpose.DEFAULT, ""), budget, CONTESTANTS["svp"].default))
     assert cut.status == "out_of_budget"
     assert cut.applications_to[0] == whole.applications_to[0]
     assert cut.applications_to[1:] == (NEVER, NEVER)
 
 
 def test_a_run_that_leaves_for_good_is_a_row_and_no_error():
-    setting = Setting(ScaledGD(20.0))
-    row = measure(Run(Key(SMALL, 0, "scaledgd", Purpose.TUNING, setting.parameters), 600, setting))
+    setting = Configuration(ScaledGD(20.0))
+    row = make_row(GridRun(Key(SMALL, 0, "scaledgd", Purpose.TUNING, setting.parameters), 600, setting))
     assert row.status == "diverged"
     assert row.applications_to == (NEVER, NEVER, NEVER)
 
@@ -161,8 +161,8 @@ def test_a_factorization_that_fails_is_a_diverged_run(monkeypatch):
         torch.linalg.cholesky(-torch.eye(2))
 
     monkeypatch.setattr(ScaledGD, "step", fail)
-    setting = Setting(ScaledGD())
-    row = measure(Run(Key(SMALL, 0, "scaledgd", Purpose.DEFAULT, setting.parameters), 600, setting))
+    setting = Configuration(ScaledGD())
+    row = make_row(GridRun(Key(SMALL, 0, "scaledgd", Purpose.DEFAULT, setting.parameters), 600, setting))
     assert (row.status, row.error, row.rank) == ("diverged", math.inf, 0)
     assert row.applications > 0
 
@@ -221,7 +221,7 @@ class Interrupting:
 def test_an_interrupted_grid_goes_on_and_gives_the_same_table(tiny, tmp_path, after):
     with pytest.raises(KeyboardInterrupt):
         run_grid(TINY, tmp_path, tell=Interrupting(after))
-    kept = read_rows(Store(tmp_path, TINY).table)
+    kept = read_rows(GridFiles(tmp_path, TINY).table)
     assert after <= len(kept) <= len(tiny)
     resumed = run_grid(TINY, tmp_path)
     assert timeless(resumed) == timeless(tiny)
@@ -230,8 +230,8 @@ def test_an_interrupted_grid_goes_on_and_gives_the_same_table(tiny, tmp_path, af
 
 
 def test_a_torn_line_is_dropped_and_run_again(tiny, tmp_path):
-    store = Store(tmp_path, TINY)
-    store.begin(tiny)
+    store = GridFiles(tmp_path, TINY)
+    store.write(tiny)
     whole = store.table.read_bytes()
     store.table.write_bytes(whole[:-20])
     assert read_rows(store.table) == tiny[:-1]
@@ -240,13 +240,13 @@ def test_a_torn_line_is_dropped_and_run_again(tiny, tmp_path):
 
 
 def test_a_table_that_is_complete_is_not_run_again(tiny, tmp_path, monkeypatch):
-    Store(tmp_path, TINY).begin(tiny)
-    monkeypatch.setattr("wnsense.lab.bench.grid_run.measure", lambda run: pytest.fail("it was"))
+    GridFiles(tmp_path, TINY).write(tiny)
+    monkeypatch.setattr("wnsense.lab.bench.grid_run.make_row", lambda run: pytest.fail("it was"))
     assert run_grid(TINY, tmp_path) == tiny
 
 
 def test_only_methods_that_are_named_are_run_anew(tiny, tmp_path):
-    Store(tmp_path, TINY).begin([replace(row, seconds=99.0) for row in tiny])
+    GridFiles(tmp_path, TINY).write([replace(row, seconds=99.0) for row in tiny])
     again = run_grid(TINY, tmp_path, anew=["svp"])
     assert timeless(again) == timeless(tiny)
     assert all((row.seconds == 99.0) == (row.key.method != "svp") for row in again)
@@ -255,8 +255,8 @@ def test_only_methods_that_are_named_are_run_anew(tiny, tmp_path):
 
 
 def test_a_table_of_another_grid_or_version_is_refused(tiny, tmp_path):
-    store = Store(tmp_path, TINY)
-    store.begin(tiny)
+    store = GridFiles(tmp_path, TINY)
+    store.write(tiny)
     with pytest.raises(InputError, match=r"needed a table with fingerprint .* name another directory"):
         run_grid(replace(TINY, budget=501), tmp_path)
     known = json.loads(store.facts.read_text())
@@ -265,7 +265,7 @@ def test_a_table_of_another_grid_or_version_is_refused(tiny, tmp_path):
     with pytest.raises(InputError, match="needed a table with versions"):
         run_grid(TINY, tmp_path)
     store.facts.unlink()
-    with pytest.raises(InputError, match="needed what the table belongs to"):
+    with pytest.raises(InputError, match="needed the description of the table"):
         run_grid(TINY, tmp_path)
 
 
@@ -301,7 +301,7 @@ def test_what_counts_and_what_is_tuned_on_are_kept_apart():
 
 def tuning_rows(results, seeds=(7,)):
     """Made-up runs of the settings of svp on tuning seeds: applications to each accuracy, and the error."""
-    settings = CONTESTANTS["svp"].settings
+    settings = CONTESTANTS["svp"].configurations
     return [
         row_of(seed=seed, purpose=Purpose.TUNING, spent=spent, error=error, parameters=setting.parameters)
         for setting, (spent, error) in zip(settings, results, strict=True)
@@ -327,7 +327,7 @@ N = NEVER
 )
 def test_the_best_setting_is_that_of_the_strictest_accuracy_that_tells(results, best):
     grid = replace(TINY, cells=(SMALL,))
-    assert grid.chosen(tuning_rows(results)) == {(SMALL, "svp"): CONTESTANTS["svp"].settings[best]}
+    assert grid.best_configurations(tuning_rows(results)) == {(SMALL, "svp"): CONTESTANTS["svp"].configurations[best]}
 
 
 def test_tuning_takes_medians_over_tuning_seeds_and_sees_no_other_row():
@@ -337,18 +337,18 @@ def test_tuning_takes_medians_over_tuning_seeds_and_sees_no_other_row():
     # Rows that count say the contrary, and are not heard.
     others = [
         row_of(seed=seed, purpose=purpose, spent=(1, 1, 1 + i), parameters=setting.parameters)
-        for i, setting in enumerate(reversed(CONTESTANTS["svp"].settings))
+        for i, setting in enumerate(reversed(CONTESTANTS["svp"].configurations))
         for seed in (0, 1)
         for purpose in (Purpose.DEFAULT, Purpose.TUNED)
     ]
-    assert grid.chosen(rows + others) == grid.chosen(rows)
+    assert grid.best_configurations(rows + others) == grid.best_configurations(rows)
     # One failure of two makes a median infinite.
     failed = replace(rows[1], key=rows[1].key._replace(seed=8), applications_to=(9, 20, N))
-    assert grid.chosen([*rows, failed])[SMALL, "svp"] == CONTESTANTS["svp"].settings[0]
+    assert grid.best_configurations([*rows, failed])[SMALL, "svp"] == CONTESTANTS["svp"].configurations[0]
 
 
 def test_tuned_rows_are_of_the_chosen_setting(tiny):
-    chosen = TINY.chosen(tiny)
+    chosen = TINY.best_configurations(tiny)
     tuned = [row for row in tiny if row.key.purpose is Purpose.TUNED]
     assert {row.key.seed for row in tuned} == set(TINY.seeds)
     for row in tuned:
@@ -385,7 +385,7 @@ def hand_made():
 
 
 def test_comparisons_of_a_hand_made_table():
-    first, other, few = sorted(compared(hand_made()), key=lambda c: (c.cell.oversampling == 2, c.cell.condition))
+    first, other, few = sorted(compare_cells(hand_made()), key=lambda c: (c.cell.oversampling == 2, c.cell.condition))
     assert (first.cell, other.cell, few.cell) == (SMALL, OTHER, FEW)
     assert first.recover.applications == 60
     assert (first.default.method, first.default.applications) == ("svp", 120)
@@ -398,11 +398,11 @@ def test_comparisons_of_a_hand_made_table():
     assert (other.success, other.best_success) == (pytest.approx(1 / 3), 1)
     # One success in three is no median.
     assert few.tuned_ratio is None
-    plenty = verdict([first, other])
+    plenty = summarize_ratios([first, other])
     assert (plenty.cells, plenty.median_default, plenty.median_tuned) == (2, 0.5, math.inf)
     assert plenty.largest == other
-    assert verdict([first]).median_tuned == pytest.approx(2 / 3)
-    assert verdict([few]).cells == 0
+    assert summarize_ratios([first]).median_tuned == pytest.approx(2 / 3)
+    assert summarize_ratios([few]).cells == 0
 
 
 def test_the_page_says_what_the_comparisons_say():
@@ -421,7 +421,7 @@ def test_the_page_says_what_the_comparisons_say():
 
 
 def test_medians_and_success_count_failures():
-    rows = grouped(hand_made())[FEW, "svp", Purpose.TUNED]
+    rows = group_rows(hand_made())[FEW, "svp", Purpose.TUNED]
     assert median_to(rows) == math.inf
     assert success(rows) == pytest.approx(1 / 3)
     assert success(rows, 0) == 1
@@ -532,12 +532,12 @@ def quick(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         rows = run_grid(grid, out)
-        publish(grid, rows, read_facts(Store(out, grid).facts), out)
+        publish(grid, rows, read_facts(GridFiles(out, grid).facts), out)
     return out
 
 
 def test_recover_needs_fewer_applications_than_any_baseline_on_the_quick_grid(quick):
-    comparisons = compared(read_rows(quick / "bench_quick.csv"))
+    comparisons = compare_cells(read_rows(quick / "bench_quick.csv"))
     assert len(comparisons) == len(GRIDS["quick"].cells)
     for of in comparisons:
         assert of.success == 1
@@ -576,7 +576,7 @@ def test_bad_input_is_one_line(wnsense, tmp_path):
     occupied.write_text("")
     assert_refused(wnsense("bench", "--out", occupied / "below"), "needed a directory to write to")
     (tmp_path / "bench_quick.csv").write_text("a,b\n")
-    assert_refused(wnsense("bench", "--out", tmp_path), "needed what the table belongs to")
+    assert_refused(wnsense("bench", "--out", tmp_path), "needed the description of the table")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench_quick.csv", "file"]
 
 
@@ -592,7 +592,7 @@ def test_an_interrupted_command_says_how_to_go_on(wnsense, tmp_path, monkeypatch
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wnsense.lab.bench.grid_run.measure", stop)
+    monkeypatch.setattr("wnsense.lab.bench.grid_run.make_row", stop)
     outcome = wnsense("bench", "--jobs", "1", "--out", tmp_path)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.startswith("wnsense: interrupted; what was done is kept in ")

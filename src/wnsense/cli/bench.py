@@ -7,9 +7,9 @@ from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
 from wnsense.cli.options import BenchOptions
 from wnsense.cli.terminal import complain, display, say, say_command
-from wnsense.lab.bench.comparison import PLENTY, compared, verdict
+from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
-from wnsense.lab.bench.grid_run import Store, read_facts, run_grid
+from wnsense.lab.bench.grid_run import GridFiles, read_facts, run_grid
 from wnsense.lab.bench.publication import page_names, publish
 
 _JOBS = 2
@@ -26,7 +26,7 @@ def bench(options: BenchOptions) -> int:
     require(jobs >= 1, "--jobs of at least 1", jobs)
     unknown = [name for name in options.rerun if name not in grid.methods]
     require(not unknown, f"--rerun of {', '.join(grid.methods)}", ", ".join(unknown))
-    store = Store(options.out, grid)
+    store = GridFiles(options.out, grid)
     require_writable(options.out, [store.table.name, store.facts.name, *page_names(grid)])
     with interruptible(), display("starting") as shown:
         try:
@@ -36,9 +36,9 @@ def bench(options: BenchOptions) -> int:
             return EXIT_INTERRUPTED
         shown.stage("writing the page")
         written = publish(grid, rows, read_facts(store.facts), options.out)
-    comparisons = compared(rows)
+    comparisons = compare_cells(rows)
     for words, plenty in ((f"n at least {PLENTY:g} degrees of freedom", True), ("fewer measurements", False)):
-        found = verdict(c for c in comparisons if (c.cell.oversampling >= PLENTY) == plenty)
+        found = summarize_ratios(c for c in comparisons if (c.cell.oversampling >= PLENTY) == plenty)
         if found.cells and not grid.is_of_recover_alone:
             tuned = f", tuned {found.median_tuned:.2f}" if grid.tuning_seeds else ""
             say(f"{words}, {found.cells} cells: applications to 1e-10, of recover() over those of the best baseline")

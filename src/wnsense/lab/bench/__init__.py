@@ -1,1 +1,6 @@
-"""The benchmark: a declared grid of problems, every method on each, and one table that all else is made from."""
+"""Benchmark of all methods on a declared grid of problems; pages and pictures are made from one table.
+
+`cells` and `grid` hold problems and grids, `contestants` the methods, `grid_run.run_grid` makes the table,
+`comparison` and `summary` evaluate it, and `publication.publish` writes page and picture. `peers` calls public
+libraries on the same problems.
+"""

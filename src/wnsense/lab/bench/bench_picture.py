@@ -1,4 +1,4 @@
-"""The benchmark in pictures: performance profiles, and maps of where recovery begins to succeed."""
+"""Pictures of the benchmark: performance profiles, and maps of the success rate."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,35 +16,35 @@ _MAP_SIDE = 3.1
 _MAPS_IN_A_ROW = 3
 _LEGEND_COLUMNS = 5
 _MARKERS = 7
-# Beyond this ratio nobody cares by how much.
+# Ratios beyond this one are not shown.
 _LARGEST_RATIO = 32.0
 
 
 def profile(
     ratios: Sequence[float], largest: float
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-    """A performance profile (Dolan and More, arXiv cs/0102001), as the corners of a step function.
+    """Return a performance profile (Dolan and More, arXiv cs/0102001) as the corners of a step function.
 
     Args:
-        ratios: What a method spent on each problem over the least that any did; infinite where it failed.
-        largest: Where the function is to end.
+        ratios: Cost of a method over the least cost of any method, problem by problem; infinite if the method fails.
+        largest: Last value of `tau`.
 
     Returns:
-        tau, from 1 to the largest, and the share of problems with a ratio of at most tau.
+        The values of `tau`, from 1 to the largest, and the share of problems with a ratio of at most `tau`.
     """
-    known = np.sort([ratio for ratio in ratios if ratio <= largest])
-    share = np.arange(1, len(known) + 1) / max(len(ratios), 1)
-    at_once = float(np.sum(known <= 1)) / max(len(ratios), 1)
-    tau = np.concatenate([[1.0], known, [largest]])
+    shown = np.sort([ratio for ratio in ratios if ratio <= largest])
+    share = np.arange(1, len(shown) + 1) / max(len(ratios), 1)
+    at_once = float(np.sum(shown <= 1)) / max(len(ratios), 1)
+    tau = np.concatenate([[1.0], shown, [largest]])
     reached = np.concatenate([[at_once], share, [share[-1] if len(share) else 0.0]])
     return tau, reached
 
 
 def profiles_picture(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Profiles side by side.
+    """Draw profiles side by side.
 
     Args:
-        panels: For each title, the performance ratios of each method.
+        panels: Performance ratios of each method, by the title of the panel.
     """
     figure = new_figure(_PROFILE_WIDTH, _PROFILE_HEIGHT)
     for axes, (title, methods) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
@@ -70,23 +70,23 @@ def _draw_profile(axes: Axes, name: str, ratios: Sequence[float], phase: float) 
     look = METHODS[name]
     tau, reached = profile(ratios, _LARGEST_RATIO)
     axes.step(tau, reached, where="post", color=look.color, linestyle=look.line, linewidth=1.8, zorder=3)
-    # Markers at even places of the log axis, each method's a little further than the last one's, so that none hides.
+    # Markers are evenly spaced on the log axis; each method's are shifted against the last one's, so that none hides.
     places = _LARGEST_RATIO ** ((np.arange(_MARKERS) + phase) / _MARKERS)
     heights = reached[np.searchsorted(tau, places, side="right") - 1]
-    seen = heights > 0
-    axes.plot(places[seen], heights[seen], color=look.color, linestyle="none", marker=look.marker, zorder=4)
-    # For the legend, line and marker together.
+    shown = heights > 0
+    axes.plot(places[shown], heights[shown], color=look.color, linestyle="none", marker=look.marker, zorder=4)
+    # The empty line gives the legend line and marker together.
     axes.plot([], [], color=look.color, linestyle=look.line, linewidth=1.8, marker=look.marker, label=look.label)
 
 
 @dataclass(frozen=True)
 class PhaseMap:
-    """Where a method succeeds.
+    """Success rate of a method by rank and oversampling.
 
     Attributes:
-        oversamplings: n over the degrees of freedom, rising.
-        ranks: Of the unknown, rising.
-        success: The share of runs that succeed; not a number where none was made.
+        oversamplings: Number of measurements `n` over the degrees of freedom, increasing.
+        ranks: Ranks of the unknown matrix, increasing.
+        success: Share of runs that succeed; NaN if there is no run.
     """
 
     oversamplings: tuple[float, ...]
@@ -95,23 +95,23 @@ class PhaseMap:
 
 
 def phase_picture(maps: Mapping[str, PhaseMap]) -> Figure:
-    """A map for each method, on one scale."""
+    """Draw a map for each method, all on one color scale."""
     columns = min(len(maps), _MAPS_IN_A_ROW)
     rows = math.ceil(len(maps) / columns)
     figure = new_figure(_MAP_SIDE * columns + 1, _MAP_SIDE * rows)
     grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for axes in grid[len(maps) :]:
         axes.set_axis_off()
-    for place, (axes, (name, of)) in enumerate(zip(grid, maps.items(), strict=False)):
-        image = axes.imshow(of.success, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto")
-        axes.set_xticks(range(len(of.oversamplings)), [f"{value:g}" for value in of.oversamplings])
-        axes.set_yticks(range(len(of.ranks)), [str(rank) for rank in of.ranks])
+    for place, (axes, (name, phase)) in enumerate(zip(grid, maps.items(), strict=False)):
+        image = axes.imshow(phase.success, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto")
+        axes.set_xticks(range(len(phase.oversamplings)), [f"{value:g}" for value in phase.oversamplings])
+        axes.set_yticks(range(len(phase.ranks)), [str(rank) for rank in phase.ranks])
         axes.set_title(METHODS[name].label, fontsize=TITLE, color=INK, loc="left")
         axes.tick_params(labelsize=TEXT - 1, colors=INK)
         axes.set_xlabel("n / degrees of freedom", fontsize=TEXT, color=INK)
         axes.set_ylabel("rank" if place % columns == 0 else "", fontsize=TEXT, color=INK)
-        # Numbers too, so that nobody need match shades.
-        for (i, j), share in np.ndenumerate(of.success):
+        # The numbers save comparing shades.
+        for (i, j), share in np.ndenumerate(phase.success):
             if np.isfinite(share):
                 ink = "black" if share > 0.5 else "white"
                 axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=TEXT - 3, color=ink)

@@ -1,4 +1,4 @@
-"""One run, from its key to its row."""
+"""One run of the benchmark: from a method and a problem to a row of the table."""
 
 import math
 import time
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wnsense.lab.bench.cells import drawn, known_truth, oracle_error
-from wnsense.lab.bench.contestants import Setting
+from wnsense.lab.bench.cells import cell_problem, oracle_error, require_truth
+from wnsense.lab.bench.contestants import Configuration
 from wnsense.lab.bench.rows import ACCURACIES, NEVER, Key, Row
 from wnsense.recovery import recover
 from wnsense.running.loop import Result, solve
@@ -21,39 +21,39 @@ from wnsense.running.trace import Trace
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective, relative_error
 
-# Its stubs do not export it.
+# The stubs of torch do not export this class.
 _LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
 
-# Where a run ends, below all accuracies that are asked for.
+# Relative error at which a run ends; it is below all `ACCURACIES`.
 SETTLED = 1e-11
-# Whoever is so far away has left for good.
+# Relative error from which a run is considered as diverged.
 _LOST = 1e8
-# A run whose least error has not fallen by this part within this share of its budget is over.
+# A run stagnates if its least error has not fallen by the part `_GAIN` within the share `_PATIENCE` of its budget.
 _GAIN = 0.01
 _PATIENCE = 1 / 3
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run to be made.
+class GridRun:
+    """A method on a problem, not yet run.
 
     Attributes:
-        key: Which row it gives.
-        budget: Applications that it may spend.
-        setting: The solver and its start; None for recover().
+        key: Key of the row that the run gives.
+        budget: Number of applications that the run may spend.
+        configuration: Solver and start; None for `recover()`.
     """
 
     key: Key
     budget: int
-    setting: Setting | None
+    configuration: Configuration | None
 
 
 @dataclass
-class _Course:
-    """The error along a run, against what was spent; the run is told to stop when there is nothing more to see.
+class _ErrorCurve:
+    """True error of a run against its cost, which also decides when the run stops.
 
-    Knowing the error costs nothing here, and it is no method's own: methods that are judged by when to stop would stop
-    later.
+    The true error is not part of any method, and computing it is not counted. A method that stops by its own rule
+    would stop later.
     """
 
     budget: int
@@ -67,28 +67,28 @@ class _Course:
 
     @property
     def spent(self) -> float:
-        """Applications so far."""
+        """Number of applications so far."""
         return self.applications[-1] if self.applications else 0
 
     @property
     def seconds_spent(self) -> float:
-        """Seconds so far."""
+        """Number of seconds so far."""
         return self.seconds[-1] if self.seconds else 0.0
 
     def append(self, applications: float, seconds: float, error: float) -> None:
-        """One point more."""
+        """Add a point to the curve."""
         self.applications.append(applications)
         self.seconds.append(seconds)
         self.errors.append(error)
 
-    def note(self, objective: SensingObjective, point: LowRank) -> Tensor:
-        """The metric: the error at a point, remembered until what was spent is known."""
+    def error_at(self, objective: SensingObjective, point: LowRank) -> Tensor:
+        """Return the error at a point, the metric of the run; `is_over` adds it to the curve."""
         error = relative_error(objective, point)
         self.latest = float(error)
         return error
 
-    def look(self, progress: Progress) -> bool:
-        """The callback: whether to stop."""
+    def is_over(self, progress: Progress) -> bool:
+        """Add the latest error to the curve and return True if the run is to stop; the callback of the run."""
         self.append(progress.applications, progress.seconds, self.latest)
         if self.latest < (1 - _GAIN) * self.least:
             self.least, self.improved = self.latest, progress.applications
@@ -101,83 +101,85 @@ class _Course:
         return self.status is not None
 
 
-def measure(run: Run) -> Row:
-    """Make a run.
+def make_row(run: GridRun) -> Row:
+    """Run a method on a problem and return its row.
 
     Raises:
-        InputError: When the method does not take the kind.
+        InputError: If the method does not take the kind of matrix.
     """
-    return _recovered(run) if run.setting is None else _solved(run, run.setting)
+    return _recover_row(run) if run.configuration is None else _solver_row(run, run.configuration)
 
 
-def _solved(run: Run, setting: Setting) -> Row:
+def _solver_row(run: GridRun, configuration: Configuration) -> Row:
     cell, seed = run.key.cell, run.key.seed
-    problem = drawn(cell, seed)
-    course = _Course(run.budget)
+    problem = cell_problem(cell, seed)
+    curve = _ErrorCurve(run.budget)
     began = time.perf_counter()
     objective = SensingObjective(problem, seed=seed)
-    start, cost = setting.start.begin(objective, cell.cap, seed)
+    start, cost = configuration.start.begin(objective, cell.cap, seed)
     before = time.perf_counter() - began
     result: Result[Any] | None = None
     try:
         result = solve(
             objective,
-            setting.solver,
+            configuration.solver,
             start,
-            stop=Stop(residual=0.0, max_applications=run.budget, callback=course.look),
-            trace=Trace(error=course.note),
+            stop=Stop(residual=0.0, max_applications=run.budget, callback=curve.is_over),
+            trace=Trace(error=curve.error_at),
             applications_before=objective.calibration.applications + cost,
             seconds_before=before,
         )
     except _LinAlgError:
-        # A factorization of numbers that are none, or of a matrix that has none.
+        # The matrix has entries that are not finite, or it has no such factorization.
         status = Status.DIVERGED
     else:
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        status = course.status or result.status
-    finite = result is not None and math.isfinite(course.latest)
-    course.append(course.spent, course.seconds_spent or before, course.latest if finite else math.inf)
-    return _row(run, status, result.matrix.rank() if result is not None and finite else 0, course)
+        status = curve.status or result.status
+    finite = result is not None and math.isfinite(curve.latest)
+    curve.append(curve.spent, curve.seconds_spent or before, curve.latest if finite else math.inf)
+    return _row(run, status, result.matrix.rank() if result is not None and finite else 0, curve)
 
 
-def _recovered(run: Run) -> Row:
-    """recover() twice: once for its time, as it is called without a truth, and once for its errors.
+def _recover_row(run: GridRun) -> Row:
+    """Return the row of `recover()`, which is called twice.
 
-    They take the same steps, since a truth is only reported.
+    The first call has no truth and gives the times; the second has the truth and gives the errors. Both take the same
+    steps, since the truth is used in reports only.
     """
     cell, seed = run.key.cell, run.key.seed
-    problem = drawn(cell, seed)
+    problem = cell_problem(cell, seed)
     operator, measurements = problem.operator, problem.measurements
     spent: list[float] = []
     times: list[float] = []
     began = time.perf_counter()
 
-    def look(progress: Progress) -> None:
+    def record_cost(progress: Progress) -> None:
         spent.append(progress.applications)
         times.append(time.perf_counter() - began)
 
-    timed = recover(operator, measurements, seed=seed, max_applications=run.budget, callback=look)
-    took = time.perf_counter() - began
-    recovery = recover(operator, measurements, seed=seed, max_applications=run.budget, truth=known_truth(problem))
+    timed = recover(operator, measurements, seed=seed, max_applications=run.budget, callback=record_cost)
+    duration = time.perf_counter() - began
+    recovery = recover(operator, measurements, seed=seed, max_applications=run.budget, truth=require_truth(problem))
     if Status.INTERRUPTED in {timed.status, recovery.status}:
         raise KeyboardInterrupt
     nothing = np.empty(0)
     applications = recovery.trace.get("applications", nothing)
-    # The time at which so much had been spent; of the last, all of it.
-    seconds = np.append(times, took)[np.searchsorted(spent, applications)]
+    # The time at each number of applications; at the last one, the whole duration.
+    seconds = np.append(times, duration)[np.searchsorted(spent, applications)]
     error = math.inf if recovery.relative_error is None else recovery.relative_error
-    course = _Course(run.budget, applications.tolist(), seconds.tolist(), recovery.trace.get("error", nothing).tolist())
-    course.append(recovery.applications, took, error if math.isfinite(error) else math.inf)
-    return _row(run, recovery.status, recovery.rank, course)
+    errors = recovery.trace.get("error", nothing).tolist()
+    curve = _ErrorCurve(run.budget, applications.tolist(), seconds.tolist(), errors)
+    curve.append(recovery.applications, duration, error if math.isfinite(error) else math.inf)
+    return _row(run, recovery.status, recovery.rank, curve)
 
 
-def _row(run: Run, status: Status, rank: int, course: _Course) -> Row:
-    """The row of a run whose course ends with its answer."""
-    # A last step may spend more than was left; what it reached was not reached within the budget.
-    within = sum(spent <= run.budget for spent in course.applications)
-    first = [_first_at(float(accuracy), course.errors[:within]) for accuracy in ACCURACIES]
-    error, ratio = course.errors[-1], None
+def _row(run: GridRun, status: Status, rank: int, curve: _ErrorCurve) -> Row:
+    """Return the row of a run; the last point of its curve is its answer."""
+    # The last step may exceed the budget; the accuracy that it reaches does not count.
+    within = sum(spent <= run.budget for spent in curve.applications)
+    first = [_first_at(float(accuracy), curve.errors[:within]) for accuracy in ACCURACIES]
+    error, ratio = curve.errors[-1], None
     if run.key.cell.noise > 0:
         ratio = error / oracle_error(run.key.cell, run.key.seed)
     return Row(
@@ -185,14 +187,14 @@ def _row(run: Run, status: Status, rank: int, course: _Course) -> Row:
         str(status),
         rank,
         error,
-        int(course.spent),
-        float(course.seconds_spent),
-        tuple(NEVER if at is None else float(course.applications[at]) for at in first),
-        tuple(NEVER if at is None else float(course.seconds[at]) for at in first),
+        int(curve.spent),
+        float(curve.seconds_spent),
+        tuple(NEVER if place is None else float(curve.applications[place]) for place in first),
+        tuple(NEVER if place is None else float(curve.seconds[place]) for place in first),
         ratio,
     )
 
 
 def _first_at(accuracy: float, errors: Sequence[float]) -> int | None:
-    """Where the errors first are at most an accuracy."""
+    """Return the index of the first error that is at most an accuracy, or None if there is none."""
     return next((place for place, error in enumerate(errors) if error <= accuracy), None)

@@ -1,4 +1,4 @@
-"""A cell of the benchmark's grid: what is to be recovered, from what, and how a problem of it is drawn."""
+"""Cells of the benchmark's grid and the problems that are drawn from them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from wnsense.solvers.objective import SensingObjective, relative_error
 
 Draw = Callable[[int, int, Kind, torch.Generator], Operator]
 
-# From the number of measurements, the side and the kind.
+# Each function takes the number of measurements, the side, the kind and a generator.
 ENSEMBLES: Mapping[str, Draw] = {
     "gaussian": lambda n, m, kind, g: GaussianSensing.draw(n, (m, m), kind=kind, generator=g),
     "rank-one": lambda n, m, kind, g: RankOneSensing.draw(n, m, kind=kind, generator=g),
@@ -33,23 +33,23 @@ ENSEMBLES: Mapping[str, Draw] = {
     "entries": lambda n, m, kind, g: EntrySensing.draw(n, (m, m), kind=kind, generator=g),
 }
 
-# They draw no coordinate twice.
+# Ensembles that draw each coordinate at most once.
 _DISTINCT = {"dct", "entries"}
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One set of circumstances.
+    """One combination of ensemble, size, rank, conditioning, oversampling and noise.
 
     Attributes:
-        ensemble: What measures, a name of `ENSEMBLES`.
-        kind: Of the unknown.
-        size: m, the side of the matrix.
-        rank: r_A, its rank.
-        cap: The working rank that every method but recover() is given; r_A where they are told the rank.
-        condition: kappa; eigenvalues are evenly spaced from 1 to 1/kappa.
-        oversampling: n over the degrees of freedom of a matrix of rank r_A.
-        noise: Its standard deviation over the root mean square of the measurements.
+        ensemble: Name of the measurement ensemble, a key of `ENSEMBLES`.
+        kind: Kind of the unknown matrix.
+        size: Side of the matrix, `m`.
+        rank: Rank of the matrix, `r_A`.
+        cap: Working rank of every method except `recover()`; `r_A` where these methods are given the true rank.
+        condition: Condition number `kappa`; the eigenvalues are evenly spaced from 1 to `1 / kappa`.
+        oversampling: Number of measurements `n` over the degrees of freedom of a matrix of rank `r_A`.
+        noise: Standard deviation of the noise over the root mean square of the measurements.
     """
 
     ensemble: str
@@ -62,68 +62,75 @@ class Cell:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no problem can be drawn of."""
+        """Check that a problem can be drawn.
+
+        Raises:
+            InputError: If the ensemble is not in `ENSEMBLES`, or a rank does not fit the size.
+        """
         require(self.ensemble in ENSEMBLES, f"an ensemble of {', '.join(ENSEMBLES)}", repr(self.ensemble))
         require_rank("the rank", self.rank, self.size)
         require_rank("the rank cap", self.cap, self.size)
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Of a matrix of this rank."""
+        """Degrees of freedom of a matrix of rank `r_A`."""
         return self.kind.degrees_of_freedom((self.size, self.size), self.rank, is_complex=self.kind is Kind.HERMITIAN)
 
     @property
     def measurements(self) -> int:
-        """How many, n."""
+        """Number of measurements, `n`."""
         return math.ceil(self.oversampling * self.degrees_of_freedom)
 
     @property
     def is_possible(self) -> bool:
-        """Whether so many can be drawn: ensembles of different coordinates have no more than the matrix."""
+        """True if `n` measurements can be drawn.
+
+        Ensembles that draw each coordinate at most once have no more rows than the matrix has dimensions.
+        """
         if self.ensemble not in _DISTINCT:
             return True
         is_complex = self.kind is Kind.HERMITIAN
         return self.measurements <= self.kind.dimension((self.size, self.size), is_complex=is_complex)
 
     def problem(self, seed: int) -> Problem:
-        """The problem of a seed, with its truth."""
+        """Draw the problem of a seed, with its truth."""
         generator = torch.Generator().manual_seed(seed)
         truth = low_rank(self.size, self.rank, self.condition, kind=self.kind, generator=generator)
         operator = ENSEMBLES[self.ensemble](self.measurements, self.size, self.kind, generator)
         return Problem.measure(operator, truth, self.noise, generator=generator)
 
 
-def known_truth(problem: Problem) -> LowRank:
-    """The truth, which every problem of a cell has.
+def require_truth(problem: Problem) -> LowRank:
+    """Return the truth of a problem.
 
     Raises:
-        InputError: When it has none.
+        InputError: If the problem has none.
     """
     if problem.truth is None:
         raise InputError("needed a problem with a truth, got one without")
     return problem.truth
 
 
-# Runs of one problem follow one another, so that it need not be drawn for each.
+# Runs of one problem follow each other; the cache saves drawing it for each of them.
 @lru_cache(maxsize=2)
-def drawn(cell: Cell, seed: int) -> Problem:
-    """The problem of a cell and a seed, the latest two kept."""
+def cell_problem(cell: Cell, seed: int) -> Problem:
+    """Return the problem of a cell and a seed from a cache of the latest two."""
     return cell.problem(seed)
 
 
 @lru_cache(maxsize=2)
 def oracle_error(cell: Cell, seed: int) -> float:
-    """The relative error of the least-squares fit of rank r_A to all measurements, started at the truth."""
-    problem = drawn(cell, seed)
-    # Least squares as it is, all measurements alike; only the scale is the library's.
-    alike = torch.full_like(problem.measurements, problem.operator.count**-0.5)
+    """Return the relative error of the least-squares fit of rank `r_A`, started at the truth."""
+    problem = cell_problem(cell, seed)
+    # Plain least squares: all measurements have the same weight, and only the scale is the library's.
+    uniform = torch.full_like(problem.measurements, problem.operator.count**-0.5)
     objective = SensingObjective(
-        problem, given=Calibration(alike, None, 1.0, SensingObjective(problem).scale, applications=0)
+        problem, given=Calibration(uniform, None, 1.0, SensingObjective(problem).scale, applications=0)
     )
     result = solve(
         objective,
         GaussNewton(),
-        objective.from_user(known_truth(problem)),
+        objective.from_user(require_truth(problem)),
         stop=Stop(stagnation=3, gain=1e-8, max_steps=100),
         trace=Trace(error=relative_error),
     )

@@ -1,4 +1,4 @@
-"""The methods of the benchmark: where each starts, its published setting, and those it may be tuned over."""
+"""Methods of the benchmark with their starts, published configurations and the configurations tried in tuning."""
 
 import json
 from collections.abc import Mapping
@@ -24,31 +24,30 @@ from wnsense.solvers.solver import Solver
 from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# Not a solver: it is given the measurements and what took them, and nothing else.
+# The name of `recover()`, which is not a solver: its only inputs are the operator and the measurements.
 RECOVER = "recover"
 
 
 @runtime_checkable
-class Start(Protocol):
-    """Where a run begins."""
+class StartRule(Protocol):
+    """Rule that gives the first point of a run."""
 
     def begin(self, objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
-        """The first point of a width, and what it costs in applications."""
+        """Return the first point, of width `rank`, and its cost in applications."""
         ...
 
 
 @dataclass(frozen=True)
 class Spectral:
-    """The dominant part of the back-projected measurements."""
+    """Start at the dominant part of the back-projected measurements."""
 
     start: str = "spectral"
 
     def begin(self, objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
-        """`spectral_start`, of twice the width for kind psd.
+        """Return the point of `spectral_start`, computed at twice the width for kind psd.
 
-        Half of what dominates may be negative and is dropped there; without the others the point would have fewer
-        directions than it is wide, which breaks methods that divide by its Gram matrix. The number of applications is
-        the same.
+        Half of the dominant eigenvalues may be negative; kind psd drops these. A point of the plain width could then
+        have a singular Gram matrix, which breaks methods that divide by it. The number of applications is the same.
         """
         generator = torch.Generator().manual_seed(seed)
         width = min(2 * rank, *objective.problem.operator.shape) if objective.kind is Kind.PSD else rank
@@ -58,140 +57,151 @@ class Spectral:
 
 @dataclass(frozen=True)
 class SmallRandom:
-    """Small Gaussian factors.
+    """Start at small Gaussian factors.
 
     Attributes:
-        magnitude: alpha^2, against 1 for the answer's largest singular value.
+        magnitude: Scale `alpha^2` of the point, relative to the largest singular value of the answer.
+        start: Name of the start in the table.
     """
 
     magnitude: float = 1e-6
     start: str = "gaussian"
 
     def begin(self, objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
-        """`gaussian_start`."""
+        """Return the point of `gaussian_start`, which costs nothing."""
         generator = torch.Generator().manual_seed(seed)
         return gaussian_start(objective, rank, magnitude=self.magnitude, generator=generator), 0
 
 
 @dataclass(frozen=True)
 class RandomFrame:
-    """A Haar-distributed frame with a multiple of the identity between.
+    """Start at `X c I X^H` for a Haar-distributed frame `X`.
 
     Attributes:
-        magnitude: The multiple; 0 is the zero matrix.
+        magnitude: Factor `c` of the identity; 0 is the zero matrix.
+        start: Name of the start in the table.
     """
 
     magnitude: float = 0.1
     start: str = "haar"
 
     def begin(self, objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
-        """`haar_start`."""
+        """Return the point of `haar_start`, which costs nothing."""
         generator = torch.Generator().manual_seed(seed)
         return haar_start(objective, rank, magnitude=self.magnitude, generator=generator), 0
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A solver with its parameters, and where it starts."""
+@dataclass(frozen=True, repr=False)
+class Configuration:
+    """Solver with its parameters, and its start."""
 
     solver: Solver[Any]
-    start: Start = Spectral()
+    start: StartRule = Spectral()
 
     @property
     def parameters(self) -> str:
-        """All of them, as JSON: what tells settings of one method apart in the table."""
+        """All parameters as JSON; they identify the configurations of one method in the table."""
         return json.dumps(vars(self.solver) | vars(self.start), sort_keys=True, default=str)
+
+    def __repr__(self) -> str:
+        """Return the text that fingerprints of grids are made of; a change of it makes stored tables unusable."""
+        return f"Setting(solver={self.solver!r}, start={self.start!r})"
 
 
 _ALL = tuple(Kind)
-# What Y Y^H and L Q^H can hold.
+# Kinds of matrices that factors `Y Y^H` or `L Q^H` represent.
 _FACTORABLE = (Kind.PSD, Kind.HERMITIAN, Kind.RECTANGULAR)
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A method.
+    """Method of the benchmark.
 
     Attributes:
-        default: The setting it was published with.
-        tuning: The others that a careful user would try.
-        kinds: The unknowns it takes.
-        is_baseline: Whether it is one of those that recover() is judged against, which are tuned.
+        default: Configuration that it was published with.
+        tuning: Other configurations that a careful user would try.
+        kinds: Kinds of matrices that it takes.
+        is_baseline: True for the methods that `recover()` is compared with; only these are tuned.
     """
 
-    default: Setting
-    tuning: tuple[Setting, ...] = ()
+    default: Configuration
+    tuning: tuple[Configuration, ...] = ()
     kinds: tuple[Kind, ...] = _FACTORABLE
     is_baseline: bool = True
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
-        """All settings, the published one first, so that it wins where nothing is gained."""
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All configurations; the published one is first, so that it wins a tie."""
         return (self.default, *self.tuning)
 
 
 CONTESTANTS: Mapping[str, Contestant] = {
     "scaledgd": Contestant(
-        Setting(ScaledGD()), (Setting(ScaledGD(0.2)), Setting(ScaledGD(0.35)), Setting(ScaledGD(0.65)))
+        Configuration(ScaledGD()),
+        (Configuration(ScaledGD(0.2)), Configuration(ScaledGD(0.35)), Configuration(ScaledGD(0.65))),
     ),
     "scaledgd-lambda": Contestant(
-        Setting(DampedScaledGD(), SmallRandom()),
+        Configuration(DampedScaledGD(), SmallRandom()),
         (
-            Setting(DampedScaledGD(0.35, 1e-3), SmallRandom(1e-12)),
-            Setting(DampedScaledGD(0.5, 1e-2), SmallRandom(1e-16)),
-            Setting(DampedScaledGD(0.5, 1e-1), SmallRandom(1e-16)),
+            Configuration(DampedScaledGD(0.35, 1e-3), SmallRandom(1e-12)),
+            Configuration(DampedScaledGD(0.5, 1e-2), SmallRandom(1e-16)),
+            Configuration(DampedScaledGD(0.5, 1e-1), SmallRandom(1e-16)),
         ),
     ),
     "precgd": Contestant(
-        Setting(PreconditionedGD()),
+        Configuration(PreconditionedGD()),
         (
-            Setting(PreconditionedGD(0.35)),
-            Setting(PreconditionedGD(0.65)),
-            Setting(PreconditionedGD(0.5, 0.01)),
+            Configuration(PreconditionedGD(0.35)),
+            Configuration(PreconditionedGD(0.65)),
+            Configuration(PreconditionedGD(0.5, 0.01)),
         ),
     ),
     "agn": Contestant(
-        Setting(AlternatingGaussNewton(), SmallRandom()),
+        Configuration(AlternatingGaussNewton(), SmallRandom()),
         (
-            Setting(AlternatingGaussNewton(0.75), SmallRandom()),
-            Setting(AlternatingGaussNewton(1.0), SmallRandom()),
-            Setting(AlternatingGaussNewton(1.0)),
+            Configuration(AlternatingGaussNewton(0.75), SmallRandom()),
+            Configuration(AlternatingGaussNewton(1.0), SmallRandom()),
+            Configuration(AlternatingGaussNewton(1.0)),
         ),
         _ALL,
     ),
     "risro": Contestant(
-        Setting(RecursiveSketching()),
-        (Setting(RecursiveSketching(5)), Setting(RecursiveSketching(20)), Setting(RecursiveSketching(40))),
+        Configuration(RecursiveSketching()),
+        (
+            Configuration(RecursiveSketching(5)),
+            Configuration(RecursiveSketching(20)),
+            Configuration(RecursiveSketching(40)),
+        ),
         _ALL,
     ),
     "lmm": Contestant(
-        Setting(LevenbergMarquardtGD()),
+        Configuration(LevenbergMarquardtGD()),
         (
-            Setting(LevenbergMarquardtGD(0.6)),
-            Setting(LevenbergMarquardtGD(1.4)),
-            Setting(LevenbergMarquardtGD(1.0, 0.1)),
+            Configuration(LevenbergMarquardtGD(0.6)),
+            Configuration(LevenbergMarquardtGD(1.4)),
+            Configuration(LevenbergMarquardtGD(1.0, 0.1)),
         ),
     ),
     "mifgd": Contestant(
-        Setting(MomentumGradientDescent()),
+        Configuration(MomentumGradientDescent()),
         (
-            Setting(MomentumGradientDescent(0.25, 0.9)),
-            Setting(MomentumGradientDescent(0.5, 0.75)),
-            Setting(MomentumGradientDescent(0.5, 0.9)),
+            Configuration(MomentumGradientDescent(0.25, 0.9)),
+            Configuration(MomentumGradientDescent(0.5, 0.75)),
+            Configuration(MomentumGradientDescent(0.5, 0.9)),
         ),
     ),
     "svp": Contestant(
-        Setting(SingularValueProjection(), RandomFrame(0.0)),
+        Configuration(SingularValueProjection(), RandomFrame(0.0)),
         (
-            Setting(SingularValueProjection(0.3), RandomFrame(0.0)),
-            Setting(SingularValueProjection(0.5), RandomFrame(0.0)),
-            Setting(SingularValueProjection(1.0), RandomFrame(0.0)),
+            Configuration(SingularValueProjection(0.3), RandomFrame(0.0)),
+            Configuration(SingularValueProjection(0.5), RandomFrame(0.0)),
+            Configuration(SingularValueProjection(1.0), RandomFrame(0.0)),
         ),
         _ALL,
     ),
-    "gd": Contestant(Setting(GradientDescent()), is_baseline=False),
-    "wn": Contestant(Setting(WeightNormalizedGD(), RandomFrame()), kinds=_ALL, is_baseline=False),
-    "preconditioned-wn": Contestant(Setting(PreconditionedWN()), kinds=_ALL, is_baseline=False),
-    "gauss-newton": Contestant(Setting(GaussNewton()), kinds=_ALL, is_baseline=False),
-    "conjugate-wn": Contestant(Setting(ConjugateWN()), kinds=_ALL, is_baseline=False),
+    "gd": Contestant(Configuration(GradientDescent()), is_baseline=False),
+    "wn": Contestant(Configuration(WeightNormalizedGD(), RandomFrame()), kinds=_ALL, is_baseline=False),
+    "preconditioned-wn": Contestant(Configuration(PreconditionedWN()), kinds=_ALL, is_baseline=False),
+    "gauss-newton": Contestant(Configuration(GaussNewton()), kinds=_ALL, is_baseline=False),
+    "conjugate-wn": Contestant(Configuration(ConjugateWN()), kinds=_ALL, is_baseline=False),
 }

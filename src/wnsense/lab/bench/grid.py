@@ -1,4 +1,4 @@
-"""The grids that are run, as data, and the runs that each of them asks for."""
+"""Grids of the benchmark as data, and the runs of each grid."""
 
 import hashlib
 import math
@@ -8,9 +8,9 @@ from itertools import product
 from statistics import median
 
 from wnsense.checks import require
-from wnsense.lab.bench.bench_run import Run
+from wnsense.lab.bench.bench_run import GridRun
 from wnsense.lab.bench.cells import Cell
-from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Setting
+from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Configuration
 from wnsense.lab.bench.rows import Key, Purpose, Row
 from wnsense.sensing.kinds import Kind
 
@@ -19,15 +19,15 @@ _PSD, _SYMMETRIC, _RECTANGULAR = Kind.PSD, Kind.SYMMETRIC, Kind.RECTANGULAR
 
 @dataclass(frozen=True)
 class Grid:
-    """What is run.
+    """Cells, seeds and methods of one benchmark.
 
     Attributes:
-        name: What it is asked for by.
-        cells: The circumstances.
-        seeds: Of the problems that count.
-        tuning_seeds: Of the problems that baselines are tuned on; none of them counts. Empty where none is tuned.
-        methods: Of `CONTESTANTS`, and recover().
-        budget: Applications for each run.
+        name: Name on the command line and in file names.
+        cells: Cells that problems are drawn from.
+        seeds: Seeds of the problems that count.
+        tuning_seeds: Seeds of the problems that baselines are tuned on; these do not count. Empty for no tuning.
+        methods: Names of `CONTESTANTS`, or `recover`.
+        budget: Number of applications that each run may spend.
     """
 
     name: str
@@ -38,75 +38,84 @@ class Grid:
     budget: int = 1500
 
     def __post_init__(self) -> None:
-        """Refuse to tune on what counts, and methods that are none."""
-        seen = set(self.seeds) & set(self.tuning_seeds)
-        require(not seen, "tuning seeds that are not among the seeds that count", f"{sorted(seen)} in both")
+        """Check seeds and methods.
+
+        Raises:
+            InputError: If a seed is in both lists, or a method does not exist.
+        """
+        shared = set(self.seeds) & set(self.tuning_seeds)
+        require(not shared, "tuning seeds that are not among the seeds that count", f"{sorted(shared)} in both")
         unknown = set(self.methods) - {RECOVER, *CONTESTANTS}
         require(not unknown, f"methods of {', '.join((RECOVER, *CONTESTANTS))}", ", ".join(sorted(unknown)))
 
     @property
     def is_of_recover_alone(self) -> bool:
-        """Whether there is nothing to compare recover() with."""
+        """True if `recover()` is the only method."""
         return self.methods == (RECOVER,)
 
     @property
     def fingerprint(self) -> str:
-        """What changes as soon as a run of the grid would: cells, seeds, settings or budget."""
+        """Hash of all that the rows depend on: cells, seeds, methods, configurations and budget."""
         settings = [(name, CONTESTANTS[name]) for name in self.methods if name != RECOVER]
         described = repr((self.cells, self.seeds, self.tuning_seeds, self.methods, self.budget, settings))
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
-    def first_runs(self) -> Iterator[Run]:
-        """All that need not wait: published settings on the seeds that count, and all settings on the tuning seeds."""
+    def first_runs(self) -> Iterator[GridRun]:
+        """Yield the runs that do not depend on other rows.
+
+        These are the published configurations on the seeds that count, and all configurations on the tuning seeds.
+        """
         for cell in self.cells:
             for seed in self.seeds:
-                for method in self._of(cell):
+                for method in self._methods_of(cell):
                     yield self._run(cell, seed, method, Purpose.DEFAULT, _default(method))
-            for seed, (method, setting) in product(self.tuning_seeds, self._tuned(cell)):
-                yield self._run(cell, seed, method, Purpose.TUNING, setting)
+            for seed, (method, configuration) in product(self.tuning_seeds, self._candidates(cell)):
+                yield self._run(cell, seed, method, Purpose.TUNING, configuration)
 
-    def tuned_runs(self, rows: Iterable[Row]) -> Iterator[Run]:
-        """What the runs on tuning seeds ask for: the best setting of each baseline, on the seeds that count."""
-        for (cell, method), setting in self.chosen(rows).items():
+    def tuned_runs(self, rows: Iterable[Row]) -> Iterator[GridRun]:
+        """Yield the runs of the best configuration of each baseline on the seeds that count."""
+        for (cell, method), configuration in self.best_configurations(rows).items():
             for seed in self.seeds:
-                yield self._run(cell, seed, method, Purpose.TUNED, setting)
+                yield self._run(cell, seed, method, Purpose.TUNED, configuration)
 
-    def chosen(self, rows: Iterable[Row]) -> dict[tuple[Cell, str], Setting]:
-        """The best setting of each baseline in each cell, by its runs on the tuning seeds and nothing else.
+    def best_configurations(self, rows: Iterable[Row]) -> dict[tuple[Cell, str], Configuration]:
+        """Return the best configuration of each baseline in each cell, by its runs on the tuning seeds only.
 
-        That of the least median of applications to the strictest accuracy; where settings tie, or none gets there, to
-        the next looser one, and at last of the least median error.
+        The best one has the least median of applications to the strictest accuracy. If configurations tie, or none
+        reaches it, the next looser accuracy decides, and at last the least median error.
         """
-        found: dict[tuple[Cell, str, str], list[Row]] = {}
+        groups: dict[tuple[Cell, str, str], list[Row]] = {}
         for row in rows:
             if row.key.purpose is Purpose.TUNING:
-                found.setdefault((row.key.cell, row.key.method, row.key.parameters), []).append(row)
-        best: dict[tuple[Cell, str], tuple[tuple[float, ...], Setting]] = {}
+                groups.setdefault((row.key.cell, row.key.method, row.key.parameters), []).append(row)
+        best: dict[tuple[Cell, str], tuple[tuple[float, ...], Configuration]] = {}
         for cell in self.cells:
-            for method, setting in self._tuned(cell) if self.tuning_seeds else ():
-                merit = _merit(found.get((cell, method, setting.parameters), []))
+            for method, configuration in self._candidates(cell) if self.tuning_seeds else ():
+                merit = _merit(groups.get((cell, method, configuration.parameters), []))
                 if (cell, method) not in best or merit < best[cell, method][0]:
-                    best[cell, method] = merit, setting
-        return {place: setting for place, (_, setting) in best.items()}
+                    best[cell, method] = merit, configuration
+        return {place: configuration for place, (_, configuration) in best.items()}
 
-    def _of(self, cell: Cell) -> list[str]:
+    def _methods_of(self, cell: Cell) -> list[str]:
         return [name for name in self.methods if name == RECOVER or cell.kind in CONTESTANTS[name].kinds]
 
-    def _tuned(self, cell: Cell) -> list[tuple[str, Setting]]:
-        names = [name for name in self._of(cell) if name != RECOVER and CONTESTANTS[name].is_baseline]
-        return [(name, setting) for name in names for setting in CONTESTANTS[name].settings]
+    def _candidates(self, cell: Cell) -> list[tuple[str, Configuration]]:
+        names = [name for name in self._methods_of(cell) if name != RECOVER and CONTESTANTS[name].is_baseline]
+        return [(name, configuration) for name in names for configuration in CONTESTANTS[name].configurations]
 
-    def _run(self, cell: Cell, seed: int, method: str, purpose: Purpose, setting: Setting | None) -> Run:
-        parameters = "{}" if setting is None else setting.parameters
-        return Run(Key(cell, seed, method, purpose, parameters), self.budget, setting)
+    def _run(
+        self, cell: Cell, seed: int, method: str, purpose: Purpose, configuration: Configuration | None
+    ) -> GridRun:
+        parameters = "{}" if configuration is None else configuration.parameters
+        return GridRun(Key(cell, seed, method, purpose, parameters), self.budget, configuration)
 
 
-def _default(method: str) -> Setting | None:
+def _default(method: str) -> Configuration | None:
     return None if method == RECOVER else CONTESTANTS[method].default
 
 
 def _merit(rows: list[Row]) -> tuple[float, ...]:
-    """What settings are ordered by, the least being the best."""
+    """Return the tuple that orders configurations; the smallest one is the best."""
     if not rows:
         return (math.inf,)
     strictest_first = reversed(list(zip(*(row.applications_to for row in rows), strict=True)))
@@ -122,7 +131,7 @@ def _crossed(
     ranks: Iterable[int] = (3,),
     noises: Iterable[float] = (0.0,),
 ) -> list[Cell]:
-    """Every combination that can be drawn; caps are in multiples of the rank."""
+    """Return every combination that can be drawn; caps are multiples of the rank."""
     combined = product(ensembles, ranks, caps, conditions, oversamplings, noises)
     cells = [
         Cell(ensemble, kind, size, rank, cap * rank, condition, oversampling, noise)
@@ -138,7 +147,7 @@ _ENSEMBLES = (
     ("rank-one", _PSD, 40),
     ("dct", _PSD, 40),
 )
-# With many rows, which are stored, smaller matrices do.
+# Cells with many stored rows have smaller matrices.
 _SMALLER = (
     ("gaussian", _PSD, 30),
     ("gaussian", _RECTANGULAR, 20),
@@ -158,8 +167,8 @@ _QUICK = Grid(
     budget=450,
 )
 
-# All conditions and both caps at one oversampling; elsewhere those that tell methods apart, so that two processes are
-# done in about half an hour.
+# All conditions and both caps at one oversampling; at the others, the values in which methods differ. Two processes
+# take about half an hour.
 _FULL = Grid(
     "full",
     (
@@ -191,7 +200,7 @@ _TRANSITION = Grid(
 
 _GAUSSIAN = (("gaussian", _PSD, 40), ("gaussian", _SYMMETRIC, 40), ("gaussian", _RECTANGULAR, 30))
 
-# Ten seeds at 1.5 degrees of freedom, and rank unknown: recover() alone, since it is the one that is not told.
+# Few measurements and an unknown rank: `recover()` alone, since the other methods are given a rank.
 _LIMIT = Grid(
     "limit",
     tuple(_crossed(_GAUSSIAN, caps=(1,), conditions=(1.0, 1e2, 1e4, 1e6), oversamplings=(1.5, 2.0))),

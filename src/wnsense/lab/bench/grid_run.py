@@ -1,4 +1,4 @@
-"""All runs of a grid, in parallel, kept as they come: what was stopped goes on where it was."""
+"""All runs of a grid, in parallel; rows are stored as they come, so that a stopped grid can be resumed."""
 
 import json
 import multiprocessing
@@ -9,31 +9,35 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
 from wnsense.atomic import write_text
 from wnsense.checks import InputError, require
-from wnsense.lab.bench.bench_run import Run, measure
+from wnsense.lab.bench.bench_run import GridRun, make_row
 from wnsense.lab.bench.grid import Grid
-from wnsense.lab.bench.rows import Purpose, Row, as_csv, read_rows, write_rows
+from wnsense.lab.bench.rows import Key, Purpose, Row, as_csv, read_rows, write_rows
 from wnsense.lab.costs import machine, versions
 
 # Told what is being done, how much of it is done, and of how much.
 Tell = Callable[[str, int, int], None]
 
-# What the rows mean; to be raised when columns or the way of measuring change.
+RowMaker = Callable[[Sequence[GridRun]], Iterator[Row]]
+
+# Version of the table; raise it when columns or the way of measuring change.
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Store:
-    """Where the table of a grid is kept: rows in a CSV, and beside it what they belong to, as JSON.
+class GridFiles:
+    """Files of a grid: its rows as CSV, and its description as JSON.
 
     Attributes:
-        directory: Where both are.
-        grid: What is run.
+        directory: Directory of both files.
+        grid: The grid.
     """
 
     directory: Path
@@ -41,41 +45,41 @@ class Store:
 
     @property
     def table(self) -> Path:
-        """The rows."""
+        """Path of the rows."""
         return self.directory / f"bench_{self.grid.name}.csv"
 
     @property
     def facts(self) -> Path:
-        """The grid, the versions and the machine."""
+        """Path of the description: grid, versions and machine."""
         return self.directory / f"bench_{self.grid.name}.json"
 
-    def kept(self) -> list[Row]:
-        """The rows that are there.
+    def read(self) -> list[Row]:
+        """Read the stored rows; an empty list if there is no table.
 
         Raises:
-            InputError: When they are of another grid or of other versions, or cannot be read.
+            InputError: If the table is of another grid or of other versions, or cannot be read.
         """
         if not self.table.exists():
             return []
-        known, now = read_facts(self.facts), facts(self.grid)
+        stored, now = read_facts(self.facts), facts(self.grid)
         for name in ("format", "grid", "fingerprint", "versions"):
             require(
-                known.get(name) == now[name],
+                stored.get(name) == now[name],
                 f"a table with {name} {now[name]} at {self.table}",
-                known.get(name),
+                stored.get(name),
                 "name another directory, or remove that table to begin anew",
             )
         return read_rows(self.table)
 
-    def begin(self, rows: Sequence[Row]) -> None:
-        """Write the rows that are to be kept, and what they belong to."""
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows, and the description unless there is a table already."""
         if not self.table.exists():
             write_text(self.facts, json.dumps(facts(self.grid), indent=2, sort_keys=True) + "\n")
         write_rows(self.table, rows)
 
 
 def facts(grid: Grid) -> dict[str, object]:
-    """What a table belongs to."""
+    """Return the description of a table: grid, versions and machine."""
     return {
         "format": _FORMAT,
         "grid": grid.name,
@@ -86,124 +90,145 @@ def facts(grid: Grid) -> dict[str, object]:
 
 
 def read_facts(path: Path) -> dict[str, object]:
-    """What is written beside a table.
+    """Read the description beside a table.
 
     Raises:
-        InputError: When it cannot be read.
+        InputError: If it cannot be read.
     """
     try:
-        known = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"needed what the table belongs to at {path}, got: {error}; name another directory") from error
-    require(isinstance(known, dict), f"what the table belongs to at {path}", "something else", "name another directory")
-    return dict(known)
+        raise InputError(
+            f"needed the description of the table at {path}, got: {error}; name another directory"
+        ) from error
+    require(
+        isinstance(stored, dict), f"the description of the table at {path}", "something else", "name another directory"
+    )
+    return dict(stored)
 
 
 def run_grid(
     grid: Grid, directory: Path, *, jobs: int = 1, anew: Sequence[str] = (), tell: Tell = lambda *_: None
 ) -> list[Row]:
-    """Make every run of a grid that is not in its table, which is kept after each; then the table is sorted.
+    """Make the runs of a grid that are not in its table, add each row to the table, and sort the table.
 
-    An interruption keeps what was done.
+    The rows of an interrupted grid stay, and the same call resumes it.
 
     Args:
-        grid: What is run.
-        directory: Where the table is kept.
-        jobs: How many processes, each with one thread; one makes none.
-        anew: Methods whose rows are thrown away and made again.
-        tell: Told of progress.
+        grid: The grid.
+        directory: Directory of the table.
+        jobs: Number of processes, each with one thread; 1 runs in this process.
+        anew: Methods whose rows are discarded and made again.
+        tell: Callback for progress.
 
     Returns:
         All rows, sorted.
 
     Raises:
-        InputError: When the table there is another's, or a place cannot be written.
+        InputError: If the directory holds another table, or a file cannot be written.
     """
     require(jobs >= 1, "at least 1 process", jobs)
     unknown = set(anew) - set(grid.methods)
     require(not unknown, f"methods of {', '.join(grid.methods)}", ", ".join(sorted(unknown)))
-    store = Store(directory, grid)
-    wanted = {run.key for run in grid.first_runs()}
-    kept = [row for row in store.kept() if row.key.method not in anew]
-    rows = {row.key: row for row in kept if row.key in wanted or row.key.purpose is Purpose.TUNED}
-    store.begin(list(rows.values()))
+    files = GridFiles(directory, grid)
+    first = list(grid.first_runs())
+    first_keys = {run.key for run in first}
+    stored = [row for row in files.read() if row.key.method not in anew]
+    rows = {row.key: row for row in stored if row.key in first_keys or row.key.purpose is Purpose.TUNED}
+    files.write(list(rows.values()))
     try:
-        with store.table.open("a", encoding="utf-8", newline="") as table, _measuring(jobs) as measured:
-
-            def keep(row: Row) -> None:
-                rows[row.key] = row
-                table.write(as_csv([row], head=False))
-                table.flush()
-
-            def make(words: str, runs: Sequence[Run]) -> None:
-                missing = [run for run in runs if run.key not in rows]
-                done = len(runs) - len(missing)
-                tell(words, done, len(runs))
-                for more, row in enumerate(measured(missing), start=1):
-                    keep(row)
-                    tell(words, done + more, len(runs))
-
-            make("running", list(grid.first_runs()))
+        with files.table.open("a", encoding="utf-8", newline="") as table, _row_maker(jobs) as make_rows:
+            growing = _GrowingTable(rows, table)
+            growing.fill(first, make_rows, partial(tell, "running"))
             tuned = list(grid.tuned_runs(rows.values()))
-            for run in tuned:
-                # The same computation, where the published setting turned out to be the best.
-                same = rows.get(run.key._replace(purpose=Purpose.DEFAULT))
-                if same is not None and run.key not in rows:
-                    keep(replace(same, key=run.key))
-            make("running as tuned", tuned)
+            growing.copy_published(tuned)
+            growing.fill(tuned, make_rows, partial(tell, "running as tuned"))
     except OSError as error:
-        raise InputError(f"needed a place to write {store.table}, got: {error.strerror}") from error
-    # Settings that a tuning made again has passed over are not part of the table.
-    final = wanted | {run.key for run in tuned}
+        raise InputError(f"needed a place to write {files.table}, got: {error.strerror}") from error
+    # A tuning that was made again may have left rows of other configurations; they are not part of the table.
+    final = first_keys | {run.key for run in tuned}
     done = sorted((row for row in rows.values() if row.key in final), key=lambda row: row.key)
-    write_rows(store.table, done)
+    write_rows(files.table, done)
     return done
 
 
+@dataclass(frozen=True)
+class _GrowingTable:
+    """Rows of a grid, in memory and in an open file that each new row is appended to."""
+
+    rows: dict[Key, Row]
+    file: TextIO
+
+    def add(self, row: Row) -> None:
+        """Add a row, and write it at once."""
+        self.rows[row.key] = row
+        self.file.write(as_csv([row], head=False))
+        self.file.flush()
+
+    def fill(self, runs: Sequence[GridRun], make_rows: RowMaker, progress: Callable[[int, int], None]) -> None:
+        """Make the runs that have no row yet."""
+        missing = [run for run in runs if run.key not in self.rows]
+        done = len(runs) - len(missing)
+        progress(done, len(runs))
+        for count, row in enumerate(make_rows(missing), start=done + 1):
+            self.add(row)
+            progress(count, len(runs))
+
+    def copy_published(self, tuned: Sequence[GridRun]) -> None:
+        """Copy the row of the published configuration where it is also the best one; the computation is the same."""
+        for run in tuned:
+            published = self.rows.get(run.key._replace(purpose=Purpose.DEFAULT))
+            if published is not None and run.key not in self.rows:
+                self.add(replace(published, key=run.key))
+
+
 @contextmanager
-def _measuring(jobs: int) -> Iterator[Callable[[Sequence[Run]], Iterator[Row]]]:
-    """What makes runs and gives their rows as they come; the processes are the same for all that is asked of it."""
+def _row_maker(jobs: int) -> Iterator[RowMaker]:
+    """Yield a function that makes runs and yields their rows as they come; all its calls share the processes."""
     if jobs == 1:
         with _one_thread():
-            yield lambda runs: map(measure, runs)
+            yield lambda runs: map(make_row, runs)
         return
     # Fresh processes: a fork of one that has used threads may hang.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _use_one_thread)
 
-    def measured(runs: Sequence[Run]) -> Iterator[Row]:
-        with _deaf():
-            futures = [pool.submit(measure, run) for run in runs]
+    def make_rows(runs: Sequence[GridRun]) -> Iterator[Row]:
+        with _ignored_signals():
+            futures = [pool.submit(make_row, run) for run in runs]
         for future in as_completed(futures):
             yield future.result()
 
     try:
-        yield measured
+        yield make_rows
     except BrokenProcessPool as error:
         raise InputError(
-            "needed processes that live as long as their work, got one that was killed; what was done is kept, "
+            "needed processes that run until their work is done, got one that was killed; finished rows are stored, "
             "run the same command again with a smaller --jobs"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare() -> None:
-    """In a process of its own."""
+def _use_one_thread() -> None:
+    """Limit torch to one thread; called once in each new process."""
     torch.set_num_threads(1)
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Ignore signals for a moment: processes begun in it do so for good, and leave them to the one that began them."""
-    heard = {}
+def _ignored_signals() -> Iterator[None]:
+    """Ignore interrupts for a moment; processes that start meanwhile ignore them for good.
+
+    The main process handles an interrupt and ends these processes.
+    """
+    handlers = {}
     if threading.current_thread() is threading.main_thread():
-        heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for number in heard:
+        for number in handlers:
             signal.signal(number, signal.SIG_IGN)
         yield
     finally:
-        for number, handler in heard.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 

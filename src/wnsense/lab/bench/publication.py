@@ -1,4 +1,4 @@
-"""From the rows of a grid to the files that people read: one page of tables, and pictures."""
+"""Page of tables and picture of a grid, written from its rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ from wnsense.pages.picture_file import save
 
 
 def page_names(grid: Grid) -> list[str]:
-    """The files that `publish` writes."""
+    """Return the names of the files that `publish` writes."""
     page = f"bench_{grid.name}.md"
     return [page] if grid.is_of_recover_alone else [page, f"bench_{grid.name}.png"]
 
 
 def publish(grid: Grid, rows: Sequence[Row], facts: Mapping[str, object], directory: Path) -> list[Path]:
-    """Write the tables of a grid, and the picture that it is for; returns the files.
+    """Write the page and the picture of a grid, and return their paths.
 
-    A grid of several ranks is for maps, any other for profiles; without methods to compare there is no picture.
+    A grid of several ranks gives maps, any other one gives profiles. A grid of `recover()` alone has no picture.
     """
     page, *pictures = (directory / name for name in page_names(grid))
     write_text(page, summary(rows, facts))
@@ -43,13 +43,13 @@ def publish(grid: Grid, rows: Sequence[Row], facts: Mapping[str, object], direct
 
 
 def _as_map(shares: Mapping[Cell, float]) -> PhaseMap:
-    """Shares by rank and oversampling; where other circumstances differ, their mean."""
+    """Arrange shares by rank and oversampling; cells that differ in other values are averaged."""
     ranks = tuple(sorted({cell.rank for cell in shares}))
     oversamplings = tuple(sorted({cell.oversampling for cell in shares}))
     success = np.full((len(ranks), len(oversamplings)), np.nan)
     for i, rank in enumerate(ranks):
         for j, oversampling in enumerate(oversamplings):
-            found = [s for cell, s in shares.items() if (cell.rank, cell.oversampling) == (rank, oversampling)]
-            if found:
-                success[i, j] = float(np.mean(found))
+            here = [s for cell, s in shares.items() if (cell.rank, cell.oversampling) == (rank, oversampling)]
+            if here:
+                success[i, j] = float(np.mean(here))
     return PhaseMap(oversamplings, ranks, success)

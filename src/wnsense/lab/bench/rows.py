@@ -1,4 +1,4 @@
-"""The table: one row a run, as plain CSV that any program reads."""
+"""Table of the benchmark: one row for each run, as plain CSV."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ NEVER = math.inf
 
 
 class Purpose(StrEnum):
-    """What a run is made for."""
+    """Purpose of a run: published configuration, tuning, or best configuration of the tuning."""
 
     DEFAULT = "default"
     TUNING = "tuning"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 
 
 class Key(NamedTuple):
-    """What tells one run from another; the same key gives the same row, up to seconds."""
+    """Key of a run; the same key gives the same row, except for seconds."""
 
     cell: Cell
     seed: int
@@ -38,17 +38,17 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One run.
+    """Result of one run.
 
     Attributes:
-        key: Which.
-        status: How it ended, in the words of `Status`; `converged` where the error came down to where runs end.
-        rank: Of what it ended with; 0 where that is not finite.
-        error: ||Z - A||_F / ||A||_F at the end; infinite where that is no number.
-        applications: Spent in all, calibration and start included.
-        seconds: The same.
-        applications_to: What was spent when the error was first at each of `ACCURACIES`; infinite where it never was.
-        seconds_to: The same in seconds.
+        key: Key of the run.
+        status: Text of `Status`; `converged` if the error reaches the level at which runs end.
+        rank: Rank of the answer; 0 if the answer is not finite.
+        error: Relative error `||Z - A||_F / ||A||_F` at the end; infinite if it is not a number.
+        applications: Number of applications, calibration and start included.
+        seconds: Number of seconds, calibration and start included.
+        applications_to: Number of applications to each of `ACCURACIES`; infinite if the accuracy is not reached.
+        seconds_to: Number of seconds to each of `ACCURACIES`; infinite if the accuracy is not reached.
         oracle_ratio: Under noise, the error over that of the least-squares fit of the true rank started at the truth.
     """
 
@@ -63,7 +63,7 @@ class Row:
     oracle_ratio: float | None = None
 
     def texts(self) -> list[str]:
-        """The fields as they are written, in the order of `COLUMNS`."""
+        """Return the fields as texts, in the order of `COLUMNS`."""
         cell, seed, method, purpose, parameters = self.key
         return [
             *(cell.ensemble, str(cell.kind), str(cell.size), str(cell.rank), str(cell.cap), repr(cell.condition)),
@@ -77,32 +77,32 @@ class Row:
 
     @classmethod
     def from_texts(cls, texts: list[str]) -> "Row":
-        """The row that was written so.
+        """Parse a row from the texts of `texts()`.
 
         Raises:
-            ValueError: When it is none.
+            ValueError: If the texts are not a row.
         """
-        of = dict(zip(COLUMNS, texts, strict=True))
+        fields = dict(zip(COLUMNS, texts, strict=True))
         cell = Cell(
-            of["ensemble"],
-            Kind(of["kind"]),
-            int(of["size"]),
-            int(of["rank"]),
-            int(of["cap"]),
-            float(of["condition"]),
-            float(of["oversampling"]),
-            float(of["noise"]),
+            fields["ensemble"],
+            Kind(fields["kind"]),
+            int(fields["size"]),
+            int(fields["rank"]),
+            int(fields["cap"]),
+            float(fields["condition"]),
+            float(fields["oversampling"]),
+            float(fields["noise"]),
         )
         return cls(
-            Key(cell, int(of["seed"]), of["method"], Purpose(of["setting"]), of["parameters"]),
-            of["status"],
-            int(of["rank_found"]),
-            float(of["error"]),
-            int(of["applications"]),
-            float(of["seconds"]),
-            tuple(float(of[f"applications_to_{a}"] or NEVER) for a in ACCURACIES),
-            tuple(float(of[f"seconds_to_{a}"] or NEVER) for a in ACCURACIES),
-            float(of["error_over_oracle"]) if of["error_over_oracle"] else None,
+            Key(cell, int(fields["seed"]), fields["method"], Purpose(fields["setting"]), fields["parameters"]),
+            fields["status"],
+            int(fields["rank_found"]),
+            float(fields["error"]),
+            int(fields["applications"]),
+            float(fields["seconds"]),
+            tuple(float(fields[f"applications_to_{a}"] or NEVER) for a in ACCURACIES),
+            tuple(float(fields[f"seconds_to_{a}"] or NEVER) for a in ACCURACIES),
+            float(fields["error_over_oracle"]) if fields["error_over_oracle"] else None,
         )
 
 
@@ -116,7 +116,7 @@ COLUMNS = (
 
 
 def as_csv(rows: Iterable[Row], *, head: bool = True) -> str:
-    """Rows as CSV, with a line of names before them unless they go on from others."""
+    """Return rows as CSV, with a line of column names if `head` is true."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     if head:
@@ -126,21 +126,21 @@ def as_csv(rows: Iterable[Row], *, head: bool = True) -> str:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write a table whole or not at all, sorted."""
+    """Write a sorted table, whole or not at all."""
     write_text(path, as_csv(sorted(rows, key=lambda row: row.key)))
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a table; a last line that was torn when a run was stopped is left out.
+    """Read the rows of a table; an incomplete last line is left out.
 
     Raises:
-        InputError: When the file cannot be read or is another table.
+        InputError: If the file cannot be read or is not a table of the benchmark.
     """
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"needed a table of the benchmark at {path}, got: {error}; name another directory") from error
-    # What follows the last end of a line was being written.
+    # Text after the last line end is a line whose writing was interrupted.
     whole = text[: text.rfind("\n") + 1]
     lines = csv.reader(io.StringIO(whole, newline=""))
     head = next(lines, None)

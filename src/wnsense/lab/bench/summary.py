@@ -1,4 +1,4 @@
-"""The tables of the benchmark in Markdown, from its rows."""
+"""Tables of the benchmark in Markdown, from its rows."""
 
 import math
 from collections import Counter
@@ -9,22 +9,22 @@ from statistics import median
 from wnsense.lab.bench.cells import Cell
 from wnsense.lab.bench.comparison import (
     PLENTY,
-    Best,
+    BestMethod,
     Comparison,
-    Verdict,
+    RatioSummary,
     cells_of,
-    compared,
-    grouped,
+    compare_cells,
+    group_rows,
     median_to,
     success,
-    verdict,
+    summarize_ratios,
 )
 from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER
 from wnsense.lab.bench.rows import ACCURACIES, NEVER, Purpose, Row
 from wnsense.running.status import Status
 
 _NONE = "-"
-# The error of an exact answer, with room for what few measurements hardly feel.
+# Largest relative error of an exact answer; few measurements may determine some directions only weakly.
 _RIGHT = 1e-6
 _ALONE = (
     "recover() is given nothing but operator and measurements, and what it holds out is part of n. The oracle is the "
@@ -37,13 +37,18 @@ _EXPLANATION = (
 
 
 def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
-    """Everything that is said in words and numbers; facts are what the table belongs to."""
-    versions = facts.get("versions")
-    told = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
-    head = [f"# Benchmark: grid {facts.get('grid')}", f"{facts.get('machine')}; {told}; one thread a process."]
+    """Return the page of a grid in Markdown.
+
+    Args:
+        rows: Rows of the table.
+        facts: Description of the table, as `grid_run.facts` returns it.
+    """
+    stored = facts.get("versions")
+    versions = ", ".join(f"{k} {v}" for k, v in stored.items()) if isinstance(stored, Mapping) else ""
+    head = [f"# Benchmark: grid {facts.get('grid')}", f"{facts.get('machine')}; {versions}; one thread a process."]
     if all(row.key.method == RECOVER for row in rows):
         return "\n\n".join([*head, *_answers_parts(rows)]) + "\n"
-    comparisons = compared(rows)
+    comparisons = compare_cells(rows)
     plenty = [c for c in comparisons if c.cell.oversampling >= PLENTY]
     scarce = [c for c in comparisons if c.cell.oversampling < PLENTY]
     parts = [
@@ -53,8 +58,8 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         _table(
             ["cells", "number", "median ratio, published", "median ratio, tuned", "largest ratio", "where"],
             [
-                _verdict_line(f"n at least {PLENTY:g} degrees of freedom", verdict(plenty)),
-                _verdict_line("fewer", verdict(scarce)),
+                _ratios_line(f"n at least {PLENTY:g} degrees of freedom", summarize_ratios(plenty)),
+                _ratios_line("fewer", summarize_ratios(scarce)),
             ],
         ),
         _shortfalls(comparisons),
@@ -78,14 +83,15 @@ def _cell_texts(cell: Cell) -> list[str]:
     return [f"{cell.ensemble} {cell.kind}", *(f"{number:g}" for number in numbers)]
 
 
-def _verdict_line(words: str, of: Verdict) -> list[str]:
-    where = _NONE if of.largest is None else cell_text(of.largest.cell)
-    largest = None if of.largest is None else of.largest.largest_ratio
-    return [words, str(of.cells), _number(of.median_default), _number(of.median_tuned), _number(largest), where]
+def _ratios_line(words: str, ratios: RatioSummary) -> list[str]:
+    where = _NONE if ratios.largest is None else cell_text(ratios.largest.cell)
+    largest = None if ratios.largest is None else ratios.largest.largest_ratio
+    medians = (_number(ratios.median_default), _number(ratios.median_tuned))
+    return [words, str(ratios.cells), *medians, _number(largest), where]
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell in one line."""
+    """Return the text of a cell in one line."""
     text = (
         f"{cell.ensemble} {cell.kind}, m {cell.size}, r_A {cell.rank}, cap {cell.cap}, kappa {cell.condition:g}, "
         f"n / freedom {cell.oversampling:g}"
@@ -104,29 +110,29 @@ def _shortfalls(comparisons: Sequence[Comparison]) -> str:
 
 
 def _ranks_found(rows: Sequence[Row]) -> str:
-    """Whether the rank was exact wherever recover() said that its answer is."""
+    """Return how many answers that `recover()` calls converged are exact in rank and error."""
     exact = [row for row in rows if row.key.method == RECOVER and row.status == Status.CONVERGED]
     right = sum(row.rank == row.key.cell.rank and row.error <= _RIGHT for row in exact)
-    told = f"{right} have the rank r_A and an error below {_RIGHT:g}"
-    return f"Of {len(exact)} runs that recover() called converged, {told}."
+    result = f"{right} have the rank r_A and an error below {_RIGHT:g}"
+    return f"Of {len(exact)} runs that recover() called converged, {result}."
 
 
 def _answers_parts(rows: Sequence[Row]) -> list[str]:
-    """recover() alone, cell by cell: what it said, and how far that was from the truth."""
+    """Return the page of `recover()` alone: statuses and errors, cell by cell."""
     lines = []
     for cell in (*cells_of(rows, noisy=False), *cells_of(rows, noisy=True)):
-        of = [row for row in rows if row.key.cell == cell]
-        ratios = [row.oracle_ratio for row in of if row.oracle_ratio is not None]
-        said = Counter(row.status for row in of)
+        group = [row for row in rows if row.key.cell == cell]
+        ratios = [row.oracle_ratio for row in group if row.oracle_ratio is not None]
+        statuses = Counter(row.status for row in group)
         lines.append(
             [
                 *_cell_texts(replace(cell, cap=cell.rank)),
                 f"{cell.noise:g}",
-                ", ".join(f"{status} x {count}" for status, count in said.most_common()),
-                f"{sum(row.rank == cell.rank for row in of)} of {len(of)}",
-                _number(median(row.error for row in of)),
+                ", ".join(f"{status} x {count}" for status, count in statuses.most_common()),
+                f"{sum(row.rank == cell.rank for row in group)} of {len(group)}",
+                _number(median(row.error for row in group)),
                 _number(median(ratios)) if ratios else _NONE,
-                f"{median(row.applications for row in of):.0f}",
+                f"{median(row.applications for row in group):.0f}",
             ]
         )
     return [
@@ -148,24 +154,25 @@ def _comparison_line(c: Comparison) -> list[str]:
     ]
 
 
-def _best(best: Best) -> str:
+def _best(best: BestMethod) -> str:
     return f"{best.method} {_spent(best.applications)}" if best.method else _NONE
 
 
 def _methods_parts(rows: Sequence[Row]) -> list[str]:
-    """Each method over all cells without noise that it takes."""
-    groups = {place: of for place, of in grouped(rows).items() if place[0].noise == 0}
+    """Return the part on each method, over all cells without noise that it takes."""
+    groups = {place: group for place, group in group_rows(rows).items() if place[0].noise == 0}
     lines = []
     for method in (RECOVER, *CONTESTANTS):
         for purpose in (Purpose.DEFAULT, Purpose.TUNED):
-            cells = [of for (_, name, of_purpose), of in groups.items() if (name, of_purpose) == (method, purpose)]
+            cells = [group for (_, *rest), group in groups.items() if rest == [method, purpose]]
             if not cells:
                 continue
             line = [method, str(purpose), str(len(cells))]
             for place in range(len(ACCURACIES)):
-                seconds = [median(row.seconds_to[place] for row in of) for of in cells]
-                share = sum(success(of, place) for of in cells) / len(cells)
-                line += [f"{share:.0%}", _spent(median(median_to(of, place) for of in cells)), _number(median(seconds))]
+                seconds = [median(row.seconds_to[place] for row in group) for group in cells]
+                share = sum(success(group, place) for group in cells) / len(cells)
+                applications = median(median_to(group, place) for group in cells)
+                line += [f"{share:.0%}", _spent(applications), _number(median(seconds))]
             lines.append(line)
     head = [f"{what} to {accuracy}" for accuracy in ACCURACIES for what in ("success", "applications", "seconds")]
     return [
@@ -176,20 +183,20 @@ def _methods_parts(rows: Sequence[Row]) -> list[str]:
 
 
 def _noise_parts(rows: Sequence[Row]) -> list[str]:
-    """The error under noise over that of least squares of the true rank, started at the truth."""
+    """Return the part on noise: the error over that of least squares of the true rank, started at the truth."""
     cells = cells_of(rows, noisy=True)
     if not cells:
         return []
-    groups = grouped(rows)
+    groups = group_rows(rows)
     lines = []
     for method in (RECOVER, *CONTESTANTS):
         for purpose in (Purpose.DEFAULT, Purpose.TUNED):
-            of = [
+            ratios = [
                 [row.oracle_ratio for row in groups.get((cell, method, purpose), ()) if row.oracle_ratio is not None]
                 for cell in cells
             ]
-            if any(of):
-                lines.append([method, str(purpose), *(_number(median(r)) if r else _NONE for r in of)])
+            if any(ratios):
+                lines.append([method, str(purpose), *(_number(median(r)) if r else _NONE for r in ratios)])
     return [
         "## Under noise",
         "Median error over that of the least-squares fit of rank r_A started at the truth, when the run ends.",
