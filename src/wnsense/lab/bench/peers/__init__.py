@@ -1,4 +1,7 @@
-"""The same problems given to public libraries, to compare with: not what `recover()` is made of."""
+"""Public libraries on the problems of this package, to compare with `recover()`, which does not use them.
+
+`nuclear_norm_minimization` calls CVXPY, `riemannian_trust_region` calls pymanopt; both return a `PeerResult`.
+"""
 
 from wnsense.lab.bench.peers.convex import nuclear_norm_minimization
 from wnsense.lab.bench.peers.peer_result import PeerResult

@@ -1,4 +1,4 @@
-"""What a public library returned, and how one is asked for."""
+"""Result of a public library, and the import of such a library."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,13 +10,13 @@ from wnsense.sensing.low_rank import LowRank
 
 @dataclass(frozen=True)
 class PeerResult:
-    """A matrix that a public library found.
+    """Matrix that a public library returned.
 
     Attributes:
-        matrix: In the user's units, in orthonormal form.
-        seconds: Wall clock, from the problem as it is held here to the matrix.
-        applications: Of M and M*; None where the library got rows as an array and never called the operator.
-        ending: What the library said of its ending, in its own words.
+        matrix: Matrix `Z` in the user's units, in orthonormal form.
+        seconds: Wall-clock time, from the problem as this library holds it to the matrix.
+        applications: Number of applications of `M` and `M*`; None if the library got the rows as an array.
+        ending: Reason for which the library stopped, in its own words.
     """
 
     matrix: LowRank
@@ -25,11 +25,11 @@ class PeerResult:
     ending: str
 
 
-def imported(name: str, purpose: str) -> ModuleType:
-    """A library of the extra `peers`, imported when it is used.
+def import_peer(name: str, purpose: str) -> ModuleType:
+    """Import a library of the extra `peers` at its first use.
 
     Raises:
-        InputError: When it is not installed.
+        InputError: If it is not installed.
     """
     try:
         return import_module(name)
