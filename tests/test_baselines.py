@@ -453,9 +453,9 @@ def test_resumed_is_uninterrupted(case, flavor, tmp_path):
     point = haar_start(objective, 3, magnitude=0.5, generator=generator(1))
     whole = solve(objective, case.solver, point, stop=Stop(max_steps=5))
     path = tmp_path / "run.npz"
-    solve(objective, case.solver, point, stop=Stop(max_steps=2), recorder=Checkpoint(path, problem, case.solver))
+    solve(objective, case.solver, point, stop=Stop(max_steps=2), checkpoint=Checkpoint(path, problem, case.solver))
     resumed = Checkpoint(path, problem, case.solver, resume=True)
-    again = solve(objective, case.solver, point, stop=Stop(max_steps=5), recorder=resumed)
+    again = solve(objective, case.solver, point, stop=Stop(max_steps=5), checkpoint=resumed)
     assert again.steps == 5
     assert torch.equal(again.matrix.dense(), whole.matrix.dense())
     assert torch.equal(again.state.evaluation.left, whole.state.evaluation.left)

@@ -20,8 +20,8 @@ from wnsense import atomic
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.running import checkpoint
-from wnsense.running.checkpoint import Checkpoint, fingerprint, reopened
-from wnsense.running.layout import laid_out, settled
+from wnsense.running.checkpoint import Checkpoint, fingerprint, resumable_status
+from wnsense.running.layout import canonical, canonical_tensor
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
@@ -81,10 +81,10 @@ def go(
     solver = solver or PreconditionedWN()
     objective = make_objective(flavor)
     start = haar_start(objective, rank, generator=generator(1))
-    recorder = None if path is None else Checkpoint(path, objective.problem, solver, resume=resume, **more)
+    checkpoint = None if path is None else Checkpoint(path, objective.problem, solver, resume=resume, **more)
     stop = Stop(max_steps=steps, callback=interrupting(at), stagnation=stagnation, check_every=check_every)
     trace = Trace(every=every, error=relative_error)
-    return solve(objective, solver, start, stop=stop, trace=trace, recorder=recorder)
+    return solve(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint)
 
 
 def bits(value: object, name: str = "") -> dict[str, object]:
@@ -180,7 +180,7 @@ def test_stagnation_is_counted_across_an_interruption(tmp_path):
 
 
 def test_a_batch_is_resumed_as_a_batch(tmp_path):
-    def batch(recorder, at):
+    def batch(checkpoint, at):
         objective = make_objective()
         start = haar_start(objective, 3, batch=(2, 2), generator=generator(1))
         return solve(
@@ -189,7 +189,7 @@ def test_a_batch_is_resumed_as_a_batch(tmp_path):
             start,
             stop=Stop(max_steps=4, callback=interrupting(at)),
             trace=Trace(error=relative_error),
-            recorder=recorder,
+            checkpoint=checkpoint,
         )
 
     path, problem = tmp_path / "run.npz", make_problem()
@@ -226,10 +226,10 @@ def test_a_run_that_had_ended_is_given_back(tmp_path, every, monkeypatch):
 
 
 def test_a_budget_or_a_callback_is_what_a_resumed_run_is_there_to_change():
-    open_again = {status for status in Status if reopened(str(status)) is None}
+    open_again = {status for status in Status if resumable_status(str(status)) is None}
     assert open_again == {Status.OUT_OF_BUDGET, Status.STOPPED_BY_USER}
-    assert reopened("converged") is Status.CONVERGED
-    assert reopened(None) is None
+    assert resumable_status("converged") is Status.CONVERGED
+    assert resumable_status(None) is None
 
 
 def test_seconds_go_on_where_they_were(tmp_path):
@@ -535,19 +535,19 @@ def laid_out_otherwise() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("case", laid_out_otherwise())
 def test_whatever_way_numbers_lie_they_are_laid_out_as_a_file_gives_them_back(case):
     given = laid_out_otherwise()[case]
-    out = laid_out(given)
+    out = canonical_tensor(given)
     assert torch.equal(out, given)
     fresh = torch.empty(given.shape, dtype=given.dtype)
     assert out.stride() == fresh.stride()
     assert (out.is_conj(), out.is_neg(), out.data_ptr() % 64) == (False, False, 0)
-    assert laid_out(out) is out
+    assert canonical_tensor(out) is out
 
 
 def test_only_what_lies_otherwise_is_copied():
     X, Theta = normal(6, 2), normal(2, 2).mT
-    settled_point = settled(LowRank(X, Theta))
-    assert settled_point.X is X
-    assert settled_point.Theta is not Theta
-    assert torch.equal(settled_point.Theta, Theta)
-    assert settled_point.Y is None
-    assert settled(settled_point) is settled_point
+    canonical_point = canonical(LowRank(X, Theta))
+    assert canonical_point.X is X
+    assert canonical_point.Theta is not Theta
+    assert torch.equal(canonical_point.Theta, Theta)
+    assert canonical_point.Y is None
+    assert canonical(canonical_point) is canonical_point

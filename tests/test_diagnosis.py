@@ -30,8 +30,8 @@ from wnsense.recovery.evidence.hold_out import (
     held_out_evidence,
     improvement_score,
 )
-from wnsense.recovery.evidence.spectrum import (
-    echo_level,
+from wnsense.recovery.evidence.spectral_rank import (
+    back_projection_level,
     largest_rank,
     residual_directions,
     significant_rank,
@@ -75,7 +75,7 @@ GOOD = Findings(
     next_freedom=130,
     small_freedom=190,
     fitted=400,
-    echo=0.5,
+    back_projection_level=0.5,
     excluded=False,
 )
 NOISE_KNOWN = replace(GOOD, evidence=None, noise_level=0.02, allowance=0.02)
@@ -93,8 +93,12 @@ TABLE = [
     ("predicts", GOOD, Status.REACHED_NOISE_FLOOR),
     ("predicts, next rank just judged", replace(GOOD, next_freedom=200), Status.REACHED_NOISE_FLOOR),
     ("predicts, next rank not judged", replace(GOOD, next_freedom=201), Status.TOO_FEW_MEASUREMENTS),
-    ("predicts, many rows", replace(GOOD, next_freedom=320, echo=0.4), Status.REACHED_NOISE_FLOOR),
-    ("predicts, not so many rows", replace(GOOD, next_freedom=321, echo=0.4), Status.TOO_FEW_MEASUREMENTS),
+    ("predicts, many rows", replace(GOOD, next_freedom=320, back_projection_level=0.4), Status.REACHED_NOISE_FLOOR),
+    (
+        "predicts, not so many rows",
+        replace(GOOD, next_freedom=321, back_projection_level=0.4),
+        Status.TOO_FEW_MEASUREMENTS,
+    ),
     ("predicts, rank 4 not judged", replace(GOOD, small_freedom=300), Status.REACHED_NOISE_FLOOR),
     ("score too low", replace(GOOD, evidence=Evidence(0.9, 4.5)), Status.NO_LOW_RANK_FIT),
     ("ranks agree, sizes do not", replace(GOOD, evidence=Evidence(0.0, 9.0)), Status.NO_LOW_RANK_FIT),
@@ -141,7 +145,7 @@ def test_no_verdict_claims_more_than_was_found():
         "freedom": [50, 150, 400],
         "next_freedom": [60, 250, 500],
         "small_freedom": [100, 350],
-        "echo": [0.3, 0.5],
+        "back_projection_level": [0.3, 0.5],
         "excluded": [False, True],
     }
     said = set()
@@ -156,7 +160,7 @@ def test_no_verdict_claims_more_than_was_found():
             assert not found.exact
             assert not found.excluded
             needed = found.freedom if found.evidence is None else found.next_freedom
-            assert needed <= judged_share(found.echo) * found.fitted
+            assert needed <= judged_share(found.back_projection_level) * found.fitted
             if found.evidence is None:
                 assert found.noise_level is not None
                 assert found.residual <= found.allowance
@@ -173,7 +177,7 @@ def test_no_verdict_claims_more_than_was_found():
 
 
 def test_more_is_judged_where_a_direction_would_be_seen():
-    assert [judged_share(echo) for echo in (0.1, 0.4, 0.41, 3.0)] == [0.8, 0.8, 0.5, 0.5]
+    assert [judged_share(level) for level in (0.1, 0.4, 0.41, 3.0)] == [0.8, 0.8, 0.5, 0.5]
 
 
 # ------------------------------------------------------------------------------------------ rows held out
@@ -426,7 +430,7 @@ def test_the_largest_rank_is_the_last_within_the_limit(flavor, shape):
 
 
 @flavors
-def test_an_echo_of_random_signs_is_seldom_above_its_level(flavor):
+def test_a_back_projection_of_random_signs_is_seldom_above_its_level(flavor):
     """For Gaussian M the back-projection of a unit vector is a Gaussian matrix of known spectral norm.
 
     sqrt(2 m / n) when symmetric, (sqrt(m1) + sqrt(m2)) / sqrt(n) when rectangular, sqrt(2) times that when complex:
@@ -434,23 +438,23 @@ def test_an_echo_of_random_signs_is_seldom_above_its_level(flavor):
     relative order m^(-2/3), here 0.09.
     """
     m, n = 40, 300
-    echo = echo_level(drawn(flavor, 1, m, m), n)
+    level = back_projection_level(drawn(flavor, 1, m, m), n)
     norms = []
     for seed in range(8):
         operator = drawn(flavor, n, m, m, seed=seed)
         signs = torch.sign(normal(n, rng=generator(seed + 50))) / math.sqrt(n)
-        norms.append(float(torch.linalg.matrix_norm(operator.adjoint(signs), 2)) / echo)
+        norms.append(float(torch.linalg.matrix_norm(operator.adjoint(signs), 2)) / level)
     expected = 1 if flavor == COMPLEX_RECTANGULAR else 0.5**0.5
     assert norms == pytest.approx([expected] * 8, abs=0.2)
 
 
-def test_an_echo_halves_when_rows_are_four_times_as_many():
+def test_the_back_projection_level_halves_when_rows_are_four_times_as_many():
     for flavor in ALL_FLAVORS:
         operator = drawn(flavor)
-        assert echo_level(operator, 400) == pytest.approx(echo_level(operator, 100) / 2)
-    assert echo_level(drawn(PSD), 32) == echo_level(drawn(SYMMETRIC), 32) == 1
-    assert echo_level(drawn(HERMITIAN), 64) == 1
-    assert echo_level(drawn(RECTANGULAR, m1=10, m2=6), 64) == 1
+        assert back_projection_level(operator, 400) == pytest.approx(back_projection_level(operator, 100) / 2)
+    assert back_projection_level(drawn(PSD), 32) == back_projection_level(drawn(SYMMETRIC), 32) == 1
+    assert back_projection_level(drawn(HERMITIAN), 64) == 1
+    assert back_projection_level(drawn(RECTANGULAR, m1=10, m2=6), 64) == 1
 
 
 def with_spectrum(flavor: Flavor, values) -> tuple[SensingObjective, LowRank]:
@@ -465,17 +469,17 @@ def with_spectrum(flavor: Flavor, values) -> tuple[SensingObjective, LowRank]:
 
 
 @flavors
-def test_the_visible_rank_is_what_stands_out_of_the_echo(flavor):
+def test_the_visible_rank_is_what_exceeds_the_back_projection_level(flavor):
     values = [1.0, -0.5, 0.25, 0.125, 0.0] if flavor != PSD else [1.0, 0.5, 0.25, 0.125, 0.0]
     objective, point = with_spectrum(flavor, values)
     at = objective.evaluate(point)
-    echo = echo_level(objective.problem.operator, 350)
+    unit = back_projection_level(objective.problem.operator, 350)
     for level, rank in [(0.9, 1), (0.51, 1), (0.49, 2), (0.3, 2), (0.2, 3), (0.1, 4), (0.0, 4), (2.0, 1)]:
-        seen = replace(at, balanced=at.balanced * (level / echo) / at.misfit)
+        seen = replace(at, balanced=at.balanced * (level / unit) / at.misfit)
         # The last value is 0 up to rounding, which stands out of nothing at all.
         if level > 0:
             assert visible_rank(objective, seen, 350) == rank
-    half = replace(at, balanced=at.balanced * (0.3 / echo) / at.misfit)
+    half = replace(at, balanced=at.balanced * (0.3 / unit) / at.misfit)
     assert visible_rank(objective, half, 350) == 2
     assert visible_rank(objective, half, 350 * 9) == 4
 
@@ -596,8 +600,8 @@ def test_at_zero_the_directions_are_a_spectral_start():
     objective = SensingObjective(Problem.measure(drawn(PSD, 2000, 10), low_rank(10, 1, generator=generator(1))))
     found, _ = residual_directions(objective, -objective.target, 1, seed=0)
     truth = objective.from_user(objective.problem.truth)
-    # Davis-Kahan: the noise of the back-projection is at most an echo of ||y||, the gap is the truth's norm.
-    assert float(found.distance(truth) / truth.norm()) <= 2 * echo_level(objective.problem.operator, 2000)
+    # Davis-Kahan: the noise of the back-projection is at most its level times ||y||, the gap is the truth's norm.
+    assert float(found.distance(truth) / truth.norm()) <= 2 * back_projection_level(objective.problem.operator, 2000)
 
 
 def test_findings_are_all_of_them_asked():
@@ -613,7 +617,7 @@ def test_findings_are_all_of_them_asked():
             "next_freedom": 10_000,
             "small_freedom": 10_000,
             "fitted": 90,
-            "echo": 0.1,
+            "back_projection_level": 0.1,
             "excluded": True,
         }
         changes = [verdict(found) != verdict(replace(found, **{part.name: others[part.name]})) for _, found, _ in TABLE]

@@ -243,7 +243,7 @@ def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
     solver = HeldOutBest(SOLVERS["normalized"]) if name == "held out" else SOLVERS[name]
     path = tmp_path / "run.npz"
 
-    def go(at=None, *, recorder=None):
+    def go(at=None, *, checkpoint=None):
         def callback(progress):
             if progress.step == at:
                 raise KeyboardInterrupt
@@ -251,19 +251,19 @@ def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
         objective = DiagonalObjective(sparse_problem(), 3, fitted=mask())
         start = Weights(0.3 * normal(objective.width))
         stop, trace = Stop(max_steps=7, callback=callback), Trace(every=2, error=vector_error)
-        return descend(objective, solver, start, stop=stop, trace=trace, recorder=recorder)
+        return descend(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint)
 
     whole = go()
     for at in (0, 1, 6):
-        assert go(at, recorder=Checkpoint(path, sparse_problem(), solver)).status == Status.INTERRUPTED
-        resumed = go(recorder=Checkpoint(path, sparse_problem(), solver, resume=True))
+        assert go(at, checkpoint=Checkpoint(path, sparse_problem(), solver)).status == Status.INTERRUPTED
+        resumed = go(checkpoint=Checkpoint(path, sparse_problem(), solver, resume=True))
         assert resumed.status == whole.status
         assert resumed.steps == whole.steps == 7
         assert torch.equal(resumed.answer, whole.answer)
         assert torch.equal(resumed.state.point.direction, whole.state.point.direction)
         assert resumed.trace["residual"].tobytes() == whole.trace["residual"].tobytes()
     with pytest.raises(InputError, match="needed the problem and settings that"):
-        go(recorder=Checkpoint(path, sparse_problem(seed=5), solver, resume=True))
+        go(checkpoint=Checkpoint(path, sparse_problem(seed=5), solver, resume=True))
 
 
 def test_the_loop_stops_and_counts():

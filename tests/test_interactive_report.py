@@ -41,7 +41,7 @@ from wnsense.pages.view import (
     page_data,
     thinned,
 )
-from wnsense.recovery import spectrum_trace as spectra
+from wnsense.recovery import spectrum_columns as spectra
 from wnsense.running.trace import Columns
 from wnsense.solvers.objective import SensingObjective
 

@@ -6,9 +6,9 @@ import torch
 from orders import ALL_FLAVORS, PSD, generator
 from test_conjugate import near_point
 from test_solvers import gaussian_problem, run
-from wnsense.recovery.evidence.spectrum import outstanding
-from wnsense.recovery.journal import Journal
-from wnsense.recovery.rank_adaptation import Widening
+from wnsense.recovery.evidence.spectral_rank import outstanding
+from wnsense.recovery.rank_adaptation import RankAdaptation
+from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
 from wnsense.recovery.session import Budget, Session
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind
@@ -57,7 +57,7 @@ def test_there_is_no_room_beside_a_point_of_full_width():
 
 @flavors
 @pytest.mark.parametrize("width", [1, 2])
-def test_what_is_missed_stands_out_and_echo_does_not(flavor, width):
+def test_what_is_missed_stands_out_and_noise_does_not(flavor, width):
     operator = GaussianSensing.draw(
         900,
         (16, 16) if not flavor.kind.is_symmetric else 16,
@@ -75,11 +75,11 @@ def test_what_is_missed_stands_out_and_echo_does_not(flavor, width):
         assert outstanding(objective, at, operator.count) == (1 if width == 1 else 0)
 
 
-def widening(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[Widening, Session]:
+def widening(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[RankAdaptation, Session]:
     operator = GaussianSensing.draw(n, truth.shape[0], kind=Kind.PSD, generator=generator(5))
     problem = Problem.measure(operator, truth, noise=noise, generator=generator(6))
-    session = Session(problem, Budget(), Journal(problem, (), None))
-    return Widening(session, SensingObjective(problem), 1e-10, n, working, working, 0.1), session
+    session = Session(problem, Budget(), RecoveryCheckpoint(problem, (), None))
+    return RankAdaptation(session, SensingObjective(problem), 1e-10, n, working, working, 0.1), session
 
 
 @pytest.mark.parametrize("kappa", [1.0, 1e2, 1e5])
@@ -108,7 +108,7 @@ def test_a_surplus_direction_is_dropped_at_a_gap():
     truth = low_rank(20, 2, 1.0, kind=PSD.kind, generator=generator(9))
     course, session = widening(truth, 600, 6)
     wide = course.objective.from_user(truth).plus(low_rank(20, 2, kind=PSD.kind, generator=generator(10)).scaled(0.3))
-    course.echo = 1e-6
+    course.level = 1e-6
     at = course.run(wide)
     assert int(session.traces[0]["rank"][0]) == 4
     assert at.point.width == 2

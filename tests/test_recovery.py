@@ -19,7 +19,7 @@ from wnsense.files.tables import read_table
 from wnsense.lab.bench.cells import Cell, known_truth
 from wnsense.linalg import smat
 from wnsense.recovery import Recovery, recover
-from wnsense.recovery.session import widened
+from wnsense.recovery.session import resized
 from wnsense.running import loop
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
@@ -1040,7 +1040,7 @@ def test_the_trace_tells_the_whole_course():
 @pytest.mark.parametrize("width", [1, 2, 3, 6])
 def test_a_point_is_widened_or_narrowed_and_stays_what_it_is(ensemble, width):
     Z = small(ensemble).truth
-    wide = widened(Z, width)
+    wide = resized(Z, width)
     identity = torch.eye(width, dtype=Z.dtype)
     for factor in (wide.X, wide.right):
         assert float((factor.mH @ factor - identity).norm()) <= 100 * EPS

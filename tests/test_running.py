@@ -634,12 +634,12 @@ def test_the_last_row_of_an_interrupted_run_is_written_too():
     assert result.trace["step"].tolist() == [0, 3, 5]
 
 
-# ------------------------------------------------------------------------------------------------- recorders
+# ------------------------------------------------------------------------------------------------- checkpoints
 
 
 @dataclass
 class Notebook:
-    """A recorder that keeps what it is given."""
+    """A checkpoint that keeps what it is given."""
 
     saved: list = field(default_factory=list)
     due_at: tuple[int, ...] = ()
@@ -659,7 +659,7 @@ class Notebook:
 
 def test_a_recorder_is_given_what_is_due_and_the_end():
     notebook = Notebook(due_at=(2, 4))
-    follow(HALVING, stop=Stop(max_steps=6), trace=Trace(every=2), recorder=notebook)
+    follow(HALVING, stop=Stop(max_steps=6), trace=Trace(every=2), checkpoint=notebook)
     assert notebook.saved == [
         (2, [0, 2], None),
         (4, [0, 2, 4], None),
@@ -669,14 +669,14 @@ def test_a_recorder_is_given_what_is_due_and_the_end():
 
 def test_a_recorder_is_given_an_interrupted_run_without_the_row_that_only_its_end_asked_for():
     notebook, alarm = Notebook(), Alarm(4)
-    follow(HALVING, stop=Stop(callback=lambda p: alarm()), trace=Trace(every=2), recorder=notebook)
+    follow(HALVING, stop=Stop(callback=lambda p: alarm()), trace=Trace(every=2), checkpoint=notebook)
     assert notebook.saved == [(3, [0, 2], None)]
 
 
 def test_a_run_that_had_ended_is_given_back_as_it_was():
     whole = follow(HALVING, stop=Stop(max_steps=4))
     notebook = Notebook(begin=(whole.snapshot, Status.STAGNATED))
-    again = follow(HALVING, stop=Stop(max_steps=9), recorder=notebook)
+    again = follow(HALVING, stop=Stop(max_steps=9), checkpoint=notebook)
     assert (again.status, again.steps, again.applications) == (Status.STAGNATED, 4, whole.applications)
     assert again.trace["step"].tolist() == [0, 1, 2, 3, 4]
 
@@ -688,7 +688,7 @@ def test_a_run_goes_on_from_what_a_recorder_holds():
     notebook = Notebook(begin=(half.snapshot, None))
     # The start is not asked for again.
     other = started(objective, rank=1)
-    resumed = solve(objective, PreconditionedWN(), other, stop=Stop(max_steps=9), recorder=notebook)
+    resumed = solve(objective, PreconditionedWN(), other, stop=Stop(max_steps=9), checkpoint=notebook)
     whole = solve(objective, PreconditionedWN(), point, stop=Stop(max_steps=9))
     assert_same_state(resumed.state, whole.state)
     assert resumed.trace["residual"].tolist() == whole.trace["residual"].tolist()

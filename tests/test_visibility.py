@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from orders import FOUR_KINDS, generator
-from wnsense.recovery.evidence.missed_directions import UNFELT, least_gain
+from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import SensingObjective
@@ -40,10 +40,10 @@ def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavo
     at = objective.evaluate(objective.from_user(truth).orthonormal())
     values = tangent_eigenvalues(objective, at.point)
     assert len(values) == operator.degrees_of_freedom(3)
-    gain, cost = least_gain(objective, at, seed=0)
+    gain, cost = least_restricted_gain(objective, at, seed=0)
     # It ends early once hardly anything is left of the vector, which a direction that is not felt would not allow.
     assert cost == 32 if n == 60 else cost < 32
     assert gain >= float(values[0]) - 1e-9
     assert gain <= float(values[-1])
-    assert (gain < UNFELT) == (n == 60)
+    assert (gain < NULL_SPACE_GAIN) == (n == 60)
     assert (float(values[0]) < 1e-9) == (n == 60)

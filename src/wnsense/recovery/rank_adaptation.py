@@ -1,12 +1,13 @@
 """The run that shows the rank: no wider than what is seen, and probes beside it that tell what is missed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
-from wnsense.recovery.evidence.spectrum import echo_level, outstanding, plain_rank, visible_rank
-from wnsense.recovery.evidence.verdict import SEEN
-from wnsense.recovery.session import Session, widened
+from wnsense.recovery.evidence.spectral_rank import back_projection_level, outstanding, plain_rank, visible_rank
+from wnsense.recovery.evidence.verdict import VISIBLE_LEVEL
+from wnsense.recovery.session import Session, resized
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
@@ -21,7 +22,7 @@ _WORTH = 0.5
 
 
 @dataclass
-class Widening:
+class RankAdaptation:
     """Weight normalization whose rank follows what the measurements show, both ways.
 
     It begins with the directions that stand out of the echo of the back-projected measurements, and one to spare where
@@ -44,7 +45,6 @@ class Widening:
         drift: Of the solver.
         least: The width below which nothing is dropped.
         bar: The misfit below which directions may be added.
-        echo: How much of a residual's norm its back-projection shows in a single direction.
     """
 
     session: Session
@@ -56,11 +56,11 @@ class Widening:
     drift: float
     least: int = 1
     bar: float = float("inf")
-    echo: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Find the level of the echo."""
-        self.echo = echo_level(self.objective.problem.operator, self.rows)
+    @cached_property
+    def level(self) -> float:
+        """The noise level of the back-projected residual, for a residual of unit norm."""
+        return back_projection_level(self.objective.problem.operator, self.rows)
 
     def run(self, point: LowRank) -> Evaluation:
         """From a first point to where the rank is plain, or nothing more can be seen."""
@@ -72,7 +72,7 @@ class Widening:
             gain=0.5,
             watch_holdout=self.objective.calibration.trace_direction is None,
         )
-        following: LowRank | None = widened(point, self._first_width(point))
+        following: LowRank | None = resized(point, self._first_width(point))
         while following is not None:
             stage = f"overparameterized, rank {following.width}"
             at = self.session.run(self.objective, solver, following, stop, stage)
@@ -81,8 +81,8 @@ class Widening:
 
     def _first_width(self, point: LowRank) -> int:
         unexplained = torch.linalg.vector_norm(self.objective.calibration.balance(self.objective.target))
-        shown = int((point.singular_values() > self.echo * float(unexplained)).sum())
-        return min(max(shown + (self.echo > SEEN), 1), self.working)
+        shown = int((point.singular_values() > self.level * float(unexplained)).sum())
+        return min(max(shown + (self.level > VISIBLE_LEVEL), 1), self.working)
 
     def _following(self, at: Evaluation) -> LowRank | None:
         """Where the next run begins; None when there is none."""
@@ -92,10 +92,10 @@ class Widening:
         missed = self._missed(at)
         if missed and at.beyond is not None:
             self.least, self.bar = width + missed, _WORTH * float(at.misfit)
-            return widened(at.point.plus(at.beyond.truncate(missed)), self.least)
+            return resized(at.point.plus(at.beyond.truncate(missed)), self.least)
         plain = self._plain(at)
         if plain is not None:
-            return widened(at.point, plain)
+            return resized(at.point, plain)
         if width >= self.limit or visible_rank(self.objective, at, self.rows) < width:
             return None
         if width < self.working:
@@ -104,7 +104,7 @@ class Widening:
             self.least, self.bar = width + 1, _WORTH * float(at.misfit)
         else:
             return None
-        return widened(at.point if at.beyond is None else at.point.plus(at.beyond), self.least)
+        return resized(at.point if at.beyond is None else at.point.plus(at.beyond), self.least)
 
     def _missed(self, at: Evaluation) -> int:
         """How many directions to add."""

@@ -10,22 +10,22 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
-from wnsense.recovery.evidence.missed_directions import UNFELT, least_gain
-from wnsense.recovery.evidence.spectrum import (
-    echo_level,
+from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
+from wnsense.recovery.evidence.spectral_rank import (
+    back_projection_level,
     largest_rank,
     missing_negative_part,
     plain_rank,
     residual_directions,
     visible_rank,
 )
-from wnsense.recovery.evidence.verdict import SEEN, SMALL_RANK, Findings, judged_share, verdict
-from wnsense.recovery.journal import Journal
-from wnsense.recovery.rank_adaptation import Widening
+from wnsense.recovery.evidence.verdict import SMALL_RANK, VISIBLE_LEVEL, Findings, judged_share, verdict
+from wnsense.recovery.rank_adaptation import RankAdaptation
+from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
 from wnsense.recovery.result import Candidate, Recovery
-from wnsense.recovery.search import RankSearch, untilted
-from wnsense.recovery.session import Budget, EndedEarlyError, Session, widened
-from wnsense.recovery.spectrum_trace import SPECTRUM
+from wnsense.recovery.search import RankSearch, plain_least_squares
+from wnsense.recovery.session import Budget, EndedEarlyError, Session, resized
+from wnsense.recovery.spectrum_columns import SPECTRUM
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
 from wnsense.sensing.kinds import Kind
@@ -122,10 +122,10 @@ def recover(
     solver = solver or ConjugateWN()
     # What the trace holds belongs to it: rows of a checkpoint without some column cannot be gone on with.
     settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
-    journal = Journal(problem, settings, None if checkpoint is None else Path(checkpoint))
+    runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
-        journal.open()
-    session = Session(problem, Budget(max_applications, max_seconds, callback), journal)
+        runs.open()
+    session = Session(problem, Budget(max_applications, max_seconds, callback), runs)
     return _Recovering(session, solver, max_rank, tolerance, seed).recover(start, holdout)
 
 
@@ -168,10 +168,10 @@ class _Recovering:
             status = self._warn(self.search, status, rank)
             point = self._final(self.search, rank)
         except KeyboardInterrupt:
-            self.session.journal.write()
+            self.session.checkpoint.write()
             status, point = Status.INTERRUPTED, self._best_known()
         except EndedEarlyError as early:
-            self.session.journal.write()
+            self.session.checkpoint.write()
             status, point = early.status, self._best_known()
         return self._report(point, status, working)
 
@@ -204,9 +204,10 @@ class _Recovering:
         """The run that nobody need tell the rank: weight normalization with more of it than needed."""
         if isinstance(self.solver, ConjugateWN):
             limit = max(working, self._bound(rows, _FITTING_SHARE))
-            return Widening(self.session, objective, self.tolerance, rows, working, limit, self.solver.drift).run(point)
+            drift = self.solver.drift
+            return RankAdaptation(self.session, objective, self.tolerance, rows, working, limit, drift).run(point)
         stop = Stop(residual=self.tolerance, stagnation=200, gain=0.05)
-        return self.session.run(objective, self.solver, widened(point, working), stop, "overparameterized")
+        return self.session.run(objective, self.solver, resized(point, working), stop, "overparameterized")
 
     def _is_exact(self, objective: SensingObjective, at: Evaluation) -> bool:
         held = objective.holdout_residual(at.residual)
@@ -215,15 +216,15 @@ class _Recovering:
 
     def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
         """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
-        echo = echo_level(self.session.problem.operator, search.rows)
-        judged = self._bound(search.rows, judged_share(echo))
+        level = back_projection_level(self.session.problem.operator, search.rows)
+        judged = self._bound(search.rows, judged_share(level))
         shown = plain_rank(search.objective, first, search.rows)
         guess = min(shown or visible_rank(search.objective, first, search.rows), judged)
         if self._is_exact(search.objective, first):
             guess = first.point.width
         status, rank = self._judge(search, search.swift(first, guess, judged))
         explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
-        few = status is not Status.CONVERGED and not explained and echo > SEEN
+        few = status is not Status.CONVERGED and not explained and level > VISIBLE_LEVEL
         if few and not (status is Status.REACHED_NOISE_FLOOR and search.leaves_noise(rank)):
             # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
             # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
@@ -240,7 +241,7 @@ class _Recovering:
         if (
             search is None
             or search.is_exact(rank)
-            or echo_level(search.objective.problem.operator, search.rows) <= SEEN
+            or back_projection_level(search.objective.problem.operator, search.rows) <= VISIBLE_LEVEL
         ):
             return status, rank
         problem = self.session.problem
@@ -269,9 +270,9 @@ class _Recovering:
         """
         grown = False
         while status is Status.CONVERGED:
-            gain, cost = least_gain(search.objective, search.fits[rank], seed=self.seed)
+            gain, cost = least_restricted_gain(search.objective, search.fits[rank], seed=self.seed)
             self.session.applications += cost
-            if gain >= UNFELT:
+            if gain >= NULL_SPACE_GAIN:
                 break
             if rank > 1 and rank - 1 not in search.fits:
                 search.quick(rank - 1, search.fits[rank].point)
@@ -316,7 +317,7 @@ class _Recovering:
                 next_freedom=operator.degrees_of_freedom(min(rank + 1, *operator.shape)),
                 small_freedom=operator.degrees_of_freedom(min(SMALL_RANK, *operator.shape)),
                 fitted=search.rows,
-                echo=echo_level(operator, search.rows),
+                back_projection_level=back_projection_level(operator, search.rows),
                 excluded=excluded,
             )
         )
@@ -355,7 +356,7 @@ class _Recovering:
         if objective.fitted is None:
             return chosen
         given = calibrate(problem, seed=self.seed, scale=objective.scale)
-        everything = untilted(SensingObjective(problem, None, self.seed, given))
+        everything = plain_least_squares(SensingObjective(problem, None, self.seed, given))
         self.session.applications += given.applications
         stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
         at = self.session.run(everything, ConjugateWN(), everything.from_user(chosen), stop, f"final fit, rank {rank}")

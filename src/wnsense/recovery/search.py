@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from wnsense.recovery.evidence.hold_out import improvement_score
-from wnsense.recovery.evidence.spectrum import outstanding, residual_directions, significant_rank
+from wnsense.recovery.evidence.spectral_rank import outstanding, residual_directions, significant_rank
 from wnsense.recovery.evidence.verdict import left_by_chance
 from wnsense.recovery.rank_adaptation import PROBES
-from wnsense.recovery.session import Session, widened
+from wnsense.recovery.session import Session, resized
 from wnsense.running.stop import Stop
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -53,8 +54,6 @@ class RankSearch:
         rows: The number of rows fitted.
         seed: Of the directions by which a fit grows.
         fits: The best fit of each rank.
-        refitted: The objective of quick and thorough fits. Where their residual is compared with a known noise level
-            it must be that of plain least squares, so the trace direction is at its full weight.
     """
 
     session: Session
@@ -63,12 +62,16 @@ class RankSearch:
     rows: int
     seed: int
     fits: dict[int, Evaluation] = field(default_factory=dict)
-    refitted: SensingObjective = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Choose what is refitted."""
-        known_noise = bool(self.objective.problem.noise_level)
-        self.refitted = untilted(self.objective) if known_noise else self.objective
+    @cached_property
+    def refitted(self) -> SensingObjective:
+        """The objective of quick and thorough fits.
+
+        Their residual is compared with a noise level where that is given, and must then be the residual of plain
+        least squares: the trace direction has its full weight.
+        """
+        has_noise_level = bool(self.objective.problem.noise_level)
+        return plain_least_squares(self.objective) if has_noise_level else self.objective
 
     def swift(self, first: Evaluation, guess: int, bound: int) -> int:
         """The rank of the best fit: quick fits where little is left to explain, steady ones otherwise."""
@@ -167,7 +170,7 @@ class RankSearch:
         # Where the trace direction is shrunk, the plain residual swings by as much: what is minimized tells better.
         watch = objective.calibration.trace_direction is None
         limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS, watch_holdout=watch)
-        at = self.session.run(objective, ConjugateWN(probes=PROBES), widened(point, rank), limits, f"rank {rank}")
+        at = self.session.run(objective, ConjugateWN(probes=PROBES), resized(point, rank), limits, f"rank {rank}")
         self._keep(rank, at)
 
     def _keep(self, rank: int, at: Evaluation) -> None:
@@ -318,7 +321,7 @@ def finest(rank: int) -> int:
     return max(1, rank // 8)
 
 
-def untilted(objective: SensingObjective) -> SensingObjective:
+def plain_least_squares(objective: SensingObjective) -> SensingObjective:
     """The same with the trace direction at the weight that the measurements give it: plain least squares.
 
     It gives conjugate gradients one large eigenvalue to deal with, no more.

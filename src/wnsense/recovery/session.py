@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal
-from wnsense.recovery.journal import Journal
-from wnsense.recovery.spectrum_trace import SPECTRUM, one_column_each, recorded_spectrum
+from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
+from wnsense.recovery.spectrum_columns import SPECTRUM, one_column_each, recorded_spectrum
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
@@ -61,7 +61,7 @@ class Session:
     Attributes:
         problem: What is recovered.
         budget: What may be spent.
-        journal: Where runs are kept.
+        checkpoint: Where runs are kept.
         applications: Spent so far; probes and starts add to it, runs do so themselves.
         seconds: Spent so far.
         steps: Taken so far.
@@ -71,7 +71,7 @@ class Session:
 
     problem: Problem
     budget: Budget
-    journal: Journal
+    checkpoint: RecoveryCheckpoint
     applications: int = 0
     seconds: float = 0.0
     steps: int = 0
@@ -81,7 +81,7 @@ class Session:
     def run(
         self, objective: SensingObjective, solver: Solver[Any], point: LowRank, stop: Stop, stage: str
     ) -> Evaluation:
-        """One run of the loop within what is left of the budget, kept in the journal and counted.
+        """One run of the loop within what is left of the budget, kept in the checkpoint and counted.
 
         Returns:
             The evaluation at its answer.
@@ -102,7 +102,7 @@ class Session:
             trace=Trace(
                 error=None if self.problem.truth is None else relative_error, metrics={SPECTRUM: recorded_spectrum}
             ),
-            recorder=self.journal.run(solver),
+            checkpoint=self.checkpoint.run(solver),
             stage=stage,
             applications_before=self.applications,
             seconds_before=self.seconds,
@@ -134,7 +134,7 @@ class Session:
         return Columns({name: np.concatenate([column(trace, name) for trace in self.traces]) for name in names})
 
 
-def widened(point: LowRank, width: int) -> LowRank:
+def resized(point: LowRank, width: int) -> LowRank:
     """The point with orthonormal factors of exactly this width: truncated, or padded with directions of no weight."""
     Z = point.truncate(width) if point.width > width else point.orthonormal()
     missing = width - Z.width

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
-from wnsense.running.contract import Mover, S
-from wnsense.running.layout import laid_out
+from wnsense.running.contract import AnySolver, S
+from wnsense.running.layout import canonical_tensor
 from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns, Row
@@ -29,7 +29,7 @@ _SAMPLED_ENTRIES = 100_000
 
 
 @runtime_checkable
-class Measuring(Protocol):
+class MeasuringOperator(Protocol):
     """What measured, as far as a checkpoint looks at it."""
 
     @property
@@ -44,11 +44,11 @@ class Measuring(Protocol):
 
 
 @runtime_checkable
-class Measurements(Protocol):
+class MeasuredProblem(Protocol):
     """A problem, as far as a checkpoint looks at it: `Problem`, or a diagonal network's."""
 
     @property
-    def operator(self) -> Measuring:
+    def operator(self) -> MeasuringOperator:
         """What measured; its tensors are told apart."""
         ...
 
@@ -63,7 +63,7 @@ class Measurements(Protocol):
         ...
 
 
-def fingerprint(problem: Measurements, *settings: object) -> str:
+def fingerprint(problem: MeasuredProblem, *settings: object) -> str:
     """A hash of a problem and of settings, which a checkpoint must share with the run that resumes it.
 
     Measurements and the operator's tensors enter at single precision, so that a change of dtype is not a change of
@@ -79,7 +79,7 @@ def fingerprint(problem: Measurements, *settings: object) -> str:
     return digest.hexdigest()
 
 
-def machine_facts(problem: Measurements) -> dict[str, str]:
+def machine_facts(problem: MeasuredProblem) -> dict[str, str]:
     """What must be the same for a resumed run to give the same bits."""
     return {
         "processor": platform.processor() or platform.machine(),
@@ -90,7 +90,7 @@ def machine_facts(problem: Measurements) -> dict[str, str]:
     }
 
 
-def check_same_run(header: Mapping[str, Any], problem: Measurements, mark: str, path: Path) -> None:
+def check_same_run(header: Mapping[str, Any], problem: MeasuredProblem, mark: str, path: Path) -> None:
     """Compare a checkpoint's header with the run that wants to go on from it; another machine is a warning.
 
     Raises:
@@ -139,7 +139,7 @@ def unpack_snapshot(
     return Snapshot(_unflatten(state_type, state_arrays, device), int(steps), seconds, best, int(best_step), rows)
 
 
-def state_type_of(solver: Mover[Any, Any, Any]) -> type[Any]:
+def state_type_of(solver: AnySolver[Any, Any, Any]) -> type[Any]:
     """The class of a solver's states, as its `start` declares it."""
     return typing.cast("type[Any]", typing.get_type_hints(type(solver).start)["return"])
 
@@ -161,8 +161,8 @@ class Checkpoint(Generic[S]):
     """
 
     path: Path
-    problem: Measurements
-    solver: Mover[Any, Any, S]
+    problem: MeasuredProblem
+    solver: AnySolver[Any, Any, S]
     settings: tuple[object, ...] = ()
     resume: bool = False
     every_seconds: float = 30.0
@@ -179,7 +179,7 @@ class Checkpoint(Generic[S]):
         table = read_table(self.path)
         check_same_run(table.header, self.problem, self._mark(), self.path)
         snapshot = unpack_snapshot(table.arrays, state_type_of(self.solver), self.problem.operator.device)
-        return snapshot, reopened(table.header["status"])
+        return snapshot, resumable_status(table.header["status"])
 
     def due(self) -> bool:
         """Whether the interval has passed."""
@@ -195,7 +195,7 @@ class Checkpoint(Generic[S]):
         return fingerprint(self.problem, self.solver, *self.settings)
 
 
-def reopened(status: object) -> Status | None:
+def resumable_status(status: object) -> Status | None:
     """The status that a file holds, unless it is one that a resumed run is there to change: a spent budget, a stop."""
     if status is None or status in {Status.OUT_OF_BUDGET, Status.STOPPED_BY_USER}:
         return None
@@ -234,5 +234,5 @@ def _unflatten(cls: type[Any], arrays: Mapping[str, np.ndarray], device: torch.d
         elif hint in {int, float}:
             values[part.name] = hint(arrays[part.name])
         else:
-            values[part.name] = laid_out(torch.from_numpy(arrays[part.name].copy()).to(device))
+            values[part.name] = canonical_tensor(torch.from_numpy(arrays[part.name].copy()).to(device))
     return cls(**values)

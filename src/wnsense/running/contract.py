@@ -16,7 +16,7 @@ A_co = TypeVar("A_co", covariant=True)
 
 
 @runtime_checkable
-class Evaluated(Protocol[P_co]):
+class AnyEvaluation(Protocol[P_co]):
     """An objective at a point."""
 
     @property
@@ -36,11 +36,11 @@ class Evaluated(Protocol[P_co]):
 
 
 @runtime_checkable
-class Remembered(Protocol[P_co]):
+class AnyState(Protocol[P_co]):
     """What a solver remembers: a frozen dataclass of tensors, numbers and dataclasses, which a file can keep."""
 
     @property
-    def evaluation(self) -> Evaluated[P_co]:
+    def evaluation(self) -> AnyEvaluation[P_co]:
         """The objective at the present point."""
         ...
 
@@ -50,7 +50,7 @@ class Remembered(Protocol[P_co]):
         ...
 
     @property
-    def answer(self) -> Evaluated[P_co]:
+    def answer(self) -> AnyEvaluation[P_co]:
         """What to report if the run ends here."""
         ...
 
@@ -60,11 +60,11 @@ class Remembered(Protocol[P_co]):
         ...
 
 
-S = TypeVar("S", bound=Remembered[Any])
+S = TypeVar("S", bound=AnyState[Any])
 
 
 @runtime_checkable
-class Minimized(Protocol[P_contra, A_co]):
+class AnyObjective(Protocol[P_contra, A_co]):
     """An objective, as far as the loop looks at it."""
 
     @property
@@ -91,7 +91,7 @@ class Minimized(Protocol[P_contra, A_co]):
 
 
 @runtime_checkable
-class Mover(Protocol[O_contra, P_contra, S]):
+class AnySolver(Protocol[O_contra, P_contra, S]):
     """A solver: frozen hyper-parameters with two functions."""
 
     def start(self, objective: O_contra, point: P_contra) -> S:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 _ALIGNMENT = 64
 
 
-def settled(value: T) -> T:
+def canonical(value: T) -> T:
     """The same dataclass with its tensors on the CPU row by row, aligned and not conjugated lazily, as if read back.
 
     A run that goes on from a file then has before it what the uninterrupted one had, to the last bit of each product.
@@ -22,9 +22,9 @@ def settled(value: T) -> T:
     for part in dataclasses.fields(given):
         entry = getattr(value, part.name)
         if isinstance(entry, Tensor):
-            new: object = laid_out(entry)
+            new: object = canonical_tensor(entry)
         elif dataclasses.is_dataclass(entry):
-            new = settled(entry)
+            new = canonical(entry)
         else:
             continue
         if new is not entry:
@@ -32,8 +32,8 @@ def settled(value: T) -> T:
     return cast("T", dataclasses.replace(given, **changed)) if changed else value
 
 
-def laid_out(tensor: Tensor) -> Tensor:
-    """The tensor itself where it lies as `settled` says, a copy that does otherwise."""
+def canonical_tensor(tensor: Tensor) -> Tensor:
+    """The tensor itself where it lies as `canonical` says, a copy that does otherwise."""
     if tensor.device.type != "cpu":
         return tensor
     strides, length = [], 1

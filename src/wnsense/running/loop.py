@@ -6,8 +6,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-from wnsense.running.contract import Minimized, Mover, P, S
-from wnsense.running.layout import settled
+from wnsense.running.contract import AnyObjective, AnySolver, P, S
+from wnsense.running.layout import canonical
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Row, Trace
@@ -43,7 +43,7 @@ class Snapshot(Generic[S]):
 
 
 @runtime_checkable
-class Recorder(Protocol[S]):
+class RunCheckpoint(Protocol[S]):
     """Where snapshots are kept."""
 
     def load(self) -> tuple[Snapshot[S], Status | None] | None:
@@ -112,7 +112,7 @@ def solve(
     *,
     stop: Stop | None = None,
     trace: Trace | None = None,
-    recorder: Recorder[M] | None = None,
+    checkpoint: RunCheckpoint[M] | None = None,
     stage: str = "solving",
     applications_before: int | None = None,
     seconds_before: float = 0.0,
@@ -127,7 +127,7 @@ def solve(
         start: The first point, in the objective's scaled units.
         stop: When to end; a relative residual of 1e-10 by default.
         trace: What to write down; every step by default.
-        recorder: Where to keep and find snapshots, so that the run can be resumed.
+        checkpoint: Where to keep and find snapshots, so that the run can be resumed.
         stage: What to call this run in progress.
         applications_before: What to count from; the objective's calibration by default.
         seconds_before: The same for time.
@@ -141,7 +141,7 @@ def solve(
         start,
         stop=stop,
         trace=trace,
-        recorder=recorder,
+        checkpoint=checkpoint,
         stage=stage,
         applications_before=applications_before,
         seconds_before=seconds_before,
@@ -152,13 +152,13 @@ def solve(
 
 
 def run(
-    objective: Minimized[P, A],
-    solver: Mover[Any, P, S],
+    objective: AnyObjective[P, A],
+    solver: AnySolver[Any, P, S],
     start: P,
     *,
     stop: Stop | None = None,
     trace: Trace | None = None,
-    recorder: Recorder[S] | None = None,
+    checkpoint: RunCheckpoint[S] | None = None,
     stage: str = "solving",
     applications_before: int | None = None,
     seconds_before: float = 0.0,
@@ -171,12 +171,12 @@ def run(
         start: The first point.
         stop: When to end; a relative residual of 1e-10 by default.
         trace: What to write down; every step by default.
-        recorder: Where to keep and find snapshots, so that the run can be resumed.
+        checkpoint: Where to keep and find snapshots, so that the run can be resumed.
         stage: What to call this run in progress.
         applications_before: What to count from; what the objective cost by default.
         seconds_before: The same for time.
     """
-    course = _Run(
+    course = _Loop(
         objective,
         stop or Stop(),
         trace or Trace(),
@@ -184,7 +184,7 @@ def run(
         objective.applications if applications_before is None else applications_before,
         seconds_before,
     )
-    snapshot, status = _beginning(objective, solver, start, recorder)
+    snapshot, status = _first_snapshot(objective, solver, start, checkpoint)
     if status is not None:
         # All of it is kept already: to save it again would drop the runs that a journal holds after it.
         return course.result(snapshot, status)
@@ -194,44 +194,44 @@ def run(
             if regular or course.is_last(snapshot):
                 progress = course.progress(snapshot)
                 if regular:
-                    snapshot = course.noted(snapshot, progress)
+                    snapshot = course.recorded(snapshot, progress)
                 idle = snapshot.steps - snapshot.best_step
                 status = course.stop.verdict(progress, idle, snapshot.state.answer)
                 if status is not None:
                     break
-            if recorder is not None and recorder.due():
-                recorder.save(snapshot, None)
+            if checkpoint is not None and checkpoint.due():
+                checkpoint.save(snapshot, None)
             began = time.perf_counter()
-            state = settled(solver.step(objective, snapshot.state))
+            state = canonical(solver.step(objective, snapshot.state))
             spent = time.perf_counter() - began
             snapshot = replace(snapshot, state=state, steps=snapshot.steps + 1, seconds=snapshot.seconds + spent)
     except KeyboardInterrupt:
-        if recorder is not None:
-            recorder.save(snapshot, None)
+        if checkpoint is not None:
+            checkpoint.save(snapshot, None)
         return course.result(snapshot, Status.INTERRUPTED)
-    if recorder is not None:
+    if checkpoint is not None:
         # Before the last row, which a run that goes on with a larger budget would not have.
-        recorder.save(snapshot, status)
+        checkpoint.save(snapshot, status)
     return course.result(snapshot, status)
 
 
-def _beginning(
-    objective: Minimized[P, A], solver: Mover[Any, P, S], start: P, recorder: Recorder[S] | None
+def _first_snapshot(
+    objective: AnyObjective[P, A], solver: AnySolver[Any, P, S], start: P, checkpoint: RunCheckpoint[S] | None
 ) -> tuple[Snapshot[S], Status | None]:
-    """What the recorder holds, or else the start."""
-    saved = recorder.load() if recorder is not None else None
+    """What the checkpoint holds, or else the start."""
+    saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None:
         return saved
     began = time.perf_counter()
-    state = settled(solver.start(objective, start))
+    state = canonical(solver.start(objective, start))
     return Snapshot(state, seconds=time.perf_counter() - began), None
 
 
 @dataclass(frozen=True)
-class _Run(Generic[A]):
+class _Loop(Generic[A]):
     """What stays the same during one run."""
 
-    objective: Minimized[Any, A]
+    objective: AnyObjective[Any, A]
     stop: Stop
     trace: Trace
     stage: str
@@ -262,7 +262,7 @@ class _Run(Generic[A]):
             None if held is None else float(held.max()),
         )
 
-    def noted(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
+    def recorded(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
         """The snapshot with its trace row and its least residual brought up to date."""
         monitored = progress.residual
         if not self.stop.watch_holdout:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wnsense.checks import require, require_level
-from wnsense.running.contract import Evaluated
+from wnsense.running.contract import AnyEvaluation
 from wnsense.running.status import Status
 
 
@@ -75,7 +75,7 @@ class Stop:
             require(limit is None or limit >= 0, f"{name} of at least 0", limit)
         require(self.check_every is None or self.check_every >= 1, "check_every of at least 1", self.check_every)
 
-    def verdict(self, progress: Progress, idle: int, answer: Evaluated[object] | None = None) -> Status | None:
+    def verdict(self, progress: Progress, idle: int, answer: AnyEvaluation[object] | None = None) -> Status | None:
         """Why the run ends here, or None to go on.
 
         Args:

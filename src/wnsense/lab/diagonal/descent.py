@@ -16,7 +16,7 @@ from wnsense.lab.diagonal.diagonal_network import (
     DiagonalState,
     Weights,
 )
-from wnsense.running.loop import Outcome, Recorder, run
+from wnsense.running.loop import Outcome, RunCheckpoint, run
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
 
@@ -247,7 +247,7 @@ def descend(
     *,
     stop: Stop | None = None,
     trace: Trace | None = None,
-    recorder: Recorder[S] | None = None,
+    checkpoint: RunCheckpoint[S] | None = None,
 ) -> Outcome[S, Tensor]:
     """Run a solver in the one loop (`wnsense.running.loop.run`), with its stops, traces and checkpoints.
 
@@ -257,7 +257,7 @@ def descend(
         start: The first weights.
         stop: When to end; a relative residual of 1e-10 by default.
         trace: What to write down; metrics get (objective, weights).
-        recorder: A `Checkpoint`, to go on from.
+        checkpoint: A `Checkpoint`, to go on from.
 
     Returns:
         The outcome, whose `answer` is z, (..., N).
@@ -265,7 +265,7 @@ def descend(
     Raises:
         InputError: When the start does not fit the objective.
     """
-    return run(objective, solver, start, stop=stop, trace=trace, recorder=recorder, stage="descending")
+    return run(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint, stage="descending")
 
 
 def _require_step(name: str, size: float) -> None:

@@ -11,8 +11,8 @@ SIGNIFICANT_SCORE = 4.5
 # A rank can be judged when its degrees of freedom are at most half the rows fitted; or more of them, when there are
 # so many rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
 _JUDGED_SHARE = 0.5
-_JUDGED_SHARE_IF_SEEN = 0.8
-SEEN = 0.4
+_JUDGED_SHARE_IF_VISIBLE = 0.8
+VISIBLE_LEVEL = 0.4
 # Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
 SMALL_RANK = 4
 # Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions:
@@ -34,7 +34,7 @@ class Findings:
         next_freedom: Those of the next rank, which must have been given its chance.
         small_freedom: Those of rank `SMALL_RANK`.
         fitted: The number of rows fitted.
-        echo: The spectral norm to which a unit residual back-projects (`echo_level`).
+        back_projection_level: The spectral norm to which a unit residual back-projects (`back_projection_level`).
         excluded: Whether the user's max_rank shut out a better fit.
     """
 
@@ -47,13 +47,13 @@ class Findings:
     next_freedom: int
     small_freedom: int
     fitted: int
-    echo: float
+    back_projection_level: float
     excluded: bool
 
 
-def judged_share(echo: float) -> float:
+def judged_share(level: float) -> float:
     """The share of the rows fitted that a rank's degrees of freedom may reach for the rank to be judged."""
-    return _JUDGED_SHARE_IF_SEEN if echo <= SEEN else _JUDGED_SHARE
+    return _JUDGED_SHARE_IF_VISIBLE if level <= VISIBLE_LEVEL else _JUDGED_SHARE
 
 
 def verdict(found: Findings) -> Status:
@@ -70,7 +70,7 @@ def verdict(found: Findings) -> Status:
         return Status.NO_LOW_RANK_FIT
     if found.evidence is None and found.noise_level is None:
         return Status.STAGNATED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
-    judged = judged_share(found.echo) * found.fitted
+    judged = judged_share(found.back_projection_level) * found.fitted
     if found.evidence is not None:
         predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
         needed = found.next_freedom

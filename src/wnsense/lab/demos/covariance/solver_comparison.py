@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.lab.demos.covariance.least_norm import minimum_norm
-from wnsense.recovery.evidence.spectrum import residual_directions
+from wnsense.recovery.evidence.spectral_rank import residual_directions
 from wnsense.running.loop import solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop

@@ -144,7 +144,7 @@ def _seconds_of_a_step(objective: SensingObjective, run: Run) -> float:
 
 def _made(run: Run, checkpoint: Path, tell: TellSteps, given: SensingObjective | None = None) -> Course:
     objective, solver = given or drawn(run.case), _solver(run)
-    recorder: Checkpoint[State] = Checkpoint(
+    run_checkpoint: Checkpoint[State] = Checkpoint(
         checkpoint, objective.problem, solver, (run.key,), resume=_is_readable(checkpoint)
     )
 
@@ -161,7 +161,7 @@ def _made(run: Run, checkpoint: Path, tell: TellSteps, given: SensingObjective |
             # To the last step, whatever the residual: all starts and all methods are seen over the same stretch.
             stop=Stop(residual=0.0, max_steps=run.steps, callback=look),
             trace=Trace(error=squared_error, metrics=_METRICS, at=run.recorded_steps()),
-            recorder=recorder,
+            checkpoint=run_checkpoint,
         )
     except _LinAlgError:
         # A factorization of numbers that are none: nothing is left of the run but that it diverged.

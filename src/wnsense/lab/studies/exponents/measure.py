@@ -107,7 +107,7 @@ def measure(part: Part, checkpoint: Path) -> tuple[Mapping[str, np.ndarray], flo
     point = part.point
     begun = begin(part)
     solver = WeightNormalizedGD(point.step_size, _MAGNITUDE_STEP_SIZE)
-    recorder: Checkpoint[State] = Checkpoint(
+    run_checkpoint: Checkpoint[State] = Checkpoint(
         checkpoint, begun.objective.problem, solver, (part.key,), resume=_is_readable(checkpoint)
     )
     every = _every(point)
@@ -117,7 +117,7 @@ def measure(part: Part, checkpoint: Path) -> tuple[Mapping[str, np.ndarray], flo
         begun.start,
         stop=Stop(residual=_STOP_AT, max_steps=_budget(point), check_every=every),
         trace=Trace(every=every, error=_error, metrics={"alignment_trace": _alignment_trace}),
-        recorder=recorder,
+        checkpoint=run_checkpoint,
     )
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt

@@ -163,7 +163,7 @@ def measure(
             _stacked(starts),
             stop=Stop(residual=0.0, max_steps=run.steps, callback=look),
             trace=Trace(metrics={"psnr": psnr, "ssim": ssim, "picture": first}, at=run.recorded_steps()),
-            recorder=None if checkpoint is None else _recorder(objective, solver, run, checkpoint),
+            checkpoint=None if checkpoint is None else _run_checkpoint(objective, solver, run, checkpoint),
         )
     except _LinAlgError:
         # A factorization of numbers that are none: nothing is left of the run but that it diverged.
@@ -218,7 +218,7 @@ def _stacked(points: list[LowRank]) -> LowRank:
     return LowRank(torch.stack([point.X for point in points]), torch.stack([point.Theta for point in points]), Y)
 
 
-def _recorder(objective: SensingObjective, solver: Solver[State], run: ImageRun, path: Path) -> Checkpoint[State]:
+def _run_checkpoint(objective: SensingObjective, solver: Solver[State], run: ImageRun, path: Path) -> Checkpoint[State]:
     return Checkpoint(path, objective.problem, solver, (digest(run),), resume=_is_readable(path))
 
 

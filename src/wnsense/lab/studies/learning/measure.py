@@ -138,7 +138,7 @@ def measure(setting: Setting, checkpoint: Path, *, tell: TellSteps = lambda _: N
         KeyboardInterrupt: When interrupted, the checkpoint being written.
     """
     objective, solver = drawn(setting), solver_of(setting)
-    recorder: Checkpoint[State] = Checkpoint(
+    run_checkpoint: Checkpoint[State] = Checkpoint(
         checkpoint, objective.problem, solver, (setting.key,), resume=_is_readable(checkpoint)
     )
 
@@ -158,7 +158,7 @@ def measure(setting: Setting, checkpoint: Path, *, tell: TellSteps = lambda _: N
         # To the last step, whatever the residual.
         stop=Stop(residual=0.0, max_steps=setting.steps, callback=look),
         trace=Trace(metrics=metrics, at=setting.seen_steps()),
-        recorder=recorder,
+        checkpoint=run_checkpoint,
     )
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt

@@ -14,11 +14,11 @@ _STEPS, _MOST_STEPS = 15, 80
 _LEFT_OUT = 1e-6
 # Against an average of 1. Gaussian measurements twice as many as the degrees of freedom feel each direction with 0.09,
 # few entries some with 0.003: an exact answer is the only one near all the same.
-UNFELT = 1e-4
+NULL_SPACE_GAIN = 1e-4
 _DOUBTFUL = 0.1
 
 
-def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[float, int]:
+def least_restricted_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[float, int]:
     """||T D M(xi)||^2 / ||xi||^2 of a tangent vector xi that is felt little, and the cost of finding it.
 
     Conjugate gradients on M*M from a random tangent vector remove from it what is felt. What is not felt at all stays,
@@ -55,7 +55,7 @@ def least_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tup
     enough = max(_LEFT_OUT / objective.problem.operator.degrees_of_freedom(point.width), eps) * size
     steps, on_host = 0, size.device.type == "cpu"
     while steps < _MOST_STEPS:
-        if steps >= _STEPS and not UNFELT <= float(error.inner(residual) / error.squared_norm()) < _DOUBTFUL:
+        if steps >= _STEPS and not NULL_SPACE_GAIN <= float(error.inner(residual) / error.squared_norm()) < _DOUBTFUL:
             break
         steps += 1
         image = felt(direction)

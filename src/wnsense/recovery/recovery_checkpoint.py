@@ -14,7 +14,7 @@ from wnsense.running.checkpoint import (
     fingerprint,
     machine_facts,
     pack_snapshot,
-    reopened,
+    resumable_status,
     state_type_of,
     unpack_snapshot,
 )
@@ -27,7 +27,7 @@ S = TypeVar("S", bound=State)
 
 
 @dataclass
-class Journal:
+class RecoveryCheckpoint:
     """The runs of a recovery in their order: those that ended are read back, the one that did not is gone on with.
 
     A recovery decides what to run next from the results so far and from its seed alone, so that reading back the ended
@@ -70,11 +70,11 @@ class Journal:
         self._statuses = [None if status is None else Status(status) for status in saved]
         if self._statuses:
             # Only the last run can be one that a budget or a callback cut short.
-            self._statuses[-1] = reopened(self._statuses[-1])
+            self._statuses[-1] = resumable_status(self._statuses[-1])
 
-    def run(self, solver: Solver[S]) -> "JournalEntry[S]":
+    def run(self, solver: Solver[S]) -> "StageCheckpoint[S]":
         """The place of the next run."""
-        entry = JournalEntry(self, self._next, solver)
+        entry = StageCheckpoint(self, self._next, solver)
         self._next += 1
         return entry
 
@@ -111,23 +111,23 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class JournalEntry(Generic[S]):
-    """One run's place in a journal, as the recorder that the loop writes to."""
+class StageCheckpoint(Generic[S]):
+    """One run's place in a checkpoint, as the recorder that the loop writes to."""
 
-    journal: Journal
+    checkpoint: RecoveryCheckpoint
     index: int
     solver: Solver[S]
 
     def load(self) -> tuple[Snapshot[S], Status | None] | None:
         """The saved run, if there is one."""
-        return self.journal.load(self.index, self.solver)
+        return self.checkpoint.load(self.index, self.solver)
 
     def due(self) -> bool:
         """Whether it is time to save."""
-        return self.journal.due()
+        return self.checkpoint.due()
 
     def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
         """Keep the run, on disk unless it has just ended well: the next one will be due soon enough."""
-        self.journal.save(self.index, snapshot, status)
+        self.checkpoint.save(self.index, snapshot, status)
         if status is None:
-            self.journal.write()
+            self.checkpoint.write()

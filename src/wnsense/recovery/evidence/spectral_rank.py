@@ -25,7 +25,7 @@ _GAP = 8.0
 _ECHO_MARGIN = 1.1
 
 
-def echo_level(operator: Operator, fitted: int) -> float:
+def back_projection_level(operator: Operator, fitted: int) -> float:
     """The spectral norm to which a residual of unit norm and random signs back-projects: about 2 sqrt(m / n).
 
     Real symmetric matrices have half the freedom of others of their size.
@@ -46,7 +46,7 @@ def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> in
         at: The point and its residual.
         fitted: The number of rows fitted.
     """
-    threshold = echo_level(objective.problem.operator, fitted) * float(at.misfit)
+    threshold = back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
     return max(1, int((at.point.singular_values() > threshold).sum()))
 
 
@@ -85,7 +85,7 @@ def outstanding(objective: SensingObjective, at: Evaluation, fitted: int) -> int
     if at.beyond is None:
         return 0
     values = at.beyond.eigenvalues() if objective.kind is Kind.PSD else at.beyond.singular_values()
-    threshold = _ECHO_MARGIN * echo_level(objective.problem.operator, fitted) * float(at.misfit)
+    threshold = _ECHO_MARGIN * back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
     return int((values > threshold).sum())
 
 
@@ -105,7 +105,7 @@ def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: i
     left, cost = _dominant_part(objective, balanced, 1, seed)
     lowest = -float(left.eigenvalues().min())
     misfit = float(torch.linalg.vector_norm(balanced))
-    threshold = 1.5 * echo_level(objective.problem.operator, fitted) * misfit
+    threshold = 1.5 * back_projection_level(objective.problem.operator, fitted) * misfit
     largest = float(at.point.singular_values().max())
     return (lowest / largest if lowest > threshold and largest > 0 else 0.0), cost
 
