@@ -1,13 +1,13 @@
-"""Set-up of every test run: shapes and types are checked at each call, and each worker keeps to one thread."""
+"""Set-up of every test run: shapes and types are checked, and each worker keeps to one thread."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jaxtyping
 import pytest
 import torch
+
+import sparing_checks
 
 # Before anything of the package is imported: what its annotations say is then enforced. An int is a float, as PEP 484
 # and mypy have it.
@@ -19,34 +19,27 @@ _CHECKED = [
     for path in _SOURCE.rglob("*.py")
     if path.stem != "__init__" and not path.stem.endswith("kernels")
 ]
-
-
-def _outermost_only(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
-    """What the hook puts before each definition, without those made anew at every call: they cost a millisecond each.
-
-    That was half of the time that all tests took; functions within functions are left to mypy.
-    """
-    checked = partial(_jaxtyped, typechecker=typechecker)
-    return lambda made: made if "<locals>" in getattr(made, "__qualname__", "") else checked(made)
-
-
-_jaxtyped = jaxtyping.jaxtyped
-jaxtyping.jaxtyped = _outermost_only
+jaxtyping.jaxtyped = sparing_checks.jaxtyped
 jaxtyping.install_import_hook(_CHECKED, _CHECKER)
 
 torch.set_num_threads(1)
 
 
+def pytest_runtest_setup() -> None:
+    """Let the checks begin anew with each test."""
+    sparing_checks.CurrentTest.number += 1
+
+
 @pytest.fixture
 def as_users_run(monkeypatch):
-    """Without run-time checks, so that hostile input meets what a user's hostile input meets."""
+    """Switch the run-time checks off, so that hostile input meets what a user's hostile input meets."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture
 def wnsense(capsys):
     """The program, run in this process: from words to how it ended."""
-    # Now, when what it imports will be checked.
+    # Imported now, after the hook.
     from commands import run_command
 
     return partial(run_command, capsys)
