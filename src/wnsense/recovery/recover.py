@@ -101,7 +101,7 @@ def recover(
         had not seen, or a noise level that was known, say so.
 
     Raises:
-        InputError: When sizes do not agree or numbers are out of range.
+        InputError: If sizes do not agree or numbers are out of range.
     """
     require_level("a tolerance", tolerance)
     if holdout is not None:

@@ -59,7 +59,7 @@ class RecoveryCheckpoint:
         """Read the file.
 
         Raises:
-            InputError: When there is none, or it is damaged or of another problem.
+            InputError: If there is none, or it is damaged or of another problem.
         """
         if self.path is None:
             raise InputError("needed a checkpoint to resume from, got none; name the file")

@@ -126,7 +126,7 @@ class Recovery:
         """Write a self-contained page on this recovery.
 
         Raises:
-            InputError: When the place cannot be written.
+            InputError: If the place cannot be written.
         """
         from wnsense.pages.recovery_page import recovery_page
 
@@ -136,7 +136,7 @@ class Recovery:
         """Write `result.npz`, `result.json` and `report.html` into a directory, which is made.
 
         Raises:
-            InputError: When the place cannot be written.
+            InputError: If the place cannot be written.
         """
         from wnsense.pages.recovery_page import recovery_page
 

@@ -89,7 +89,7 @@ def recover_robustly(
         callback: Told of the progress of every round; returning True stops.
 
     Raises:
-        InputError: When sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
+        InputError: If sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
     """
     y = torch.as_tensor(measurements).to(device=operator.device, dtype=operator.real_dtype)
     require_size("measurements", y.shape, (operator.count,))

@@ -87,7 +87,7 @@ class Session:
             The evaluation at its answer.
 
         Raises:
-            EndedEarlyError: When the run was interrupted or stopped or diverged, or nothing is left of the budget.
+            EndedEarlyError: If the run was interrupted or stopped or diverged, or nothing is left of the budget.
         """
         result: Result[Any] = solve(
             objective,

@@ -1,4 +1,4 @@
-"""Keeping a run on disk, so that it can go on as if nothing had happened."""
+"""Checkpoint of a run on disk, from which it is resumed bit for bit."""
 
 import dataclasses
 import hashlib
@@ -24,50 +24,50 @@ from wnsense.running.loop import Snapshot
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns, Row
 
-# A fingerprint reads at most so many numbers of each tensor, evenly spread, so that it costs nothing beside a step.
+# Largest number of entries that a fingerprint reads of each tensor, evenly spread; it then costs less than a step.
 _SAMPLED_ENTRIES = 100_000
 
 
 @runtime_checkable
 class MeasuringOperator(Protocol):
-    """What measured, as far as a checkpoint looks at it."""
+    """Operator, as far as a checkpoint uses it."""
 
     @property
     def device(self) -> torch.device:
-        """Where it lives."""
+        """Device of the tensors."""
         ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the unknown."""
+        """Data type of the unknown."""
         ...
 
 
 @runtime_checkable
 class MeasuredProblem(Protocol):
-    """A problem, as far as a checkpoint looks at it: `Problem`, or a diagonal network's."""
+    """Problem, as far as a checkpoint uses it: `Problem`, or that of a diagonal network."""
 
     @property
     def operator(self) -> MeasuringOperator:
-        """What measured; its tensors are told apart."""
+        """Operator; its tensors enter the fingerprint."""
         ...
 
     @property
     def measurements(self) -> Tensor:
-        """What was measured."""
+        """Measurements, (n,)."""
         ...
 
     @property
     def weights(self) -> Tensor | None:
-        """How much each measurement counts."""
+        """Weights of the measurements, (n,)."""
         ...
 
 
 def fingerprint(problem: MeasuredProblem, *settings: object) -> str:
-    """A hash of a problem and of settings, which a checkpoint must share with the run that resumes it.
+    """Return a hash of a problem and of settings; a checkpoint and the run that resumes it must have the same.
 
-    Measurements and the operator's tensors enter at single precision, so that a change of dtype is not a change of
-    problem; functions enter by nothing but the operator's size.
+    Measurements and the operator's tensors enter in single precision, so that another dtype gives the same hash. Of an
+    operator made of functions only the size enters.
     """
     digest = hashlib.sha256(repr((str(problem.operator), *settings)).encode())
     tensors = [problem.measurements, problem.weights, *vars(problem.operator).values()]
@@ -80,7 +80,7 @@ def fingerprint(problem: MeasuredProblem, *settings: object) -> str:
 
 
 def machine_facts(problem: MeasuredProblem) -> dict[str, str]:
-    """What must be the same for a resumed run to give the same bits."""
+    """Return the facts on the machine that must agree for a resumed run to give the same bits."""
     return {
         "processor": platform.processor() or platform.machine(),
         "device": problem.operator.device.type,
@@ -91,10 +91,10 @@ def machine_facts(problem: MeasuredProblem) -> dict[str, str]:
 
 
 def check_same_run(header: Mapping[str, Any], problem: MeasuredProblem, mark: str, path: Path) -> None:
-    """Compare a checkpoint's header with the run that wants to go on from it; another machine is a warning.
+    """Check that a checkpoint's header fits the run that is resumed; another machine gives a warning.
 
     Raises:
-        InputError: When problem or settings are others.
+        InputError: If the problem or the settings differ.
     """
     if header.get("fingerprint") != mark:
         raise InputError(
@@ -110,7 +110,7 @@ def check_same_run(header: Mapping[str, Any], problem: MeasuredProblem, mark: st
 
 
 def pack_snapshot(snapshot: Snapshot[S], prefix: str = "") -> dict[str, np.ndarray]:
-    """A snapshot as named arrays, without loss."""
+    """Return a snapshot as named arrays, without loss."""
     arrays = {f"{prefix}state.{name}": value for name, value in _flatten(snapshot.state).items()}
     counts = [snapshot.steps, snapshot.seconds, snapshot.best, snapshot.best_step]
     arrays[f"{prefix}counts"] = np.array(counts, dtype=np.float64)
@@ -122,7 +122,7 @@ def pack_snapshot(snapshot: Snapshot[S], prefix: str = "") -> dict[str, np.ndarr
 def unpack_snapshot(
     arrays: Mapping[str, np.ndarray], state_type: type[Any], device: torch.device, prefix: str = ""
 ) -> Snapshot[Any]:
-    """The inverse of `pack_snapshot`, on a device."""
+    """Return the snapshot that `pack_snapshot` packed, on a device."""
     state_arrays = {
         name.removeprefix(f"{prefix}state."): value
         for name, value in arrays.items()
@@ -140,24 +140,24 @@ def unpack_snapshot(
 
 
 def state_type_of(solver: AnySolver[Any, Any, Any]) -> type[Any]:
-    """The class of a solver's states, as its `start` declares it."""
+    """Return the class of a solver's states, as its `start` declares it."""
     return typing.cast("type[Any]", typing.get_type_hints(type(solver).start)["return"])
 
 
 @dataclass
 class Checkpoint(Generic[S]):
-    """A file that a run is kept in: written every so often, when interrupted and at the end, whole or not at all.
+    """File that holds a run; it is written at intervals, on interruption and at the end, whole or not at all.
 
-    A run that is resumed from it gives bit for bit what it would have given uninterrupted, on the same machine, device
-    CPU, dtype and number of threads.
+    A resumed run gives bit for bit the result of an uninterrupted one, on the same machine, device CPU, dtype and
+    number of threads.
 
     Attributes:
-        path: The file, `.npz`.
-        problem: The problem, to recognize it.
-        solver: The solver, to recognize it and to rebuild its state.
-        settings: What else must agree for the run to be the same.
-        resume: Whether to go on from the file; a missing file is an error then.
-        every_seconds: How often to write.
+        path: File, `.npz`.
+        problem: Problem, which must agree on resuming.
+        solver: Solver, which must agree on resuming; its state is rebuilt.
+        settings: Other settings that must agree.
+        resume: True to resume from the file, which must then exist.
+        every_seconds: Seconds between writes.
     """
 
     path: Path
@@ -166,13 +166,13 @@ class Checkpoint(Generic[S]):
     settings: tuple[object, ...] = ()
     resume: bool = False
     every_seconds: float = 30.0
-    _saved_at: float = field(default_factory=time.monotonic, init=False, repr=False)
+    _saved_at: float = field(default_factory=time.monotonic, repr=False)
 
     def load(self) -> tuple[Snapshot[S], Status | None] | None:
-        """What the file holds, when resuming.
+        """Return the snapshot and the status in the file when resuming, else None.
 
         Raises:
-            InputError: When the file is missing, damaged, or of another problem.
+            InputError: If the file is missing, damaged, or of another problem.
         """
         if not self.resume:
             return None
@@ -182,7 +182,7 @@ class Checkpoint(Generic[S]):
         return snapshot, resumable_status(table.header["status"])
 
     def due(self) -> bool:
-        """Whether the interval has passed."""
+        """Return True if the interval has passed."""
         return time.monotonic() - self._saved_at >= self.every_seconds
 
     def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
@@ -196,14 +196,14 @@ class Checkpoint(Generic[S]):
 
 
 def resumable_status(status: object) -> Status | None:
-    """The status that a file holds, unless it is one that a resumed run is there to change: a spent budget, a stop."""
+    """Return the status in a file; None for a spent budget or a stop by the user, after which a run can go on."""
     if status is None or status in {Status.OUT_OF_BUDGET, Status.STOPPED_BY_USER}:
         return None
     return Status(str(status))
 
 
 def _flatten(value: Any) -> dict[str, np.ndarray]:
-    """A dataclass of tensors, numbers and dataclasses as arrays under dotted names; None leaves no name."""
+    """Return a dataclass of tensors, numbers and dataclasses as arrays under dotted names; None is left out."""
     arrays: dict[str, np.ndarray] = {}
     for part in dataclasses.fields(value):
         entry = getattr(value, part.name)
@@ -219,7 +219,7 @@ def _flatten(value: Any) -> dict[str, np.ndarray]:
 
 
 def _unflatten(cls: type[Any], arrays: Mapping[str, np.ndarray], device: torch.device) -> Any:
-    """The inverse of `_flatten`, guided by the types that the dataclass declares."""
+    """Return the dataclass that `_flatten` flattened, by the types that it declares."""
     hints = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
     for part in dataclasses.fields(cls):

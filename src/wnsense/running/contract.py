@@ -1,6 +1,6 @@
-"""What the loop asks of an objective, of a solver and of its states: little enough that other models than matrices fit.
+"""Protocols of the objective, the solver and its states that the loop needs; other models than matrices can meet them.
 
-P is the kind of point that moves, A what a user is given in the end, S what a solver remembers.
+`P` is the type of a point, `A` that of an answer in the user's units, `S` that of a solver's state.
 """
 
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -17,46 +17,46 @@ A_co = TypeVar("A_co", covariant=True)
 
 @runtime_checkable
 class AnyEvaluation(Protocol[P_co]):
-    """An objective at a point."""
+    """Evaluation of an objective in one point."""
 
     @property
     def point(self) -> P_co:
-        """The point."""
+        """Point of the evaluation."""
         ...
 
     @property
     def residual(self) -> Tensor:
-        """What the point leaves of the measurements, (..., n), held out or not."""
+        """Residual on all measurements, fitted and held out, (..., n)."""
         ...
 
     @property
     def misfit(self) -> Tensor:
-        """The norm of what is minimized, (...)."""
+        """Norm of the residual that is minimized, (...)."""
         ...
 
 
 @runtime_checkable
 class AnyState(Protocol[P_co]):
-    """What a solver remembers: a frozen dataclass of tensors, numbers and dataclasses, which a file can keep."""
+    """State of a solver: a frozen dataclass of tensors, numbers and dataclasses, which a file can hold."""
 
     @property
     def evaluation(self) -> AnyEvaluation[P_co]:
-        """The objective at the present point."""
+        """Evaluation in the present point."""
         ...
 
     @property
     def point(self) -> P_co:
-        """The present point."""
+        """Present point."""
         ...
 
     @property
     def answer(self) -> AnyEvaluation[P_co]:
-        """What to report if the run ends here."""
+        """Evaluation to report if the run ends at this state."""
         ...
 
     @property
     def applications(self) -> int:
-        """What the run has cost."""
+        """Applications of the map and its adjoint that the run has taken."""
         ...
 
 
@@ -65,39 +65,39 @@ S = TypeVar("S", bound=AnyState[Any])
 
 @runtime_checkable
 class AnyObjective(Protocol[P_contra, A_co]):
-    """An objective, as far as the loop looks at it."""
+    """Objective, as far as the loop uses it."""
 
     @property
     def device(self) -> torch.device:
-        """Where it lives."""
+        """Device of the tensors."""
         ...
 
     @property
     def applications(self) -> int:
-        """What it cost before any run."""
+        """Applications that setting up the objective took."""
         ...
 
     def relative_residual(self, residual: Tensor) -> Tensor:
-        """||residual|| / ||y|| over the fitted rows."""
+        """Return `||residual|| / ||y||` over the fitted rows."""
         ...
 
     def holdout_residual(self, residual: Tensor) -> Tensor | None:
-        """The same over the rows held out; None when there are none."""
+        """Return `||residual|| / ||y||` over the rows held out, or None if there are none."""
         ...
 
     def to_user(self, point: P_contra) -> A_co:
-        """A point as a user wants it."""
+        """Return the point in the user's units."""
         ...
 
 
 @runtime_checkable
 class AnySolver(Protocol[O_contra, P_contra, S]):
-    """A solver: frozen hyper-parameters with two functions."""
+    """Solver: frozen settings and two functions."""
 
     def start(self, objective: O_contra, point: P_contra) -> S:
-        """The state at the first point."""
+        """Return the state at the first point."""
         ...
 
     def step(self, objective: O_contra, state: S) -> S:
-        """The state one step on."""
+        """Return the state after one step."""
         ...

@@ -1,4 +1,4 @@
-"""One layout in memory for what a run remembers: rounding depends on it, and a file keeps nothing but the numbers."""
+"""Canonical memory layout for states of a run: rounding depends on the layout, and a file holds only the numbers."""
 
 import dataclasses
 from typing import Any, TypeVar, cast
@@ -8,18 +8,18 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-# What torch gives to every tensor of its own; linear algebra may take another way through numbers that start elsewhere.
+# Alignment in bytes of every tensor that torch allocates. Linear algebra may round differently for other alignments.
 _ALIGNMENT = 64
 
 
 def canonical(value: T) -> T:
-    """The same dataclass with its tensors on the CPU row by row, aligned and not conjugated lazily, as if read back.
+    """Return the dataclass with its CPU tensors contiguous, aligned and without lazy conjugation, as read from a file.
 
-    A run that goes on from a file then has before it what the uninterrupted one had, to the last bit of each product.
+    A run that is resumed from a file then computes each product from the same memory layout, hence bit for bit.
     """
-    given = cast("Any", value)
+    source = cast("Any", value)
     changed = {}
-    for part in dataclasses.fields(given):
+    for part in dataclasses.fields(source):
         entry = getattr(value, part.name)
         if isinstance(entry, Tensor):
             new: object = canonical_tensor(entry)
@@ -29,18 +29,18 @@ def canonical(value: T) -> T:
             continue
         if new is not entry:
             changed[part.name] = new
-    return cast("T", dataclasses.replace(given, **changed)) if changed else value
+    return cast("T", dataclasses.replace(source, **changed)) if changed else value
 
 
 def canonical_tensor(tensor: Tensor) -> Tensor:
-    """The tensor itself where it lies as `canonical` says, a copy that does otherwise."""
+    """Return the tensor itself if its layout is canonical, otherwise a copy that is."""
     if tensor.device.type != "cpu":
         return tensor
     strides, length = [], 1
     for size in reversed(tensor.shape):
         strides.append(length)
         length *= max(size, 1)
-    # Strides of sides of 1 count as well: they decide how a product is passed on.
+    # Strides of sides of length 1 count as well: they decide how a product is passed to the linear algebra library.
     in_order = tensor.stride() == tuple(reversed(strides)) and not tensor.is_conj() and not tensor.is_neg()
     if in_order and tensor.data_ptr() % _ALIGNMENT == 0:
         return tensor

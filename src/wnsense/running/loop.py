@@ -1,4 +1,4 @@
-"""The only loop: it steps, looks, writes down, stops, and can be interrupted at any moment."""
+"""The one loop: it takes steps, records a trace, checks when to stop, and can be interrupted at any time."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -23,15 +23,17 @@ _GPU_CHECK_EVERY = 10
 
 @dataclass(frozen=True)
 class Snapshot(Generic[S]):
-    """All that a run must remember, replaced whole at every step, so that an interruption never sees half of one.
+    """State of a run after a whole step.
+
+    Each step replaces it whole, so that an interruption never leaves half of a step.
 
     Attributes:
-        state: The solver's.
-        steps: Steps taken.
-        seconds: Time spent, metrics not counted.
-        best: The least monitored residual that counted as an improvement.
-        best_step: The step it came at.
-        rows: The trace so far, appended to in place.
+        state: State of the solver.
+        steps: Number of steps taken.
+        seconds: Time spent, without the time for metrics.
+        best: Least monitored residual that counted as an improvement.
+        best_step: Step at which `best` was reached.
+        rows: Trace so far; new rows are appended in place.
     """
 
     state: S
@@ -44,32 +46,32 @@ class Snapshot(Generic[S]):
 
 @runtime_checkable
 class RunCheckpoint(Protocol[S]):
-    """Where snapshots are kept."""
+    """Place where the loop saves snapshots and from which a run is resumed."""
 
     def load(self) -> tuple[Snapshot[S], Status | None] | None:
-        """The snapshot to go on from, with how the run ended if it had; None to begin."""
+        """Return the snapshot to resume from and the status if the run had ended; None to start anew."""
         ...
 
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Return True if it is time to save."""
         ...
 
     def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
-        """Keep a snapshot; the status once the run has ended."""
+        """Save a snapshot, with the status if the run has ended."""
         ...
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[S, A]):
-    """How a run ended and where.
+    """Status, answer and trace of a run.
 
     Attributes:
-        status: Why it ended.
-        snapshot: The last state, with counts.
-        trace: What was written down, as columns.
-        answer: The answer, in the user's units.
-        residual: Its relative residual on the fitted rows.
-        applications: Applications of the map and its adjoint, the objective's own included.
+        status: Reason why the run ended.
+        snapshot: Last state, with counts.
+        trace: Recorded columns.
+        answer: Answer, in the user's units.
+        residual: Relative residual of the answer on the fitted rows.
+        applications: Applications of the map and its adjoint, including those that set up the objective.
     """
 
     status: Status
@@ -81,27 +83,27 @@ class Outcome(Generic[S, A]):
 
     @property
     def state(self) -> S:
-        """The solver's last state."""
+        """Last state of the solver."""
         return self.snapshot.state
 
     @property
     def steps(self) -> int:
-        """Steps taken."""
+        """Number of steps taken."""
         return self.snapshot.steps
 
     @property
     def seconds(self) -> float:
-        """Time spent, metrics not counted."""
+        """Time spent, without the time for metrics."""
         return self.snapshot.seconds
 
 
 @dataclass(frozen=True)
 class Result(Outcome[M, LowRank], Generic[M]):
-    """How a run on matrices ended and where; see `Outcome`."""
+    """Status, answer and trace of a run on matrices; see `Outcome`."""
 
     @property
     def matrix(self) -> LowRank:
-        """The answer, in the user's units."""
+        """Recovered matrix, in the user's units."""
         return self.answer
 
 
@@ -117,23 +119,23 @@ def solve(
     applications_before: int | None = None,
     seconds_before: float = 0.0,
 ) -> Result[M]:
-    """Run a solver from a start until something stops it.
+    """Run a solver from a first point until a stopping rule holds.
 
-    Ctrl-C ends the run with status INTERRUPTED and everything computed up to the last whole step.
+    Ctrl-C ends the run with status INTERRUPTED and the result of the last whole step.
 
     Args:
-        objective: What is minimized.
-        solver: How the point moves.
-        start: The first point, in the objective's scaled units.
-        stop: When to end; a relative residual of 1e-10 by default.
-        trace: What to write down; every step by default.
-        checkpoint: Where to keep and find snapshots, so that the run can be resumed.
-        stage: What to call this run in progress.
-        applications_before: What to count from; the objective's calibration by default.
-        seconds_before: The same for time.
+        objective: Function to minimize.
+        solver: Rule by which the point moves.
+        start: First point, in the objective's scaled units.
+        stop: Stopping rules; by default a relative residual of 1e-10.
+        trace: Choice of what is recorded; by default every step.
+        checkpoint: Place to save snapshots and to resume from.
+        stage: Name of this run in progress reports.
+        applications_before: Applications spent before this run; by default those of the objective's calibration.
+        seconds_before: Seconds spent before this run.
 
     Raises:
-        InputError: When the solver cannot treat the objective.
+        InputError: If the solver cannot treat the objective.
     """
     outcome = run(
         objective,
@@ -163,20 +165,20 @@ def run(
     applications_before: int | None = None,
     seconds_before: float = 0.0,
 ) -> Outcome[S, A]:
-    """The same for any objective that the loop can look at: the one loop, which `solve` is too.
+    """Run a solver on any objective that satisfies `AnyObjective`; `solve` is this loop on matrices.
 
     Args:
-        objective: What is minimized.
-        solver: How the point moves; one for such objectives and points.
-        start: The first point.
-        stop: When to end; a relative residual of 1e-10 by default.
-        trace: What to write down; every step by default.
-        checkpoint: Where to keep and find snapshots, so that the run can be resumed.
-        stage: What to call this run in progress.
-        applications_before: What to count from; what the objective cost by default.
-        seconds_before: The same for time.
+        objective: Function to minimize.
+        solver: Solver for such objectives and points.
+        start: First point.
+        stop: Stopping rules, as for `solve`.
+        trace: Choice of what is recorded, as for `solve`.
+        checkpoint: Place to save snapshots and to resume from.
+        stage: Name of this run in progress reports.
+        applications_before: Applications spent before this run; by default those that set up the objective.
+        seconds_before: Seconds spent before this run.
     """
-    course = _Loop(
+    loop = _Loop(
         objective,
         stop or Stop(),
         trace or Trace(),
@@ -186,39 +188,35 @@ def run(
     )
     snapshot, status = _first_snapshot(objective, solver, start, checkpoint)
     if status is not None:
-        # All of it is kept already: to save it again would drop the runs that a journal holds after it.
-        return course.result(snapshot, status)
+        # It is saved already. Saving it again would drop the later runs of a `RecoveryCheckpoint`.
+        return loop.result(snapshot, status)
     try:
         while status is None:
-            regular = course.is_regular(snapshot)
-            if regular or course.is_last(snapshot):
-                progress = course.progress(snapshot)
-                if regular:
-                    snapshot = course.recorded(snapshot, progress)
-                idle = snapshot.steps - snapshot.best_step
-                status = course.stop.verdict(progress, idle, snapshot.state.answer)
+            is_regular = loop.is_regular(snapshot)
+            if is_regular or loop.is_last(snapshot):
+                progress = loop.progress(snapshot)
+                if is_regular:
+                    snapshot = loop.recorded(snapshot, progress)
+                status = loop.verdict(snapshot, progress)
                 if status is not None:
                     break
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(snapshot, None)
-            began = time.perf_counter()
-            state = canonical(solver.step(objective, snapshot.state))
-            spent = time.perf_counter() - began
-            snapshot = replace(snapshot, state=state, steps=snapshot.steps + 1, seconds=snapshot.seconds + spent)
+            snapshot = _next_snapshot(objective, solver, snapshot)
     except KeyboardInterrupt:
         if checkpoint is not None:
             checkpoint.save(snapshot, None)
-        return course.result(snapshot, Status.INTERRUPTED)
+        return loop.result(snapshot, Status.INTERRUPTED)
     if checkpoint is not None:
-        # Before the last row, which a run that goes on with a larger budget would not have.
+        # Saved before the last row: a run that is resumed with a larger budget does not have that row.
         checkpoint.save(snapshot, status)
-    return course.result(snapshot, status)
+    return loop.result(snapshot, status)
 
 
 def _first_snapshot(
     objective: AnyObjective[P, A], solver: AnySolver[Any, P, S], start: P, checkpoint: RunCheckpoint[S] | None
 ) -> tuple[Snapshot[S], Status | None]:
-    """What the checkpoint holds, or else the start."""
+    """Return the snapshot of the checkpoint, or that of the first point."""
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None:
         return saved
@@ -227,9 +225,17 @@ def _first_snapshot(
     return Snapshot(state, seconds=time.perf_counter() - began), None
 
 
+def _next_snapshot(objective: AnyObjective[P, A], solver: AnySolver[Any, P, S], snapshot: Snapshot[S]) -> Snapshot[S]:
+    """Return the snapshot after one more step."""
+    began = time.perf_counter()
+    state = canonical(solver.step(objective, snapshot.state))
+    seconds = snapshot.seconds + (time.perf_counter() - began)
+    return replace(snapshot, state=state, steps=snapshot.steps + 1, seconds=seconds)
+
+
 @dataclass(frozen=True)
 class _Loop(Generic[A]):
-    """What stays the same during one run."""
+    """Objective and settings of one run, and what follows from a snapshot."""
 
     objective: AnyObjective[Any, A]
     stop: Stop
@@ -239,18 +245,18 @@ class _Loop(Generic[A]):
     seconds_before: float
 
     def is_regular(self, snapshot: Snapshot[S]) -> bool:
-        """Whether this step is one at which the residual is asked for, whatever the budget."""
+        """Return True if the residual is read at this step, whatever the budget."""
         every = self.stop.check_every
         if every is None:
             every = 1 if self.objective.device.type == "cpu" else _GPU_CHECK_EVERY
         return snapshot.steps % every == 0
 
     def is_last(self, snapshot: Snapshot[S]) -> bool:
-        """Whether no step is left."""
+        """Return True if the budget allows no further step."""
         return self.stop.max_steps is not None and snapshot.steps >= self.stop.max_steps
 
     def progress(self, snapshot: Snapshot[S]) -> Progress:
-        """Where the run is; asks the device."""
+        """Return the progress at a snapshot; this waits for the device."""
         residual = snapshot.state.evaluation.residual
         held = self.objective.holdout_residual(residual)
         return Progress(
@@ -263,7 +269,7 @@ class _Loop(Generic[A]):
         )
 
     def recorded(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
-        """The snapshot with its trace row and its least residual brought up to date."""
+        """Return the snapshot with its trace row written and its least residual updated."""
         monitored = progress.residual
         if not self.stop.watch_holdout:
             monitored = float(snapshot.state.evaluation.misfit.max())
@@ -275,8 +281,13 @@ class _Loop(Generic[A]):
             self.write_row(snapshot)
         return snapshot
 
+    def verdict(self, snapshot: Snapshot[S], progress: Progress) -> Status | None:
+        """Return the status if the run ends at this snapshot, else None."""
+        idle = snapshot.steps - snapshot.best_step
+        return self.stop.verdict(progress, idle, snapshot.state.answer)
+
     def write_row(self, snapshot: Snapshot[S]) -> None:
-        """Write the trace row for the snapshot's step, unless it is there."""
+        """Append the trace row of the snapshot's step, unless it is written already."""
         if snapshot.rows and snapshot.rows[-1]["step"] == snapshot.steps:
             return
         residual = snapshot.state.evaluation.residual
@@ -293,7 +304,7 @@ class _Loop(Generic[A]):
         snapshot.rows.append(row)
 
     def result(self, snapshot: Snapshot[S], status: Status) -> Outcome[S, A]:
-        """The result, with a last row."""
+        """Return the outcome, with a last trace row."""
         self.write_row(snapshot)
         answer = snapshot.state.answer
         return Outcome(

@@ -1,10 +1,10 @@
-"""How a run can end: a closed set, whose texts are advice."""
+"""Statuses of a run: a closed set, each with a text of advice."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a run ended. `str(status)` is its lower-case name; `advice` says what it means and what to do."""
+    """Way in which a run ended; `str(status)` is its name in lower case, `advice` its meaning and what to do."""
 
     CONVERGED = "converged"
     REACHED_NOISE_FLOOR = "reached_noise_floor"
@@ -18,38 +18,38 @@ class Status(StrEnum):
 
     @property
     def is_success(self) -> bool:
-        """Whether the matrix can be trusted to the residual that is reported."""
+        """True if the matrix can be relied on, up to the reported residual."""
         return self in {Status.CONVERGED, Status.REACHED_NOISE_FLOOR}
 
     @property
     def advice(self) -> str:
-        """What it means, and what to do about it."""
+        """Meaning of the status, and what to do about it."""
         return _ADVICE[self]
 
 
 _ADVICE = {
-    Status.CONVERGED: "The matrix explains the measurements to the tolerance, and where some were held out, those too.",
+    Status.CONVERGED: "The matrix explains the measurements to the tolerance, also those that were held out, if any.",
     Status.REACHED_NOISE_FLOOR: (
-        "The matrix explains the measurements as far as they agree with each other; what is left behaves like noise. "
-        "More measurements, or cleaner ones, would bring it closer."
+        "The matrix explains the measurements up to a residual that behaves like noise. "
+        "More measurements, or less noisy ones, would give a more precise matrix."
     ),
-    Status.OUT_OF_BUDGET: "The budget ended before the run did: allow more applications, steps or seconds, or resume.",
+    Status.OUT_OF_BUDGET: "The budget was spent too early: allow more applications, steps or seconds, or resume.",
     Status.STAGNATED: (
-        "The residual stopped falling above the tolerance: try another start or a larger working rank, "
-        "or loosen the tolerance if the measurements are noisy."
+        "The residual stopped decreasing above the tolerance: try another start or a larger working rank, "
+        "or a larger tolerance if the measurements are noisy."
     ),
     Status.DIVERGED: (
-        "The residual left the range of numbers: take smaller steps, or the default solver, which guards itself."
+        "The residual is not finite: take smaller steps, or use the default solver, which limits its steps."
     ),
     Status.TOO_FEW_MEASUREMENTS: (
-        "There are too few measurements to tell a right matrix from a wrong one: take more, or give a smaller max_rank "
+        "There are too few measurements to determine the matrix: take more, or give a smaller max_rank "
         "or the noise level if you know them. The matrix returned is a guess."
     ),
     Status.NO_LOW_RANK_FIT: (
         "No matrix of low rank predicts measurements that were held out: check that the measurements belong to this "
         "operator, in this order, and that the unknown is of this kind and of low rank. "
-        "The matrix returned means nothing."
+        "Do not use the matrix that is returned."
     ),
-    Status.INTERRUPTED: "The run was interrupted; what was computed is kept, and a checkpoint lets it go on.",
-    Status.STOPPED_BY_USER: "The callback asked to stop; the matrix is the best so far.",
+    Status.INTERRUPTED: "The run was interrupted after a whole step; a checkpoint allows it to be resumed.",
+    Status.STOPPED_BY_USER: "The callback stopped the run; the best matrix so far is returned.",
 }

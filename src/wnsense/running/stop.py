@@ -1,4 +1,4 @@
-"""When a run ends."""
+"""Stopping rules of a run, and the progress that a callback receives."""
 
 import math
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from wnsense.running.status import Status
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback is told.
+    """Progress of a run, as a callback receives it.
 
     Attributes:
-        stage: What is being done, in words.
-        step: Steps taken in this stage.
-        applications: Applications of M and M* so far, all stages.
-        seconds: Time spent so far, metrics not counted.
-        residual: ||M(Z) - y|| / ||y|| on the fitted rows, the worst of a batch.
-        holdout_residual: The same on rows held out; None without them.
+        stage: Name of the stage.
+        step: Number of steps taken in this stage.
+        applications: Applications of `M` and `M*` so far, in all stages.
+        seconds: Time spent so far, without the time for metrics.
+        residual: `||M(Z) - y|| / ||y||` on the fitted rows, the largest of a batch.
+        holdout_residual: The same ratio on the rows held out; None if there are none.
     """
 
     stage: str
@@ -35,22 +35,22 @@ Callback = Callable[[Progress], bool | None]
 
 @dataclass(frozen=True)
 class Stop:
-    """When a run ends; each limit can be left out.
+    """Stopping rules of a run; each limit can be left out.
 
     Attributes:
-        residual: Converged once the relative residual, and the held-out one where rows are held out, are at most this.
-        goal: Converged also once this says so of the answer, the objective's `Evaluation`; it may look at nothing else,
-            so that a run that was interrupted ends where it would have.
-        noise_level: At the noise floor once the relative residual is at most this.
-        stagnation: Stagnated once the least residual (held-out where there is one) has not fallen by `gain` for so many
-            steps.
-        gain: The relative improvement that counts as one.
-        watch_holdout: Whether stagnation looks at held-out rows, where there are some, instead of what is minimized.
-        max_applications: The budget in applications, calibration included.
-        max_steps: The budget in steps.
-        max_seconds: The budget in seconds, metrics not counted.
-        callback: Called at every check; returning True stops the run.
-        check_every: Steps between looks at the residual. None is 1 on a CPU and 10 on a GPU, which each look halts.
+        residual: Bound on the relative residual, fitted and held out, at which the run is CONVERGED.
+        goal: Further test for CONVERGED, a function of the answer's `Evaluation`. It must depend on nothing else, so
+            that a resumed run ends at the same step.
+        noise_level: Bound on the relative residual at which the run is at REACHED_NOISE_FLOOR.
+        stagnation: Number of steps without an improvement after which the run is STAGNATED.
+        gain: Relative decrease of the monitored residual that counts as an improvement.
+        watch_holdout: True to monitor the held-out residual, where there is one, instead of the minimized one.
+        max_applications: Budget in applications, calibration included.
+        max_steps: Budget in steps.
+        max_seconds: Budget in seconds, without the time for metrics.
+        callback: Function called at every check; if it returns True, the run stops.
+        check_every: Steps between checks of the residual; by default 1 on a CPU and 10 on a GPU, where each check waits
+            for the device.
     """
 
     residual: float = 1e-10
@@ -66,7 +66,7 @@ class Stop:
     check_every: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse limits that no run can meet."""
+        """Check that the limits are in range."""
         require_level("a residual tolerance", self.residual)
         if self.noise_level is not None:
             require_level("a noise level", self.noise_level)
@@ -76,16 +76,16 @@ class Stop:
         require(self.check_every is None or self.check_every >= 1, "check_every of at least 1", self.check_every)
 
     def verdict(self, progress: Progress, idle: int, answer: AnyEvaluation[object] | None = None) -> Status | None:
-        """Why the run ends here, or None to go on.
+        """Return the status with which the run ends here, or None if it goes on.
 
         Args:
-            progress: Where the run is.
+            progress: Progress of the run.
             idle: Steps since the monitored residual last improved.
-            answer: What the goal looks at.
+            answer: Evaluation that the goal tests.
         """
-        reached = self._reached(progress)
-        if reached is not None:
-            return reached
+        status = self._status_by_residual(progress)
+        if status is not None:
+            return status
         if self.callback is not None and self.callback(progress):
             return Status.STOPPED_BY_USER
         if self.goal is not None and answer is not None and self.goal(answer):
@@ -94,7 +94,7 @@ class Stop:
             return Status.STAGNATED
         return Status.OUT_OF_BUDGET if self._is_spent(progress) else None
 
-    def _reached(self, progress: Progress) -> Status | None:
+    def _status_by_residual(self, progress: Progress) -> Status | None:
         if not math.isfinite(progress.residual):
             return Status.DIVERGED
         if max(progress.residual, progress.holdout_residual or 0.0) <= self.residual:

@@ -1,4 +1,4 @@
-"""What is written down along a run, and the columns it becomes."""
+"""Trace of a run: choice of what is recorded, and the columns that result."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from wnsense.checks import InputError, require
 if TYPE_CHECKING:
     import pandas as pd
 
-# (objective, point) -> number, of whatever the loop runs on: `SensingObjective` and `LowRank`, or a diagonal network's.
+# (objective, point) -> number, for any pair that the loop runs on, such as `SensingObjective` and `LowRank`.
 Metric = Callable[..., Tensor]
 Row = Mapping[str, Tensor | float]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What to write down: step, applications, seconds, residual and held-out residual, and metrics of one's own.
+    """Choice of what is recorded beside step, applications, seconds, residual and held-out residual.
 
     The clock stands still while metrics are computed.
 
     Attributes:
-        every: Write every so many steps; the first and the last are always written.
-        at: Write at these steps instead, as far as the residual is looked at there; None to go by `every`.
-        error: A metric for the column `error`, such as `relative_error`.
-        metrics: Further columns: (objective, point in scaled units) -> number.
+        every: Number of steps between rows; the first and the last step are always recorded.
+        at: Steps to record instead, where the residual is checked at them; None to use `every`.
+        error: Metric for the column `error`, such as `relative_error`.
+        metrics: Further columns by name; each metric takes the objective and a point in scaled units.
     """
 
     every: int = 1
@@ -37,15 +37,15 @@ class Trace:
     at: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an interval below one."""
+        """Check that the interval is at least one."""
         require(self.every >= 1, "a trace every 1 or more steps", self.every)
 
     def is_due(self, step: int) -> bool:
-        """Whether to write at this step."""
+        """Return True if this step is recorded."""
         return step % self.every == 0 if self.at is None else step == 0 or step in self.at
 
     def measure(self, objective: object, point: object) -> dict[str, Tensor | float]:
-        """The metrics at a point."""
+        """Return the metrics in a point, by name."""
         values: dict[str, Tensor | float] = {}
         if self.error is not None:
             values["error"] = self.error(objective, point)
@@ -56,33 +56,33 @@ class Trace:
 
 @dataclass(frozen=True)
 class Columns(Mapping[str, np.ndarray]):
-    """A trace as named NumPy columns of equal length; a batch of points gives columns of more dimensions."""
+    """Trace as named NumPy columns of equal length; for a batch of points the columns have more dimensions."""
 
     arrays: Mapping[str, np.ndarray]
 
     @classmethod
     def from_rows(cls, rows: list[Row]) -> "Columns":
-        """Turn rows into columns; a value that a row lacks is NaN."""
+        """Return the columns of some rows; a value missing in a row is NaN."""
         names = list(dict.fromkeys(name for row in rows for name in row))
         return cls({name: _column([row.get(name, float("nan")) for row in rows]) for name in names})
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """One column."""
+        """Return the column of a name."""
         return self.arrays[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
+        """Iterate over the names."""
         return iter(self.arrays)
 
     def __len__(self) -> int:
-        """The number of columns."""
+        """Return the number of columns."""
         return len(self.arrays)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The same as a pandas DataFrame.
+        """Return the columns as a pandas DataFrame.
 
         Raises:
-            InputError: When pandas is not installed.
+            InputError: If pandas is not installed.
         """
         try:
             import pandas as pd

@@ -42,7 +42,7 @@ def make_solver(name: str) -> Solver[Any]:
     """The solver of a name, with its defaults.
 
     Raises:
-        InputError: When there is none of this name.
+        InputError: If there is none of this name.
     """
     known = {**SOLVERS, **BASELINES}
     require(name in known, f"a solver of {', '.join(known)}", repr(name))

@@ -160,7 +160,7 @@ def relative_error(objective: SensingObjective, point: LowRank) -> Float[Tensor,
     """||Z - A||_F / ||A||_F against the problem's truth, at no cost in applications.
 
     Raises:
-        InputError: When the problem has no truth.
+        InputError: If the problem has no truth.
     """
     return relative_distance(objective.to_user(point), objective.problem.truth)
 
@@ -169,7 +169,7 @@ def relative_distance(matrix: LowRank, truth: LowRank | None) -> Float[Tensor, "
     """||Z - A||_F / ||A||_F.
 
     Raises:
-        InputError: When there is no truth to compare with.
+        InputError: If there is no truth to compare with.
     """
     if truth is None:
         raise InputError("needed a problem with a truth, got one without; give Problem(..., truth=...)")

@@ -45,7 +45,7 @@ class Solver(Protocol[S]):
         """The state at the first point.
 
         Raises:
-            InputError: When the solver cannot treat the objective's kind.
+            InputError: If the solver cannot treat the objective's kind.
         """
         ...
 

@@ -38,7 +38,7 @@ def haar_start(
         generator: The source of randomness.
 
     Raises:
-        InputError: When the rank is out of range.
+        InputError: If the rank is out of range.
     """
     operator = objective.problem.operator
     m1, m2 = operator.shape
@@ -76,7 +76,7 @@ def gaussian_start(
         generator: The source of randomness.
 
     Raises:
-        InputError: When the rank is out of range.
+        InputError: If the rank is out of range.
     """
     operator = objective.problem.operator
     m1, m2 = operator.shape
@@ -109,7 +109,7 @@ def spectral_start(
         The point, in orthonormal form, and the number of applications.
 
     Raises:
-        InputError: When the rank is out of range.
+        InputError: If the rank is out of range.
     """
     operator, calibration = objective.problem.operator, objective.calibration
     require_rank("the working rank", rank, min(operator.shape))

@@ -64,7 +64,7 @@ class WeightNormalizedGD:
         """Evaluate the first point, made orthonormal; its Theta must lie in the set.
 
         Raises:
-            InputError: When a set other than SYMMETRIC is asked for where the unknown is rectangular.
+            InputError: If a set other than SYMMETRIC is asked for where the unknown is rectangular.
         """
         require(
             self.magnitude_set is MagnitudeSet.SYMMETRIC or objective.kind.is_symmetric,

@@ -63,7 +63,7 @@ def optimality_gap(
         nonnegative: Whether solutions are z >= 0, which leaves nu only A^T nu <= w to keep.
 
     Raises:
-        InputError: When sizes do not fit, an entry is NaN or infinite, a weight is not positive, or A z is not y.
+        InputError: If sizes do not fit, an entry is NaN or infinite, a weight is not positive, or A z is not y.
     """
     operator = linear_map(A)
     M, N = operator.shape

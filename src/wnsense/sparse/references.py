@@ -47,7 +47,7 @@ def basis_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, nonnegative: bool
     written out, M N numbers and twice that in the program.
 
     Raises:
-        InputError: When sizes do not fit, no z (>= 0) has A z = y, or the solver gives up.
+        InputError: If sizes do not fit, no z (>= 0) has A z = y, or the solver gives up.
     """
     operator = linear_map(A)
     y = vector_for("y", y, operator.shape[0], operator)
@@ -72,7 +72,7 @@ def oracle_least_squares(A: LinearMap | MatrixLike, y: VectorLike, support: Int[
     """Least squares on the true support, which only an oracle knows: the least error that can be hoped for under noise.
 
     Raises:
-        InputError: When sizes do not fit, or an index of the support does not exist.
+        InputError: If sizes do not fit, or an index of the support does not exist.
     """
     operator = linear_map(A)
     M, N = operator.shape
@@ -98,7 +98,7 @@ def orthogonal_matching_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, spa
         sparsity: How many entries to choose, which nobody knows; None is scikit-learn's cross-validation.
 
     Raises:
-        InputError: When sizes do not fit or scikit-learn is not installed.
+        InputError: If sizes do not fit or scikit-learn is not installed.
     """
     models = _scikit_learn("orthogonal matching pursuit")
     operator = linear_map(A)
@@ -121,7 +121,7 @@ def lasso(A: LinearMap | MatrixLike, y: VectorLike, *, penalty: float | None = N
         penalty: scikit-learn's alpha; None is chosen by its cross-validation in five parts.
 
     Raises:
-        InputError: When sizes do not fit or scikit-learn is not installed.
+        InputError: If sizes do not fit or scikit-learn is not installed.
     """
     models = _scikit_learn("the LASSO")
     operator = linear_map(A)

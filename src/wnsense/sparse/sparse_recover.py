@@ -82,7 +82,7 @@ def sparse_recover(
             KeyboardInterrupt that it raises, ends the search with Status.INTERRUPTED.
 
     Raises:
-        InputError: When A or y cannot be used, in one line.
+        InputError: If A or y cannot be used, in one line.
     """
     begun = time.perf_counter()
     is_seed = isinstance(seed, int) and 0 <= seed < 2**63

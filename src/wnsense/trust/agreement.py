@@ -74,7 +74,7 @@ def agreement(
         seeds: Of the two.
 
     Raises:
-        InputError: When the seeds are the same, or `recover` refuses what it gets.
+        InputError: If the seeds are the same, or `recover` refuses what it gets.
     """
     require(seeds[0] != seeds[1], "two different seeds", seeds, "the same seed gives the same start")
     objective = SensingObjective(problem, seed=seeds[1])

@@ -111,7 +111,7 @@ def certify(
         seed: Of the vector that Lanczos starts from.
 
     Raises:
-        InputError: When sizes do not agree, the matrix is not in the set, or positive is said of a rectangular one.
+        InputError: If sizes do not agree, the matrix is not in the set, or positive is said of a rectangular one.
     """
     operator = problem.operator
     require_size("the matrix", matrix.shape, operator.shape)

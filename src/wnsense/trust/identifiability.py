@@ -69,8 +69,8 @@ def identifiability(problem: Problem, matrix: LowRank, *, seed: int = 0) -> Iden
         seed: Of the vector that Lanczos starts from.
 
     Raises:
-        InputError: When sizes do not agree or the matrix is zero.
-        ArpackNoConvergence: When Lanczos does not converge, as where thousands of directions are felt equally little.
+        InputError: If sizes do not agree or the matrix is zero.
+        ArpackNoConvergence: If Lanczos does not converge, as where thousands of directions are felt equally little.
     """
     jacobian = TangentJacobian(problem, matrix)
     d = jacobian.dimension

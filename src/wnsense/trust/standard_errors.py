@@ -53,7 +53,7 @@ class Estimate:
         """The interval that covers what the value would be without noise so often, by Student's t.
 
         Raises:
-            InputError: When the level is not between 0 and 1.
+            InputError: If the level is not between 0 and 1.
         """
         require(0 < level < 1, "a level between 0 and 1", level)
         width = float(stdtrit(self.left, (1 + level) / 2)) * self.standard_error
@@ -123,7 +123,7 @@ def standard_errors(
         seed: Of the resamples.
 
     Raises:
-        InputError: When sizes do not agree, there are no more measurements than degrees of freedom, an entry lies
+        InputError: If sizes do not agree, there are no more measurements than degrees of freedom, an entry lies
             outside the matrix, or a method has another name.
     """
     jacobian = TangentJacobian(problem, matrix)

@@ -69,7 +69,7 @@ class TangentJacobian:
         """Bring the matrix into orthonormal form.
 
         Raises:
-            InputError: When its shape is not the operator's, it is a batch, or it is zero.
+            InputError: If its shape is not the operator's, it is a batch, or it is zero.
         """
         require_size("the matrix", self.point.shape, self.problem.operator.shape)
         require(not self.point.batch, "one matrix", f"a batch of {self.point.batch}")

@@ -54,7 +54,7 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     """What the rows held out say of a point.
 
     Raises:
-        ValueError: When no rows are held out.
+        ValueError: If no rows are held out.
     """
     if objective.fitted is None:
         raise ValueError("no rows are held out")
