@@ -7,7 +7,8 @@ from common import arguments, show
 from torch.nn import functional
 
 from wnsense import networks
-from wnsense.networks.measuring.curvature import Measuring, measure
+from wnsense.networks.measuring.measurement import measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 
 # The paper's data sets: samples of an epoch, and pixels.
 DATA = (("MNIST", 60_000, 784), ("CIFAR-10", 50_000, 3072))
@@ -39,8 +40,8 @@ def main() -> None:
     options = arguments(__doc__ or "", ("width", 1024), ("depth", 8), ("samples", 128), ("threads", 1), ("steps", 3))
     torch.set_num_threads(options.threads)
     kinds = {
-        "curvature of the loss alone": Measuring(output_samples=0, directions=0),
-        "all (the default)": Measuring(),
+        "curvature of the loss alone": MeasurementSettings(output_samples=0, directions=0),
+        "all (the default)": MeasurementSettings(),
     }
     rows: list[list[object]] = [
         ["inputs", "s", "measured", "samples", "products", "processor s", "steps", "of an epoch", "top eigenvalue"]

@@ -230,9 +230,9 @@ def test_norms_too_small_for_single_precision_are_measured():
 
 def _hessian_of(model, value):
     """By torch's own, twice over the parameters; weight normalization in double precision and by two passes back."""
-    from wnsense.networks.measuring.surface import measuring
+    from wnsense.networks.measuring.surface import measurement_mode
 
-    with measuring(model):
+    with measurement_mode(model):
         parameters = [p for p in model.parameters() if p.requires_grad]
         gradient = torch.autograd.grad(value(model), parameters, create_graph=True)
         flat = torch.cat([g.reshape(-1) for g in gradient])

@@ -12,10 +12,12 @@ from torch.nn.utils import parametrizations
 from network_cases import ALL, cases, literal, old_style, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import ACTIVATIONS, TANH
-from wnsense.networks.initial_weights import data_dependent_start, rescale_rows, set_row_norms, uniform_network
-from wnsense.networks.layers import Normalization, minimum_row_norm, normalized_layers, parameter_matrix
+from wnsense.networks.data_dependent_start import data_dependent_start
+from wnsense.networks.initial_weights import uniform_network
+from wnsense.networks.layers import Normalization, normalized_layers, parameter_matrix
 from wnsense.networks.measuring.path_norm import matrix_path_norm, path_norm
 from wnsense.networks.network import Architecture, Scaling, Twin, unnormalized_twin
+from wnsense.networks.row_norms import minimum_row_norm, rescale_rows, set_row_norms
 
 PROPERTY = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -446,7 +448,7 @@ def with_nan(x):
         (lambda: with_nan(unlike()), "finite numbers from '0', got NaN or infinity from 4 of 4 rows"),
         (
             lambda: unlike()[:1].expand(8, 5),
-            "every row of '0' says more than one thing, got one that leaves 4 constant",
+            "more than one value from every row of '0', got one that leaves 4 constant",
         ),
         (lambda: 1e9 + 1e-9 * unlike(), "leaves 4 constant"),
     ],

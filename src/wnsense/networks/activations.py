@@ -1,4 +1,4 @@
-"""What stands between layers, with the constants that theory asks of it."""
+"""Activation functions with the constants that the theory's bounds need."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of one number, applied to each.
+    """Function `phi` of one number, applied to each entry.
 
     Attributes:
-        name: What it is called in tables and files.
-        function: The function.
-        lipschitz: ell, the largest |phi'|.
-        curvature: beta_phi, the largest |phi''|; None where phi is not smooth.
-        at_zero: phi(0). Theory asks for 0: what a layer says to no signal is handed on by all that follow.
+        name: Name in tables and files.
+        function: Function of a tensor.
+        lipschitz: `ell`, the largest `|phi'|`.
+        curvature: `beta_phi`, the largest `|phi''|`; None if `phi` is not smooth.
+        at_zero: `phi(0)`. The theory needs 0: otherwise a layer has an output without an input.
     """
 
     name: str
@@ -30,15 +30,15 @@ class Activation:
 
     @property
     def is_smooth(self) -> bool:
-        """Whether the bounds on second derivatives speak of it."""
+        """True if the bounds on second derivatives apply."""
         return self.curvature is not None
 
 
 def leaky_relu(slope: float = 0.01) -> Activation:
-    """max(x, slope x).
+    """Return the activation `max(x, slope x)`.
 
     Args:
-        slope: Below zero.
+        slope: Slope below zero.
     """
 
     def function(x: Tensor) -> Tensor:

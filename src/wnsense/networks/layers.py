@@ -1,4 +1,4 @@
-"""Linear layers under the parametrizations that a network is made of, and finding such layers in any model."""
+"""Weight-normalized layers: parametrizations of linear layers, and search for such layers in any model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from wnsense.checks import InputError
+from wnsense.checks import require
 
 _WEIGHT = "weight"
 # The class that torch puts behind `torch.nn.utils.parametrizations.weight_norm`; it has no public name.
@@ -22,7 +22,7 @@ _TORCH_NORM = type(weight_norm(nn.Linear(1, 1)).parametrizations[_WEIGHT][0])
 
 
 class Normalization(StrEnum):
-    """How a hidden layer makes its matrix of its parameters."""
+    """Map from the parameters of a hidden layer to its matrix."""
 
     WEIGHT = "weight"
     L1 = "l1"
@@ -30,39 +30,43 @@ class Normalization(StrEnum):
 
 
 class L1Norm(nn.Module):
-    """W_i = g v_i / ||v_i||_1 with one g for the whole layer (arXiv 2404.19112)."""
+    """Parametrization `W_i = g v_i / ||v_i||_1` with one `g` for the whole layer (arXiv 2404.19112)."""
 
     def forward(self, length: Float[Tensor, ""], direction: Float[Tensor, "rows columns"]) -> Tensor:
-        """The matrix."""
+        """Return the matrix `W`."""
         return length * direction / direction.abs().sum(1, keepdim=True)
 
     def right_inverse(self, weight: Float[Tensor, "rows columns"]) -> tuple[Tensor, Tensor]:
-        """G is the mean of the rows' L1 norms; a matrix whose rows are not alike comes back changed."""
+        """Return `g` and `v` for a matrix: `g` is the mean of the rows' L1 norms.
+
+        `forward` gives the matrix again only if all its rows have the same L1 norm.
+        """
         return weight.abs().sum(1).mean(), weight
 
 
 class ExactWeightNorm(nn.Module):
-    """What torch's `weight_norm` computes, in operations whose second derivatives are right.
+    """Parametrization of torch's `weight_norm` by operations whose second derivatives are right.
 
-    torch's own is a fused kernel. Its backward pass takes the rows' lengths for constants when it is differentiated
-    again, so that Hessians of such models come out wrong, and not even symmetric, without a warning.
+    torch's own implementation is a fused kernel. Its backward pass, when it is differentiated again, takes the lengths
+    of the rows for constants. Hessians of such models are therefore wrong and not symmetric, without a warning.
     """
 
     def __init__(self, dim: int) -> None:
-        """Keep the dimension that counts rows; -1 where there is one length for all."""
+        """Create the parametrization for the dimension that counts rows; -1 for one length of all entries."""
         super().__init__()
         self.dim = dim
 
     def forward(self, length: Tensor, direction: Tensor) -> Tensor:
-        """G v / ||v||."""
+        """Return `g v / ||v||`."""
         return _scaled_to(direction, length, self.dim)
 
 
 @contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """While this is open, weight normalization in a model, of either of torch's kinds, has right second derivatives.
+    """Give weight normalization in a model right second derivatives while this is open.
 
-    The model is otherwise the same, parameters and names included; values may differ in their last digit.
+    Both of torch's implementations are covered, parametrization and hooks. Parameters and names do not change; values
+    may differ in their last digit.
     """
     chains: list[tuple[nn.ModuleList, nn.Module]] = []
     hooks: list[WeightNorm] = []
@@ -75,47 +79,53 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
                         chains.append((own, own[0]))
                         own[0] = ExactWeightNorm(cast("int", own[0].dim))
             for hook in _weight_norm_hooks(module):
-                # One within another leaves it to the other.
+                # A nested call finds the hook already replaced, and leaves it.
                 if "compute_weight" not in vars(hook):
                     hooks.append(hook)
-                    # An instance's attribute hides the method of its class until it is deleted.
+                    # An attribute of the instance hides the method of the class until it is deleted.
                     vars(hook)["compute_weight"] = partial(_exact_weight, hook)
         yield
     finally:
-        for own, torchs in chains:
-            own[0] = torchs
+        for own, original in chains:
+            own[0] = original
         for hook in hooks:
             del vars(hook)["compute_weight"]
 
 
-class Scaled(nn.Module):
-    """The matrix s W of a parameter W: without normalization, under the same scaling."""
+class ScaledMatrix(nn.Module):
+    """Parametrization `s W` without normalization, with the same scaling `s` as the normalized layers."""
 
     def __init__(self, scale: float) -> None:
-        """Keep s."""
+        """Create the parametrization for a scaling `s`."""
         super().__init__()
         self.scale = scale
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The matrix."""
+        """Return the matrix `s W`."""
         return self.scale * weight
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """The parameter."""
+        """Return the parameter `W` of a matrix."""
         return weight / self.scale
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
+        """Return the arguments that a printed model shows."""
         return f"scale={self.scale:g}"
+
+    def _get_name(self) -> str:
+        """Return the name in a printed model, which is part of the fingerprint of checkpoints."""
+        return "Scaled"
 
 
 def normalized_linear(linear: nn.Linear, scale: float, *, train_length: bool) -> nn.Linear:
-    """Put torch's `weight_norm` on a layer, z = s <W_i / ||W_i||, a>: its `original0` is s, its `original1` is W.
+    """Put torch's `weight_norm` on a layer: `z = s <W_i / ||W_i||, a>`.
+
+    In torch's names, `original0` is `s` and `original1` is `W`.
 
     Args:
-        linear: The layer, changed in place; its weight becomes W.
-        scale: s.
-        train_length: Whether s is the start of a trained number for each row, torch's `g`, or stays.
+        linear: Linear layer, changed in place; its weight becomes `W`.
+        scale: Scaling `s`.
+        train_length: True if `s` is the start of a trained number for each row, torch's `g`; False if it is fixed.
     """
     normalized = cast("nn.Linear", weight_norm(linear, dim=0))
     length = _original(normalized, "original0")
@@ -126,7 +136,7 @@ def normalized_linear(linear: nn.Linear, scale: float, *, train_length: bool) ->
 
 
 def l1_linear(linear: nn.Linear, length: float, *, train_length: bool) -> nn.Linear:
-    """Put `L1Norm` on a layer; arguments as for `normalized_linear`, with one number for the layer."""
+    """Put `L1Norm` on a layer: arguments as for `normalized_linear`, with one length for all rows."""
     parametrize.register_parametrization(linear, _WEIGHT, L1Norm())
     g = _original(linear, "original0")
     with torch.no_grad():
@@ -136,28 +146,28 @@ def l1_linear(linear: nn.Linear, length: float, *, train_length: bool) -> nn.Lin
 
 
 def plain_linear(linear: nn.Linear, scale: float) -> nn.Linear:
-    """Z = s <W_i, a>; the layer itself for s = 1."""
+    """Put the scaling of `z = s <W_i, a>` on a layer; for `s = 1` return the layer itself."""
     if scale == 1:
         return linear
     with torch.no_grad():
         W = linear.weight.clone()
-        parametrize.register_parametrization(linear, _WEIGHT, Scaled(scale))
-        # Not by way of W / s, which rounds.
+        parametrize.register_parametrization(linear, _WEIGHT, ScaledMatrix(scale))
+        # Copied, since the way through `W / s` rounds.
         _original(linear, "original").copy_(W)
     return linear
 
 
 @dataclass(frozen=True)
 class NormalizedLayer:
-    """A weight-normalized layer of some model.
+    """Weight-normalized layer of any model.
 
     Attributes:
-        name: Of the module in the model, with the tensor's where it is not `weight`.
-        module: The module.
-        direction: v, a parameter, whose rows are divided by their lengths.
-        length: g.
-        dim: The dimension of v that counts rows; None where all of v has one length.
-        order: Of the norm, 2 or 1.
+        name: Name of the module in the model, followed by that of the tensor if it is not `weight`.
+        module: Module with the parameters.
+        direction: Parameter `v`, whose rows are divided by their lengths.
+        length: Parameter `g`.
+        dim: Dimension of `v` that counts rows; None if all of `v` has one length.
+        order: Order of the norm that divides, 2 or 1.
     """
 
     name: str
@@ -169,35 +179,48 @@ class NormalizedLayer:
 
     @property
     def rows(self) -> Float[Tensor, "rows columns"]:
-        """The direction as a matrix of rows."""
+        """Direction `v` as a matrix of rows."""
         v = self.direction
         return v.reshape(1, -1) if self.dim is None else v.movedim(self.dim, 0).flatten(1)
 
     @property
     def row_norms(self) -> Float[Tensor, " rows"]:
-        """||v_i||, detached, in the norm that divides."""
+        """Lengths `||v_i||` in the norm that divides, (rows,), detached."""
         lengths: Tensor = torch.linalg.vector_norm(self.rows.detach(), ord=self.order, dim=1)
         return lengths
 
     @property
     def has_trained_length(self) -> bool:
-        """Whether g is trained."""
+        """True if `g` is trained."""
         return self.length.requires_grad
 
 
 def normalized_layers(model: nn.Module) -> tuple[NormalizedLayer, ...]:
-    """The weight-normalized layers of any model, in the model's order.
+    """Return the weight-normalized layers of any model, in the order of its modules.
 
-    Known are torch's parametrization, its older `torch.nn.utils.weight_norm` by hooks, and `L1Norm`.
+    They are found if they use torch's parametrization, torch's older `torch.nn.utils.weight_norm` by hooks, or
+    `L1Norm`.
     """
-    found: list[NormalizedLayer] = []
-    for name, module in model.named_modules():
-        found += [*_parametrized(name, module), *_hooked(name, module)]
-    return tuple(found)
+    return tuple(
+        layer
+        for name, module in model.named_modules()
+        for layer in (*_parametrized(name, module), *_hooked(name, module))
+    )
+
+
+def require_normalized_layers(model: nn.Module) -> tuple[NormalizedLayer, ...]:
+    """Return the weight-normalized layers of a model that must have one.
+
+    Raises:
+        InputError: If no layer is weight-normalized.
+    """
+    layers = normalized_layers(model)
+    require(layers, "a weight-normalized layer", "a model without one", "see normalized_layers(model)")
+    return layers
 
 
 def parameter_matrix(linear: nn.Module) -> Float[Tensor, "rows columns"]:
-    """The parameter W behind a linear layer's matrix, under any parametrization of this module or none."""
+    """Return the parameter `W` of a linear layer, with a parametrization of this module or without one."""
     if not parametrize.is_parametrized(linear):
         return cast("Tensor", linear.weight)
     chain = cast("nn.ModuleDict", linear.parametrizations)[_WEIGHT]
@@ -205,20 +228,8 @@ def parameter_matrix(linear: nn.Module) -> Float[Tensor, "rows columns"]:
 
 
 def shared_length(linear: nn.Module) -> Float[Tensor, ""]:
-    """The g of a layer under `L1Norm`."""
+    """Return the length `g` of a layer with `L1Norm`."""
     return _original(linear, "original0")
-
-
-def minimum_row_norm(model: nn.Module) -> Float[Tensor, ""]:
-    """W_min, the length of the shortest row of all weight-normalized layers; left on the device.
-
-    Raises:
-        InputError: When no layer is weight-normalized.
-    """
-    layers = normalized_layers(model)
-    if not layers:
-        raise InputError("needed a weight-normalized layer, got a model without one; see normalized_layers(model)")
-    return torch.stack([layer.row_norms.min() for layer in layers]).min()
 
 
 def _parametrized(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
@@ -230,12 +241,11 @@ def _parametrized(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
             dim = 0 if isinstance(first, L1Norm) else cast("int", first.dim)
             v, g = cast("Tensor", chain.original1), cast("Tensor", chain.original0)
             order = 1 if isinstance(first, L1Norm) else 2
-            # -1 is torch's word for one length of all.
+            # torch writes -1 for one length of all entries.
             yield NormalizedLayer(_full(name, tensor), module, v, g, None if dim == -1 else dim, order)
 
 
 def _hooked(name: str, module: nn.Module) -> Iterator[NormalizedLayer]:
-
     for hook in _weight_norm_hooks(module):
         v, g = (getattr(module, f"{hook.name}_{part}") for part in "vg")
         yield NormalizedLayer(_full(name, hook.name), module, v, g, None if hook.dim == -1 else hook.dim)
@@ -252,7 +262,10 @@ def _exact_weight(hook: WeightNorm, module: nn.Module) -> Tensor:
 
 
 def _scaled_to(direction: Tensor, length: Tensor, dim: int) -> Tensor:
-    """The rows of v at lengths g. By the square, whose derivatives are a quarter cheaper than those of a norm."""
+    """Return the rows of `v` at lengths `g`.
+
+    The square is used because its derivatives cost a quarter less than those of a norm.
+    """
     along = [d for d in range(direction.dim()) if d != dim]
     return direction * (length * direction.square().sum(along, keepdim=dim != -1).rsqrt())
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from wnsense.checks import InputError, require
-from wnsense.networks.choices import chosen
+from wnsense.networks.choices import enum_member
 from wnsense.networks.data.labelled_images import LabelledImages
 
 _CLASSES = 10
@@ -47,7 +47,7 @@ def read_idx_folder(folder: Path | str, split: Split | str) -> LabelledImages:
         InputError: When a file is missing, cut short, too long, compressed badly, in another's place or unlike its
             copy in another form, or when the two do not belong together; when the split is none.
     """
-    folder, split = Path(folder), chosen(Split, split, "split")
+    folder, split = Path(folder), enum_member(Split, split, "split")
     start = "train" if split is Split.TRAIN else "t10k"
     images_path, labels_path = (_found(folder, start, *kind) for kind in (("images", "idx3"), ("labels", "idx1")))
     images, labels = read_idx(images_path, _IDX_IMAGES), read_idx(labels_path, _IDX_LABELS)
@@ -113,7 +113,7 @@ def read_cifar_folder(folder: Path | str, split: Split | str) -> LabelledImages:
         InputError: When none is there, or one is cut short, of CIFAR-100, the same as another or unlike its compressed
             copy; when the split is none.
     """
-    folder, split = Path(folder), chosen(Split, split, "split")
+    folder, split = Path(folder), enum_member(Split, split, "split")
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split is Split.TRAIN else ["test_batch.bin"]
     paths = [path for name in names if (path := _one_of(folder, name, f"{name}.gz")) is not None]
     if not paths:

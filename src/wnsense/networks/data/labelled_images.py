@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from wnsense.checks import InputError, require
-from wnsense.networks.choices import chosen
+from wnsense.networks.choices import enum_member
 
 _CLASSES = 10
 _BRIGHTEST = 255.0
@@ -139,7 +139,7 @@ def samples(
     Raises:
         InputError: When the two parts have images of different shapes, or inputs are none of those known.
     """
-    inputs = chosen(Inputs, inputs, "kind of inputs")
+    inputs = enum_member(Inputs, inputs, "kind of inputs")
     require(train.shape == test.shape, f"test images of {train.shape}, as in training", test.shape, "take one data set")
     mean = deviation = None
     if inputs is Inputs.STANDARDIZED:

@@ -1,1 +1,1 @@
-"""Measurements of a network: curvature, path norms, power laws in the width."""
+"""Measurements of any torch model: curvature, convexity, path norms, non-finite numbers, power laws in the width."""

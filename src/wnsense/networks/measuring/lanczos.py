@@ -1,7 +1,7 @@
-"""Extreme eigenvalues of a symmetric map that is known by its products alone."""
+"""Extreme eigenvalues of a symmetric map that is given by its products only."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,26 +12,26 @@ from torch import Tensor
 
 from wnsense.checks import InputError, require
 
-# Asking a GPU costs more than a step or two.
+# A synchronization with a GPU costs more than one or two steps.
 _GPU_CHECK_EVERY = 4
 
 
 @dataclass(frozen=True)
 class Extremes:
-    """The ends of a spectrum, as Lanczos' method sees them.
+    """Both ends of a spectrum, estimated by Lanczos' method.
 
-    Both lie within the spectrum, so that the largest is never too large. Within `largest_error` of the largest there is
-    an eigenvalue of the map, likewise for the smallest: rigorous up to rounding. That none lies beyond is not, but
-    likely for a random start.
+    Both estimates lie within the spectrum: `largest` is never too large, and `smallest` is never too small. The map
+    has an eigenvalue within `largest_error` of `largest`, and one within `smallest_error` of `smallest`; this is
+    rigorous up to rounding. There may be an eigenvalue beyond them, but this is unlikely for a random start.
 
     Attributes:
-        largest: The largest eigenvalue found.
-        smallest: The smallest.
-        largest_error: The residual of the largest.
-        smallest_error: The residual of the smallest.
-        products: How many were made.
-        largest_vector: Of norm 1, when asked for.
-        smallest_vector: Of norm 1, when asked for.
+        largest: Estimate of the largest eigenvalue.
+        smallest: Estimate of the smallest eigenvalue.
+        largest_error: Residual of the largest.
+        smallest_error: Residual of the smallest.
+        products: Number of products that were computed.
+        largest_vector: Eigenvector of norm 1, (p,), if requested.
+        smallest_vector: Eigenvector of norm 1, (p,), if requested.
     """
 
     largest: float
@@ -44,12 +44,12 @@ class Extremes:
 
     @property
     def norm(self) -> float:
-        """The spectral norm."""
+        """Spectral norm."""
         return max(self.largest, -self.smallest)
 
     @property
     def norm_error(self) -> float:
-        """The residual of the end that has the norm."""
+        """Residual of the end that gives the norm."""
         return self.largest_error if self.largest >= -self.smallest else self.smallest_error
 
 
@@ -62,53 +62,60 @@ def extreme_eigenvalues(
     both: bool = True,
     vectors: bool = False,
 ) -> Extremes:
-    """Both ends of a spectrum by Lanczos' three-term recurrence, without orthogonalizing again.
+    """Return both ends of a spectrum by Lanczos' three-term recurrence without reorthogonalization.
 
-    Loss of orthogonality repeats eigenvalues that have converged and moves none of the extreme ones (Paige), so that
-    three vectors are all that is held, whatever the number of steps.
+    Loss of orthogonality repeats eigenvalues that have converged, and does not move the extreme ones (Paige).
+    Therefore three vectors are enough for any number of steps.
 
     Args:
-        product: The symmetric map.
-        start: A vector with a part along what is looked for, such as a random one.
-        steps: The most products.
-        tolerance: The residual to stop at, relative to the spectral norm.
-        both: Whether both ends must be so good; else only the one with the norm.
-        vectors: Whether to keep what is needed for the eigenvectors: a vector for each step.
+        product: Symmetric map of a vector.
+        start: Start vector, (p,), with a component along the extreme eigenvectors, such as a random one.
+        steps: Largest number of products, at least 1.
+        tolerance: Residual at which to stop, relative to the spectral norm.
+        both: True if both ends must reach the tolerance; False if only the end of larger modulus must.
+        vectors: True to return eigenvectors, which needs memory for one vector for each step.
 
     Raises:
-        InputError: When a number is out of its range, the start is zero, or the map gives NaN or infinity.
+        InputError: If a number is out of range, the start is zero, or a product has NaN or infinity.
     """
     require(steps >= 1, "at least one step", steps)
     require(tolerance >= 0, "a tolerance of at least 0", tolerance)
     length = torch.linalg.vector_norm(start)
     require(length > 0, "a start that is not zero", 0)
     check_every = 1 if start.device.type == "cpu" else _GPU_CHECK_EVERY
-    q, before = start / length, torch.zeros_like(start)
-    beta = torch.zeros_like(length)
+    basis: list[Tensor] = []
     diagonal: list[Tensor] = []
     off_diagonal: list[Tensor] = []
-    basis: list[Tensor] = []
-    for step in range(1, steps + 1):
+    for step, (q, alpha, beta) in enumerate(_recurrence(product, start / length, steps), 1):
         if vectors:
             basis.append(q)
+        diagonal.append(alpha)
+        off_diagonal.append(beta)
+        if step % check_every == 0 or step == steps:
+            ritz = _ritz(diagonal, off_diagonal)
+            if step == steps or ritz.is_enough(tolerance, both=both):
+                return ritz.extremes(basis)
+    raise InputError("needed at least one step, got none")
+
+
+def _recurrence(
+    product: Callable[[Tensor], Tensor], q: Float[Tensor, " p"], steps: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield the vector `q`, the diagonal entry `alpha` and the off-diagonal entry `beta` of each step."""
+    before, beta = torch.zeros_like(q), q.new_zeros(())
+    for _ in range(steps):
         w = product(q) - beta * before
         alpha = torch.dot(q, w)
         w -= alpha * q
         beta = torch.linalg.vector_norm(w)
-        diagonal.append(alpha)
-        off_diagonal.append(beta)
-        if step % check_every == 0 or step == steps:
-            found = _ritz(diagonal, off_diagonal)
-            if step == steps or found.is_enough(tolerance, both=both):
-                return found.extremes(basis)
-        # Where the space is exhausted beta is rounding alone, which `_ritz` has seen; 0 / 0 must not follow on a GPU.
+        yield q, alpha, beta
+        # If the Krylov space is exhausted, beta is only rounding, and `_ritz` cuts there; a GPU must not compute 0 / 0.
         before, q = q, w / beta.clamp_min(torch.finfo(w.dtype).tiny)
-    raise InputError("needed at least one step, got none")
 
 
 @dataclass(frozen=True)
 class _Ritz:
-    """The tridiagonal matrix' eigenvalues and vectors, and the norm of what the last step left."""
+    """Eigenvalues and eigenvectors of the tridiagonal matrix, and the norm of the last residual vector."""
 
     values: Float[np.ndarray, " k"]
     vectors: Float[np.ndarray, "k k"]
@@ -116,19 +123,19 @@ class _Ritz:
 
     @property
     def residuals(self) -> tuple[float, float]:
-        """Of the smallest and of the largest."""
+        """Residuals of the smallest and of the largest eigenvalue."""
         return self.rest * abs(float(self.vectors[-1, 0])), self.rest * abs(float(self.vectors[-1, -1]))
 
     def is_enough(self, tolerance: float, *, both: bool) -> bool:
-        """Whether to stop."""
+        """Return True if the residuals are below the tolerance or the Krylov space is exhausted."""
         low, high = self.residuals
         norm = max(abs(float(self.values[0])), abs(float(self.values[-1])))
-        wanted = max(low, high) if both else (high if self.values[-1] >= -self.values[0] else low)
-        # At the second clause the space is exhausted: there is nothing more to find from this start.
-        return wanted <= tolerance * norm or self.rest <= float(np.finfo(np.float64).eps) * norm
+        residual = max(low, high) if both else (high if self.values[-1] >= -self.values[0] else low)
+        # By the second condition the Krylov space of this start is exhausted.
+        return residual <= tolerance * norm or self.rest <= float(np.finfo(np.float64).eps) * norm
 
     def extremes(self, basis: list[Tensor]) -> Extremes:
-        """What was found."""
+        """Return both ends of the spectrum, with eigenvectors if there is a basis."""
         low, high = self.residuals
         ends = [_combined(basis, self.vectors[:, end]) if basis else None for end in (-1, 0)]
         return Extremes(float(self.values[-1]), float(self.values[0]), high, low, len(self.values), *ends)
@@ -142,10 +149,10 @@ def _ritz(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> _Ritz:
             "length 0"
         )
     a, b = numbers
-    # Beyond a zero there is nothing of the map, only of the steps taken before somebody looked.
-    over = np.flatnonzero(b <= np.finfo(np.float64).eps * np.abs(numbers).max())
-    if len(over):
-        a, b = a[: over[0] + 1], b[: over[0] + 1]
+    # Entries after a zero of beta do not belong to the map; they come from the steps between two checks.
+    zeros = np.flatnonzero(b <= np.finfo(np.float64).eps * np.abs(numbers).max())
+    if len(zeros):
+        a, b = a[: zeros[0] + 1], b[: zeros[0] + 1]
     values, vectors = eigh_tridiagonal(a, b[:-1])
     return _Ritz(values, vectors, float(b[-1]))
 
@@ -159,6 +166,9 @@ def _combined(basis: list[Tensor], weights: Float[np.ndarray, " k"]) -> Tensor:
 
 
 def random_start(size: int, generator: torch.Generator, like: Tensor) -> Float[Tensor, " p"]:
-    """A normal vector, drawn where the generator lives, with the dtype and on the device of a tensor."""
+    """Return a random normal vector with dtype and device of a tensor.
+
+    It is drawn in single precision on the device of the generator.
+    """
     drawn = torch.randn(size, generator=generator, device=generator.device, dtype=torch.float32)
     return (drawn / math.sqrt(size)).to(like.device, like.dtype)

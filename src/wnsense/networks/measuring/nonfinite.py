@@ -1,4 +1,4 @@
-"""Where numbers first broke: the step, and the layer in which they did."""
+"""Search for the first NaN or infinity of a training step: the step, the layer and the quantity."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wnsense.networks.measuring.surface import measuring
-from wnsense.networks.training.step_backup import Buffers
+from wnsense.networks.measuring.surface import measurement_mode
+from wnsense.networks.module_state import Buffers
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """NaN or infinity in training.
+    """First NaN or infinity of a training.
 
     Attributes:
-        step: The step, from 1, whose loss, gradient or update is not finite.
-        layer: The module, or the parameter, in which it is seen first; empty where it lies elsewhere.
-        what: What is not finite there.
+        step: Number of the step, from 1, whose loss, gradient or update is not finite.
+        layer: Name of the first module or parameter with one; empty if it is in neither.
+        what: Quantity that is not finite, in words.
     """
 
     step: int
@@ -25,24 +25,24 @@ class Trouble:
     what: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Return one line of text."""
         return f"step {self.step}: NaN or infinity in {self.what}" + (f" of {self.layer}" if self.layer else "")
 
 
 def first_trouble(
     model: nn.Module, objective: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, targets: Tensor, step: int
 ) -> Trouble | None:
-    """Pass a batch through a model and back, and name the first thing that is not finite; None if all is.
+    """Pass a batch forwards and backwards through a model and return the first quantity that is not finite, or None.
 
-    Looked at in this order: the batch, the parameters, what each module says as the batch passes, the loss, the
-    gradients from the loss on. The model is in the mode that it is in; its buffers (batch statistics) and `.grad` stay.
+    The order is: batch, parameters, outputs of each module in the forward pass, loss, gradients from the loss
+    backwards. The modes of the modules, the buffers (batch statistics) and `.grad` do not change.
 
     Args:
         model: Any model.
-        objective: (outputs, targets) -> what is minimized.
-        inputs: The batch.
-        targets: Its targets.
-        step: The step's number.
+        objective: Function (outputs, targets) -> minimized number.
+        inputs: Inputs of the batch.
+        targets: Targets of the batch.
+        step: Number of the step, from 1.
     """
     before = _given(model, inputs, targets)
     if before is not None:
@@ -55,15 +55,15 @@ def first_trouble(
 
 
 def broken_parameter(model: nn.Module) -> str:
-    """The first trained parameter that is not finite; empty if all are."""
-    found = (name for name, parameter in model.named_parameters() if parameter.requires_grad and _is_broken(parameter))
-    return next(found, "")
+    """Return the name of the first trained parameter that is not finite, empty if all are finite."""
+    names = (name for name, parameter in model.named_parameters() if parameter.requires_grad and _is_broken(parameter))
+    return next(names, "")
 
 
 def _in_passing(
     model: nn.Module, objective: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, targets: Tensor, step: int
 ) -> Trouble | None:
-    """What breaks as the batch passes."""
+    """Return what is not finite in the forward and backward pass."""
     value, layer = _watched(model, objective, inputs, targets)
     if layer:
         return Trouble(step, layer, "the outputs")
@@ -71,7 +71,7 @@ def _in_passing(
         return Trouble(step, "", "the loss")
     trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     pieces = torch.autograd.grad(value, [parameter for _, parameter in trained], materialize_grads=True)
-    # Backwards: what is broken near the loss breaks all before it.
+    # Backwards, since a NaN near the loss makes all gradients before it NaN.
     for (name, _), piece in zip(reversed(trained), reversed(pieces), strict=True):
         if _is_broken(piece):
             return Trouble(step, name, "the gradient")
@@ -79,7 +79,7 @@ def _in_passing(
 
 
 def _given(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[str, str] | None:
-    """What is broken before anything is computed."""
+    """Return parameter and quantity that are not finite before the pass."""
     for name, tensor in (("inputs", inputs), ("targets", targets)):
         if _is_broken(tensor):
             return "", f"the batch's {name}"
@@ -92,14 +92,14 @@ def _given(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[str, str]
 def _watched(
     model: nn.Module, objective: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, targets: Tensor
 ) -> tuple[Tensor, str]:
-    """The objective, and the first module whose outputs are broken."""
-    seen: list[str] = []
+    """Return the objective, and the name of the first module whose outputs are not finite."""
+    broken: list[str] = []
     names = {module: name for name, module in model.named_modules()}
 
     def look(module: nn.Module, _inputs: object, outputs: object) -> None:
-        if not seen and any(_is_broken(tensor) for tensor in _tensors(outputs)):
-            # What makes a layer's weight is a module within it.
-            seen.append(names[module].split(".parametrizations")[0] or type(module).__name__)
+        if not broken and any(_is_broken(tensor) for tensor in _tensors(outputs)):
+            # The parametrization of a weight is a module within its layer.
+            broken.append(names[module].split(".parametrizations")[0] or type(module).__name__)
 
     handles = [module.register_forward_hook(look) for module in names]
     try:
@@ -107,20 +107,20 @@ def _watched(
     finally:
         for handle in handles:
             handle.remove()
-    return value, seen[0] if seen else ""
+    return value, broken[0] if broken else ""
 
 
 def check_finite(
     model: nn.Module, objective: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, targets: Tensor
 ) -> str:
-    """What is not finite when a batch passes through a model in evaluation mode, in words; empty if nothing is."""
-    with measuring(model):
+    """Return what is not finite, in words, when a batch passes through a model in evaluation mode; empty if nothing."""
+    with measurement_mode(model):
         trouble = first_trouble(model, objective, inputs, targets, 0)
     return "" if trouble is None else str(trouble).split(": ", 1)[1]
 
 
 def _tensors(outputs: object) -> Iterator[Tensor]:
-    """All tensors in what a module says: recurrent layers say a tuple, others a mapping."""
+    """Yield all tensors of a module's outputs: a recurrent layer returns a tuple, other modules a mapping."""
     if isinstance(outputs, Tensor):
         yield outputs
     elif isinstance(outputs, Mapping):
@@ -132,5 +132,5 @@ def _tensors(outputs: object) -> Iterator[Tensor]:
 
 
 def _is_broken(tensor: Tensor) -> bool:
-    # Detached: activation checkpointing counts what is kept for a backward pass, and finds one more otherwise.
+    # Detached, since activation checkpointing counts the tensors that are saved for a backward pass.
     return tensor.is_floating_point() and not bool(torch.isfinite(tensor.detach()).all())

@@ -1,4 +1,4 @@
-"""The 1-path-norm: the sum over all paths from an input to an output of the product of the weights' sizes on it."""
+"""1-path-norm: sum over all paths from inputs to outputs of the product of the absolute weights of a path."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from wnsense.networks.network import Network
 
 
 def matrix_path_norm(matrices: Sequence[Float[Tensor, "_ _"]]) -> Float[Tensor, ""]:
-    """1^T |W_last| ... |W_first| 1, differentiable.
+    """Return `1^T |W_last| ... |W_first| 1`, differentiable.
 
     Args:
-        matrices: From the input on, without biases.
+        matrices: Matrices from the input on, without biases.
     """
     reach = torch.ones_like(matrices[0][0])
     for W in matrices:
@@ -24,13 +24,14 @@ def matrix_path_norm(matrices: Sequence[Float[Tensor, "_ _"]]) -> Float[Tensor, 
 
 
 def path_norm(network: Network) -> Float[Tensor, ""]:
-    """The 1-path-norm of a network's matrices as they act, differentiable; times a number it is a penalty.
+    """Return the 1-path-norm of the matrices of a network, differentiable. A multiple of it is a penalty.
 
-    With L1 normalization it is ||V||_1 prod |g_l|, with nothing to multiply: every row of layer l has L1 norm |g_l|
-    (arXiv 2404.19112). Biases have no part in it. For other models, `matrix_path_norm` takes their matrices.
+    With L1 normalization every row of layer `l` has L1 norm `|g_l|`. The norm is then `||V||_1 prod |g_l|`, without a
+    product of matrices (arXiv 2404.19112). Biases are ignored. For the matrices of other models, see
+    `matrix_path_norm`.
 
     Raises:
-        InputError: When it is no `Network`, whose matrices are known to follow each other.
+        InputError: If it is no `Network`: the order of the layers of other models is not known.
     """
     came, advice = type(network).__name__, "give the matrices of another model to matrix_path_norm"
     require(isinstance(network, Network), "a Network, as uniform_network makes it", came, advice)

@@ -1,4 +1,4 @@
-"""Bounds whose constants nobody knows, held against measurements: with which powers of others a quantity goes."""
+"""Fit of a power law in several variables, to compare measurements with bounds whose constants are not known."""
 
 import math
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ _LEAST_SEEDS = 2
 
 @dataclass(frozen=True)
 class Exponent:
-    """A power with its interval.
+    """Exponent with its confidence interval.
 
     Attributes:
-        value: The least-squares estimate, the mean over seeds.
-        low: The lower end.
-        high: The upper end.
+        value: Least-squares estimate, the mean over seeds.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     value: float
@@ -28,20 +28,20 @@ class Exponent:
     high: float
 
     def contains(self, exponent: float) -> bool:
-        """Whether a power lies in the interval."""
+        """Return True if an exponent lies in the interval."""
         return self.low <= exponent <= self.high
 
 
 @dataclass(frozen=True)
 class Powers:
-    """y about constant prod x_k^exponent_k.
+    """Power law `y = constant prod_k x_k^exponent_k`.
 
     Attributes:
-        exponents: By the names of the variables.
-        constant: The factor in front, the geometric mean over seeds.
-        misfit: The root mean square distance, in decades, of the points' means over seeds from the law: how far it is
-            from a product of powers.
-        seeds: How many were used.
+        exponents: Exponents by the names of the variables.
+        constant: Factor in front, the geometric mean over seeds.
+        misfit: Root mean square distance, in decades, between the points' means over seeds and the law. It shows how
+            far the data are from a product of powers.
+        seeds: Number of seeds that were used.
     """
 
     exponents: Mapping[str, Exponent]
@@ -50,7 +50,7 @@ class Powers:
     seeds: int
 
     def at(self, values: Mapping[str, float]) -> float:
-        """The law at a point."""
+        """Return the value of the law at a point."""
         powers = [math.pow(values[name], exponent.value) for name, exponent in self.exponents.items()]
         return self.constant * math.prod(powers)
 
@@ -61,20 +61,20 @@ def fit_powers(
     *,
     confidence: float = 0.95,
 ) -> Powers:
-    """Least squares of log y on the logarithms of several variables, with Student's intervals over seeds.
+    """Fit `log y` to the logarithms of several variables by least squares, with Student's intervals over seeds.
 
-    Each seed has a fit of its own through all points; their mean is the fit of all together, and since seeds are
-    independent its interval needs nothing of how points of one seed hang together. It says what other seeds would give
-    on the same points, not how well powers fit: that is `misfit`.
+    Each seed is fitted alone, and the mean of these fits is the fit of all points. Seeds are independent, so the
+    interval needs no assumption on the correlation of points within a seed. The interval covers the spread over seeds
+    on the same points. `misfit`, and not the interval, shows if a power law fits.
 
     Args:
-        variables: By name; positive and finite.
-        y: Positive and finite; a seed with a NaN at any point is left out.
-        confidence: Of each interval, above 0 and below 1.
+        variables: Values by name of the variable, (points,), positive and finite.
+        y: Measured values, (points, seeds), positive and finite; a seed with a NaN at any point is left out.
+        confidence: Probability of each interval, above 0 and below 1.
 
     Raises:
-        InputError: When sizes do not agree, a number is not positive and finite, variables do not vary independently
-            of each other, or fewer than 2 whole seeds are left.
+        InputError: If sizes do not agree, a number is not positive and finite, the variables are not independent of
+            each other, or fewer than 2 whole seeds remain.
     """
     require(variables, "at least one variable", 0)
     require(0 < confidence < 1, "a confidence above 0 and below 1", confidence)
@@ -90,15 +90,15 @@ def fit_powers(
     needed = design.shape[1]
     advice = "each variable must take several values while others stay"
     require(rank == needed and len(y) > needed, f"more than {needed} points that tell {needed} numbers", rank, advice)
-    found = np.linalg.lstsq(design, np.log10(whole), rcond=None)[0]
-    means = found.mean(axis=1)
-    half = student.ppf((1 + confidence) / 2, count - 1) * found.std(axis=1, ddof=1) / math.sqrt(count)
+    fits = np.linalg.lstsq(design, np.log10(whole), rcond=None)[0]
+    means = fits.mean(axis=1)
+    half = student.ppf((1 + confidence) / 2, count - 1) * fits.std(axis=1, ddof=1) / math.sqrt(count)
     exponents = {
         name: Exponent(float(value), float(value - width), float(value + width))
         for name, value, width in zip(variables, means[1:], half[1:], strict=True)
     }
-    left = np.log10(whole).mean(axis=1) - design @ means
-    return Powers(exponents, float(10 ** means[0]), float(np.sqrt(np.mean(left**2))), count)
+    residual = np.log10(whole).mean(axis=1) - design @ means
+    return Powers(exponents, float(10 ** means[0]), float(np.sqrt(np.mean(residual**2))), count)
 
 
 def _require_positive(needed: str, values: np.ndarray) -> None:

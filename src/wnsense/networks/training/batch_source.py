@@ -101,7 +101,7 @@ def order_generator(data: Batches) -> torch.Generator | None:
         came = "a stream" if isinstance(data, DataLoader) else type(data).__name__
         raise InputError(
             f"needed a DataLoader of a data set with a length for a training that is kept, got {came}; "
-            "give one, or train without `keeping`"
+            "give one, or train without `checkpoint`"
         )
     own: torch.Generator | None = data.generator
     for sampler in _samplers(data):

@@ -30,7 +30,7 @@ def as_plain(value: object, name: str) -> object:
         return {_COUNTER if isinstance(value, Counter) else _DICT: pairs}
     raise InputError(
         f"needed plain numbers and texts in {name} for a training that is kept, got {type(value).__name__}; "
-        "take another scheduler, or train without `keeping`"
+        "take another scheduler, or train without `checkpoint`"
     )
 
 

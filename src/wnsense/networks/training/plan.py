@@ -14,9 +14,9 @@ from wnsense.checks import require
 from wnsense.files.tables import Table, write_table
 from wnsense.networks.measuring.nonfinite import Trouble
 from wnsense.networks.measuring.surface import LossFunction, trained_parameters
+from wnsense.networks.module_state import ModuleModes
 from wnsense.networks.training.batch_source import Batches, pair
 from wnsense.networks.training.losses import loss_value, right_answers, suited_loss
-from wnsense.networks.training.step_backup import Modes
 from wnsense.running.trace import Columns
 
 # (model, parameters when the epoch began) -> columns of the epoch's record.
@@ -47,7 +47,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How long to train and what to write down.
 
     Attributes:
@@ -75,7 +75,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CheckpointPlan:
     """Where a training is kept.
 
     Attributes:
@@ -146,7 +146,7 @@ def evaluate(model: nn.Module, data: Batches, loss: LossFunction = suited_loss) 
         torch.zeros((), device=device, dtype=torch.int64),
     )
     count, labels = 0, 0
-    modes = Modes.of(model)
+    modes = ModuleModes.of(model)
     model.eval()
     try:
         for batch in data:

@@ -8,7 +8,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from wnsense.checks import InputError
 from wnsense.networks.diagnosis import Diagnosis
-from wnsense.networks.measuring.curvature import Measurement
+from wnsense.networks.measuring.measurement import Measurement
 
 
 @runtime_checkable

@@ -14,15 +14,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from wnsense.checks import require
-from wnsense.networks.measuring.curvature import parameter_vector
 from wnsense.networks.measuring.nonfinite import Trouble, broken_parameter, first_trouble
-from wnsense.networks.measuring.surface import trained_parameters
+from wnsense.networks.measuring.surface import parameter_vector, trained_parameters
+from wnsense.networks.module_state import Buffers, ModuleModes, frozen_modules
 from wnsense.networks.network import Network
 from wnsense.networks.training.batch_source import Batches, batch_count, in_order, order_generator, pair
 from wnsense.networks.training.deferred_interrupt import Politeness, politely
 from wnsense.networks.training.losses import loss_value, suited_loss
-from wnsense.networks.training.plan import Ending, Keeping, Plan, Training, evaluate
-from wnsense.networks.training.step_backup import Buffers, Modes, frozen_modules
+from wnsense.networks.training.plan import CheckpointPlan, Ending, Training, TrainingPlan, evaluate
 from wnsense.networks.training.training_file import Position, RandomStates, TrainingFile
 from wnsense.running.trace import Columns, Row
 
@@ -34,11 +33,11 @@ def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     data: Batches,
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     test: Batches | None = None,
     scheduler: LRScheduler | None = None,
-    keeping: Keeping | None = None,
+    checkpoint: CheckpointPlan | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Train a model in place.
@@ -60,7 +59,7 @@ def train(
         test: Batches to evaluate on.
         scheduler: Of the optimizer's learning rate; takes a step after each epoch, `ReduceLROnPlateau` with the mean
             loss of the epoch's steps. Kept and resumed with the rest.
-        keeping: Where to keep checkpoints.
+        checkpoint: Where to keep checkpoints.
         progress: Called with the steps done and all there are (0 for a stream, whose length nobody knows), after each
             step.
 
@@ -69,7 +68,7 @@ def train(
             optimizer, scheduler or data are not as needed.
     """
     with politely() as politeness:
-        return _Course(model, optimizer, data, plan, test, scheduler, keeping, progress, politeness).run()
+        return _Course(model, optimizer, data, plan, test, scheduler, checkpoint, progress, politeness).run()
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,10 @@ class _Course:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     data: Batches
-    plan: Plan
+    plan: TrainingPlan
     test: Batches | None
     scheduler: LRScheduler | None
-    keeping: Keeping | None
+    checkpoint: CheckpointPlan | None
     progress: Callable[[int, int], None] | None
     politeness: Politeness
     at: Position = field(default_factory=Position)
@@ -110,7 +109,7 @@ class _Course:
         self.balls = [module for module in self.model.modules() if isinstance(module, Network)]
         self.frozen = frozen_modules(self.model)
         self.trouble: Trouble | None = None
-        self.file = None if self.keeping is None else self.opened(self.keeping)
+        self.file = None if self.checkpoint is None else self.opened(self.checkpoint)
         # Of the steps since somebody looked: losses, gradient norms, largest parameters (on the device), and batches.
         self.unseen: list[Tensor] = []
         self.batches: list[tuple[Tensor, Tensor]] = []
@@ -121,28 +120,28 @@ class _Course:
         self.is_updating = False
         self.began = time.perf_counter()
 
-    def opened(self, keeping: Keeping) -> TrainingFile:
+    def opened(self, checkpoint: CheckpointPlan) -> TrainingFile:
         """The file of this training."""
         order_generator(self.data)
         # For numbers, what is suited is the mean squared error: a checkpoint of one goes on under the other.
         loss = "mse_loss" if self.plan.loss is suited_loss else _name(self.plan.loss)
         settings = (loss, _name(self.plan.penalty), str(self.plan.measure is not None), *self.frozen)
-        path = Path(keeping.path)
+        path = Path(checkpoint.path)
         file = TrainingFile(
-            path, self.model, self.optimizer, self.data, self.scheduler, settings, keeping.every_seconds
+            path, self.model, self.optimizer, self.data, self.scheduler, settings, checkpoint.every_seconds
         )
-        if not keeping.resume:
+        if not checkpoint.resume:
             file.claim()
         return file
 
     def run(self) -> Training:
         """All epochs."""
-        if self.file is not None and self.keeping is not None and self.keeping.resume:
+        if self.file is not None and self.checkpoint is not None and self.checkpoint.resume:
             self.at, self.rows = self.file.load()
             self.random = self.at.random or self.random
         else:
             self.begin_epoch()
-        modes = Modes.of(self.model)
+        modes = ModuleModes.of(self.model)
         try:
             ending = self.epochs()
         except KeyboardInterrupt:

@@ -21,10 +21,12 @@ from wnsense.networks.data.labelled_images import (
     split_images,
 )
 from wnsense.networks.diagnosis import diagnose
-from wnsense.networks.initial_weights import rescale_rows, uniform_network
-from wnsense.networks.measuring.curvature import Measuring, measure, row_norm_range
+from wnsense.networks.initial_weights import uniform_network
+from wnsense.networks.measuring.measurement import measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.network import Architecture, Network, Scaling, unnormalized_twin
-from wnsense.networks.training.plan import Ending, Plan, Training
+from wnsense.networks.row_norms import rescale_rows, row_norm_range
+from wnsense.networks.training.plan import Ending, Training, TrainingPlan
 from wnsense.networks.training.train import train
 
 _WIDTH, _DEPTH = 128, 2
@@ -49,8 +51,8 @@ network = wn.uniform_network(
 )
 optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
 loader = wn.batches(data.train, 64, torch.Generator().manual_seed(0))
-wn.train(network, optimizer, loader, wn.Plan(epochs=10), test=wn.batches(data.test, 1000))
-wn.diagnose(network, loader)
+wn.train(network, optimizer, loader, wn.TrainingPlan(epochs=10), test=wn.batches(data.test, 1000))
+print(wn.diagnose(network, loader))
 """.strip()
 
 
@@ -63,7 +65,7 @@ class _Look:
 
     def __call__(self, model: nn.Module, _before: Float[Tensor, " p"] | None) -> Mapping[str, float]:
         """Ratio, curvature and the shortest row."""
-        settings = Measuring(steps=12, tolerance=0.05, output_samples=1, directions=0)
+        settings = MeasurementSettings(steps=12, tolerance=0.05, output_samples=1, directions=0)
         found = measure(model, self.inputs, self.targets, settings=settings)
         return {
             "ratio": found.gradient_to_loss,
@@ -101,7 +103,7 @@ def run_demo(seed: int = 0, tell: Callable[[str, int, int], None] = lambda *_: N
         arrays |= {f"{name}_{key}": column for key, column in run.records.items()}
     tell("looking at the result", 0, 0)
     loader = batches(data.train, _BATCH)
-    diagnosis = str(diagnose(network, loader, samples=_PROBES, learning_rate=_RATE, quiet=True))
+    diagnosis = str(diagnose(network, loader, samples=_PROBES, learning_rate=_RATE))
     facts = {
         "kind": "networks-demo",
         "seed": seed,
@@ -129,7 +131,7 @@ def run_demo(seed: int = 0, tell: Callable[[str, int, int], None] = lambda *_: N
 def _trained(model: Network, data: Samples, look: _Look, seed: int, progress: Callable[[int, int], None]) -> Training:
     optimizer = torch.optim.SGD(trained(model), lr=_RATE, momentum=_MOMENTUM)
     loader = batches(data.train, _BATCH, torch.Generator().manual_seed(seed))
-    plan = Plan(_EPOCHS, measure=look)
+    plan = TrainingPlan(_EPOCHS, measure=look)
     found = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)
     if found.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
@@ -155,7 +157,7 @@ def _symmetry(network: Network, look: _Look) -> dict[str, np.ndarray]:
     """What multiplying all rows does: to f, to the gradient, to curvature."""
     with torch.no_grad():
         before = network(look.inputs)
-    settings = Measuring(steps=16, tolerance=0.02, output_samples=1, directions=0)
+    settings = MeasurementSettings(steps=16, tolerance=0.02, output_samples=1, directions=0)
     first = measure(network, look.inputs, look.targets, settings=settings)
     rescale_rows(network, _FACTOR)
     second = measure(network, look.inputs, look.targets, settings=settings)

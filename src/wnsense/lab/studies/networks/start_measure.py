@@ -11,8 +11,9 @@ from wnsense.lab.studies.networks.design import built
 from wnsense.lab.studies.networks.specification import CurvaturePart, KinkPart
 from wnsense.networks.data.labelled_images import Samples
 from wnsense.networks.layers import parameter_matrix
-from wnsense.networks.measuring.curvature import Measuring, loss_curvature, output_curvature
-from wnsense.networks.measuring.surface import LossSurface, measuring
+from wnsense.networks.measuring.curvature import loss_curvature, output_curvature
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
+from wnsense.networks.measuring.surface import LossSurface, measurement_mode
 from wnsense.networks.network import Network
 from wnsense.theory.networks import gradient_bound, hessian_bound
 
@@ -38,9 +39,9 @@ def measure_curvature(part: CurvaturePart, samples: Samples) -> Mapping[str, np.
     dtype = torch.float64 if part.is_double else torch.float32
     x, y = x.to(dtype), y.to(dtype)
     model = built(part.design, part.seed, int(x.shape[1]), dtype=dtype)
-    settings = Measuring(steps=part.steps, tolerance=0.02, output_samples=part.samples, directions=0)
+    settings = MeasurementSettings(steps=part.steps, tolerance=0.02, output_samples=part.samples, directions=0)
     generator = torch.Generator().manual_seed(_MEASURING_SEED + part.seed)
-    with measuring(model):
+    with measurement_mode(model):
         surface = LossSurface(model, functional.mse_loss, x, y)
         outputs = output_curvature(surface, settings, generator)
         probed = LossSurface(model, functional.mse_loss, x[: part.probes], y[: part.probes])

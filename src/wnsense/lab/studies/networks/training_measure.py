@@ -15,12 +15,13 @@ from torch.utils.data import TensorDataset
 from wnsense.lab.studies.networks.design import built, trained
 from wnsense.lab.studies.networks.specification import TrainingPart
 from wnsense.networks.data.labelled_images import Samples, batches
-from wnsense.networks.initial_weights import rescale_rows, set_row_norms
 from wnsense.networks.layers import Normalization, parameter_matrix
-from wnsense.networks.measuring.curvature import Measurement, Measuring, measure, row_norm_range
-from wnsense.networks.measuring.surface import LossSurface, measuring
+from wnsense.networks.measuring.measurement import Measurement, measure
+from wnsense.networks.measuring.measurement_settings import MeasurementSettings
+from wnsense.networks.measuring.surface import LossSurface, measurement_mode
 from wnsense.networks.network import Network
-from wnsense.networks.training.plan import Ending, Keeping, Plan, Training
+from wnsense.networks.row_norms import rescale_rows, row_norm_range, set_row_norms
+from wnsense.networks.training.plan import CheckpointPlan, Ending, Training, TrainingPlan
 from wnsense.networks.training.train import train
 from wnsense.running.trace import Columns
 from wnsense.theory.networks import gradient_bound, rademacher_bound, row_gain, signal_bound
@@ -53,7 +54,7 @@ class _Look:
 
     def __call__(self, model: nn.Module, _before: Float[Tensor, " p"] | None) -> Mapping[str, float]:
         """||grad L||^2 / L and the shortest and longest rows; NaN where the loss is zero or not finite."""
-        with measuring(model):
+        with measurement_mode(model):
             at = LossSurface(model, functional.mse_loss, self.inputs, self.targets).derivatives()
         loss, slope = float(at.value), float(torch.linalg.vector_norm(at.gradient))
         shortest, longest = row_norm_range(model)
@@ -83,7 +84,7 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
     if part.row_norm is not None:
         set_row_norms(model, part.row_norm)
     x, y = samples.train[: part.probes]
-    settings = Measuring(
+    settings = MeasurementSettings(
         steps=24, tolerance=0.02, output_samples=2, cosine=part.cosine, distance=part.distance, directions=4
     )
     start = measure(model, x, y, settings=settings)
@@ -112,13 +113,14 @@ def _run(
     data = batches(samples.train, part.batch, torch.Generator().manual_seed(_ORDER_SEED + part.seed))
     test = batches(samples.test, _TEST_BATCH)
     if part.rescale_at == 0:
-        keeping = Keeping(checkpoint, resume=checkpoint.exists(), every_seconds=_SAVE_EVERY)
-        return _ended(train(model, optimizer, data, Plan(part.epochs, measure=look), test=test, keeping=keeping)), {}
-    first = _ended(train(model, optimizer, data, Plan(part.rescale_at, measure=look), test=test))
+        kept = CheckpointPlan(checkpoint, resume=checkpoint.exists(), every_seconds=_SAVE_EVERY)
+        plan = TrainingPlan(part.epochs, measure=look)
+        return _ended(train(model, optimizer, data, plan, test=test, checkpoint=kept)), {}
+    first = _ended(train(model, optimizer, data, TrainingPlan(part.rescale_at, measure=look), test=test))
     if first.ending is Ending.DIVERGED:
         return first, {}
     symmetry = _rescale(model, look, part.rescale_by)
-    second = _ended(train(model, optimizer, data, Plan(part.epochs - part.rescale_at, measure=look), test=test))
+    second = _ended(train(model, optimizer, data, TrainingPlan(part.epochs - part.rescale_at, measure=look), test=test))
     # The second phase' first row is the last one of the first, but for what rescaling changes: that takes its place.
     joined = {name: np.concatenate([first.records[name][:-1], second.records[name]]) for name in second.records}
     return replace(second, records=Columns(joined)), symmetry
