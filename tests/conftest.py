@@ -7,7 +7,7 @@ import jaxtyping
 import pytest
 import torch
 
-import sparing_checks
+from cases import sparing_checks
 
 # Before anything of the package is imported: what its annotations say is then enforced. An int is a float, as PEP 484
 # and mypy have it.
@@ -40,6 +40,6 @@ def as_users_run(monkeypatch):
 def wnsense(capsys):
     """The program, run in this process: from words to how it ended."""
     # Imported now, after the hook.
-    from commands import run_command
+    from cases.commands import run_command
 
     return partial(run_command, capsys)

@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from orders import (
+from cases.orders import (
     COMPLEX_RECTANGULAR,
     HERMITIAN,
     PSD,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from orders import FOUR_KINDS, PSD, generator
+from cases.orders import FOUR_KINDS, PSD, generator
 from wnsense.checks import InputError
 from wnsense.running.status import Status
 from wnsense.sensing.ensembles.dense import GaussianSensing

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from cases import Bench, benches, factor_norms
-from orders import (
+from cases.operators import Bench, benches, factor_norms
+from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     HERMITIAN,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from orders import (
+from cases.orders import (
     COMPLEX_RECTANGULAR,
     FOUR_KINDS,
     HERMITIAN,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from commands import assert_refused
+from cases.commands import assert_refused
 from wnsense.checks import InputError
 from wnsense.lab.bench.bench_picture import PhaseMap, phase_picture, profile, profiles_picture
 from wnsense.lab.bench.bench_run import GridRun, make_row

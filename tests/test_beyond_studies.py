@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from orders import generator
+from cases.orders import generator
 from wnsense.checks import InputError
 from wnsense.lab.studies.curves import picture as paper
 from wnsense.lab.studies.curves import settings_picture as settings

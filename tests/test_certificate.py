@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, FOUR_KINDS, PSD, generator, normal, random_point
+from cases.orders import ALL_FLAVORS, FOUR_KINDS, PSD, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases import solver_cases
-from orders import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal
+from cases.orders import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal
+from cases.solvers import solver_cases
 from wnsense import atomic
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table

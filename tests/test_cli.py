@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from commands import Outcome, assert_refused
+from cases.commands import Outcome, assert_refused
 from wnsense.cli import demo as demonstrating
 from wnsense.cli import terminal
 from wnsense.files.problem_file import read_problem

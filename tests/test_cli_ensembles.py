@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from commands import assert_refused
+from cases.commands import assert_refused
 from wnsense.cli.ensembles import DRAWINGS
 from wnsense.cli.options import Ensemble
 from wnsense.files.problem_file import read_problem

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cases import FOUR_KINDS
-from orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator
+from cases.orders import ALL_FLAVORS, FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, generator
 from test_solvers import Literal, assert_close, frame_point, full_objective, gaussian_problem, spoiled, unit_calibration
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from orders import generator
+from cases.orders import generator
 
 
 def blocks(m: int) -> tuple[torch.Tensor, torch.Tensor]:

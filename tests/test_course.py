@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, FOUR_KINDS, PSD, RECTANGULAR, generator, normal, random_point
+from cases.orders import ALL_FLAVORS, FOUR_KINDS, PSD, RECTANGULAR, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.lab.analysis import alignment, course, decay
 from wnsense.lab.analysis.isometry import isometry_bound

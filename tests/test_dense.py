@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from orders import FOUR_KINDS, PSD, generator, normal, random_point
+from cases.orders import FOUR_KINDS, PSD, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles import packed
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, signs_of, store_rows

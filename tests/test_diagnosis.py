@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from orders import (
+from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     FOUR_KINDS,

@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from orders import generator, normal
+from cases.orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.lab.diagonal.descent import (
     Geometric,

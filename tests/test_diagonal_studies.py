@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from doctored_tables import Change, doctored, told
+from cases.doctored_tables import Change, doctored, told
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.diagonal.descent import Geometric, NormalizedDescent, PlainDescent, descend

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases_diffraction import fourier_matrix
-from orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, generator, normal, random_point
+from cases.diffraction import fourier_matrix
+from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
 from wnsense.sensing.operator import RowDual

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix, csc_array, csr_matrix
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from orders import (
+from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     HERMITIAN,

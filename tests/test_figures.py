@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from picture_tables import demo_table, recovery_table
+from cases.picture_tables import demo_table, recovery_table
 from wnsense.checks import InputError
 from wnsense.files.tables import write_table
 from wnsense.lab.demos.covariance import covariance_picture as demo

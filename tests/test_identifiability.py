@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator, normal
+from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator, normal
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 import wnsense as wn
-from orders import generator, normal
+from cases.orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.studies.forms import caption, findings, pictures

@@ -17,10 +17,10 @@ import pytest
 import torch
 
 import wnsense as wn
-from browser import CHROMIUM, Browser
-from commands import assert_refused
-from picture_tables import recovery_table
-from study_tables import curves_table, learning_table
+from cases.browser import CHROMIUM, Browser
+from cases.commands import assert_refused
+from cases.picture_tables import recovery_table
+from cases.study_tables import curves_table, learning_table
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies.forms import FORMS, Form, findings

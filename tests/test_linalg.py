@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from cases import DEVICES
-from orders import generator, hermitian, normal
+from cases.orders import DEVICES, generator, hermitian, normal
 from wnsense.linalg import (
     frobenius_norm,
     haar_frame,

@@ -6,10 +6,9 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from orders import generator, normal
+from cases.orders import generator, normal
 from wnsense.checks import InputError
-from wnsense.sensing import linear_map
-from wnsense.sparse import gaussian_map, partial_cosine_map, sparse_map
+from wnsense.sparse import gaussian_map, linear_map, partial_cosine_map, sparse_map
 
 EPS = torch.finfo(torch.float64).eps
 MATRIX = normal(7, 12).numpy()

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from orders import (
+from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     HERMITIAN,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cases import RETRACTIONS
-from orders import generator, normal
+from cases.orders import generator, normal
+from cases.solvers import RETRACTIONS
 from wnsense.linalg import haar_frame
 from wnsense.manifolds.stiefel import (
     Retraction,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, PSD, generator
+from cases.orders import ALL_FLAVORS, PSD, generator
 from test_conjugate import near_point
 from test_solvers import gaussian_problem, run
 from wnsense.recovery.evidence.spectral_rank import outstanding

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from commands import assert_refused
-from doctored_tables import Change, doctored, told
-from network_cases import dense_hessian, spectral_norm
+from cases.commands import assert_refused
+from cases.doctored_tables import Change, doctored, told
+from cases.networks import dense_hessian, spectral_norm
 from wnsense.checks import InputError
 from wnsense.cli import demo_networks as demonstrating_networks
 from wnsense.cli.options import NetworkDemoOptions

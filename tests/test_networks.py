@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from network_cases import ALL, cases, literal, old_style, vector
+from cases.networks import ALL, cases, literal, old_style, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.data_dependent_start import data_dependent_start

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
-from network_cases import old_style
+from cases.networks import old_style
 from wnsense.checks import InputError
 from wnsense.networks.diagnosis import diagnose
 from wnsense.networks.initial_weights import uniform_network

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from network_cases import cases, dense_hessian, hessian, literal, old_style, spectral_norm, vector
+from cases.networks import cases, dense_hessian, hessian, literal, old_style, spectral_norm, vector
 from wnsense.checks import InputError
 from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.layers import Normalization, normalized_layers, twice_differentiable

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from network_cases import ALL, SIGMOID, SMOOTH, cases, dense_hessian, hessian, literal, spectral_norm, vector
+from cases.networks import ALL, SIGMOID, SMOOTH, cases, dense_hessian, hessian, literal, spectral_norm, vector
 from wnsense.checks import InputError
 from wnsense.networks.activations import GELU, SILU, TANH
 from wnsense.networks.initial_weights import uniform_network

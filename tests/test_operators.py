@@ -7,10 +7,11 @@ import re
 import pytest
 import torch
 
-from cases import DEVICES, OPERATORS, Bench, benches, factor_norms
-from orders import (
+from cases.operators import OPERATORS, Bench, benches, factor_norms
+from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
+    DEVICES,
     HERMITIAN,
     QUADRATIC,
     Order,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases_pauli import string_matrix
-from orders import HERMITIAN, generator, normal, random_point
+from cases.orders import HERMITIAN, generator, normal, random_point
+from cases.pauli import string_matrix
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects

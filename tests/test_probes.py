@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from cases import DEVICES, benches
-from orders import ALL_FLAVORS, Flavor, generator, normal
+from cases.operators import benches
+from cases.orders import ALL_FLAVORS, DEVICES, Flavor, generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import from_functions

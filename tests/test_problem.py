@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC, generator, normal, random_point
+from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.manifolds.stiefel import distance_to_stiefel
 from wnsense.sensing.ensembles.dense import GaussianSensing

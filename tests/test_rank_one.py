@@ -6,8 +6,7 @@ import re
 import pytest
 import torch
 
-from cases_rank_one import BOTH_RECTANGULAR
-from orders import (
+from cases.orders import (
     COMPLEX_RECTANGULAR,
     HERMITIAN,
     PSD,
@@ -18,6 +17,7 @@ from orders import (
     normal,
     random_point,
 )
+from cases.rank_one import BOTH_RECTANGULAR
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.running.status import Status

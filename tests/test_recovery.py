@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from orders import generator, normal
+from cases.orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
 from wnsense.lab.bench.cells import Cell, known_truth

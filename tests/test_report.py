@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from picture_tables import demo_table, recovery_table
+from cases.picture_tables import demo_table, recovery_table
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.demos.covariance.covariance_page import demo_page
 from wnsense.pages import html, words

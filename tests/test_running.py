@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases import SOLVERS
-from orders import FOUR_KINDS, PSD, SYMMETRIC, Flavor, generator, random_point
+from cases.orders import FOUR_KINDS, PSD, SYMMETRIC, Flavor, generator, random_point
+from cases.solvers import SOLVERS
 from wnsense.checks import InputError
 from wnsense.running import loop
 from wnsense.running.loop import Snapshot, solve

@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cases import SOLVERS, solver_cases
-from orders import (
+from cases.orders import (
     ALL_FLAVORS,
     FOUR_KINDS,
     HERMITIAN,
@@ -24,6 +23,7 @@ from orders import (
     outer,
     random_point,
 )
+from cases.solvers import SOLVERS, solver_cases
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
 from wnsense.manifolds.stiefel import Retraction, distance_to_stiefel

@@ -9,7 +9,7 @@ import scipy.io
 import scipy.sparse
 import torch
 
-from commands import assert_refused
+from cases.commands import assert_refused
 from wnsense.cli import sparse as command
 from wnsense.files.sparse_problem import read_sparse_problem
 from wnsense.files.tables import read_table

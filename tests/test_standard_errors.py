@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from orders import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC, generator
+from cases.orders import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC, generator
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 import wnsense as wn
-from commands import assert_refused
+from cases.commands import assert_refused
 from wnsense.checks import InputError
 from wnsense.cli import terminal
 from wnsense.cli.options import StudyName, StudyScale

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases_transforms import cosine_matrix, hadamard_matrix
-from orders import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, generator, normal, random_point
+from cases.orders import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, generator, normal, random_point
+from cases.transforms import cosine_matrix, hadamard_matrix
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.diffraction import PartialFourierSensing
 from wnsense.sensing.ensembles.distinct import draw_distinct

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from orders import FOUR_KINDS, generator
+from cases.orders import FOUR_KINDS, generator
 from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank

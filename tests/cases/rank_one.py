@@ -2,7 +2,7 @@
 
 import torch
 
-from orders import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR, Made, OperatorCase, Order, normal
+from cases.orders import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR, Made, OperatorCase, Order, normal
 from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
 
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from cases_transforms import SMALL_SETTINGS, drawn_size, entry_matrices
-from orders import ALL_FLAVORS, QUADRATIC, Made, OperatorCase, Order, normal
+from cases.orders import ALL_FLAVORS, QUADRATIC, Made, OperatorCase, Order, normal
+from cases.transforms import SMALL_SETTINGS, drawn_size, entry_matrices
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
 
 # n is the number of masks times that of pixels.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from orders import ALL_FLAVORS, Made, OperatorCase, Order, unpacked_literally
+from cases.orders import ALL_FLAVORS, Made, OperatorCase, Order, unpacked_literally
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
 from wnsense.sensing.ensembles.seeded import Law, SeededSensing
 

@@ -2,7 +2,17 @@
 
 import torch
 
-from orders import ALL_FLAVORS, FOUR_KINDS, QUADRATIC, Made, OperatorCase, Order, normal, outer, unpacked_literally
+from cases.orders import (
+    ALL_FLAVORS,
+    FOUR_KINDS,
+    QUADRATIC,
+    Made,
+    OperatorCase,
+    Order,
+    normal,
+    outer,
+    unpacked_literally,
+)
 from wnsense.sensing.adapters import from_functions
 from wnsense.sensing.combining.algebra import RestrictedSensing, operator_sum, row_weighted, scaled, stacked
 from wnsense.sensing.combining.centring import centred

@@ -7,7 +7,6 @@ one together with the matrices M_i that it stands for, written out literally.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,20 +14,15 @@ import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from torch import Tensor
 
-from cases_algebra import ALGEBRA
-from cases_dense import DENSE
-from cases_diffraction import DIFFRACTION
-from cases_entries import ENTRIES
-from cases_pauli import PAULI
-from cases_rank_one import RANK_ONE
-from cases_transforms import TRANSFORMS
-from orders import (
+from cases.algebra import ALGEBRA
+from cases.dense import DENSE
+from cases.diffraction import DIFFRACTION
+from cases.entries import ENTRIES
+from cases.orders import (
     ALL_FLAVORS,
     FOUR_KINDS,
-    HERMITIAN,
     PSD,
     QUADRATIC,
-    RECTANGULAR,
     SYMMETRIC,
     Flavor,
     Made,
@@ -41,21 +35,14 @@ from orders import (
     random_point,
     unpacked_literally,
 )
-from wnsense.manifolds.stiefel import Retraction
+from cases.pauli import PAULI
+from cases.rank_one import RANK_ONE
+from cases.transforms import TRANSFORMS
 from wnsense.sensing.adapters import from_functions, from_numpy_functions, from_scipy
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.solvers.burer_monteiro import GradientDescent
-from wnsense.solvers.conjugate import ConjugateWN
-from wnsense.solvers.gauss_newton import GaussNewton
-from wnsense.solvers.preconditioned import PreconditionedWN
-from wnsense.solvers.weight_norm import WeightNormalizedGD
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-RETRACTIONS = [pytest.param(retraction, id=str(retraction)) for retraction in Retraction]
 
 
 def make_gaussian(order: Order) -> Made:
@@ -208,43 +195,3 @@ def benches(keep: Callable[[OperatorCase, Flavor], bool] = lambda case, flavor: 
 def factor_norms(point: LowRank) -> float:
     """||X|| ||Theta|| ||Y||, what bounds the rounding of anything computed from the factors."""
     return math.prod(float(torch.linalg.vector_norm(f)) for f in (point.X, point.Theta, point.right))
-
-
-# ------------------------------------------------------------------------------------------------------ solvers
-
-
-@dataclass(frozen=True)
-class SolverCase:
-    """One entry of the list: a solver on a small Gaussian problem of rank 2.
-
-    Attributes:
-        name: For the test's id.
-        solver: The solver.
-        rank: The working rank.
-        steps: How many steps it is given to reach the answer: half as many again as it was seen to take.
-        flavors: The unknowns it recovers.
-        spectral: Whether it finishes what others began, and so starts from the back-projection instead of anywhere.
-        asks: Whether a step may cost an application more where the point is far from flat.
-    """
-
-    name: str
-    solver: Any
-    rank: int
-    steps: int
-    flavors: tuple[Flavor, ...] = FOUR_KINDS
-    spectral: bool = False
-    asks: bool = False
-
-
-SOLVERS = [
-    SolverCase("conjugate-wn", ConjugateWN(), rank=4, steps=45, asks=True),
-    SolverCase("preconditioned-wn", PreconditionedWN(), rank=5, steps=66),
-    *(SolverCase(f"wn-{r}", WeightNormalizedGD(retraction=r), rank=8, steps=160) for r in Retraction),
-    SolverCase("gd", GradientDescent(), rank=2, steps=170, flavors=(PSD, HERMITIAN, RECTANGULAR)),
-    SolverCase("gauss-newton", GaussNewton(), rank=2, steps=12, spectral=True),
-]
-
-
-def solver_cases() -> list:
-    """Every solver with every flavor that it recovers."""
-    return [pytest.param(case, flavor, id=f"{case.name}-{flavor}") for case in SOLVERS for flavor in case.flavors]
