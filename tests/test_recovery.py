@@ -16,7 +16,7 @@ import torch
 from cases.orders import generator, normal
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
-from wnsense.lab.bench.cells import Cell, known_truth
+from wnsense.lab.bench.cells import Cell, cell_problem, require_truth
 from wnsense.linalg import smat
 from wnsense.recovery import Recovery, recover
 from wnsense.recovery.session import resized
@@ -746,8 +746,8 @@ def test_rank_under_noise_is_told_by_few_rows_held_out(oversampling, most):
     cell = Cell("gaussian", Kind.PSD, 30, 3, 3, 10.0, oversampling, 0.1)
     ratios, ranks, spent = [], [], []
     for seed in range(5):
-        problem = cell.problem(seed)
-        found = recover(problem.operator, problem.measurements, truth=known_truth(problem), seed=seed)
+        problem = cell_problem(cell, seed)
+        found = recover(problem.operator, problem.measurements, truth=require_truth(problem), seed=seed)
         assert found.status is Status.REACHED_NOISE_FLOOR
         ratios.append(found.relative_error / oracle_error(problem))
         ranks.append(found.rank)
