@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from wnsense.checks import require, require_size
 
@@ -92,7 +92,7 @@ def fit_powers(
     require(rank == needed and len(y) > needed, f"more than {needed} points that tell {needed} numbers", rank, advice)
     fits = np.linalg.lstsq(design, np.log10(whole), rcond=None)[0]
     means = fits.mean(axis=1)
-    half = student.ppf((1 + confidence) / 2, count - 1) * fits.std(axis=1, ddof=1) / math.sqrt(count)
+    half = stdtrit(count - 1, (1 + confidence) / 2) * fits.std(axis=1, ddof=1) / math.sqrt(count)
     exponents = {
         name: Exponent(float(value), float(value - width), float(value + width))
         for name, value, width in zip(variables, means[1:], half[1:], strict=True)
