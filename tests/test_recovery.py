@@ -1084,4 +1084,4 @@ def test_a_row_that_nothing_measures_is_told():
     recovery = recover(operator, operator.measure(truth), truth=truth)
     assert recovery.status == Status.TOO_FEW_MEASUREMENTS
     [warning] = recovery.warnings
-    assert warning.startswith("the matrix explains all measurements, but could be changed without their noticing it")
+    assert warning.startswith("the matrix explains all measurements, but is not identifiable: a change of it")

@@ -1,4 +1,4 @@
-"""The run that shows the rank: no wider than what is seen, and probes beside it that tell what is missed."""
+"""Overparameterized run that adapts its rank to the measurements, with probes for missed directions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,38 +13,39 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
-# Directions carried beside the point.
+# Number of probe directions carried beside the point.
 PROBES = 2
-# Steps in which the residual must halve for the run to go on as it is.
+# Steps within which the residual must halve for the run to go on at its rank.
 _PATIENCE = 7
-# Directions that were added must have lowered the misfit so far before the next ones are.
+# Factor by which added directions must have lowered the misfit before more are added.
 _WORTH = 0.5
 
 
 @dataclass
 class RankAdaptation:
-    """Weight normalization whose rank follows what the measurements show, both ways.
+    """Weight normalization with rank adaptation: directions are added and dropped as the measurements show.
 
-    It begins with the directions that stand out of the echo of the back-projected measurements, and one to spare where
-    few do at first. Then, whichever comes first:
+    The run begins with the singular values of the back-projected measurements that exceed their noise level, plus one
+    direction where rows are few. It is then changed by the first of these events:
 
-    - a probe stands out of the echo of what is left: the point misses a direction, which is added at the size seen;
-    - the spectrum shows a gap that the misfit does not explain: what lies below it is dropped;
-    - nothing moves any more: with all directions in use there is half as much again, up to what the measurements bear;
-      above that one more, if the last ones were worth it. Otherwise this is the end.
+    - A probe exceeds the noise level of the back-projected residual. The point misses a direction, which is added with
+      the size that the probe shows.
+    - The spectrum shows a gap that the misfit does not explain. The directions below the gap are dropped.
+    - The residual stagnates. If all directions are in use, the width grows by half, up to the working rank. Above it
+      one direction is added if the last ones lowered the misfit enough. Otherwise the run ends.
 
-    A few steps more than needed cost less than a rank that is wrong. Directions that were added are not dropped here.
+    A few superfluous steps cost less than a wrong rank. Directions that were added are not dropped here.
 
     Attributes:
-        session: What pays for the runs.
-        objective: What is fitted.
-        tolerance: The relative residual that counts as exact.
-        rows: The number of rows fitted.
-        working: The largest width that surplus directions may make.
-        limit: The largest width that directions which are missed may make.
-        drift: Of the solver.
-        least: The width below which nothing is dropped.
-        bar: The misfit below which directions may be added.
+        session: Session that makes the runs and counts their cost.
+        objective: Objective of the fitted rows.
+        tolerance: Relative residual that counts as exact.
+        rows: Number of fitted rows.
+        working: Working rank, the largest width that stagnation may lead to.
+        limit: Largest width that missed directions may lead to.
+        drift: Drift of the solver, see `ConjugateWN`.
+        least: Width below which no direction is dropped.
+        bar: Misfit below which directions may be added.
     """
 
     session: Session
@@ -63,7 +64,7 @@ class RankAdaptation:
         return back_projection_level(self.objective.problem.operator, self.rows)
 
     def run(self, point: LowRank) -> Evaluation:
-        """From a first point to where the rank is plain, or nothing more can be seen."""
+        """Run from a first point until the rank is plain or no direction can be added; return the last evaluation."""
         solver = ConjugateWN(self.drift, PROBES)
         stop = Stop(
             residual=self.tolerance / 10,
@@ -85,7 +86,7 @@ class RankAdaptation:
         return min(max(shown + (self.level > VISIBLE_LEVEL), 1), self.working)
 
     def _following(self, at: Evaluation) -> LowRank | None:
-        """Where the next run begins; None when there is none."""
+        """Return the first point of the next run, or None at the end."""
         width = at.point.width
         if float(self.objective.relative_residual(at.residual)) <= self.tolerance:
             return None
@@ -107,12 +108,12 @@ class RankAdaptation:
         return resized(at.point if at.beyond is None else at.point.plus(at.beyond), self.least)
 
     def _missed(self, at: Evaluation) -> int:
-        """How many directions to add."""
+        """Return the number of directions to add."""
         if float(at.misfit) > self.bar:
             return 0
         return min(outstanding(self.objective, at, self.rows), self.limit - at.point.width)
 
     def _plain(self, at: Evaluation) -> int | None:
-        """The rank to drop to."""
+        """Return the rank to which directions are dropped, or None to drop none."""
         rank = plain_rank(self.objective, at, self.rows)
         return rank if rank is not None and rank >= self.least else None

@@ -1,4 +1,4 @@
-"""The recovery: an overparameterized run, the rank it shows, refits around it, a verdict, a last fit to everything."""
+"""Recovery in five stages: overparameterized run, rank search, verdict, final fit and report."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,18 +38,18 @@ from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_distance
 from wnsense.solvers.solver import Solver
 
-# The working rank leaves the model clearly fewer degrees of freedom than there are measurements, and keeps mu = 2
-# stable (r (r + 1) / 2 small against n).
+# The working rank leaves the model clearly fewer degrees of freedom than there are measurements. It also keeps
+# `mu = 2` stable, for which `r (r + 1) / 2` must be small against `n`.
 _WORKING_SHARE = 0.5
 _STABLE_SHARE = 0.05
 _LEAST_WORKING_RANK = 2
-# A fit with more degrees of freedom than this share of the rows it fits has hardly anything left to be wrong about.
+# Largest share of degrees of freedom in the fitted rows: a fit with more of them can hardly be refuted.
 _FITTING_SHARE = 0.9
-# Rows that an exact fit must predict besides: no chance hits that many to ten digits.
+# Number of held-out rows that prove an exact fit: chance does not predict that many to ten digits.
 _PROOF = 4
-# A rank a little above the user's bound may find the way that a smaller one does not.
+# Ranks tried above the user's bound: their fits may reach a solution that a fit of smaller rank does not.
 _SURPLUS = 2
-# The last fit has nothing held out to watch; it ends when a step lowers the residual by less than this part.
+# The final fit has no rows held out; it ends when a step lowers the residual by less than this share.
 _FINAL_GAIN = 0.05
 _FINAL_STEPS = 20
 
@@ -75,30 +75,30 @@ def recover(
 ) -> Recovery:
     """Recover a low-rank matrix from its measurements; nothing else needs to be given.
 
-    Some measurements are held out, an overparameterized run on the others shows the rank, refits around that rank are
-    judged by what was held out, and after the verdict the matrix is fitted to all measurements.
+    Some measurements are held out. An overparameterized run on the others shows the rank. Fits of ranks near it are
+    compared on the held-out measurements. After the verdict the matrix is fitted to all measurements.
 
     Args:
-        operator: What measured.
-        measurements: y, (n,).
-        max_rank: A bound on the rank returned.
-        noise_level: ||noise|| / ||y|| where it is known; it replaces the hold-out test. 0.01 is 1%.
-        weights: How much each measurement counts, (n,), at least 0.
-        start: Where to begin, in the units of the answer; a spectral start by default.
-        solver: Of the overparameterized run; `ConjugateWN()` by default.
-        tolerance: The relative residual, fitted and held out, at which the answer counts as exact.
-        holdout: The fraction of measurements to hold out; 0 holds out none.
-        seed: What the hold-out and the starts are drawn from.
-        truth: The matrix that was measured, where it is known; traced and reported, never used.
-        max_applications: A budget, in applications of M and M*.
-        max_seconds: A budget, in seconds.
-        callback: Told of the progress at every step; returning True stops.
-        checkpoint: A file to keep the recovery in when it is interrupted, and every half minute.
-        resume: Whether to go on from that file.
+        operator: Operator `M`.
+        measurements: Measurements `y`, (n,).
+        max_rank: Largest rank to return.
+        noise_level: Noise level `||noise|| / ||y||`, where it is known; it replaces the hold-out test. 0.01 is 1%.
+        weights: Weights of the measurements, (n,), at least 0.
+        start: First point, in the units of the answer; by default a spectral start.
+        solver: Solver of the overparameterized run; by default `ConjugateWN()`.
+        tolerance: Relative residual, fitted and held out, at which the answer counts as exact.
+        holdout: Fraction of the measurements to hold out; 0 holds out none.
+        seed: Seed of the hold-out and of the starts.
+        truth: True matrix, where it is known; used for the trace and the report only.
+        max_applications: Budget in applications of `M` and `M*`.
+        max_seconds: Budget in seconds.
+        callback: Function called with the progress at every step; if it returns True, the recovery stops.
+        checkpoint: File that holds the recovery; written on interruption and every half minute.
+        resume: True to resume from that file.
 
     Returns:
-        The matrix with its diagnosis. It is never called CONVERGED or REACHED_NOISE_FLOOR unless measurements that it
-        had not seen, or a noise level that was known, say so.
+        The matrix with its diagnosis. Its status is CONVERGED or REACHED_NOISE_FLOOR only if held-out measurements or a
+        known noise level confirm it.
 
     Raises:
         InputError: If sizes do not agree or numbers are out of range.
@@ -120,7 +120,7 @@ def recover(
         None if weights is None else _as_vector(weights, operator),
     )
     solver = solver or ConjugateWN()
-    # What the trace holds belongs to it: rows of a checkpoint without some column cannot be gone on with.
+    # The columns of the trace belong to the settings: a checkpoint without one of them cannot be resumed.
     settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
@@ -137,7 +137,7 @@ def _as_vector(values: Tensor | np.ndarray, operator: Operator) -> Tensor:
 
 @dataclass
 class _Recovering:
-    """The course of one recovery."""
+    """State of one recovery, from the first probe to the report."""
 
     session: Session
     solver: Solver[Any]
@@ -145,38 +145,38 @@ class _Recovering:
     tolerance: float
     seed: int
     search: RankSearch | None = None
-    chosen: Evaluation | None = None
+    verdict_at: Evaluation | None = None
     evidence: Evidence | None = None
     warnings: list[str] = field(default_factory=list)
 
     def recover(self, start: LowRank | None, holdout: float | None) -> Recovery:
-        """From the first probe to the verdict."""
+        """Run all stages and return the recovery."""
         problem = self.session.problem
         usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
         count = int((usable > 0).sum())
-        known_noise = bool(problem.noise_level)
-        held = 0 if known_noise and holdout is None else held_out_count(count, holdout)
+        has_noise_level = bool(problem.noise_level)
+        held = 0 if has_noise_level and holdout is None else held_out_count(count, holdout)
         rows = count - held
         working = self._working_rank(rows)
         try:
             objective, point = self._start(fitted_mask(usable, held, self.seed) if held else None, start, working)
             self.search = RankSearch(self.session, objective, self.tolerance, rows, self.seed)
             first = self._overparameterized(objective, point, rows, working)
-            status, rank = self._find(self.search, first)
+            status, rank = self._rank_and_verdict(self.search, first)
             if held > _PROOF and status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}:
                 status, rank = self._with_all_but_a_few(usable, status, rank)
             status = self._warn(self.search, status, rank)
             point = self._final(self.search, rank)
         except KeyboardInterrupt:
             self.session.checkpoint.write()
-            status, point = Status.INTERRUPTED, self._best_known()
+            status, point = Status.INTERRUPTED, self._latest_answer()
         except EndedEarlyError as early:
             self.session.checkpoint.write()
-            status, point = early.status, self._best_known()
+            status, point = early.status, self._latest_answer()
         return self._report(point, status, working)
 
     def _working_rank(self, rows: int) -> int:
-        """More than the truth can have, as far as the measurements bear it."""
+        """Return the rank of the overparameterized run, as large as the measurements allow."""
         operator = self.session.problem.operator
         stable = int(((1 + 8 * _STABLE_SHARE * rows) ** 0.5 - 1) / 2)
         rank = min(largest_rank(operator, _WORKING_SHARE * rows), stable)
@@ -185,7 +185,7 @@ class _Recovering:
         return min(max(rank, _LEAST_WORKING_RANK), *operator.shape)
 
     def _start(self, fitted: Tensor | None, start: LowRank | None, working: int) -> tuple[SensingObjective, LowRank]:
-        """What is fitted, and where to begin: at the user's start, or a spectral one, which also tells the scale."""
+        """Return the objective and the first point: the user's start, or a spectral one, which also gives the scale."""
         problem = self.session.problem
         if start is not None:
             objective = SensingObjective(problem, fitted, self.seed)
@@ -193,15 +193,15 @@ class _Recovering:
             return objective, objective.from_user(start)
         given = calibrate(problem, fitted, seed=self.seed, scale=1.0)
         objective = SensingObjective(problem, fitted, self.seed, given)
-        found, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
+        spectral, cost = residual_directions(objective, -objective.target, working, seed=self.seed)
         self.session.applications += given.applications + cost
-        # The norm of what is balanced is about the Frobenius norm of the matrix.
+        # The norm of the balanced measurements is about the Frobenius norm of the matrix.
         balanced = float(torch.linalg.vector_norm(given.balance(problem.measurements)))
-        scale = min(float(found.singular_values().max()), balanced) or balanced
-        return SensingObjective(problem, fitted, self.seed, replace(given, scale=scale)), found.scaled(1 / scale)
+        scale = min(float(spectral.singular_values().max()), balanced) or balanced
+        return SensingObjective(problem, fitted, self.seed, replace(given, scale=scale)), spectral.scaled(1 / scale)
 
     def _overparameterized(self, objective: SensingObjective, point: LowRank, rows: int, working: int) -> Evaluation:
-        """The run that nobody need tell the rank: weight normalization with more of it than needed."""
+        """Run weight normalization with more rank than needed, and return its last evaluation."""
         if isinstance(self.solver, ConjugateWN):
             limit = max(working, self._bound(rows, _FITTING_SHARE))
             drift = self.solver.drift
@@ -214,8 +214,11 @@ class _Recovering:
         fitted = float(objective.relative_residual(at.residual))
         return max(fitted, 0.0 if held is None else float(held)) <= self.tolerance
 
-    def _find(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
-        """The rank and the verdict; a thorough search is made before less than an exact answer is reported."""
+    def _rank_and_verdict(self, search: RankSearch, first: Evaluation) -> tuple[Status, int]:
+        """Return the verdict and the rank.
+
+        Unless the answer is exact, a thorough search is made before anything is reported.
+        """
         level = back_projection_level(self.session.problem.operator, search.rows)
         judged = self._bound(search.rows, judged_share(level))
         shown = plain_rank(search.objective, first, search.rows)
@@ -226,16 +229,17 @@ class _Recovering:
         explained = search.objective.fitted is None and status is Status.REACHED_NOISE_FLOOR
         few = status is not Status.CONVERGED and not explained and level > VISIBLE_LEVEL
         if few and not (status is Status.REACHED_NOISE_FLOOR and search.leaves_noise(rank)):
-            # A known level leaves nothing to look for once it is reached. Otherwise, with few rows, an exact answer
-            # can be hidden from first-order steps, and what is left of it looks like noise; with more rows, a missed
-            # direction would have stood out.
+            # Once a known noise level is reached, nothing remains to be found. Otherwise, with few rows, first-order
+            # steps can miss an exact answer, and the residual then looks like noise. With more rows, a missed
+            # direction would have exceeded the noise level of the back-projected residual.
             status, rank = self._judge(search, search.from_below(self._bound(search.rows, _FITTING_SHARE)))
-        return self._felt(search, status, rank)
+        return self._identifiable(search, status, rank)
 
     def _with_all_but_a_few(self, usable: Tensor, status: Status, rank: int) -> tuple[Status, int]:
-        """What a search finds that has back most of the rows held out: a few are proof enough of an exact fit.
+        """Return the verdict and the rank of a search with all but a few of the held-out rows fitted.
 
-        Near the limit those rows decide. What is found counts only if it is exact.
+        A few rows prove an exact fit. Where measurements are scarce, the other rows decide whether there is one. The
+        result of this search counts only if it is exact.
         """
         search = self.search
         if (
@@ -251,22 +255,22 @@ class _Recovering:
         lean = RankSearch(
             self.session, SensingObjective(problem, mask, self.seed, given), self.tolerance, rows, self.seed
         )
-        found = lean.from_below(self._bound(lean.rows, _FITTING_SHARE))
-        if not lean.is_exact(found):
+        lean_rank = lean.from_below(self._bound(lean.rows, _FITTING_SHARE))
+        if not lean.is_exact(lean_rank):
             return status, rank
         self.search = lean
-        return self._felt(lean, *self._judge(lean, found))
+        return self._identifiable(lean, *self._judge(lean, lean_rank))
 
     def _bound(self, rows: int, share: float) -> int:
-        """The largest rank to try: by a share of the rows, and by the user's bound with some to spare."""
+        """Return the largest rank to try, by a share of the rows and by the user's bound plus a surplus."""
         limit = largest_rank(self.session.problem.operator, share * rows)
         return max(1, min(limit, (self.max_rank or limit) + _SURPLUS))
 
-    def _felt(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
-        """Hold an exact fit to being the only one near: down to a rank of which every direction is felt.
+    def _identifiable(self, search: RankSearch, status: Status, rank: int) -> tuple[Status, int]:
+        """Return the verdict and the rank after an exact fit was tested for identifiability.
 
-        Where the next lower rank does not fit from there, rank is grown from below once: a direction that nobody feels
-        may have been taken up on the way.
+        While the restricted null space is not trivial, the next lower rank is tried. Where it does not fit from there,
+        the rank is grown from below once: the fit may have picked up a null-space direction on its way.
         """
         grown = False
         while status is Status.CONVERGED:
@@ -281,8 +285,8 @@ class _Recovering:
                 lower, grown = search.from_below(lower), True
             if rank == 1 or not search.is_exact(lower):
                 self.warnings.append(
-                    "the matrix explains all measurements, but could be changed without their noticing it "
-                    f"(they feel some direction with {gain:.1e} of what they feel on the average)"
+                    "the matrix explains all measurements, but is not identifiable: a change of it leaves them almost "
+                    f"unchanged (least squared restricted singular value: {gain:.1e} of the average)"
                 )
                 return Status.TOO_FEW_MEASUREMENTS, rank
             status, rank = self._judge(search, lower)
@@ -290,21 +294,21 @@ class _Recovering:
             parts = self.session.problem.operator.connected_parts()
             if parts > 1:
                 self.warnings.append(
-                    f"the measurements fall into {parts} parts which none of them relates, so that the sign of the "
-                    "vector in one part against that in another cannot be known"
+                    f"the measurements fall into {parts} parts that no measurement connects: the sign of the vector in "
+                    "one part relative to another is not determined"
                 )
                 return Status.TOO_FEW_MEASUREMENTS, rank
         return status, rank
 
     def _judge(self, search: RankSearch, rank: int) -> tuple[Status, int]:
-        """The verdict on a rank, held to the user's bound and rid of idle directions."""
+        """Return the verdict on a rank and the rank, without idle directions and within the user's bound."""
         rank = search.without_idle(rank)
         excluded = False
         if self.max_rank is not None and rank > self.max_rank:
             search.steady(self.max_rank, search.fits[rank].point)
             rank, excluded = self.max_rank, search.is_better(self.max_rank, rank)
         operator = self.session.problem.operator
-        at = self.chosen = search.measured(rank)
+        at = self.verdict_at = search.measured(rank)
         self.evidence = None if search.objective.fitted is None else held_out_evidence(search.objective, at)
         status = verdict(
             Findings(
@@ -324,7 +328,7 @@ class _Recovering:
         return status, rank
 
     def _warn(self, search: RankSearch, status: Status, rank: int) -> Status:
-        """Say in words what the status alone does not; the status that is left."""
+        """Add warnings that the status does not express, and return the status, which a warning may change."""
         if status is Status.CONVERGED:
             return status
         if search.objective.kind is Kind.PSD and not search.is_exact(rank):
@@ -332,11 +336,11 @@ class _Recovering:
             self.session.applications += cost
             if part:
                 self.warnings.append(
-                    f"what is left unexplained has a negative eigenvalue of {part:.0%} of the largest, which no "
+                    f"the unexplained part has a negative eigenvalue of {part:.0%} of the largest, which no "
                     "positive semidefinite matrix has; if the matrix may be indefinite, use kind symmetric"
                 )
                 if status is Status.REACHED_NOISE_FLOOR:
-                    # As with a rank shut out by the user's bound: what is left is known not to be noise.
+                    # As where the user's bound excludes a better rank: the residual is not noise.
                     status = Status.NO_LOW_RANK_FIT
         larger = [other for other in search.fits if other > rank]
         if self.max_rank is not None and rank == self.max_rank and larger:
@@ -350,25 +354,25 @@ class _Recovering:
         return status
 
     def _final(self, search: RankSearch, rank: int) -> LowRank:
-        """Fit to all measurements, once the verdict no longer needs those held out; in the user's units."""
+        """Return the fit to all measurements, in the user's units; the verdict no longer needs the held-out ones."""
         problem, objective = self.session.problem, search.objective
-        chosen = objective.to_user(search.fits[rank].point)
+        matrix = objective.to_user(search.fits[rank].point)
         if objective.fitted is None:
-            return chosen
+            return matrix
         given = calibrate(problem, seed=self.seed, scale=objective.scale)
         everything = plain_least_squares(SensingObjective(problem, None, self.seed, given))
         self.session.applications += given.applications
         stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)
-        at = self.session.run(everything, ConjugateWN(), everything.from_user(chosen), stop, f"final fit, rank {rank}")
+        at = self.session.run(everything, ConjugateWN(), everything.from_user(matrix), stop, f"final fit, rank {rank}")
         return everything.to_user(at.point)
 
-    def _best_known(self) -> LowRank:
-        """The latest answer when a recovery ends before its time, in the user's units."""
+    def _latest_answer(self) -> LowRank:
+        """Return the latest answer, in the user's units, for a recovery that ended early."""
         latest = self.session.latest
         return _zero(self.session.problem.operator) if latest is None else latest
 
     def _report(self, point: LowRank, status: Status, working: int) -> Recovery:
-        problem, search, at = self.session.problem, self.search, self.chosen
+        problem, search, at = self.session.problem, self.search, self.verdict_at
         operator = problem.operator
         matrix = point.positive_part() if operator.kind is Kind.PSD else point.orthonormal()
         if self.max_rank is not None and matrix.width > self.max_rank:

@@ -1,7 +1,8 @@
-"""Keeping a recovery, which is several runs one after another, in one file."""
+"""Checkpoint of a recovery: one file that holds its runs, from which it is resumed bit for bit."""
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -28,38 +29,37 @@ S = TypeVar("S", bound=State)
 
 @dataclass
 class RecoveryCheckpoint:
-    """The runs of a recovery in their order: those that ended are read back, the one that did not is gone on with.
+    """File that holds the runs of a recovery in their order.
 
-    A recovery decides what to run next from the results so far and from its seed alone, so that reading back the ended
-    runs leads it to the very place where it was interrupted.
+    A recovery chooses its next run from its seed and the results so far. On resuming, the runs that ended are read from
+    the file, which leads the recovery to the run that was interrupted; that run is continued.
 
     Attributes:
-        problem: The problem, to recognize it.
-        settings: What else must agree.
-        path: The file; None keeps nothing.
-        every_seconds: How often to write.
+        problem: Problem, which must agree on resuming.
+        settings: Settings that must agree on resuming.
+        path: File; None to save nothing.
+        every_seconds: Seconds between writes.
     """
 
     problem: Problem
     settings: tuple[object, ...]
     path: Path | None = None
     every_seconds: float = 30.0
-    _arrays: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
-    _statuses: list[Status | None] = field(default_factory=list, init=False)
-    _next: int = field(default=0, init=False)
-    _mark: str = field(default="", init=False)
-    _saved_at: float = field(default_factory=time.monotonic, init=False)
+    _arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _statuses: list[Status | None] = field(default_factory=list)
+    _next: int = 0
+    _saved_at: float = field(default_factory=time.monotonic)
 
-    def __post_init__(self) -> None:
-        """Take the fingerprint once; it reads the operator."""
-        if self.path is not None:
-            self._mark = fingerprint(self.problem, *self.settings)
+    @cached_property
+    def _mark(self) -> str:
+        """Fingerprint of problem and settings, computed once since it reads the operator."""
+        return fingerprint(self.problem, *self.settings)
 
     def open(self) -> None:
         """Read the file.
 
         Raises:
-            InputError: If there is none, or it is damaged or of another problem.
+            InputError: If no file is named, or it is missing, damaged or of another problem.
         """
         if self.path is None:
             raise InputError("needed a checkpoint to resume from, got none; name the file")
@@ -69,17 +69,17 @@ class RecoveryCheckpoint:
         saved: Any = table.header["runs"]
         self._statuses = [None if status is None else Status(status) for status in saved]
         if self._statuses:
-            # Only the last run can be one that a budget or a callback cut short.
+            # Only the last run can have been ended by a budget or a callback.
             self._statuses[-1] = resumable_status(self._statuses[-1])
 
     def run(self, solver: Solver[S]) -> "StageCheckpoint[S]":
-        """The place of the next run."""
+        """Return the checkpoint of the next run."""
         entry = StageCheckpoint(self, self._next, solver)
         self._next += 1
         return entry
 
     def write(self) -> None:
-        """Write the file, if there is to be one."""
+        """Write the file, if one is named."""
         if self.path is not None:
             header = {
                 "fingerprint": self._mark,
@@ -91,11 +91,11 @@ class RecoveryCheckpoint:
             self._saved_at = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the interval has passed."""
+        """Return True if the interval has passed."""
         return self.path is not None and time.monotonic() - self._saved_at >= self.every_seconds
 
     def load(self, index: int, solver: Solver[S]) -> tuple[Snapshot[S], Status | None] | None:
-        """The saved run of an index, if there is one."""
+        """Return the saved run of an index, or None."""
         if index >= len(self._statuses):
             return None
         device = self.problem.operator.device
@@ -103,31 +103,31 @@ class RecoveryCheckpoint:
         return snapshot, self._statuses[index]
 
     def save(self, index: int, snapshot: Snapshot[S], status: Status | None) -> None:
-        """Keep a run; it is written to disk when interrupted or due."""
+        """Hold a run in memory; `write` puts it on disk."""
         prefix = f"run{index}."
-        kept = {name: value for name, value in self._arrays.items() if not name.startswith(prefix)}
-        self._arrays = kept | pack_snapshot(snapshot, prefix)
+        others = {name: value for name, value in self._arrays.items() if not name.startswith(prefix)}
+        self._arrays = others | pack_snapshot(snapshot, prefix)
         self._statuses[index:] = [status]
 
 
 @dataclass(frozen=True)
 class StageCheckpoint(Generic[S]):
-    """One run's place in a checkpoint, as the recorder that the loop writes to."""
+    """Checkpoint of one run of a recovery, held in the recovery's file."""
 
-    checkpoint: RecoveryCheckpoint
+    recovery: RecoveryCheckpoint
     index: int
     solver: Solver[S]
 
     def load(self) -> tuple[Snapshot[S], Status | None] | None:
-        """The saved run, if there is one."""
-        return self.checkpoint.load(self.index, self.solver)
+        """Return the saved run, or None."""
+        return self.recovery.load(self.index, self.solver)
 
     def due(self) -> bool:
-        """Whether it is time to save."""
-        return self.checkpoint.due()
+        """Return True if it is time to save."""
+        return self.recovery.due()
 
     def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
-        """Keep the run, on disk unless it has just ended well: the next one will be due soon enough."""
-        self.checkpoint.save(self.index, snapshot, status)
+        """Hold the run; write it to disk unless it has ended, since the next run saves again soon."""
+        self.recovery.save(self.index, snapshot, status)
         if status is None:
-            self.checkpoint.write()
+            self.recovery.write()

@@ -1,4 +1,4 @@
-"""What a recovery returns."""
+"""Result of a recovery: the matrix, its diagnosis, its trace, and the files that it writes."""
 
 import json
 import math
@@ -21,12 +21,12 @@ from wnsense.sensing.low_rank import LowRank
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rank that was tried.
+    """Rank that was tried, with its residuals.
 
     Attributes:
-        rank: The rank.
-        relative_residual: Of the best fit found, on the fitted rows.
-        holdout_residual: Of the same, on the rows held out; None without them.
+        rank: Rank of the fit.
+        relative_residual: Relative residual of the best fit on the fitted rows.
+        holdout_residual: Relative residual of the best fit on the held-out rows; None if there are none.
     """
 
     rank: int
@@ -36,28 +36,28 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recovery:
-    """The recovered matrix with its diagnosis.
+    """Recovered matrix with its diagnosis.
 
     Attributes:
-        status: How it ended; `status.advice` says what that means.
-        matrix: The matrix, in the user's units, in orthonormal form.
-        rank: Its rank.
-        relative_residual: ||M(Z) - y|| / ||y|| over all measurements (weighted as the problem is).
-        holdout_residual: The same over measurements that were held out, for the fit that did not see them; None where
-            none were.
-        relative_error: ||Z - A||_F / ||A||_F; None without a truth.
-        evidence: What the rows held out say; None where none were.
-        candidates: The ranks that were tried, in order of rank.
+        status: Verdict; `status.advice` says what it means.
+        matrix: Matrix `Z`, in the user's units, in orthonormal form.
+        rank: Rank of the matrix.
+        relative_residual: `||M(Z) - y|| / ||y||` over all measurements, weighted as the problem is.
+        holdout_residual: The same ratio over the held-out measurements, for the fit without them; None if there are
+            none.
+        relative_error: `||Z - A||_F / ||A||_F`; None without the true matrix `A`.
+        evidence: Evidence of the held-out rows; None if there are none.
+        candidates: Ranks that were tried, ascending.
         trace: Columns along the whole recovery: stage, rank, step, applications, seconds, residual, and more.
-        kind: The kind of unknown.
-        measurements: n.
-        working_rank: The rank of the overparameterized stage.
-        solver: The name of the solver of that stage.
-        steps: Steps taken, all stages.
-        applications: Applications of M and M*, probes, starts and refits counted.
-        seconds: Time spent, metrics not counted.
-        seed: What the hold-out and the starts were drawn from.
-        warnings: What the user should know, in words.
+        kind: Kind of the unknown.
+        measurements: Number of measurements `n`.
+        working_rank: Largest rank of the overparameterized stage before missed directions are added.
+        solver: Name of the solver of that stage.
+        steps: Number of steps in all stages.
+        applications: Applications of `M` and `M*`, including probes, starts and refits.
+        seconds: Time spent, without the time for metrics.
+        seed: Seed of the hold-out and of the starts.
+        warnings: Warnings for the user, in words.
     """
 
     status: Status
@@ -81,11 +81,11 @@ class Recovery:
 
     @property
     def spectrum(self) -> np.ndarray:
-        """Eigenvalues, or singular values of a rectangular matrix, the largest magnitude first."""
+        """Eigenvalues, or singular values of a rectangular matrix, largest magnitude first."""
         return torch.diagonal(self.matrix.Theta).real.cpu().numpy()
 
     def facts(self) -> dict[str, object]:
-        """The figures that `result.json` holds: finite numbers, words, and None for what is not one."""
+        """Return the facts that `result.json` holds; numbers that are not finite are None."""
         return {
             "status": str(self.status),
             "rank": self.rank,
@@ -106,9 +106,10 @@ class Recovery:
         }
 
     def table(self) -> Table:
-        """Everything as arrays under names, with `facts()` as the header: what `result.npz` holds.
+        """Return the table that `result.npz` holds: named arrays with `facts()` as the header.
 
-        X, Theta (and Y), `eigenvalues` (or `singular_values`), `trace_*` columns, and `candidate_*`: the ranks tried.
+        The arrays are `X`, `Theta` (and `Y`), `eigenvalues` (or `singular_values`), the `trace_*` columns, and
+        `candidate_*` with the ranks tried.
         """
         arrays = {"X": self.matrix.X.cpu().numpy(), "Theta": self.matrix.Theta.cpu().numpy()}
         if self.matrix.Y is not None:
@@ -123,20 +124,20 @@ class Recovery:
         return Table(self.facts() | {"advice": self.status.advice, "versions": versions}, arrays)
 
     def report(self, path: Path | str) -> None:
-        """Write a self-contained page on this recovery.
+        """Write a self-contained HTML page on this recovery.
 
         Raises:
-            InputError: If the place cannot be written.
+            InputError: If the file cannot be written.
         """
         from wnsense.pages.recovery_page import recovery_page
 
         write_text(Path(path), recovery_page(self.table()))
 
     def save(self, directory: Path | str) -> None:
-        """Write `result.npz`, `result.json` and `report.html` into a directory, which is made.
+        """Write `result.npz`, `result.json` and `report.html` into a directory, which is created if missing.
 
         Raises:
-            InputError: If the place cannot be written.
+            InputError: If the file cannot be written.
         """
         from wnsense.pages.recovery_page import recovery_page
 
@@ -147,7 +148,7 @@ class Recovery:
         write_text(folder / "report.html", recovery_page(table))
 
     def __str__(self) -> str:
-        """A short summary for a person."""
+        """Return a short summary for the terminal."""
         lines = [
             f"{self.status}: {self.status.advice}",
             f"  rank {self.rank}; {self.kind}, {size_text(self.matrix.shape)}; {self.measurements} measurements",
@@ -161,5 +162,8 @@ class Recovery:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON knows no infinity, which is what a residual is relative to measurements that are all zero."""
+    """Return the value if it is finite, else None, since JSON has no infinity.
+
+    A residual is infinite relative to measurements that are all zero.
+    """
     return None if value is None or not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Recovery where some measurements are grossly wrong and nobody knows which."""
+"""Recovery where an unknown part of the measurements is grossly wrong."""
 
 from dataclasses import dataclass, replace
 
@@ -20,28 +20,30 @@ from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import SensingObjective
 
 _ROUNDS = 12
-# A residual beyond so many standard deviations, these from the median of all, is an error: of good normal ones one in
-# 16,000.
+# A residual beyond this many standard deviations, estimated from the median, marks an outlier. It happens for one in
+# 16,000 good normal measurements.
 _DEVIATIONS = 4.0
 _DEVIATION_OF_MEDIAN = 1.4826
-# An exact fit leaves rounding, of which there are no outliers.
+# An exact fit leaves rounding errors, which are never outliers.
 _ROUNDING = 1e-8
-# No more than half of the measurements can be told to be wrong.
+# Least share of agreeing measurements: more than half wrong ones cannot be identified.
 _LEAST_AGREEING = 0.5
 
 
 @dataclass(frozen=True)
 class RobustRecovery:
-    """A recovery without the measurements that do not belong to it.
+    """Recovery from the measurements that agree with each other.
+
+    A part of the measurements, the test rows, is used in no round.
 
     Attributes:
-        recovery: Of the measurements kept. Its status is that of the recovery, held to the measurements that took no
-            part in anything: NO_LOW_RANK_FIT where these are not predicted.
-        outliers: Which measurements do not agree with the matrix, (n,), those that took no part included.
-        rounds: How often measurements were chosen.
-        applications: Of all rounds.
-        agreeing: The share of the measurements that took no part which agree with the matrix.
-        score: How surely the matrix predicts them, in standard deviations of a rank correlation.
+        recovery: Recovery from the agreeing measurements. Its status is NO_LOW_RANK_FIT if the matrix does not predict
+            the test rows.
+        outliers: Mask of the measurements that do not agree with the matrix, (n,), test rows included.
+        rounds: Number of rounds.
+        applications: Applications of all rounds.
+        agreeing: Share of the test rows that agree with the matrix.
+        score: Rank correlation of prediction and test rows, in standard deviations from none.
     """
 
     recovery: Recovery
@@ -67,50 +69,46 @@ def recover_robustly(
 ) -> RobustRecovery:
     """Recover a low-rank matrix from measurements of which some are grossly wrong.
 
-    The loss is least trimmed squares (Rousseeuw, 1984), approached by concentration steps (Rousseeuw and Van Driessen,
-    1999; for matrices of low rank: She and Chen, arXiv 1509.03938): recover from the measurements that are believed,
-    believe those whose residual is within 4 standard deviations as the median of all tells them, and again until
-    nothing changes. Each round is a whole `recover()`, so that the rank may grow with what is believed. Seen: 5% and
-    10% of errors ten times the size of the measurements, at 4 and 6 times the degrees of freedom.
+    The loss is least trimmed squares (Rousseeuw, 1984), minimized by concentration steps (Rousseeuw and Van Driessen,
+    1999; for matrices of low rank: She and Chen, arXiv 1509.03938). Each round recovers the matrix from the accepted
+    measurements. It then accepts those whose residual is within 4 standard deviations, estimated from the median. The
+    rounds end when the accepted set no longer changes. Each round is a whole `recover()`, so that the rank can grow
+    with the set. Tested with 5% and 10% of errors ten times the size of the measurements, at 4 and 6 times the degrees
+    of freedom.
 
-    A tenth of the measurements takes no part in any round, and judges at the end.
+    A tenth of the measurements is used in no round and tests the final matrix.
 
     Args:
-        operator: What measured.
-        measurements: y, (n,).
-        max_rank: A bound on the rank returned.
-        weights: How much each measurement counts, (n,), at least 0: the inverse variance of good ones. Rows of weight 0
-            take no part and are not judged.
+        operator: Operator `M`.
+        measurements: Measurements `y`, (n,).
+        max_rank: Largest rank to return.
+        weights: Weights of the measurements, (n,), at least 0: the inverse variances of good ones. Rows of weight 0 are
+            neither used nor tested.
         tolerance: See `recover`.
-        seed: What the judges, the hold-out and the starts are drawn from.
-        truth: The matrix that was measured, where it is known; never used.
-        max_applications: A budget for all rounds together.
-        max_seconds: The same in seconds.
-        callback: Told of the progress of every round; returning True stops.
+        seed: Seed of the test rows, the hold-out and the starts.
+        truth: True matrix, where it is known; used for the trace and the report only.
+        max_applications: Budget in applications for all rounds together.
+        max_seconds: Budget in seconds for all rounds together.
+        callback: Function called with the progress of every round; if it returns True, the recovery stops.
 
     Raises:
         InputError: If sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
     """
-    y = torch.as_tensor(measurements).to(device=operator.device, dtype=operator.real_dtype)
-    require_size("measurements", y.shape, (operator.count,))
-    require_finite("the measurements", y)
-    weight = torch.ones_like(y) if weights is None else torch.as_tensor(weights).to(y)
-    require_size("weights", weight.shape, y.shape)
-    require(bool((weight >= 0).all()), "weights of at least 0", float(weight.min()))
+    y, weight = _checked(operator, measurements, weights)
     usable, root = weight > 0, weight.sqrt()
     count = int(usable.sum())
     require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
-    # Not the rows that the recoveries hold out, which a seed of their own draws.
-    judging = usable & (fitted_mask(weight, held_out_count(count, None), seed + 1) == 0)
-    part = usable & ~judging
-    believed = part
+    # Another seed than that of the recoveries, so that the test rows are not the rows that they hold out.
+    tested = usable & (fitted_mask(weight, held_out_count(count, None), seed + 1) == 0)
+    part = usable & ~tested
+    accepted = part
     spent, rounds, seconds = 0, 0, 0.0
     while True:
         recovery = recover(
             operator,
             y,
             max_rank=max_rank,
-            weights=weight * believed,
+            weights=weight * accepted,
             tolerance=tolerance,
             seed=seed,
             truth=truth,
@@ -122,15 +120,28 @@ def recover_robustly(
         residual = root * (operator.measure(recovery.matrix) - y).abs()
         agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
         ended_early = not _has_verdict(recovery.status)
-        if ended_early or rounds == _ROUNDS or torch.equal(agreeing & part, believed):
+        if ended_early or rounds == _ROUNDS or torch.equal(agreeing & part, accepted):
             break
-        believed = agreeing & part
-    share = float(agreeing[judging].double().mean())
-    score, cost = _judged(Problem(operator, y, weights=weight), ~judging, recovery.matrix, seed)
+        accepted = agreeing & part
+    share = float(agreeing[tested].double().mean())
+    score, cost = _test_score(Problem(operator, y, weights=weight), ~tested, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= SIGNIFICANT_SCORE):
-        told = f"of the measurements that took no part {share:.0%} agree with the matrix"
-        recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, told))
+        warning = f"only {share:.0%} of the measurements that were used in no round agree with the matrix"
+        recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, warning))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
+
+
+def _checked(
+    operator: Operator, measurements: Tensor | np.ndarray, weights: Tensor | np.ndarray | None
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Return measurements and weights as tensors of the operator, checked."""
+    y = torch.as_tensor(measurements).to(device=operator.device, dtype=operator.real_dtype)
+    require_size("measurements", y.shape, (operator.count,))
+    require_finite("the measurements", y)
+    weight = torch.ones_like(y) if weights is None else torch.as_tensor(weights).to(y)
+    require_size("weights", weight.shape, y.shape)
+    require(bool((weight >= 0).all()), "weights of at least 0", float(weight.min()))
+    return y, weight
 
 
 def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " k"]) -> float:
@@ -142,8 +153,8 @@ def _has_verdict(status: Status) -> bool:
     return status.is_success or status in {Status.TOO_FEW_MEASUREMENTS, Status.NO_LOW_RANK_FIT}
 
 
-def _judged(problem: Problem, taking_part: Bool[Tensor, " n"], matrix: LowRank, seed: int) -> tuple[float, int]:
-    """How surely a matrix predicts the rows that took no part, and the cost of asking."""
-    objective = SensingObjective(problem, taking_part.to(problem.measurements.dtype), seed)
+def _test_score(problem: Problem, used: Bool[Tensor, " n"], matrix: LowRank, seed: int) -> tuple[float, int]:
+    """Return the score of a matrix on the rows that were not used, and its cost in applications."""
+    objective = SensingObjective(problem, used.to(problem.measurements.dtype), seed)
     at = objective.evaluate(objective.from_user(matrix))
     return held_out_evidence(objective, at).score, objective.calibration.applications + 2

@@ -1,4 +1,4 @@
-"""The rank that held-out measurements choose, found by refits that warm-start each other."""
+"""Search for the rank, by fits that start from each other and are compared on held-out measurements."""
 
 import math
 from collections.abc import Callable
@@ -17,43 +17,43 @@ from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
 _REFIT_STEPS = 1000
-# Steps within which a thorough fit must gain something.
+# Steps within which a thorough fit must improve.
 _THOROUGH = 15
-# A larger rank is reported when held-out rows prefer it by this many standard errors.
+# Standard errors by which held-out rows must prefer a larger rank for it to be reported.
 _SURE = 2.0
-# d useless degrees of freedom cost a fit to n rows d / n of its squared held-out error; useful ones must gain half
-# as much.
+# `d` useless degrees of freedom raise the squared held-out error of a fit to `n` rows by `d / n` of it. Useful ones
+# must lower it by half as much.
 _WORTH = 0.5
-# Deviations by which a direction must explain more of the rows fitted than one of noise would.
+# Deviations by which a direction must explain more of the fitted rows than a direction of noise would.
 _TOLD_BY_FIT = 2.0
-# Of the rows, what the next larger rank may use up at most for a fit to be told from a wrong one by what it leaves, and
-# by how much more it may miss rows held out than noise alone would have it.
+# The residual can confirm a fit if the next larger rank has at most this share of degrees of freedom in the rows, and
+# if the held-out residual is at most this factor above what noise alone would give.
 _SPARE_SHARE = 0.25
 _ALIKE = 1.5
-# Below this residual fits contract at once, if the rank is right; above it there is a tail or noise.
+# Below this residual, fits of the right rank contract at once; above it there is a tail of the spectrum or noise.
 _LITTLE = 0.1
-# A fit so close to what noise of the known level leaves is worth going on with before it is judged.
+# A fit within this factor of the residual of known noise is continued before it is judged.
 _CLOSE = 1.5
-# Of an exact fit, singular values below this part of the largest are doubted: measurements that hardly tell low-rank
-# matrices apart let several fit them exactly, and the one of least rank is the one to name.
+# Singular values of an exact fit below this share of the largest are tested: several low-rank matrices may fit exactly,
+# and the one of least rank is reported.
 _DOUBTED = 1e-3
 
 
 @dataclass
 class RankSearch:
-    """Fits of one rank each, and the walk between them.
+    """Fits of one rank each, and the search among ranks.
 
-    Three ways to fit, by when they end: `quick` ones must contract at once, as those to an exact answer do; `steady`
-    ones must help rows held out, where noise or a tail of the spectrum leaves nothing to contract to; `thorough` ones
-    go on as long as anything moves, for when there are few measurements and no other way was found.
+    There are three kinds of fits, which differ in when they end. `quick` fits must contract at once, as fits to an
+    exact answer do. `steady` fits must improve on held-out rows, for noise or a tail of the spectrum. `thorough` fits
+    go on while they improve at all, for few measurements where nothing else worked.
 
     Attributes:
-        session: What pays for the runs.
-        objective: What is fitted.
-        tolerance: The relative residual that counts as exact.
-        rows: The number of rows fitted.
-        seed: Of the directions by which a fit grows.
-        fits: The best fit of each rank.
+        session: Session that makes the runs and counts their cost.
+        objective: Objective of the fitted rows.
+        tolerance: Relative residual that counts as exact.
+        rows: Number of fitted rows.
+        seed: Seed of the directions by which a fit grows.
+        fits: Best fit of each rank.
     """
 
     session: Session
@@ -74,7 +74,7 @@ class RankSearch:
         return plain_least_squares(self.objective) if has_noise_level else self.objective
 
     def swift(self, first: Evaluation, guess: int, bound: int) -> int:
-        """The rank of the best fit: quick fits where little is left to explain, steady ones otherwise."""
+        """Return the rank of the best fit: quick fits where the residual is small, steady ones otherwise."""
         if first.point.width == guess and self.refitted is self.objective:
             self._keep(guess, first)
         if guess not in self.fits or not self.is_exact(guess):
@@ -88,10 +88,10 @@ class RankSearch:
         return best
 
     def from_below(self, bound: int) -> int:
-        """The rank of the best fit when rank grows from 1, each fit led to its end before the next direction is added.
+        """Return the rank of the best fit as the rank grows from 1; each fit ends before a direction is added.
 
-        What is left of a fit points to the next direction the more clearly the less is left. Surplus directions, added
-        before anything is known, can settle where nothing is measured, and fits truncated from there stay there.
+        The smaller the residual of a fit, the more precisely it gives the next direction. Surplus directions of an
+        early stage can end in the null space of the measurements, and fits that are truncated from there stay in it.
         """
         swift, self.fits = self.fits, {}
         first, cost = residual_directions(self.objective, -self.objective.target, 1, seed=self.seed)
@@ -121,7 +121,7 @@ class RankSearch:
         return self._standing_out(best)
 
     def without_idle(self, rank: int) -> int:
-        """The rank that is left of an exact fit once the directions that its residual could have made are dropped."""
+        """Return the rank of an exact fit without the directions that are as small as its residual."""
         if not self.is_exact(rank):
             return rank
         at = self.fits[rank]
@@ -137,52 +137,53 @@ class RankSearch:
     # -- three ways to fit --------------------------------------------------------------------------------------------
 
     def quick(self, rank: int, point: LowRank) -> None:
-        """Steps for as long as they contract as those to an exact answer of this rank do."""
+        """Fit while the residual contracts as fast as that of an exact answer of this rank."""
         self._run(self.refitted, rank, point, Stop(stagnation=self._patience(rank), gain=0.5))
         self._settle(rank)
 
     def steady(self, rank: int, point: LowRank) -> None:
-        """Steps for as long as they help rows held out; fitting on would be fitting noise."""
+        """Fit while the residual on held-out rows decreases; beyond that, noise would be fitted."""
         self._run(self.objective, rank, point, Stop(stagnation=6, gain=1e-2))
         self._settle(rank)
 
     def thorough(self, rank: int, point: LowRank) -> None:
-        """Steps for as long as they help at all."""
+        """Fit while there is any improvement."""
         self._run(self.refitted, rank, point, Stop(stagnation=_THOROUGH, gain=0.05))
 
     def _patience(self, rank: int) -> int:
-        """Twice the steps in which conjugate gradients halve the residual after Marchenko and Pastur, and two more.
+        """Return the steps of stagnation after which a quick fit ends.
 
-        Rank-one measurements feel directions far less evenly than that law has it: twice as many.
+        They are twice the steps in which conjugate gradients halve the residual by the law of Marchenko and Pastur,
+        plus two. For rank-one measurements it is twice as many, since their restricted singular values spread more.
         """
         spread = min(self.objective.problem.operator.degrees_of_freedom(rank) / self.rows, 0.8) ** 0.5
         slack = 2 if self.objective.calibration.trace_direction is None else 4
         return slack + math.ceil(slack * math.log(2) / -math.log(spread))
 
     def _settle(self, rank: int) -> None:
-        """Go on where a fit ended a little above the floor that a known noise level is compared with."""
+        """Continue a fit that ended a little above the residual of the known noise."""
         if self.objective.fitted is None and self.objective.problem.noise_level:
             allowance = self.noise_allowance(rank)
             if allowance < self.residual(self.fits[rank]) <= _CLOSE * allowance:
                 self.thorough(rank, self.fits[rank].point)
 
     def _run(self, objective: SensingObjective, rank: int, point: LowRank, stop: Stop) -> None:
-        # Where the trace direction is shrunk, the plain residual swings by as much: what is minimized tells better.
+        # Where the trace direction is shrunk, the plain residual oscillates; the minimized one is monitored instead.
         watch = objective.calibration.trace_direction is None
         limits = replace(stop, residual=self.tolerance / 10, max_steps=_REFIT_STEPS, watch_holdout=watch)
         at = self.session.run(objective, ConjugateWN(probes=PROBES), resized(point, rank), limits, f"rank {rank}")
         self._keep(rank, at)
 
     def _keep(self, rank: int, at: Evaluation) -> None:
-        known = self.fits.get(rank)
-        if known is None or self.monitored(at) < self.monitored(known):
+        previous = self.fits.get(rank)
+        if previous is None or self.monitored(at) < self.monitored(previous):
             self.fits[rank] = at
 
     # -- the walk -----------------------------------------------------------------------------------------------------
 
     def _walk(self, guess: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
         best = self._climb(guess, bound, fit)
-        # Also after a climb, whose last step may have been a long one.
+        # Descend also after a climb, since its last step may have been long.
         low = self._descend(best, fit)
         if low != best:
             # A long step down may have passed over the rank next to it.
@@ -192,7 +193,7 @@ class RankSearch:
         return self._standing_out(best)
 
     def _standing_out(self, best: int) -> int:
-        """The least rank that is as good: the way up follows hints, the rank that is reported must stand out."""
+        """Return the least rank that is as good as the best by the stricter score."""
         return next(rank for rank in sorted(self.fits) if rank == best or not self.is_better(rank, best, _SURE))
 
     def _climb(self, best: int, bound: int, fit: Callable[[int, LowRank], None]) -> int:
@@ -201,7 +202,7 @@ class RankSearch:
             step = min(step, bound - best)
             rank = best + step
             if rank not in self.fits or self.residual(self.fits[rank]) > self.residual(self.fits[best]):
-                # A fit that leaves more than one of smaller rank went astray.
+                # A residual above that of a smaller rank shows a fit that failed.
                 fit(rank, self._grown(best, step))
             if self.is_better(best, rank):
                 best, step, misses = rank, step * 2, 0
@@ -217,7 +218,7 @@ class RankSearch:
     def _descend(self, best: int, fit: Callable[[int, LowRank], None]) -> int:
         step = finest(best)
         while best > 1 and not self.is_exact(best):
-            # Small ranks no further than to half: one that a long step passes over may be the one that fits.
+            # Small ranks descend to half at most, so that a long step does not skip the rank that fits.
             furthest = max(best // 2, 1) if finest(best) == 1 else best - 1
             rank = best - min(step, furthest)
             if rank not in self.fits:
@@ -239,7 +240,7 @@ class RankSearch:
         return at.point.plus(added)
 
     def measured(self, rank: int) -> Evaluation:
-        """The fit of a rank with its residual measured at its very point: runs carry theirs along to within a part."""
+        """Return the fit of a rank with its residual measured again; runs update theirs with a small error."""
         at = self.fits[rank]
         residual = self.objective.residual(at.point)
         self.session.applications += 1
@@ -249,35 +250,34 @@ class RankSearch:
     # -- comparisons --------------------------------------------------------------------------------------------------
 
     def residual(self, at: Evaluation) -> float:
-        """The relative residual on the rows fitted."""
+        """Return the relative residual on the fitted rows."""
         return float(self.objective.relative_residual(at.residual))
 
     def held(self, at: Evaluation) -> float | None:
-        """The relative residual on the rows held out; None without them."""
+        """Return the relative residual on the held-out rows, or None if there are none."""
         held = self.objective.holdout_residual(at.residual)
         return None if held is None else float(held)
 
     def monitored(self, at: Evaluation) -> float:
-        """The relative residual that tells ranks apart: held out where there is such."""
+        """Return the relative residual by which ranks are compared: on held-out rows if there are some."""
         held = self.held(at)
         return self.residual(at) if held is None else held
 
     def is_exact(self, rank: int) -> bool:
-        """Whether the fit of a rank is within the tolerance, on rows held out too."""
+        """Return True if the fit of a rank is within the tolerance, also on held-out rows."""
         at = self.fits[rank]
         return max(self.residual(at), self.held(at) or 0.0) <= self.tolerance
 
     def _is_explained(self, rank: int) -> bool:
-        """Whether nothing is left for a larger rank: the fit is exact, or leaves what the known noise must leave."""
-        known = self.objective.fitted is None and bool(self.objective.problem.noise_level)
-        return self.is_exact(rank) or (known and self.residual(self.fits[rank]) <= self.noise_allowance(rank))
+        """Return True if the fit of a rank is exact or leaves no more than the known noise."""
+        compares_noise = self.objective.fitted is None and bool(self.objective.problem.noise_level)
+        return self.is_exact(rank) or (compares_noise and self.residual(self.fits[rank]) <= self.noise_allowance(rank))
 
     def is_better(self, rank: int, larger: int, score: float = 1.0) -> bool:
-        """Whether the larger rank is worth its extra degrees of freedom.
+        """Return True if the larger rank is worth its extra degrees of freedom.
 
-        Rows held out must say so by so many standard errors; or they must agree, where it explains of the rows fitted
-        what no fit of noise would. Few rows held out say little either way: where they do not object, what is explained
-        of the rows fitted decides.
+        The held-out residual must decrease by `score` standard errors, or the fitted residual by more than a fit of
+        noise would give. A few held-out rows are inconclusive: unless they contradict, the fitted rows decide.
         """
         small, large = self.fits[rank], self.fits[larger]
         operator = self.objective.problem.operator
@@ -296,10 +296,10 @@ class RankSearch:
         return left < 0.81
 
     def leaves_noise(self, rank: int) -> bool:
-        """Whether what a fit leaves is so much like noise that no exact answer need be looked for behind it.
+        """Return True if the residual of a fit looks like noise, so that no exact answer is searched for.
 
-        There are rows to spare, those held out are missed by no more than those fitted, up to what fitting takes from
-        these, and no direction stands out. A fit at a wrong place explains its own rows better than others.
+        There must be rows to spare, the held-out residual must agree with the fitted one by degrees of freedom, and no
+        missed direction may exceed the noise level. A wrong fit explains the fitted rows better than others.
         """
         at, operator = self.fits[rank], self.objective.problem.operator
         held, following = self.held(at), min(rank + 1, *operator.shape)
@@ -310,21 +310,21 @@ class RankSearch:
         return alike and outstanding(self.objective, at, self.rows) == 0
 
     def noise_allowance(self, rank: int) -> float:
-        """The relative residual that noise of the known level leaves to a fit of this rank, with three deviations."""
+        """Return the relative residual that known noise leaves to a fit of this rank, plus three deviations."""
         left = max(self.rows - self.objective.problem.operator.degrees_of_freedom(rank), 1)
         noise = self.objective.problem.noise_level or 0.0
         return noise * math.sqrt(left / self.rows) * (1 + 3 / math.sqrt(2 * left))
 
 
 def finest(rank: int) -> int:
-    """The smallest step between ranks that is worth a fit: an eighth, since minima are flat where ranks are large."""
+    """Return the smallest step between ranks that is fitted: an eighth, since minima are flat at large ranks."""
     return max(1, rank // 8)
 
 
 def plain_least_squares(objective: SensingObjective) -> SensingObjective:
-    """The same with the trace direction at the weight that the measurements give it: plain least squares.
+    """Return the objective with the trace direction at its full weight.
 
-    It gives conjugate gradients one large eigenvalue to deal with, no more.
+    For conjugate gradients this adds a single large eigenvalue.
     """
     given = replace(objective.calibration, trace_direction=None, trace_factor=1.0)
     return replace(objective, given=given)

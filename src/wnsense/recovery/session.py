@@ -1,4 +1,4 @@
-"""What a recovery spends and writes down while it makes one run after another."""
+"""Session of a recovery: budget, cost, checkpoint and trace of its runs."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,12 +22,12 @@ from wnsense.solvers.solver import Solver
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent; None is no limit.
+    """Budget of a recovery; None is no limit.
 
     Attributes:
-        max_applications: Applications of M and M*.
-        max_seconds: Seconds, metrics not counted.
-        callback: Told of progress; returning True stops.
+        max_applications: Largest number of applications of `M` and `M*`.
+        max_seconds: Largest time in seconds, without the time for metrics.
+        callback: Function called with the progress; if it returns True, the recovery stops.
     """
 
     max_applications: int | None = None
@@ -35,17 +35,17 @@ class Budget:
     callback: Callback | None = None
 
     def spent(self, applications: int, seconds: float) -> bool:
-        """Whether nothing is left."""
+        """Return True if the budget is spent."""
         return (self.max_applications is not None and applications >= self.max_applications) or (
             self.max_seconds is not None and seconds >= self.max_seconds
         )
 
 
 class EndedEarlyError(Exception):
-    """A run ended in a way that ends the recovery: interrupted, stopped, out of budget, diverged.
+    """End of a run that ends the recovery: interrupted, stopped, out of budget or diverged.
 
     Attributes:
-        status: How.
+        status: Status of the run.
     """
 
     def __init__(self, status: Status) -> None:
@@ -56,17 +56,17 @@ class EndedEarlyError(Exception):
 
 @dataclass
 class Session:
-    """One recovery under way.
+    """Budget, cost and trace of one recovery under way.
 
     Attributes:
-        problem: What is recovered.
-        budget: What may be spent.
-        checkpoint: Where runs are kept.
-        applications: Spent so far; probes and starts add to it, runs do so themselves.
-        seconds: Spent so far.
-        steps: Taken so far.
-        traces: Of the runs so far.
-        latest: The answer of the latest run, in the user's units.
+        problem: Problem that is solved.
+        budget: Budget of the whole recovery.
+        checkpoint: Checkpoint that holds the runs.
+        applications: Applications so far; probes and starts are added by the caller, runs by `run`.
+        seconds: Seconds so far.
+        steps: Steps so far.
+        traces: Traces of the runs so far.
+        latest: Answer of the latest run, in the user's units.
     """
 
     problem: Problem
@@ -81,13 +81,13 @@ class Session:
     def run(
         self, objective: SensingObjective, solver: Solver[Any], point: LowRank, stop: Stop, stage: str
     ) -> Evaluation:
-        """One run of the loop within what is left of the budget, kept in the checkpoint and counted.
+        """Run a solver within the rest of the budget, save the run in the checkpoint and count its cost.
 
         Returns:
-            The evaluation at its answer.
+            The evaluation at the answer.
 
         Raises:
-            EndedEarlyError: If the run was interrupted or stopped or diverged, or nothing is left of the budget.
+            EndedEarlyError: If the run was interrupted, stopped or diverged, or the budget is spent.
         """
         result: Result[Any] = solve(
             objective,
@@ -114,7 +114,7 @@ class Session:
         labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, point.width)}
         self.traces.append(Columns({**labels, **one_column_each(result.trace)}))
         if result.status is Status.DIVERGED:
-            # Nothing can be built on numbers that are none; the latest sound matrix is kept.
+            # Numbers that are not finite are of no use; the latest finite matrix stays.
             raise EndedEarlyError(Status.DIVERGED)
         self.latest = result.matrix
         if result.status in {Status.INTERRUPTED, Status.STOPPED_BY_USER}:
@@ -125,7 +125,7 @@ class Session:
         return answer
 
     def trace(self) -> Columns:
-        """The traces end to end; a column that a stage lacks is NaN there."""
+        """Return the traces one after another; a column that a stage lacks is NaN there."""
         names = list(dict.fromkeys(name for trace in self.traces for name in trace))
 
         def column(trace: Columns, name: str) -> np.ndarray:
@@ -135,7 +135,7 @@ class Session:
 
 
 def resized(point: LowRank, width: int) -> LowRank:
-    """The point with orthonormal factors of exactly this width: truncated, or padded with directions of no weight."""
+    """Return the point with orthonormal factors of this width: truncated, or padded with directions of weight 0."""
     Z = point.truncate(width) if point.width > width else point.orthonormal()
     missing = width - Z.width
     if missing == 0:
@@ -148,6 +148,6 @@ def resized(point: LowRank, width: int) -> LowRank:
 
     X = pad(Z.X)
     Y = None if Z.Y is None else pad(Z.Y)
-    # The padding keeps the first columns up to sign; reading Theta off the new frames keeps the matrix itself.
+    # The padding keeps the first columns up to sign. Theta is computed from the new frames, which keeps the matrix.
     right = X if Y is None else Y
     return LowRank(X, (X.mH @ Z.X) @ Z.Theta @ (Z.right.mH @ right), Y)

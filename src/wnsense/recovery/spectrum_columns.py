@@ -1,4 +1,4 @@
-"""The spectrum along a run, as columns of its trace: what a run does with more rank than it needs."""
+"""Spectrum along a run as columns of its trace; for the spectrum as evidence see `evidence.spectral_rank`."""
 
 import numpy as np
 import torch
@@ -9,16 +9,16 @@ from wnsense.running.trace import Columns
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 
-# The name of the metric, and what the names of its columns begin with.
+# Name of the metric, and prefix of the names of its columns.
 SPECTRUM = "spectrum"
-# Of a run with more directions than this the leading ones are written down.
+# Largest number of leading values that are recorded.
 _MOST_VALUES = 32
 
 
 def recorded_spectrum(objective: SensingObjective, point: LowRank) -> Tensor:
-    """The leading eigenvalues (singular values where rectangular) in the user's units, the largest magnitude first.
+    """Return the leading eigenvalues (rectangular: singular values) in the user's units, largest magnitude first.
 
-    From the triangular factor of the frame, at no application. NaN where the run has diverged.
+    They are computed from the triangular factor of the frame, without an application. NaN if the run has diverged.
     """
     Z = objective.to_user(point)
     R: Tensor = torch.linalg.qr(Z.X, mode="r").R
@@ -33,12 +33,12 @@ def recorded_spectrum(objective: SensingObjective, point: LowRank) -> Tensor:
 
 
 def one_column_each(trace: Columns) -> Columns:
-    """The trace with `spectrum_1`, `spectrum_2` and so on in place of one column of several numbers a row.
+    """Return the trace with columns `spectrum_1`, `spectrum_2` and so on in place of one column of vectors.
 
-    Stages of different widths then lie end to end, and every column is one of a data frame.
+    Stages of different widths can then follow each other, and each column fits a data frame.
     """
     columns = dict(trace)
     values = columns.pop(SPECTRUM, None)
     if values is not None:
-        columns |= {f"{SPECTRUM}_{place + 1}": np.ascontiguousarray(of) for place, of in enumerate(values.T)}
+        columns |= {f"{SPECTRUM}_{place + 1}": np.ascontiguousarray(column) for place, column in enumerate(values.T)}
     return Columns(columns)

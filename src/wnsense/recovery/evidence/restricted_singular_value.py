@@ -1,77 +1,117 @@
-"""Whether measurements feel every direction in which a matrix of its rank could still move."""
+"""Measure of identifiability: the least restricted singular value of the measurements on the tangent space of a fit.
+
+The gain of a tangent vector `xi` is `||T D M(xi)||^2 / ||xi||^2`, with the calibration `T D`. The least gain is the
+square of the least restricted singular value. It is 0 if the restricted null space is not trivial: then the matrix can be
+changed, its rank kept, without a change of the measurements.
+"""
+
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from wnsense.linalg import random_normal, symmetric_part
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.tangent import Tangent, tangent_part
 
-# Steps of conjugate gradients: what they leave of a random direction is what measurements feel least. Where that is
-# little felt, but not so little as nothing, more of them tell which.
+# Steps of conjugate gradients. More of them are taken while the gain is small but not clearly 0.
 _STEPS, _MOST_STEPS = 15, 80
-# A direction that is not felt keeps its share of the random vector, about 1 of as many parts as there are degrees of
-# freedom. Less than this of such a part is left to one direction in a thousand.
-_LEFT_OUT = 1e-6
-# Against an average of 1. Gaussian measurements twice as many as the degrees of freedom feel each direction with 0.09,
-# few entries some with 0.003: an exact answer is the only one near all the same.
+# A null-space direction keeps its share of the random vector, about 1 over the degrees of freedom. A share smaller by
+# this factor has a probability of one in a thousand.
+_REMAINDER = 1e-6
+# Gains are relative to an average of 1. Gaussian measurements twice as many as the degrees of freedom have a least gain
+# of 0.09, few entries one of 0.003; an exact answer is still locally unique.
 NULL_SPACE_GAIN = 1e-4
-_DOUBTFUL = 0.1
+_UNCLEAR_GAIN = 0.1
 
 
 def least_restricted_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[float, int]:
-    """||T D M(xi)||^2 / ||xi||^2 of a tangent vector xi that is felt little, and the cost of finding it.
+    """Return an upper bound on the least gain over the tangent space, and its cost in applications.
 
-    Conjugate gradients on M*M from a random tangent vector remove from it what is felt. What is not felt at all stays,
-    so that the gain of what is left falls to 0 where there is such a direction, and stays well above it where there is
-    none; it is an upper bound on the least gain over the tangent space. Near 0 the matrix can be changed, its rank
-    kept, without a measurement changing: it is not the only answer, whatever rows held out say.
+    Conjugate gradients on `M* M`, from a random tangent vector, remove the parts of large gain from it. The part in the
+    restricted null space stays. The gain of the remainder thus falls to 0 if there is a null space, and stays well
+    above 0 otherwise.
 
     Args:
-        objective: What is fitted.
-        at: The fit.
-        seed: Of the vector.
+        objective: Objective of the fitted rows.
+        at: Evaluation of the fit.
+        seed: Seed of the random vector.
     """
+    error = _random_tangent(at, seed)
+    iteration = _Iteration.start(objective, at, error)
+    size = error.squared_norm()
+    eps = torch.finfo(size.dtype).eps
+    floor = (10 * eps) ** 2 * iteration.squared
+    enough = max(_REMAINDER / objective.problem.operator.degrees_of_freedom(at.point.width), eps) * size
+    steps, on_host = 0, size.device.type == "cpu"
+    while steps < _MOST_STEPS:
+        if steps >= _STEPS and not NULL_SPACE_GAIN <= iteration.gain() < _UNCLEAR_GAIN:
+            break
+        steps += 1
+        iteration = iteration.next(objective, at, floor)
+        if on_host and bool(iteration.error.squared_norm() <= enough):
+            break
+    cost = 2 * (steps + 1)
+    if float(iteration.error.squared_norm()) <= eps * float(size):
+        # Nothing remains: there is no null space.
+        return 1.0, cost
+    return iteration.gain(), cost
+
+
+@dataclass(frozen=True)
+class _Iteration:
+    """State of conjugate gradients for `M* M error = 0`.
+
+    Attributes:
+        error: Present tangent vector.
+        residual: `M* M error`, projected onto the tangent space.
+        direction: Direction of the next step.
+        squared: Squared norm of the residual.
+    """
+
+    error: Tangent
+    residual: Tangent
+    direction: Tangent
+    squared: Tensor
+
+    @classmethod
+    def start(cls, objective: SensingObjective, at: Evaluation, error: Tangent) -> "_Iteration":
+        """Return the first state, from a tangent vector."""
+        residual = _normal_image(objective, at, error)
+        return cls(error, residual, residual, residual.squared_norm())
+
+    def next(self, objective: SensingObjective, at: Evaluation, floor: Tensor) -> "_Iteration":
+        """Return the state after one step; below the floor of `squared` nothing changes but rounding errors."""
+        tiny = torch.finfo(self.squared.dtype).tiny
+        image = _normal_image(objective, at, self.direction)
+        is_active = self.squared > floor
+        length = torch.where(is_active, self.squared / self.direction.inner(image).clamp(min=tiny), 0)
+        error, residual = self.error.plus(self.direction, -length), self.residual.plus(image, -length)
+        squared = residual.squared_norm()
+        turn = torch.where(is_active, squared / self.squared.clamp(min=tiny), 0)
+        return _Iteration(error, residual, residual.plus(self.direction, turn), squared)
+
+    def gain(self) -> float:
+        """Return the gain of the present vector."""
+        return float(self.error.inner(self.residual) / self.error.squared_norm())
+
+
+def _random_tangent(at: Evaluation, seed: int) -> Tangent:
+    """Return a random tangent vector of normal numbers at a point."""
     point = at.point
     generator = torch.Generator().manual_seed(seed)
 
-    def normal(like: torch.Tensor) -> torch.Tensor:
+    def normal(like: Tensor) -> Tensor:
         return random_normal(tuple(like.shape), generator=generator, dtype=like.dtype, device=like.device)
 
     part = tangent_part(point, normal(at.left), None)
     if point.Y is None or at.right is None:
-        error = Tangent(symmetric_part(part.S), part.P, None)
-    else:
-        Q = normal(at.right)
-        error = Tangent(part.S, part.P, Q - point.Y @ (point.Y.mH @ Q))
+        return Tangent(symmetric_part(part.S), part.P, None)
+    Q = normal(at.right)
+    return Tangent(part.S, part.P, Q - point.Y @ (point.Y.mH @ Q))
 
-    def felt(vector: Tangent) -> Tangent:
-        _, left, right = objective.normal_times(vector.at(point), point.width)
-        return tangent_part(point, left, right)
 
-    residual = felt(error)
-    direction, squared, size = residual, residual.squared_norm(), error.squared_norm()
-    eps, tiny = torch.finfo(size.dtype).eps, torch.finfo(size.dtype).tiny
-    floor = (10 * eps) ** 2 * squared
-    enough = max(_LEFT_OUT / objective.problem.operator.degrees_of_freedom(point.width), eps) * size
-    steps, on_host = 0, size.device.type == "cpu"
-    while steps < _MOST_STEPS:
-        if steps >= _STEPS and not NULL_SPACE_GAIN <= float(error.inner(residual) / error.squared_norm()) < _DOUBTFUL:
-            break
-        steps += 1
-        image = felt(direction)
-        # Idle once converged, as in a space of few dimensions; what follows would be rounding.
-        alive = squared > floor
-        length = torch.where(alive, squared / direction.inner(image).clamp(min=tiny), 0)
-        error, residual = error.plus(direction, -length), residual.plus(image, -length)
-        new = residual.squared_norm()
-        direction = residual.plus(direction, torch.where(alive, new / squared.clamp(min=tiny), 0))
-        squared = new
-        if on_host and bool(error.squared_norm() <= enough):
-            break
-    left_over = error.squared_norm()
-    cost = 2 * (steps + 1)
-    if float(left_over) <= eps * float(size):
-        # All of it was felt.
-        return 1.0, cost
-    # The residual of the iteration is M*M times what is left.
-    return float(error.inner(residual) / left_over), cost
+def _normal_image(objective: SensingObjective, at: Evaluation, vector: Tangent) -> Tangent:
+    """Return `M* M vector`, projected onto the tangent space."""
+    _, left, right = objective.normal_times(vector.at(at.point), at.point.width)
+    return tangent_part(at.point, left, right)

@@ -1,4 +1,4 @@
-"""The rank that a spectrum shows, and the ranks that measurements can decide on."""
+"""Rank that a spectrum shows, and directions that the back-projected residual shows."""
 
 import math
 
@@ -12,56 +12,57 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
-# Steps of the block power method: at least so many, then until the norm that it finds grows by no more than this part.
-# A large random block sees little of one direction at first; stopping early would hand over noise.
+# Steps of the block power method: at least this many, then until its norm grows by no more than this share. A large
+# random block has a small part in one direction at first; an early stop would return noise.
 _LEAST_POWER_STEPS, _MOST_POWER_STEPS = 3, 30
 _POWER_GROWTH = 0.1
-# Where a model has nearly as many degrees of freedom as there are rows, all directions are hardly felt.
+# Bound on `sqrt(d / n)`: with nearly as many degrees of freedom as rows, all restricted singular values are small.
 _MOST_SPREAD = 0.9
-# In root mean squares.
+# Clipping level of residuals, in root mean squares.
 _OUTLYING = 3.0
 _GAP = 8.0
-# The echo of random signs comes close to its bound, and now and then exceeds it by a few hundredths.
-_ECHO_MARGIN = 1.1
+# The back-projection of random signs comes close to its level, and sometimes exceeds it by a few hundredths.
+_LEVEL_MARGIN = 1.1
 
 
 def back_projection_level(operator: Operator, fitted: int) -> float:
-    """The spectral norm to which a residual of unit norm and random signs back-projects: about 2 sqrt(m / n).
+    """Return the noise level of the back-projected residual, per unit norm of the residual: about `2 sqrt(m / n)`.
 
-    Real symmetric matrices have half the freedom of others of their size.
+    It is the spectral norm of the back-projection of a vector of unit norm with random signs. Real symmetric matrices
+    have half the degrees of freedom of others of their size.
 
     Args:
-        operator: What measures.
-        fitted: n, the number of rows fitted.
+        operator: Operator `M`.
+        fitted: Number of fitted rows `n`.
     """
     sides = sum(operator.shape) / (1 if operator.is_complex or not operator.kind.is_symmetric else 2)
     return 2 * math.sqrt(sides / fitted)
 
 
 def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
-    """How many singular values stand out of the echo of the residual; at least 1.
+    """Return the number of singular values above the noise level of the back-projected residual; at least 1.
 
     Args:
-        objective: What is fitted.
-        at: The point and its residual.
-        fitted: The number of rows fitted.
+        objective: Objective of the fitted rows.
+        at: Evaluation of the point.
+        fitted: Number of fitted rows.
     """
     threshold = back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
     return max(1, int((at.point.singular_values() > threshold).sum()))
 
 
 def plain_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int | None:
-    """The rank that the spectrum shows by a gap which the residual cannot explain; None where there is no such gap.
+    """Return the rank that the spectrum shows by a gap which the residual cannot explain, or None without such a gap.
 
-    Measurements feel the tangent space of a matrix with d degrees of freedom by 1 - sqrt(d / n) at least
-    (Marchenko-Pastur), so that a misfit leaves room for an error of its (1 - sqrt(d / n))^-1-fold. Singular values
-    above it are the truth's (Weyl); those below may be nothing. The gap: none lies between that level and twice as
-    much, and at least one lies below.
+    The restricted singular values on the tangent space of a matrix with `d` degrees of freedom are at least
+    `1 - sqrt(d / n)` (Marchenko-Pastur). A misfit thus allows an error of `misfit / (1 - sqrt(d / n))`, the level.
+    Singular values above the level belong to the true matrix (Weyl); those below may be noise. There is a gap if none
+    lies between the level and 8 times the level, and at least one lies below.
 
     Args:
-        objective: What is fitted.
-        at: The point and its residual.
-        fitted: The number of rows fitted.
+        objective: Objective of the fitted rows.
+        at: Evaluation of the point.
+        fitted: Number of fitted rows.
     """
     values = at.point.singular_values()
     freedom = objective.problem.operator.degrees_of_freedom(at.point.width)
@@ -72,38 +73,38 @@ def plain_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int 
 
 
 def outstanding(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
-    """How many of the directions beyond a point stand out of the echo of its residual: it misses so many at least.
+    """Return the number of probe directions above the noise level of the back-projected residual.
 
-    What a fit of the right rank leaves lies in the tangent space, up to what is quadratic in the error; beyond the
-    point's directions there is nothing but echo.
+    The point misses at least as many directions. The error of a fit of the right rank lies in the tangent space, up to
+    a part that is quadratic in the error, so that its probes show noise only. The number is 0 without probes.
 
     Args:
-        objective: What is fitted.
-        at: The point and its residual; 0 where no probes were carried along.
-        fitted: The number of rows fitted.
+        objective: Objective of the fitted rows.
+        at: Evaluation of the point.
+        fitted: Number of fitted rows.
     """
     if at.beyond is None:
         return 0
     values = at.beyond.eigenvalues() if objective.kind is Kind.PSD else at.beyond.singular_values()
-    threshold = _ECHO_MARGIN * back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
+    threshold = _LEVEL_MARGIN * back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
     return int((values > threshold).sum())
 
 
 def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: int, *, seed: int) -> tuple[float, int]:
-    """How negative what a psd point leaves unexplained is, over the point's largest eigenvalue, and the cost of asking.
+    """Return the size of the most negative eigenvalue that a psd point leaves unexplained, and its cost.
 
-    0 where it does not stand out of the echo of the residual, with half as much again for safety: what noise makes
-    comes close to its bound.
+    The size is relative to the point's largest eigenvalue. It is 0 if the eigenvalue is within 1.5 times the noise
+    level of the back-projected residual, since noise comes close to that level.
 
     Args:
-        objective: What is fitted, of a symmetric kind.
-        at: The point and its residual.
-        fitted: The number of rows fitted.
-        seed: Of the power method.
+        objective: Objective of the fitted rows, of a symmetric kind.
+        at: Evaluation of the point.
+        fitted: Number of fitted rows.
+        seed: Seed of the power method.
     """
     balanced = objective.calibration.balance(at.residual)
-    left, cost = _dominant_part(objective, balanced, 1, seed)
-    lowest = -float(left.eigenvalues().min())
+    unexplained, cost = _dominant_part(objective, balanced, 1, seed)
+    lowest = -float(unexplained.eigenvalues().min())
     misfit = float(torch.linalg.vector_norm(balanced))
     threshold = 1.5 * back_projection_level(objective.problem.operator, fitted) * misfit
     largest = float(at.point.singular_values().max())
@@ -111,7 +112,7 @@ def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: i
 
 
 def largest_rank(operator: Operator, limit: float) -> int:
-    """The largest rank whose degrees of freedom are at most a limit; 0 when rank 1 has more."""
+    """Return the largest rank with degrees of freedom up to a limit, or 0 if rank 1 has more."""
     rank = 0
     while rank < min(operator.shape) and operator.degrees_of_freedom(rank + 1) <= limit:
         rank += 1
@@ -119,40 +120,40 @@ def largest_rank(operator: Operator, limit: float) -> int:
 
 
 def significant_rank(matrix: LowRank, level: float) -> int:
-    """How many singular values exceed a level relative to the Frobenius norm; at least 1."""
+    """Return the number of singular values above a level relative to the Frobenius norm; at least 1."""
     return max(1, int((matrix.singular_values() > level * matrix.norm()).sum()))
 
 
 def residual_directions(
     objective: SensingObjective, residual: Float[Tensor, " n"], width: int, *, seed: int
 ) -> tuple[LowRank, int]:
-    """The dominant part of -R, the back-projected residual, of a given width, and its cost in applications.
+    """Return the dominant part of `-R`, the back-projected residual, of a given width, and its cost in applications.
 
-    It is the direction in which the misfit falls fastest among matrices of that rank: what to add to a point whose rank
-    is to grow. For kind psd only the positive part is kept. At the matrix 0 it is the spectral start.
+    Among matrices of that rank it is the direction of steepest descent: what to add to a point whose rank shall grow.
+    For kind psd only the positive part is returned. At the matrix 0 it is the spectral start.
 
     Args:
-        objective: What is fitted.
-        residual: M(Z) - y/s, (n,); -y/s at the matrix 0.
-        width: How many directions.
-        seed: Of the power method.
+        objective: Objective of the fitted rows.
+        residual: Residual `M(Z) - y/s`, (n,); `-y/s` at the matrix 0.
+        width: Number of directions.
+        seed: Seed of the power method.
     """
     balanced = objective.calibration.balance(residual)
-    # Where a few rows hold much, as quadratic measurements have it, they would point at themselves (truncated spectral
-    # start: Chen and Candes, arXiv 1505.05114).
+    # A few large rows, as in quadratic measurements, would dominate the result (truncated spectral start: Chen and
+    # Candes, arXiv 1505.05114).
     limit = _OUTLYING * torch.linalg.vector_norm(balanced) / max(int((balanced != 0).sum()), 1) ** 0.5
-    found, cost = _dominant_part(objective, balanced.clamp(-limit, limit), width, seed)
+    dominant, cost = _dominant_part(objective, balanced.clamp(-limit, limit), width, seed)
     if objective.kind is Kind.PSD:
-        found = found.positive_part()
-    return found.truncate(min(width, found.width)), cost
+        dominant = dominant.positive_part()
+    return dominant.truncate(min(width, dominant.width)), cost
 
 
 def _dominant_part(
     objective: SensingObjective, balanced: Float[Tensor, " n"], width: int, seed: int
 ) -> tuple[LowRank, int]:
-    """The dominant part of -R for a balanced residual, a few columns wider than asked for, and its cost.
+    """Return the dominant part of `-R` for a balanced residual, with a few surplus columns, and its cost.
 
-    Those columns make the power method converge on the ones asked for.
+    The surplus columns make the power method converge on the requested ones.
     """
     operator = objective.problem.operator
     v = -objective.calibration.balance_transpose(balanced)
@@ -175,7 +176,7 @@ def _dominant_part(
 
 
 def _rectangular_dominant_part(operator: Operator, v: Tensor, V: Inexact[Tensor, "m2 k"]) -> tuple[LowRank, int]:
-    """The same for rectangular operators: orthonormal U and V = R^H U, so that R is close to U V^H."""
+    """Return the dominant part of a rectangular `R`, near `U V^H` for orthonormal `U` and `V = R^H U`."""
     norm, steps = 0.0, 0
     while True:
         U = orthonormal_factor(operator.adjoint_times(v, orthonormal_factor(V)))

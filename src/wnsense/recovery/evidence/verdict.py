@@ -1,4 +1,4 @@
-"""From what was found to what may be said."""
+"""Verdict: the status that the findings of a recovery allow."""
 
 import math
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from dataclasses import dataclass
 from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.running.status import Status
 
-# A rank correlation this many deviations from none has a chance of about 3e-6 (one-sided).
+# A rank correlation this many deviations from none has a probability of about 3e-6 (one-sided).
 SIGNIFICANT_SCORE = 4.5
-# A rank can be judged when its degrees of freedom are at most half the rows fitted; or more of them, when there are
-# so many rows that a single direction with 0.4 of what is left unexplained would stand out of the echo of the rest.
+# A rank can be judged if its degrees of freedom are at most half the fitted rows. The share is larger where rows are so
+# many that a single direction with 0.4 of the residual exceeds the noise level of the back-projected residual.
 _JUDGED_SHARE = 0.5
 _JUDGED_SHARE_IF_VISIBLE = 0.8
 VISIBLE_LEVEL = 0.4
-# Nobody can say that no matrix of low rank fits unless ranks up to this one could be judged.
+# NO_LOW_RANK_FIT needs that ranks up to this one could be judged.
 SMALL_RANK = 4
-# Pure noise lets a fit of d degrees of freedom explain up to about 2 d / n of it, since the fit chooses its directions:
-# with f = d / n it leaves at least (1 - f) exp(-1.5 f), 1 - 2.5 f where f is small.
+# A fit of `d` degrees of freedom explains up to about `2 d / n` of pure noise, since it chooses its directions. With
+# `f = d / n` it leaves at least `(1 - f) exp(-1.5 f)`, which is `1 - 2.5 f` for small `f`.
 _CHANCE_EXPONENT = 1.5
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a recovery found out at the rank it chose.
+    """Findings of a recovery at its final rank.
 
     Attributes:
-        exact: Whether the residuals, fitted and held out, are within the tolerance.
-        residual: The relative residual on the rows fitted.
-        evidence: What the rows held out say; None where none were.
-        noise_level: The known noise level; None where it is not known.
-        allowance: The relative residual that such noise leaves at most.
-        freedom: Degrees of freedom of the rank chosen.
-        next_freedom: Those of the next rank, which must have been given its chance.
-        small_freedom: Those of rank `SMALL_RANK`.
-        fitted: The number of rows fitted.
-        back_projection_level: The spectral norm to which a unit residual back-projects (`back_projection_level`).
-        excluded: Whether the user's max_rank shut out a better fit.
+        exact: True if the residuals, fitted and held out, are within the tolerance.
+        residual: Relative residual on the fitted rows.
+        evidence: Evidence of the held-out rows; None if there are none.
+        noise_level: Known noise level; None if it is not known.
+        allowance: Largest relative residual that noise of this level leaves.
+        freedom: Degrees of freedom of the final rank.
+        next_freedom: Degrees of freedom of the next rank, which must have been tried.
+        small_freedom: Degrees of freedom of rank `SMALL_RANK`.
+        fitted: Number of fitted rows.
+        back_projection_level: Noise level of the back-projected residual, for a residual of unit norm.
+        excluded: True if the user's max_rank excludes a better fit.
     """
 
     exact: bool
@@ -52,41 +52,43 @@ class Findings:
 
 
 def judged_share(level: float) -> float:
-    """The share of the rows fitted that a rank's degrees of freedom may reach for the rank to be judged."""
+    """Return the largest share of degrees of freedom in the fitted rows at which a rank can be judged."""
     return _JUDGED_SHARE_IF_VISIBLE if level <= VISIBLE_LEVEL else _JUDGED_SHARE
 
 
-def verdict(found: Findings) -> Status:
-    """The status that the findings allow.
+def verdict(findings: Findings) -> Status:
+    """Return the status that the findings allow.
 
-    CONVERGED needs an exact fit, of held-out rows too, by fewer degrees of freedom than rows. REACHED_NOISE_FLOOR needs
-    held-out rows predicted far better than by chance (or a residual that the known noise explains, and that chance
-    does not), and enough rows for the rank to be told; without a known level, for the next larger one to have had its
-    chance.
+    CONVERGED needs an exact fit, also on held-out rows, with fewer degrees of freedom than rows. REACHED_NOISE_FLOOR
+    needs one of two things. Either held-out rows are predicted far better than by chance; then there must be enough
+    rows to judge the next larger rank. Or the residual is explained by the known noise and not by chance; then there
+    must be enough rows to judge the rank itself.
     """
-    if found.exact:
-        return Status.CONVERGED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
-    if found.excluded:
+    if findings.exact:
+        return Status.CONVERGED if findings.freedom < findings.fitted else Status.TOO_FEW_MEASUREMENTS
+    if findings.excluded:
         return Status.NO_LOW_RANK_FIT
-    if found.evidence is None and found.noise_level is None:
-        return Status.STAGNATED if found.freedom < found.fitted else Status.TOO_FEW_MEASUREMENTS
-    judged = judged_share(found.back_projection_level) * found.fitted
-    if found.evidence is not None:
-        predicts = found.evidence.explained > 0 and found.evidence.score > SIGNIFICANT_SCORE
-        needed = found.next_freedom
+    if findings.evidence is None and findings.noise_level is None:
+        return Status.STAGNATED if findings.freedom < findings.fitted else Status.TOO_FEW_MEASUREMENTS
+    judged = judged_share(findings.back_projection_level) * findings.fitted
+    if findings.evidence is not None:
+        predicts = findings.evidence.explained > 0 and findings.evidence.score > SIGNIFICANT_SCORE
+        needed = findings.next_freedom
     else:
-        predicts = found.residual <= found.allowance and found.residual**2 < left_by_chance(found.freedom, found.fitted)
-        # The level itself says that the next rank has nothing left to find.
-        needed = found.freedom
+        predicts = findings.residual <= findings.allowance and findings.residual**2 < left_by_chance(
+            findings.freedom, findings.fitted
+        )
+        # The noise level shows that the next rank has nothing to explain.
+        needed = findings.freedom
     if predicts:
         return Status.REACHED_NOISE_FLOOR if needed <= judged else Status.TOO_FEW_MEASUREMENTS
-    return Status.NO_LOW_RANK_FIT if found.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
+    return Status.NO_LOW_RANK_FIT if findings.small_freedom <= judged else Status.TOO_FEW_MEASUREMENTS
 
 
 def left_by_chance(freedom: int, rows: int, deviations: float = 5.0) -> float:
-    """The part of the squared norm of noise that a fit of so many degrees of freedom leaves, less some deviations.
+    """Return the share of the squared norm of noise that a fit of `d` degrees of freedom leaves, less some deviations.
 
-    The fit chooses its directions, and so explains more than its share d / n.
+    The fit chooses its directions, and so explains more than the share `d / n`.
     """
     share = freedom / rows if rows > freedom else 1.0
     left = (1 - share) * math.exp(-_CHANCE_EXPONENT * share)
