@@ -500,8 +500,8 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
         2, 36, generator=rng, dtype=torch.float64
     )
 
-    def run_small(*, seed: int, tell: Tell) -> Table:
-        return run_demo(images, measurements=400, budget=20, seed=seed, tell=tell)
+    def run_small(*, seed: int, progress: Tell) -> Table:
+        return run_demo(images, measurements=400, budget=20, seed=seed, progress=progress)
 
     monkeypatch.setattr(demonstrating, "run_demo", run_small)
 

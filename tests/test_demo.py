@@ -36,7 +36,7 @@ def covariance(images):
 
 def sensor(n=50, pixels=SIDE * SIDE, dtype=torch.float64):
     generator = torch.Generator().manual_seed(3)
-    return CovarianceSensor(wn.operators.PairedRankOneSensing.draw(n, pixels, generator=generator, dtype=dtype))
+    return CovarianceSensor.empty(wn.operators.PairedRankOneSensing.draw(n, pixels, generator=generator, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -45,7 +45,7 @@ def test_sketches_are_those_of_the_covariance(dtype, batch):
     images = blobs()
     seen = sensor(dtype=dtype)
     for some in torch.split(images, batch):
-        seen.see(some)
+        seen = seen.after(some)
     S = covariance(images)
     a, b = seen.operator.vectors.double(), seen.operator.vectors_minus.double()
     expected = ((a @ S) * a).sum(-1) - ((b @ S) * b).sum(-1)
@@ -57,38 +57,35 @@ def test_sketches_are_those_of_the_covariance(dtype, batch):
 
 
 def test_sketches_measure_the_covariance_as_the_operator_does():
-    images, seen = blobs(), sensor()
-    seen.see(images)
+    images = blobs()
+    seen = sensor().after(images)
     values, vectors = torch.linalg.eigh(covariance(images))
     torch.testing.assert_close(seen.sketches(), seen.operator.measure(wn.LowRank(vectors, torch.diag(values))))
 
 
 def test_more_vectors_than_fit_one_block_of_rows(monkeypatch):
-    whole, blocks = sensor(), sensor()
-    whole.see(blobs())
+    whole = sensor().after(blobs())
     monkeypatch.setattr("wnsense.lab.demos.covariance.covariance_sensor._ROWS", 7)
-    blocks.see(blobs())
+    blocks = sensor().after(blobs())
     torch.testing.assert_close(blocks.sketches(), whole.sketches(), rtol=1e-13, atol=1e-13)
 
 
 def test_the_sensor_keeps_sums_and_no_image():
-    seen = sensor(n=50)
-    seen.see(blobs(400))
+    seen = sensor(n=50).after(blobs(400))
     kept = {field.name: getattr(seen, field.name) for field in fields(seen) if field.name != "operator"}
-    assert set(kept) == {"seen", "_sums", "_squares"}
-    assert kept["_sums"].shape == kept["_squares"].shape == (2, 50)
+    assert set(kept) == {"seen", "sums", "squares"}
+    assert kept["sums"].shape == kept["squares"].shape == (2, 50)
 
 
 def test_the_sensor_refuses_what_it_cannot_see():
     with pytest.raises(wn.InputError, match="a pixel for each entry"):
-        sensor().see(torch.zeros(3, SIDE * SIDE + 1))
+        sensor().after(torch.zeros(3, SIDE * SIDE + 1))
     with pytest.raises(wn.InputError, match="at least one image"):
         sensor().sketches()
 
 
 def test_an_image_that_never_changes_has_no_covariance():
-    seen = sensor()
-    seen.see(torch.full((10, SIDE * SIDE), 0.5))
+    seen = sensor().after(torch.full((10, SIDE * SIDE), 0.5))
     # Zero but for rounding at the size of the squared mean.
     assert seen.sketches().abs().max() < 1e-12
 
@@ -161,7 +158,7 @@ def test_the_demo_makes_a_page_also_from_its_file(table, tmp_path):
 
 def test_the_demo_tells_what_it_does():
     told = []
-    run_demo(blobs(), measurements=600, budget=8, tell=lambda *what: told.append(what))
+    run_demo(blobs(), measurements=600, budget=8, progress=lambda *what: told.append(what))
     parts = list(dict.fromkeys(words.split(":")[0] for words, _, _ in told))
     assert parts[:3] == ["reading images", "taking sketches, image by image", "recovering"]
     assert parts[3:] == [f"for comparison, {m}" for m in ("preconditioned-wn", "wn", "gd")] + [
@@ -178,7 +175,7 @@ def test_an_interruption_ends_the_demo_wherever_it_comes(part):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_demo(blobs(), measurements=600, budget=8, tell=tell)
+        run_demo(blobs(), measurements=600, budget=8, progress=tell)
 
 
 def test_images_must_be_square():

@@ -29,7 +29,7 @@ def demo(options: DemoOptions) -> int:
     require_writable(options.out, [_TABLE, _PAGE])
     page = options.out / _PAGE
     with interruptible() as interrupts, display("reading images") as shown:
-        table = run_demo(seed=options.seed, tell=shown.tell)
+        table = run_demo(seed=options.seed, progress=shown.tell)
         shown.stage("drawing the page")
         with interrupts.held():
             write_table(options.out / _TABLE, table)

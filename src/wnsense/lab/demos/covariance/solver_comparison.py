@@ -1,4 +1,4 @@
-"""What the recovered covariance is held against: the truth, other solvers on the same data, and least squares."""
+"""Comparison of a recovered covariance with the truth, with other solvers on the same data, and with least squares."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,10 +25,9 @@ from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# What a person is told while it runs: what is being done, how much of it is done, of how much (0 where nobody knows).
 Tell = Callable[[str, int, int], None]
 
-# Far below the error that least squares is left with.
+# Relative residual at which least squares stops; it is far below the error of the answer.
 _LEAST_SQUARES_TOLERANCE = 1e-3
 
 _SOLVERS: dict[str, Solver[Any]] = {
@@ -40,12 +39,12 @@ _SOLVERS: dict[str, Solver[Any]] = {
 
 @dataclass(frozen=True)
 class Truth:
-    """The covariance that the sensor never had, to judge by.
+    """True covariance, which only errors are computed from.
 
     Attributes:
-        matrix: S, the covariance of the centred images.
-        values: Its eigenvalues, falling.
-        vectors: Its eigenvectors, as columns.
+        matrix: Covariance `S` of the centred images.
+        values: Eigenvalues of `S`, decreasing.
+        vectors: Eigenvectors of `S`, as columns.
     """
 
     matrix: Float[Tensor, "m m"]
@@ -54,7 +53,7 @@ class Truth:
 
     @classmethod
     def of(cls, images: Float[Tensor, "count pixels"]) -> "Truth":
-        """The covariance of images, in double precision."""
+        """Compute the covariance of images in double precision."""
         centred = images.double() - images.double().mean(0)
         matrix = centred.mT @ centred / len(images)
         values, vectors = torch.linalg.eigh(matrix)
@@ -62,32 +61,32 @@ class Truth:
 
     @property
     def norm(self) -> float:
-        """||S||_F."""
+        """Norm `||S||_F`."""
         return float(torch.linalg.vector_norm(self.values))
 
     def error(self, Z: LowRank) -> Float[Tensor, ""]:
-        """||Z - S||_F / ||S||_F, from inner products: errors here are far from those that cancellation would spoil."""
+        """Return `||Z - S||_F / ||S||_F`, from inner products; errors here are too large for cancellation to matter."""
         point = Z.to(dtype=torch.float64)
         inner = ((self.matrix @ point.X) * (point.X @ point.Theta)).sum()
         return (point.norm().square() - 2 * inner + self.norm**2).clamp(min=0).sqrt() / self.norm
 
     def dense_error(self, Z: Float[Tensor, "m m"]) -> float:
-        """The same of a full matrix."""
+        """Return `||Z - S||_F / ||S||_F` of a full matrix."""
         return float(torch.linalg.matrix_norm(Z.double() - self.matrix)) / self.norm
 
     def best_error(self, rank: int) -> float:
-        """The error of the best matrix of a rank: what the eigenvalues beyond it weigh (Eckart and Young)."""
+        """Return the relative error of the best matrix of a rank (Eckart and Young)."""
         return float(torch.linalg.vector_norm(self.values[rank:])) / self.norm
 
 
 @dataclass(frozen=True)
-class Way:
-    """The error along one method's way.
+class SolverCurve:
+    """Error of a method against its cost.
 
     Attributes:
-        applications: Applications of M and M*.
-        error: Relative error, in the Frobenius norm.
-        status: How it ended.
+        applications: Number of applications of `M` and `M*` at each point.
+        error: Relative error at each point, in the Frobenius norm.
+        status: Text of the status at the end.
     """
 
     applications: np.ndarray
@@ -95,7 +94,7 @@ class Way:
     status: str
 
 
-def compared(
+def compare_solvers(
     operator: PairedRankOneSensing,
     sketches: Float[Tensor, " n"],
     truth: Truth,
@@ -103,47 +102,53 @@ def compared(
     rank: int,
     seed: int,
     budget: int,
-    tell: Tell,
-) -> Iterator[tuple[str, Way]]:
-    """Each solver from one and the same spectral start, and least squares, all on the same sketches.
+    progress: Tell,
+) -> Iterator[tuple[str, SolverCurve]]:
+    """Yield the curve of each solver from one common spectral start, and of least squares, on the same sketches.
 
     Args:
-        operator: What took the sketches.
-        sketches: The sketches.
-        truth: What errors are against.
-        rank: The rank that the solvers are given.
-        seed: Of the start.
-        budget: Applications for each of them.
-        tell: Told what is being done.
+        operator: Operator that took the sketches.
+        sketches: Sketches.
+        truth: Covariance that errors are computed from.
+        rank: Rank that the solvers are given.
+        seed: Seed of the start.
+        budget: Number of applications for each method.
+        progress: Callback for progress.
     """
     objective = SensingObjective(Problem(operator, sketches), seed=seed)
     start, cost = _spectral_start(objective, rank, seed)
     trace = Trace(error=lambda objective, point: truth.error(objective.to_user(point)))
     for name, solver in _SOLVERS.items():
-        stop = Stop(max_applications=budget, callback=relay(tell, f"for comparison, {name}", budget))
+        stop = Stop(max_applications=budget, callback=relay(progress, f"for comparison, {name}", budget))
         before = objective.calibration.applications + cost
         result = solve(objective, solver, start, stop=stop, trace=trace, applications_before=before)
         raise_if_interrupted(result.status)
-        yield name, Way(result.trace["applications"], result.trace["error"], str(result.status))
+        yield name, SolverCurve(result.trace["applications"], result.trace["error"], str(result.status))
     applications, errors, status = [0], [1.0], Status.OUT_OF_BUDGET
     for step in minimum_norm(operator, sketches, tolerance=_LEAST_SQUARES_TOLERANCE, max_steps=budget // 2):
-        tell("for comparison, least squares", step.applications, 0)
+        progress("for comparison, least squares", step.applications, 0)
         applications.append(step.applications)
         errors.append(truth.dense_error(step.matrix))
         status = Status.CONVERGED if step.residual <= _LEAST_SQUARES_TOLERANCE else Status.OUT_OF_BUDGET
-    yield "least-squares", Way(np.array(applications), np.array(errors), str(status))
+    yield "least-squares", SolverCurve(np.array(applications), np.array(errors), str(status))
 
 
 def informed_error(
-    operator: PairedRankOneSensing, sketches: Float[Tensor, " n"], truth: Truth, *, rank: int, budget: int, tell: Tell
+    operator: PairedRankOneSensing,
+    sketches: Float[Tensor, " n"],
+    truth: Truth,
+    *,
+    rank: int,
+    budget: int,
+    progress: Tell,
 ) -> float:
-    """The error of a fit of a rank that begins at the best matrix of that rank, which only the truth tells.
+    """Return the error of a fit that starts at the best matrix of a rank, which is computed from the truth.
 
-    It is what the sketches leave open, however well one searches.
+    No search from other starts can be expected to have a smaller error from these sketches.
     """
     objective = SensingObjective(Problem(operator, sketches))
     best = LowRank(truth.vectors[:, :rank], torch.diag(truth.values[:rank])).to(dtype=operator.dtype)
-    relayed = relay(tell, "for comparison, a fit begun at the truth", budget)
+    relayed = relay(progress, "for comparison, a fit begun at the truth", budget)
     stop = Stop(stagnation=2, gain=1e-3, max_applications=budget, callback=relayed)
     result = solve(objective, GaussNewton(), objective.from_user(best), stop=stop)
     raise_if_interrupted(result.status)
@@ -151,24 +156,24 @@ def informed_error(
 
 
 def _spectral_start(objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:
-    """The dominant part of the back-projected sketches, where `recover` begins too; and its cost in applications."""
+    """Return the dominant part of the back-projected sketches, as in `recover`, and its cost in applications."""
     return residual_directions(objective, -objective.target, rank, seed=seed)
 
 
-def relay(tell: Tell, words: str = "", total: int = 0) -> Callable[[Progress], None]:
-    """What tells a person of a run's progress, in words of its own or the run's."""
+def relay(progress: Tell, words: str = "", total: int = 0) -> Callable[[Progress], None]:
+    """Return a callback of a solver that passes its progress on, with the given words or those of the stage."""
 
-    def callback(progress: Progress) -> None:
-        tell(words or f"recovering: {progress.stage}", progress.applications, total)
+    def callback(state: Progress) -> None:
+        progress(words or f"recovering: {state.stage}", state.applications, total)
 
     return callback
 
 
 def raise_if_interrupted(status: Status) -> None:
-    """Pass on an interruption: a solver keeps what it has, a demo has nothing to keep.
+    """Raise an interruption again: a solver returns its last point, but a demo has nothing to return.
 
     Raises:
-        KeyboardInterrupt: When the status says so.
+        KeyboardInterrupt: If the status is INTERRUPTED.
     """
     if status is Status.INTERRUPTED:
         raise KeyboardInterrupt
