@@ -18,8 +18,8 @@ from wnsense.lab.demos.large.distances import (
 from wnsense.lab.demos.large.photograph import photograph, retrieve_photograph
 from wnsense.lab.demos.large.quantum_state import (
     StateStudy,
-    counted,
     fidelity,
+    mean_outcomes,
     nearest_state,
     random_state,
     reconstruct_state,
@@ -104,7 +104,7 @@ def test_the_nearest_state_is_one_and_none_is_nearer():
 
 def test_counted_means_scatter_as_shots_do():
     values = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
-    means = counted(values, 100, generator())
+    means = mean_outcomes(values, 100, generator())
     assert float(means.abs().max()) <= 1
     spread = (means - values) / ((1 - values.square()) / 100).sqrt().clamp(min=1e-12)
     inner = spread[100:-100]

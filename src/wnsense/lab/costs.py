@@ -1,4 +1,4 @@
-"""What a study cost and where, as facts for its table."""
+"""Memory, versions and machine of a computation, as facts for its table."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import torch
 
 
 def costs() -> dict[str, object]:
-    """Peak memory of this process in GB, and the machine and versions that figures belong to."""
+    """Return the peak memory of this process in GB, the number of threads, and the versions."""
     return {
         "peak_memory_gb": peak_memory() / 1e9,
         "threads": torch.get_num_threads(),
@@ -20,18 +20,18 @@ def costs() -> dict[str, object]:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process has held so far."""
+    """Return the peak memory of this process so far, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def versions() -> dict[str, str]:
-    """Of what computes."""
+    """Return the versions of Python, torch and this package."""
     return {"python": platform.python_version(), "torch": str(torch.__version__), "wnsense": version("wnsense")}
 
 
 def machine() -> str:
-    """The processor and how many cores it has."""
+    """Return the name of the processor and its number of cores."""
     return f"{_processor()}, {os.cpu_count()} cores"
 
 

@@ -1,4 +1,4 @@
-"""Sparse recovery in pictures: where it begins to succeed, and a signal from its samples."""
+"""Pictures of sparse recovery: maps of the success rate, and an image from some of its pixels."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,16 +8,16 @@ from wnsense.files.tables import Table
 from wnsense.pages.style import INK, METHODS, TEXT, TITLE, curve, dress, legend, new_figure
 
 _WIDTH = 9.0
-# Letters on a cell darker than this are white.
+# Numbers on cells with a smaller share than this are white.
 _DARK = 0.55
 
 
 def transition_picture(table: Table) -> Figure:
-    """The share of vectors that each method finds, in cells of M/N and s/M.
+    """Draw the share of vectors that each method finds, in cells of `M/N` and `s/M`.
 
     Args:
-        table: `found`, (methods, M/N, s/M), with axes `measured` and `filled`; in the header `methods`, `size` and
-            `problems`.
+        table: Table with the array `found`, of shape (methods, `M/N`, `s/M`), its axes `measured` and `filled`, and
+            the facts `methods`, `size` and `problems`.
     """
     figure = new_figure(_WIDTH, 3.3)
     methods = table.header["methods"]
@@ -34,17 +34,21 @@ def transition_picture(table: Table) -> Figure:
         dress(panel, title=str(name), x="measurements / unknowns, M / N")
         panel.grid(visible=False)
     panels[0].set_ylabel("nonzeros / measurements, s / M", fontsize=TEXT, color=INK)
-    told = f"share found exactly; N = {table.header['size']}, {table.header['problems']} problems a cell"
-    figure.suptitle(told, fontsize=TITLE, color=INK, x=0.01, ha="left")
+    title = f"share found exactly; N = {table.header['size']}, {table.header['problems']} problems a cell"
+    figure.suptitle(title, fontsize=TITLE, color=INK, x=0.01, ha="left")
     return figure
 
 
 def samples_picture(table: Table) -> Figure:
-    """An image, the pixels that were looked at, what each method made of them, and the coefficients in order of size.
+    """Draw an image, its sampled pixels, the answer of each method, and the coefficients in order of size.
 
     Args:
-        table: `image`, `sampled` (NaN elsewhere), `answers`, (methods, height, width), `true_coefficients` and
-            `coefficients`, (methods, N); in the header `methods`, `errors` (of pixels not looked at) and `share`.
+        table: Table with the arrays `image`, `sampled` (NaN elsewhere), `answers` of shape (methods, height, width),
+            `true_coefficients`, and `coefficients` of shape (methods, `N`). Its facts are `methods`, `errors` (of the
+            pixels that were not sampled) and `share`.
+
+    Raises:
+        InputError: If the methods or the errors are not lists.
     """
     header = table.header
     methods, errors = (header[name] for name in ("methods", "errors"))
@@ -63,9 +67,9 @@ def samples_picture(table: Table) -> Figure:
         panel.set_xlabel(note, fontsize=TEXT, color=INK)
         panel.set_xticks([])
         panel.set_yticks([])
-    everyone = [table.arrays["true_coefficients"], *table.arrays["coefficients"]]
+    coefficients = [table.arrays["true_coefficients"], *table.arrays["coefficients"]]
     looks = ("truth", "recover", "wn", "preconditioned-wn")
-    for name, key, values in zip(["truth", *methods], looks, everyone, strict=False):
+    for name, key, values in zip(["truth", *methods], looks, coefficients, strict=False):
         sizes = np.sort(np.abs(values).ravel())[::-1]
         sizes = sizes[sizes > 0]
         curve(right, METHODS[key], np.arange(1, len(sizes) + 1), sizes, label=name)

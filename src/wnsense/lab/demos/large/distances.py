@@ -1,4 +1,4 @@
-"""A map from distances: points on a rolled sheet in space, from a thousandth of the squared distances between them."""
+"""Map from distances: points on a rolled sheet in space, from a thousandth of the squared distances between them."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.costs import costs
+from wnsense.lab.demos.large.recovery_table import with_recovery
 from wnsense.recovery import Recovery, recover
 from wnsense.running.stop import Callback
 from wnsense.sensing.ensembles.entries import EntrySensing
@@ -21,13 +21,13 @@ _SHOWN = 6000
 
 @dataclass(frozen=True)
 class DistanceStudy:
-    """What is sampled.
+    """Size, noise and seed of the map.
 
     Attributes:
-        points: m.
-        samples: n, pairs drawn without replacement, the same point twice allowed.
+        points: Number of points, `m`.
+        samples: Number of pairs, `n`, drawn without replacement; a pair may be one point twice.
         noise: Standard deviation of the errors over the root mean square of the squared distances.
-        seed: Of all of it.
+        seed: Seed of points, pairs, noise and recovery.
     """
 
     points: int = 100_000
@@ -37,7 +37,7 @@ class DistanceStudy:
 
 
 def rolled_sheet(points: int, generator: torch.Generator) -> Float[Tensor, "m 3"]:
-    """Points drawn evenly on a sheet that is rolled up in space, centred."""
+    """Draw points uniformly on a rolled sheet in space, centred."""
     angle = 1.5 * math.pi * (1 + 2 * torch.rand(points, generator=generator, dtype=torch.float64))
     width = 21 * torch.rand(points, generator=generator, dtype=torch.float64)
     P = torch.stack([angle * angle.cos(), width, angle * angle.sin()], dim=1)
@@ -45,10 +45,10 @@ def rolled_sheet(points: int, generator: torch.Generator) -> Float[Tensor, "m 3"
 
 
 def distance_problem(study: DistanceStudy) -> tuple[Problem, Float[Tensor, "m 3"]]:
-    """Sampled squared distances, with noise, and the points between which they lie.
+    """Return the problem of sampled squared distances with noise, and the points.
 
     Raises:
-        InputError: When there are fewer than five points.
+        InputError: If there are fewer than five points.
     """
     require(study.points >= 5, "at least five points", study.points)
     generator = torch.Generator().manual_seed(study.seed)
@@ -58,23 +58,21 @@ def distance_problem(study: DistanceStudy) -> tuple[Problem, Float[Tensor, "m 3"
 
 
 def map_from_distances(study: DistanceStudy, callback: Callback | None = None) -> tuple[Recovery, Table]:
-    """Sample distances, recover the matrix of all of them with `recover()`, and the points from it.
+    """Sample distances, recover the matrix of all distances with `recover()`, and compute the points from it.
 
     Returns:
-        The recovery, and a table with some points, true and found, the trace and what it cost.
+        The recovery, and a table with some points, true and recovered, the trace and the cost.
     """
     problem, P = distance_problem(study)
     recovery = recover(problem.operator, problem.measurements, truth=problem.truth, seed=study.seed, callback=callback)
-    found = moved_onto(positions(recovery.matrix, 3), P)
-    misplaced = (found - P).norm(dim=1)
+    recovered = moved_onto(positions(recovery.matrix, 3), P)
+    misplaced = (recovered - P).norm(dim=1)
     header = {
         "points": study.points,
         "share_of_pairs": study.samples / (study.points * (study.points + 1) / 2),
         "noise": study.noise,
         "misplaced_root_mean_square": float(misplaced.square().mean().sqrt()),
         "spread_root_mean_square": float(P.norm(dim=1).square().mean().sqrt()),
-        **recovery.facts(),
-        **costs(),
     }
-    arrays = {"true": P[:_SHOWN].numpy(), "found": found[:_SHOWN].numpy()}
-    return recovery, Table(header, arrays | {f"trace_{name}": column for name, column in recovery.trace.items()})
+    arrays = {"true": P[:_SHOWN].numpy(), "found": recovered[:_SHOWN].numpy()}
+    return recovery, with_recovery(Table(header, arrays), recovery)

@@ -1,4 +1,4 @@
-"""The large studies in pictures, from their tables."""
+"""Pictures of the large recoveries, from their tables."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,12 +24,12 @@ _WIDTH = 9.0
 
 
 def photograph_picture(table: Table) -> Figure:
-    """One measured pattern's worth of photograph, true and recovered, and the error on the way."""
+    """Draw the photograph, true and recovered, and the error during the run."""
     figure = new_figure(_WIDTH, 3.2)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
     header = table.header
-    image, found = table.arrays["photograph"], table.arrays["recovered"]
-    for axes, pixels, title in ((left, image, "photograph"), (middle, found, f"from {header['masks']} patterns")):
+    image, recovered = table.arrays["photograph"], table.arrays["recovered"]
+    for axes, pixels, title in ((left, image, "photograph"), (middle, recovered, f"from {header['masks']} patterns")):
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
         axes.set_title(title, fontsize=TEXT + 1, color=INK, loc="left")
         axes.set_xticks([])
@@ -41,12 +41,12 @@ def photograph_picture(table: Table) -> Figure:
 
 
 def distances_picture(table: Table) -> Figure:
-    """Points, true and found, from two sides, and the error on the way."""
+    """Draw the points, true and recovered, in a side view, and the error during the run."""
     figure = new_figure(_WIDTH, 3.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
-    true, found, header = table.arrays["true"], table.arrays["found"], table.header
+    true, recovered, header = table.arrays["true"], table.arrays["found"], table.header
     shade = np.hypot(true[:, 0], true[:, 2])
-    for axes, points, title in ((left, true, "true positions"), (middle, found, "from sampled distances")):
+    for axes, points, title in ((left, true, "true positions"), (middle, recovered, "from sampled distances")):
         axes.scatter(points[:, 0], points[:, 2], c=shade, s=1.5, cmap="cividis", linewidths=0, rasterized=True)
         axes.set_aspect("equal")
         dress(axes, title=title, x="position, first axis", y="third axis" if axes is left else "")
@@ -57,14 +57,14 @@ def distances_picture(table: Table) -> Figure:
 
 
 def state_picture(table: Table) -> Figure:
-    """The eigenvalues of the state, true and found, and the error on the way."""
+    """Draw the eigenvalues of the state, true and recovered, and the error during the run."""
     figure = new_figure(_WIDTH, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    true, found = table.arrays["true_eigenvalues"], table.arrays["found_eigenvalues"]
-    shown = min(8, len(found))
+    true, recovered = table.arrays["true_eigenvalues"], table.arrays["found_eigenvalues"]
+    shown = min(8, len(recovered))
     places = np.arange(1, shown + 1)
     left.bar(places[: len(true)] - 0.2, true, 0.4, color=METHODS["truth"].color, label="true", zorder=2)
-    left.bar(places + 0.2, found[:shown], 0.4, color=METHODS["recover"].color, label="recovered", zorder=2)
+    left.bar(places + 0.2, recovered[:shown], 0.4, color=METHODS["recover"].color, label="recovered", zorder=2)
     dress(left, title=f"fidelity {table.header['fidelity']:.4f}", x="index", y="eigenvalue")
     left.set_yscale("log")
     whole_numbers(left)
@@ -74,7 +74,7 @@ def state_picture(table: Table) -> Figure:
 
 
 def _draw_course(axes: Axes, table: Table) -> None:
-    """The error and the held-out residual against applications, with the stages told apart."""
+    """Draw the error and the held-out residual against applications, with a line where each stage begins."""
     arrays = table.arrays
     x = arrays["trace_applications"]
     curve(axes, QUANTITIES["error"], x, arrays["trace_error"])

@@ -1,4 +1,4 @@
-"""Phase retrieval at the size of a photograph: its intensities behind a few masks, its phases lost."""
+"""Phase retrieval at the size of a photograph, from its diffraction intensities behind a few masks."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
-from wnsense.lab.costs import costs
+from wnsense.lab.demos.large.recovery_table import with_recovery
 from wnsense.recovery import Recovery, recover
 from wnsense.running.stop import Callback
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
@@ -20,15 +20,14 @@ _BRIGHTEST = 255.0
 
 
 def photograph(path: Path | None = None, side: int = 1024) -> Float[Tensor, "side side"]:
-    """The middle of a photograph in grey, brightness from 0 to 1.
+    """Read the middle of a photograph in grey, brightness from 0 to 1.
 
     Args:
-        path: Any image file with sides of at least `side`; by default the retina (1411 x 1411, CC0) that scikit-image
-            carries inside itself.
-        side: Of the square taken.
+        path: Image file with sides of at least `side`; by default the retina in scikit-image (1411 x 1411, CC0).
+        side: Side of the square in pixels.
 
     Raises:
-        InputError: When there is no such image, or it is too small.
+        InputError: If there is no such image, or it is too small.
     """
     if path is None:
         path = _retina()
@@ -58,12 +57,12 @@ def _retina() -> Path:
 
 
 def diffraction_problem(image: Float[Tensor, "side side"], *, masks: int = 8, seed: int = 0) -> Problem:
-    """What coded diffraction says of a photograph, phases lost; the truth is x x^T.
+    """Return the coded diffraction problem of a photograph `x`, without phases; the truth is `x x^T`.
 
     Args:
-        image: The photograph, real.
-        masks: L, octanary; n is L times the number of pixels.
-        seed: Of the masks.
+        image: Real photograph.
+        masks: Number of octanary masks, `L`; `n` is `L` times the number of pixels.
+        seed: Seed of the masks.
     """
     x = image.reshape(image.numel(), 1)
     truth = LowRank(x, torch.ones(1, 1, dtype=x.dtype))
@@ -80,37 +79,35 @@ def retrieve_photograph(
     seed: int = 0,
     callback: Callback | None = None,
 ) -> tuple[Recovery, Table]:
-    """Measure a photograph by coded diffraction, lose the phases, recover it with `recover()`.
+    """Measure a photograph by coded diffraction without phases, and recover it with `recover()`.
 
     Args:
-        image: The photograph, real.
-        masks: L, octanary; n is L times the number of pixels.
-        seed: Of the masks and the recovery.
-        callback: Told of the progress.
+        image: Real photograph.
+        masks: Number of octanary masks, `L`; `n` is `L` times the number of pixels.
+        seed: Seed of the masks and the recovery.
+        callback: Callback for progress.
 
     Returns:
-        The recovery, and a table with the photograph, the recovered one (its sign is lost; chosen to agree), the trace
-        and what it cost.
+        The recovery, and a table with the photograph, true and recovered, the trace and the cost. The measurements do
+        not determine the sign of the photograph; it is set to agree with the truth.
     """
     problem = diffraction_problem(image, masks=masks, seed=seed)
     recovery = recover(problem.operator, problem.measurements, truth=problem.truth, seed=seed, callback=callback)
     x = image.reshape(-1)
-    found = _leading(recovery.matrix)
-    found = found * torch.sign((found * x).sum())
-    error = float((found - x).norm() / x.norm())
+    unsigned = _leading(recovery.matrix)
+    recovered = unsigned * torch.sign((unsigned * x).sum())
+    error = float((recovered - x).norm() / x.norm())
     header = {
         "masks": masks,
         "pixels": image.numel(),
         "measurements": problem.operator.count,
         "image_error": error,
-        **recovery.facts(),
-        **costs(),
     }
-    arrays = {"photograph": image.numpy(), "recovered": found.reshape(image.shape).numpy()}
-    return recovery, Table(header, arrays | {f"trace_{name}": column for name, column in recovery.trace.items()})
+    arrays = {"photograph": image.numpy(), "recovered": recovered.reshape(image.shape).numpy()}
+    return recovery, with_recovery(Table(header, arrays), recovery)
 
 
 def _leading(matrix: LowRank) -> Float[Tensor, " m"]:
-    """The vector x of the best x x^T."""
+    """Return the vector `x` of the best `x x^T`."""
     Z = matrix.orthonormal()
     return Z.X[:, 0] * Z.Theta[0, 0].clamp(min=0).sqrt()
