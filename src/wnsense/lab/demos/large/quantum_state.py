@@ -59,7 +59,7 @@ def state_problem(study: StateStudy) -> Problem:
     """Draw a random state, and measure it in random Pauli strings with a finite number of shots.
 
     The number of shots gives the noise level, so that no hold-out is needed. The variance of a mean of `S` outcomes +-1
-    is `(1 - p^2) / S`, about `1 / S` for the small expectation values `p` of a mixed state.
+    is `(1 - p^2) / S`. A mixed state has small expectation values `p`, so that this is about `1 / S`.
 
     Raises:
         InputError: If there is no shot.
