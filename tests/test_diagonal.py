@@ -11,16 +11,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from cases.orders import generator, normal
 from wnsense.checks import InputError
-from wnsense.lab.diagonal.descent import (
-    Geometric,
-    HeldOutBest,
-    NormalizedDescent,
-    PlainDescent,
-    ProjectedDescent,
-    TwoPhase,
-    descend,
-)
+from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, ProjectedDescent, descend
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
+from wnsense.lab.diagonal.held_out import HeldOutBest
+from wnsense.lab.diagonal.schedules import Geometric, TwoPhase
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop

@@ -12,8 +12,11 @@ import torch
 from scipy.optimize import linprog
 
 from wnsense.checks import InputError
-from wnsense.lab.diagonal.flow import FlowRun, FlowStop, _Field, normalized_flow, plain_flow
-from wnsense.lab.diagonal.limit import FlowLimit, flow_limit, flow_limits, hypentropy_limit, mirror_limit, signed_map
+from wnsense.lab.diagonal.flow import FlowRun, FlowStop, normalized_flow, plain_flow
+from wnsense.lab.diagonal.flow_field import FlowField
+from wnsense.lab.diagonal.hypentropy import hypentropy_limit
+from wnsense.lab.diagonal.limit import FlowLimit, flow_limit, flow_limits, mirror_limit
+from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal import problems as studies
 from wnsense.lab.studies.diagonal.specification import Drawing
 from wnsense.theory import diagonal as theory
@@ -146,7 +149,7 @@ def test_invariants_hold_over_times_up_to_1e8(depth, scale, ratio):
 @pytest.mark.parametrize(("depth", "ratio"), [(2, None), (3, None), (4, 0.5), (2, 0.5)])
 def test_the_jacobian_is_that_of_differences(depth, ratio):
     problem = drawn(3, signed=True, depth=depth)
-    field = _Field(problem.A, problem.y, depth, ratio, 0.7)
+    field = FlowField(problem.A, problem.y, depth, ratio, 0.7)
     state = np.random.default_rng(0).standard_normal(len(problem.start) + (ratio is not None)) * 0.2
     h = 1e-5
     columns = [(field(0.0, state + h * e) - field(0.0, state - h * e)) / (2 * h) for e in np.eye(len(state))]

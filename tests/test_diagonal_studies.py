@@ -10,8 +10,9 @@ import torch
 from cases.doctored_tables import Change, doctored, told
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.diagonal.descent import Geometric, NormalizedDescent, PlainDescent, descend
+from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, descend
 from wnsense.lab.diagonal.diagonal_network import Weights, equal_start
+from wnsense.lab.diagonal.schedules import Geometric
 from wnsense.lab.studies.diagonal import bound_picture as diagonal_bound
 from wnsense.lab.studies.diagonal import ratio_picture as diagonal_ratio
 from wnsense.lab.studies.diagonal import recovery_picture as diagonal_recovery

@@ -1,4 +1,4 @@
-"""Diagonal linear networks: the problem, the point that moves, and least squares of L entrywise factors."""
+"""Diagonal linear networks: the problem, the weights, the least-squares objective of `L` entrywise factors."""
 
 import math
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from wnsense.sensing.linear_map import LinearMap
 
 @dataclass(frozen=True)
 class DiagonalProblem:
-    """Measurements y = A z of an unknown vector.
+    """Measurements `y = A z` of an unknown vector.
 
     Attributes:
-        operator: A, (M, N).
-        measurements: y, (M,), a tensor of the map's dtype, as the truth: what moves is made of these.
-        truth: z, where it is known, (N,).
-        weights: None: all measurements count alike.
+        operator: Map `A`, (M, N).
+        measurements: Measurements `y`, (M,), a tensor of the map's dtype.
+        truth: True vector `z`, (N,), of the map's dtype; None if not known.
+        weights: Always None: all measurements have the same weight.
     """
 
     operator: LinearMap
@@ -29,7 +29,7 @@ class DiagonalProblem:
     weights: None = None
 
     def __post_init__(self) -> None:
-        """Check sizes and numbers once, here."""
+        """Check sizes, dtypes and numbers once, for all later steps."""
         M, N = self.operator.shape
         require_size("the measurements", self.measurements.shape, (M,), "one for each row")
         _require_tensor("measurements", self.measurements, self.operator.dtype)
@@ -42,7 +42,7 @@ class DiagonalProblem:
 
 
 def _require_tensor(name: str, values: object, dtype: torch.dtype) -> None:
-    """Of the map's dtype: nothing that is as large as the data is converted at each step."""
+    """Raise `InputError` unless the values have the map's dtype, so that no step converts them."""
     came = values.dtype if isinstance(values, Tensor) else f"an object of {type(values).__name__}"
     advice = f"torch.as_tensor(..., dtype={dtype})"
     require(isinstance(values, Tensor) and values.dtype == dtype, f"{name} of {dtype}", came, advice)
@@ -50,11 +50,12 @@ def _require_tensor(name: str, values: object, dtype: torch.dtype) -> None:
 
 @dataclass(frozen=True)
 class Weights:
-    """The point that moves: x itself, or x = r u / ||u||.
+    """Weights of a network: `x` itself, or `x = r u / ||u||`.
 
     Attributes:
-        direction: u, (..., N); x where there is no magnitude. A signed network has 2 N entries, w_+ before w_-.
-        magnitude: r, (...); None for x itself.
+        direction: Direction `u`, (..., N); `x` itself without a magnitude. A signed network has 2 N entries, `w_+`
+            before `w_-`.
+        magnitude: Magnitude `r`, (...); None for `x` itself.
     """
 
     direction: Float[Tensor, "*batch n"]
@@ -62,32 +63,32 @@ class Weights:
 
     @property
     def x(self) -> Float[Tensor, "*batch n"]:
-        """The factor whose L-th power is measured."""
+        """Factor `x` whose `L`-th power is measured."""
         if self.magnitude is None:
             return self.direction
         u: Tensor = self.direction / torch.linalg.vector_norm(self.direction, dim=-1, keepdim=True)
         return self.magnitude.unsqueeze(-1) * u
 
     def normalized(self) -> "Weights":
-        """The same x with ||u|| = 1."""
+        """Return the same `x` with `||u|| = 1`."""
         size = torch.linalg.vector_norm(self.direction, dim=-1)
         u = self.direction / size.unsqueeze(-1)
         return Weights(u, size if self.magnitude is None else self.magnitude)
 
     def plain(self) -> "Weights":
-        """The same x, without a magnitude."""
+        """Return the same `x` without a magnitude."""
         return Weights(self.x)
 
 
 @dataclass(frozen=True)
 class DiagonalEvaluation:
-    """The objective at a point: all that one product with A and one with A^T give.
+    """Objective at a point, from one product with `A` and one with `A^T`.
 
     Attributes:
-        point: Where.
-        residual: A z - y on all rows, (..., M).
-        misfit: The norm of the residual on the fitted rows, (...).
-        gradient: Of the loss by x, (..., N).
+        point: Weights.
+        residual: Residual `A z - y` on all rows, (..., M).
+        misfit: Norm of the residual on the fitted rows, (...).
+        gradient: Gradient of the loss by `x`, (..., N).
     """
 
     point: Weights
@@ -98,17 +99,16 @@ class DiagonalEvaluation:
 
 @dataclass(frozen=True)
 class DiagonalObjective:
-    """The loss 1/2 ||A z - y||^2 with z = x^L, or z = w_+^L - w_-^L (arXiv 2305.05448).
+    """Loss `1/2 ||A z - y||^2` with `z = x^L`, or `z = w_+^L - w_-^L` (arXiv 2305.05448).
 
-    Its gradient by x is L x^{L-1} . A^T (A z - y).
-
-    Depth 1, z = x, is plain least squares, on which weight normalization was studied first (arXiv 1911.07956).
+    Its gradient by `x` is `L x^{L-1} . A^T (A z - y)`. Depth 1, `z = x`, is plain least squares, on which weight
+    normalization was studied first (arXiv 1911.07956).
 
     Attributes:
-        problem: What is fitted.
-        depth: L, at least 1.
-        signed: Whether z = w_+^L - w_-^L, with 2 N weights of one common radius.
-        fitted: 1 for rows that are fitted and 0 for rows held out, (M,); None for all.
+        problem: Problem to fit.
+        depth: Number of factors `L`, at least 1.
+        signed: True if `z = w_+^L - w_-^L`, with 2 N weights of one common radius.
+        fitted: 1 for fitted rows and 0 for held-out rows, (M,); None if all are fitted.
     """
 
     problem: DiagonalProblem
@@ -127,21 +127,21 @@ class DiagonalObjective:
 
     @property
     def width(self) -> int:
-        """How many weights there are: N, or 2 N."""
+        """Number of weights: N, or 2 N if signed."""
         return self.problem.operator.shape[1] * (2 if self.signed else 1)
 
     @property
     def device(self) -> torch.device:
-        """Where the map lives."""
+        """Device of the map."""
         return self.problem.operator.device
 
     @property
     def applications(self) -> int:
-        """What the objective itself cost: nothing."""
+        """Number of applications that the objective itself used, 0."""
         return 0
 
     def vector(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n2"]:
-        """The vector z of N entries that the weights stand for."""
+        """Return the vector `z` of N entries from the weights."""
         powers = x**self.depth
         if not self.signed:
             return powers
@@ -149,7 +149,7 @@ class DiagonalObjective:
         return powers[..., :N] - powers[..., N:]
 
     def evaluate(self, point: Weights) -> DiagonalEvaluation:
-        """Residual and gradient at a point: 2 applications."""
+        """Return residual and gradient at a point, at 2 applications."""
         x = point.x
         residual = self.problem.operator.times(self.vector(x)) - self.problem.measurements
         counted = residual if self.fitted is None else residual * self.fitted
@@ -159,15 +159,15 @@ class DiagonalObjective:
         return DiagonalEvaluation(point, residual, torch.linalg.vector_norm(counted, dim=-1), gradient)
 
     def relative_residual(self, residual: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch"]:
-        """||A z - y|| / ||y|| over the fitted rows."""
+        """Return `||A z - y|| / ||y||` over the fitted rows."""
         return self._relative(residual, self.fitted)
 
     def holdout_residual(self, residual: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch"] | None:
-        """The same over the rows held out; None when there are none."""
+        """Return `||A z - y|| / ||y||` over the held-out rows, None if there are none."""
         return None if self.fitted is None else self._relative(residual, 1 - self.fitted)
 
     def to_user(self, point: Weights) -> Float[Tensor, "*batch n"]:
-        """z, (..., N)."""
+        """Return `z`, (..., N)."""
         return self.vector(point.x)
 
     def _relative(self, residual: Tensor, rows: Tensor | None) -> Tensor:
@@ -179,15 +179,15 @@ class DiagonalObjective:
 
 
 def equal_start(objective: DiagonalObjective, scale: float, *, batch: tuple[int, ...] = ()) -> Weights:
-    """Weights x = alpha everywhere.
+    """Return weights `x = alpha` in every entry.
 
     Args:
-        objective: What will be minimized.
-        scale: alpha, positive: nothing moves from zero.
-        batch: How many starts at once.
+        objective: Objective to minimize.
+        scale: Scale `alpha`, positive; an entry at zero never moves.
+        batch: Sizes of a batch of starts.
 
     Raises:
-        InputError: When alpha is not positive and finite.
+        InputError: If alpha is not positive and finite.
     """
     require(scale != 0, "a start other than zero", scale, "no entry would ever move")
     require(scale > 0 and math.isfinite(scale), "a scale of the start that is positive and finite", scale)
@@ -196,10 +196,10 @@ def equal_start(objective: DiagonalObjective, scale: float, *, batch: tuple[int,
 
 
 def vector_error(objective: DiagonalObjective, point: Weights) -> Float[Tensor, "*batch"]:
-    """||z - truth|| / ||truth||, at no cost in applications.
+    """Return `||z - truth|| / ||truth||`, at no cost in applications.
 
     Raises:
-        InputError: When the problem has no truth.
+        InputError: If the problem has no truth.
     """
     truth = objective.problem.truth
     if truth is None:
@@ -210,12 +210,12 @@ def vector_error(objective: DiagonalObjective, point: Weights) -> Float[Tensor, 
 
 @dataclass(frozen=True)
 class DiagonalState:
-    """Where a solver is. Solvers that remember more extend it.
+    """State of a solver; solvers with more state extend it.
 
     Attributes:
-        evaluation: The point, with residual and gradient at that very point.
-        applications: Products with A and A^T.
-        taken: Steps taken, which schedules look at.
+        evaluation: Point with its residual and gradient.
+        applications: Number of products with `A` and `A^T`.
+        taken: Number of steps taken, the argument of schedules.
     """
 
     evaluation: DiagonalEvaluation
@@ -224,16 +224,16 @@ class DiagonalState:
 
     @property
     def point(self) -> Weights:
-        """The present point."""
+        """Present point."""
         return self.evaluation.point
 
     @property
     def answer(self) -> DiagonalEvaluation:
-        """What to report if the run ends here."""
+        """Evaluation to report if the run ends here."""
         return self.evaluation
 
     def moved(self, objective: DiagonalObjective, point: Weights) -> "DiagonalState":
-        """The state at the next point, evaluated."""
+        """Return the state at the next point, evaluated."""
         return replace(
             self, evaluation=objective.evaluate(point), applications=self.applications + 2, taken=self.taken + 1
         )
@@ -244,12 +244,12 @@ S = TypeVar("S", bound=DiagonalState)
 
 @runtime_checkable
 class DiagonalSolver(Protocol[S]):
-    """A frozen set of hyper-parameters with two functions, as `Solver` is for matrices."""
+    """Frozen hyper-parameters with two functions, as `Solver` is for matrices."""
 
     def start(self, objective: DiagonalObjective, point: Weights) -> S:
-        """The state at the first point."""
+        """Return the state at the first point."""
         ...
 
     def step(self, objective: DiagonalObjective, state: S) -> S:
-        """The state one step on."""
+        """Return the state after one step."""
         ...

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 
 from wnsense.checks import InputError
-from wnsense.lab.diagonal.limit import FlowLimit, flow_limits, mirror_limit, signed_map
+from wnsense.lab.diagonal.limit import FlowLimit, flow_limits, mirror_limit
+from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
 from wnsense.lab.studies.diagonal.specification import BoundPart
 from wnsense.theory.diagonal import exponent, l1_excess_bound, l1_excess_form, weighted_excess_bound, weighted_norm

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.lab.diagonal.descent import Geometric, Schedule, descend
+from wnsense.lab.diagonal.descent import descend
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, vector_error
+from wnsense.lab.diagonal.schedules import Geometric, Schedule
 from wnsense.lab.studies.diagonal.paced_descent import PacedDescent, all_settled, settled
 from wnsense.lab.studies.diagonal.problems import drawn
 from wnsense.lab.studies.diagonal.specification import Drawing, Family, GridPart, RecoveryPart

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 
 from wnsense.lab.diagonal.flow import FlowRun, FlowStop, normalized_flow, plain_flow
-from wnsense.lab.diagonal.limit import flow_limits, mirror_limit, signed_map
+from wnsense.lab.diagonal.limit import flow_limits, mirror_limit
 from wnsense.lab.diagonal.linear_networks import (
     LayersRun,
     guaranteed_singular_value,
@@ -18,6 +18,7 @@ from wnsense.lab.diagonal.linear_networks import (
     product,
     two_layer_rate,
 )
+from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
 from wnsense.lab.studies.diagonal.specification import Drawing, LayersPart, RatePart, TrajectoryPart
 from wnsense.theory.diagonal import decay_rate, kernel_component, normalized_loss_bound, plain_loss_bound

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from wnsense.lab.diagonal.descent import Schedule
 from wnsense.lab.diagonal.diagonal_network import DiagonalEvaluation, DiagonalObjective, DiagonalState, Weights
+from wnsense.lab.diagonal.schedules import Schedule
 
 # The rule: no step is longer than 1 / lambda, lambda the largest eigenvalue of the linearized flow, and none changes a
 # weight by more than this part.
