@@ -25,6 +25,11 @@ jaxtyping.install_import_hook(_CHECKED, _CHECKER)
 torch.set_num_threads(1)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the full products out where no slow case is run: to collect them takes longer than many tests."""
+    return (collection_path.name.startswith("test_full_") and config.option.markexpr == "not slow") or None
+
+
 def pytest_runtest_setup() -> None:
     """Let the checks begin anew with each test."""
     sparing_checks.CurrentTest.number += 1

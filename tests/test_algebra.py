@@ -2,13 +2,13 @@
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 
-from cases.operators import Bench, benches, factor_norms
+from cases.operator_laws import assert_within, refusal
+from cases.operators import factor_norms
 from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
@@ -46,63 +46,6 @@ from wnsense.sensing.operator import Operator, PulledBack, RowDual
 from wnsense.sensing.problem import Problem, low_rank
 
 EPS = torch.finfo(torch.float64).eps
-
-
-@pytest.fixture(params=benches(brief=True))
-def bench(request) -> Bench:
-    case, order = request.param
-    order = dataclasses.replace(order)
-    return Bench(order, *case.make(order))
-
-
-def assert_within(actual, expected, bound: float):
-    assert actual.shape == expected.shape
-    assert actual.dtype == expected.dtype
-    distance = float((actual - expected).abs().max())
-    assert distance <= bound, f"{distance} > {bound}"
-
-
-def refusal(needed: str, came: str) -> str:
-    return f"needed .*{re.escape(needed)}.*, got .*{re.escape(came)}"
-
-
-# --------------------------------------------------------------------------------------- restriction commutes
-
-
-def some_rows(bench: Bench) -> torch.Tensor:
-    count = bench.order.count
-    return torch.randperm(count, generator=bench.rng)[: max(1, count // 2)]
-
-
-def test_restricting_and_measuring_commute(bench):
-    operator, point, rows = bench.operator, bench.point(), some_rows(bench)
-    expected = operator.measure(point)[rows]
-    bound = bench.rounding(bench.matrices, factor_norms(point))
-    assert_within(restrict(operator, rows).measure(point), expected, bound)
-
-    kept = torch.zeros(bench.order.count, dtype=torch.bool)
-    kept[rows] = True
-    assert_within(restrict(operator, kept).measure(point), operator.measure(point)[kept], bound)
-
-
-def test_what_is_restricted_back_projects_what_is_padded_with_zeros(bench):
-    operator, rows = bench.operator, some_rows(bench)
-    padded = torch.zeros(bench.order.count, dtype=bench.order.real_dtype)
-    w = bench.vector()[rows]
-    padded[rows] = w
-    V, U = bench.factor(side=1), bench.factor(side=0)
-    few = restrict(operator, rows)
-    assert_within(few.adjoint(w), operator.adjoint(padded), bench.rounding(bench.matrices, w))
-    assert_within(few.adjoint_times(w, V), operator.adjoint_times(padded, V), bench.rounding(bench.matrices, w, V))
-    expected = operator.adjoint_transpose_times(padded, U)
-    assert_within(few.adjoint_transpose_times(w, U), expected, bench.rounding(bench.matrices, w, U))
-
-
-def test_what_is_restricted_says_so(bench):
-    rows = some_rows(bench)
-    few = restrict(bench.operator, rows)
-    assert (few.count, few.shape, few.kind) == (len(rows), bench.operator.shape, bench.operator.kind)
-    assert (few.dtype, few.device) == (bench.operator.dtype, bench.operator.device)
 
 
 # ------------------------------------------------------------------------------------------------ chosen rows

@@ -1,13 +1,12 @@
 """The laws of operators, for every entry of the shared list, and what single ensembles promise besides."""
 
-import dataclasses
 import math
-import re
 
 import pytest
 import torch
 
-from cases.operators import OPERATORS, Bench, benches, factor_norms
+from cases.operator_laws import assert_laws_hold, assert_within, fast_laws, measured_literally, orders, refusal
+from cases.operators import OPERATORS, factor_norms
 from cases.orders import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
@@ -25,239 +24,15 @@ from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import RowDual
+
+CASES = [pytest.param(case, flavor, id=f"{case.name}-{flavor}") for case in OPERATORS for flavor in case.flavors]
 
 
-def made(request) -> Bench:
-    case, order = request.param
-    # A copy, whose generator is fresh: no test depends on another.
-    order = dataclasses.replace(order)
-    return Bench(order, *case.make(order))
-
-
-bench = pytest.fixture(params=benches(), name="bench")(made)
-symmetric_bench = pytest.fixture(params=benches(lambda case, flavor: flavor.kind.is_symmetric), name="symmetric_bench")(
-    made
-)
-data_bench = pytest.fixture(params=benches(lambda case, flavor: case.holds_data), name="data_bench")(made)
-
-
-def measured_literally(M, Z):
-    return torch.einsum("nij,...ij->...n", M.conj(), Z).real
-
-
-def adjoint_literally(v, M):
-    return torch.einsum("...n,nij->...ij", v.to(M.dtype), M)
-
-
-def assert_within(actual, expected, bound: float):
-    assert actual.shape == expected.shape
-    assert actual.dtype == expected.dtype
-    distance = float((actual - expected).abs().max())
-    assert distance <= bound, f"{distance} > {bound}"
-
-
-def test_measurements_are_inner_products_with_the_matrices(bench):
-    point = bench.point()
-    expected = measured_literally(bench.matrices, point.dense())
-    assert_within(bench.operator.measure(point), expected, bench.rounding(bench.matrices, factor_norms(point)))
-
-
-def test_back_projection_of_unit_vectors_gives_the_matrices(bench):
-    R = bench.operator.adjoint(torch.eye(bench.order.count, dtype=bench.order.real_dtype))
-    assert_within(R, bench.matrices, bench.rounding(bench.matrices))
-
-
-def test_adjoint_identity(bench):
-    point, v = bench.point(), bench.vector()
-    left = bench.operator.measure(point) @ v
-    right = (bench.operator.adjoint(v).conj() * point.dense()).sum().real
-    assert_within(left, right, bench.rounding(bench.matrices, v, factor_norms(point)))
-
-
-def test_adjoint_identity_through_the_factors(bench):
-    point, v = bench.point(), bench.vector()
-    left = bench.operator.measure(point) @ v
-    RY = bench.operator.adjoint_times(v, point.right)
-    right = ((point.X @ point.Theta).conj() * RY).sum().real
-    assert_within(left, right, bench.rounding(bench.matrices, v, factor_norms(point)))
-
-
-def test_measuring_is_linear(bench):
-    first, second = bench.point(), bench.point(rank=3)
-    measure = bench.operator.measure
-    expected = measure(first) - 3 * measure(second)
-    bound = bench.rounding(bench.matrices, factor_norms(first) + 3 * factor_norms(second))
-    # The sum has factors of its own, whose norms are larger than either's.
-    both = first.plus(second.scaled(-3.0))
-    assert_within(measure(both), expected, bound + bench.rounding(bench.matrices, factor_norms(both)))
-
-
-def test_back_projecting_is_linear(bench):
-    v, w = bench.vector(), bench.vector()
-    adjoint = bench.operator.adjoint
-    assert_within(
-        adjoint(2 * v - w), 2 * adjoint(v) - adjoint(w), 4 * bench.rounding(bench.matrices, v.norm() + w.norm())
-    )
-
-
-def test_adjoint_times_is_the_matrix_times_a_factor(bench):
-    v, V = bench.vector(), bench.factor(side=1)
-    expected = adjoint_literally(v, bench.matrices) @ V
-    assert_within(bench.operator.adjoint_times(v, V), expected, bench.rounding(bench.matrices, v, V))
-
-
-def test_adjoint_transpose_times_is_the_conjugate_transpose_times_a_factor(bench):
-    v, U = bench.vector(), bench.factor(side=0)
-    expected = adjoint_literally(v, bench.matrices).mH @ U
-    assert_within(bench.operator.adjoint_transpose_times(v, U), expected, bench.rounding(bench.matrices, v, U))
-
-
-def test_dense_adjoint_is_adjoint_times_the_identity(bench):
-    v = bench.vector()
-    identity = torch.eye(bench.order.shape[1], dtype=bench.order.dtype)
-    actual = bench.operator.adjoint(v)
-    assert_within(actual, bench.operator.adjoint_times(v, identity), bench.rounding(bench.matrices, v))
-
-
-def test_back_projection_is_hermitian_for_the_symmetric_kinds(symmetric_bench):
-    v = symmetric_bench.vector()
-    R = symmetric_bench.operator.adjoint(v)
-    assert_within(R, R.mH, symmetric_bench.rounding(symmetric_bench.matrices, v))
-
-
-@pytest.mark.parametrize("batch", [(3,), (2, 3)])
-def test_a_batch_is_a_loop(bench, batch):
-    operator, count = bench.operator, math.prod(batch)
-    points, v = bench.point(batch=batch), bench.vector(batch)
-    V, U = bench.factor(side=1, batch=batch), bench.factor(side=0, batch=batch)
-
-    def loop(function, *arguments):
-        flat = [a.flatten(0, len(batch) - 1) for a in arguments]
-        return torch.stack([function(*(a[i] for a in flat)) for i in range(count)]).unflatten(0, batch)
-
-    factors = (points.X, points.Theta) if points.Y is None else (points.X, points.Theta, points.Y)
-    one_by_one = loop(lambda *f: operator.measure(LowRank(*f)), *factors)
-    assert_within(operator.measure(points), one_by_one, bench.rounding(bench.matrices, factor_norms(points)))
-    for function, arguments in (
-        (operator.adjoint, (v,)),
-        (operator.adjoint_times, (v, V)),
-        (operator.adjoint_transpose_times, (v, U)),
-    ):
-        assert_within(function(*arguments), loop(function, *arguments), bench.rounding(bench.matrices, *arguments))
-
-
-@pytest.mark.parametrize("width", [1, 2])
-@pytest.mark.parametrize("batch", [(), (3,)])
-def test_pulling_back_is_measuring_and_back_projecting_at_once(bench, batch, width):
-    operator, point = bench.operator, bench.point(batch=batch)
-    weight, target = bench.vector().abs(), bench.vector()
-    for dual in (RowDual(weight), RowDual(weight, target), lambda y: weight * (y - y.mean(-1, keepdim=True))):
-        back = operator.pull_back(point, dual, width=width)
-        y = operator.measure(point)
-        assert_within(back.measurements, y, bench.rounding(bench.matrices, factor_norms(point)))
-        v = dual(y)
-        scale = bench.rounding(bench.matrices, weight) * (
-            float(bench.matrices.norm()) * factor_norms(point) + float(target.norm())
-        )
-        Y, X = point.right[..., :width], point.X[..., :width]
-        assert_within(back.left, operator.adjoint_times(v, Y), scale * float(Y.norm()))
-        assert (back.right is None) == point.is_symmetric
-        if back.right is not None:
-            assert_within(back.right, operator.adjoint_transpose_times(v, X), scale * float(X.norm()))
-
-
-def test_traces_are_those_of_the_matrices(symmetric_bench):
-    M, size = symmetric_bench.matrices, symmetric_bench.order.shape[0]
-    expected = torch.einsum("nii->n", M).real
-    assert_within(symmetric_bench.operator.traces(), expected, symmetric_bench.rounding(M, float(size)))
-
-
-def test_it_says_what_it_is(bench):
-    operator, order = bench.operator, bench.order
-    assert (operator.kind, operator.shape, operator.count) == (order.flavor.kind, order.shape, order.count)
-    assert (operator.dtype, operator.real_dtype) == (order.dtype, order.real_dtype)
-    assert operator.is_complex == order.flavor.is_complex
-    m1, m2 = order.shape
-    assert str(operator).endswith(f": {order.count} measurements of a {order.flavor.kind} {m1} x {m2} matrix")
-
-
-def test_dtypes_are_kept(bench):
-    operator, order = bench.operator, bench.order
-    v = bench.vector()
-    assert operator.measure(bench.point()).dtype == order.real_dtype
-    assert operator.adjoint(v).dtype == order.dtype
-    assert operator.adjoint_times(v, bench.factor(side=1)).dtype == order.dtype
-    assert operator.adjoint_transpose_times(v, bench.factor(side=0)).dtype == order.dtype
-
-
-def test_nothing_is_made_on_another_device(data_bench):
-    """On the meta device no number exists: whatever were made on the CPU on the way would be refused."""
-    fields = {f.name: getattr(data_bench.operator, f.name) for f in dataclasses.fields(data_bench.operator) if f.init}
-    tensors = {name: value.to("meta") for name, value in fields.items() if isinstance(value, torch.Tensor)}
-    operator = dataclasses.replace(data_bench.operator, **tensors)
-    assert operator.device.type == "meta"
-    v, point = data_bench.vector().to("meta"), data_bench.point().to(device="meta")
-    for result in (
-        operator.measure(point),
-        operator.adjoint(v),
-        operator.adjoint_times(v, data_bench.factor(side=1).to("meta")),
-        operator.adjoint_transpose_times(v, data_bench.factor(side=0).to("meta")),
-    ):
-        assert result.device.type == "meta"
-
-
-# ------------------------------------------------------------------------------------------- what is refused
-
-
-def refusal(needed: str, came: str) -> str:
-    return f"needed .*{re.escape(needed)}.*, got .*{re.escape(came)}"
-
-
-def test_a_point_of_another_shape_is_refused(bench):
-    m1, m2 = bench.order.shape
-    point = random_point(bench.order.flavor, (m1 + 1, m2 + 1), 1, dtype=bench.order.real_dtype)
-    with pytest.raises(InputError, match=refusal(f"{m1} x {m2}", f"{m1 + 1} x {m2 + 1}")):
-        bench.operator.measure(point)
-
-
-def test_a_point_of_another_dtype_is_refused(bench):
-    other = bench.order.flavor.dtype(torch.float32 if bench.order.real_dtype == torch.float64 else torch.float64)
-    with pytest.raises(InputError, match=refusal(str(bench.order.dtype), str(other))):
-        bench.operator.measure(bench.point().to(dtype=other))
-
-
-def test_a_point_with_two_sides_is_refused_by_the_symmetric_kinds(symmetric_bench):
-    point, kind = symmetric_bench.point(), symmetric_bench.operator.kind
-    with pytest.raises(InputError, match=refusal(f"a symmetric matrix (X, Theta) for kind {kind}", "one with a Y")):
-        symmetric_bench.operator.measure(LowRank(point.X, point.Theta, point.X))
-
-
-def test_vectors_and_factors_of_other_sizes_are_refused(bench):
-    operator, n = bench.operator, bench.order.count
-    v, V, U = bench.vector(), bench.factor(side=1), bench.factor(side=0)
-    longer = torch.cat([v, v])
-    size = refusal(f"measurements of size {n}", str(2 * n))
-    with pytest.raises(InputError, match=size):
-        operator.adjoint(longer)
-    with pytest.raises(InputError, match=size):
-        operator.adjoint_times(longer, V)
-    with pytest.raises(InputError, match=size):
-        operator.adjoint_transpose_times(longer, U)
-    for function, factor in ((operator.adjoint_times, V), (operator.adjoint_transpose_times, U)):
-        rows = factor.shape[0]
-        with pytest.raises(InputError, match=refusal(f"{rows} rows", str(2 * rows))):
-            function(v, torch.cat([factor, factor]))
-
-
-def test_vectors_and_factors_of_other_dtypes_are_refused(bench):
-    operator, v, V = bench.operator, bench.vector(), bench.factor(side=1)
-    other = torch.float32 if bench.order.real_dtype == torch.float64 else torch.float64
-    with pytest.raises(InputError, match=refusal(str(v.dtype), str(other))):
-        operator.adjoint(v.to(other))
-    wrong = V.to(other.to_complex() if V.is_complex() else other)
-    with pytest.raises(InputError, match=refusal(str(V.dtype), str(wrong.dtype))):
-        operator.adjoint_times(v, wrong)
+@pytest.mark.parametrize(("case", "flavor"), CASES)
+def test_all_laws_hold(case, flavor):
+    """Every law in the largest size; every size and precision with one flavor. The rest is in the full product."""
+    for order in orders(case, flavor):
+        assert_laws_hold(case, order, fast_laws(case, flavor, order))
 
 
 # ------------------------------------------------------------------------------------------------- ensembles

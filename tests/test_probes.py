@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from cases.operators import benches
 from cases.orders import ALL_FLAVORS, DEVICES, Flavor, generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import svec
@@ -24,19 +23,6 @@ EPS = torch.finfo(torch.float64).eps
 
 
 # ------------------------------------------------------------------------------------------------ sound operators
-
-
-@pytest.mark.parametrize("bench", benches(brief=True))
-def test_every_operator_passes(bench):
-    case, order = bench
-    operator, _ = case.make(order)
-    report = check_operator(operator)
-    text = str(report)
-    assert report.passed, text
-    assert "The adjoint is right" in text
-    assert "It is linear, a batch gives what a loop gives, and dtype and device are kept." in text
-    assert report.rank == min(3, *operator.shape)
-    assert 0 <= report.isometry_constant < math.inf
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -5,11 +5,9 @@ one together with the matrices M_i that it stands for, written out literally.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytest
 import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from torch import Tensor
@@ -24,7 +22,6 @@ from cases.orders import (
     PSD,
     QUADRATIC,
     SYMMETRIC,
-    Flavor,
     Made,
     OperatorCase,
     Order,
@@ -169,27 +166,6 @@ class Bench:
         terms = self.order.count + m1 + m2 + m1 * m2 + 10
         size = math.prod(float(torch.linalg.vector_norm(f)) if isinstance(f, Tensor) else f for f in factors)
         return 3 * torch.finfo(self.order.real_dtype).eps * terms * size
-
-
-def benches(keep: Callable[[OperatorCase, Flavor], bool] = lambda case, flavor: True, *, brief: bool = False) -> list:
-    """Every operator with every flavor that it measures, in a few sizes and each precision: cases for `bench`.
-
-    Every flavor in the largest size and, unless `brief`, every size and precision with one flavor always; the rest of
-    the product in the slow run.
-    """
-    params = []
-    for case in OPERATORS:
-        flavors = [flavor for flavor in case.flavors if keep(case, flavor)]
-        largest = max(range(len(case.settings)), key=lambda i: math.prod(case.settings[i][1]))
-        for flavor in flavors:
-            for i, (count, (m1, m2), real_dtype) in enumerate(case.settings):
-                if real_dtype in case.real_dtypes:
-                    shape = (m1, m1) if flavor.kind.is_symmetric else (m1, m2)
-                    name = f"{case.name}-{flavor}-{count}x{m1}-{str(real_dtype)[-2:]}"
-                    always = i == largest or (flavor == flavors[0] and not brief)
-                    marks = [] if always else [pytest.mark.slow]
-                    params.append(pytest.param((case, Order(flavor, count, shape, real_dtype)), id=name, marks=marks))
-    return params
 
 
 def factor_norms(point: LowRank) -> float:
