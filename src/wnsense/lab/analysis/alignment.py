@@ -1,8 +1,8 @@
-"""Where a point stands relative to the truth: angles, Lemma 4.1's saddles, magnitudes and gradients, through factors.
+"""Comparison of a point with the truth: angles, distances to Lemma 4.1's saddles, magnitudes and gradients.
 
-Nothing here measures: each quantity follows from the factors alone, at no application. Points may be a batch; the truth
-is one matrix A = U Sigma U^H, or U Sigma V^H. Frames need not be orthonormal: what counts is their span, and the
-matrix. Where a frame is rank deficient its span is made up to full width by directions that mean nothing.
+Each quantity follows from the factors alone, at no application. Points may be a batch; the truth is one matrix
+`A = U Sigma U^H`, or `U Sigma V^H`. Frames need not be orthonormal: only their span and the matrix matter. The span of
+a rank-deficient frame is extended to full width by arbitrary directions.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,14 @@ from wnsense.solvers.objective import SensingObjective
 
 @dataclass(frozen=True)
 class FrameAlignment:
-    """How the span of X lies to the span of U; Phi = U^H X.
+    """Angles between the span of `X` and the span of `U`; `Phi = U^H X`.
 
     Attributes:
-        squared_cosines: Of the principal angles: the singular values of Phi Phi^H, falling, (..., r_A).
-        trace: Tr(Phi Phi^H) = ||U^H X||_F^2, (...,); at most min(r, r_A).
-        outside: The singular values of (I - U U^H) X, falling, (..., r); r - r_A of them are 1 at the least.
-        outside_norm: ||(I - U U^H) X||_F, (...,); its square is r less the trace.
+        squared_cosines: Squared cosines of the principal angles, the singular values of `Phi Phi^H`, falling,
+            (..., r_A).
+        trace: Trace `Tr(Phi Phi^H) = ||U^H X||_F^2`, (...,), at most `min(r, r_A)`.
+        outside: Singular values of `(I - U U^H) X`, falling, (..., r); at least `r - r_A` of them are 1.
+        outside_norm: Norm `||(I - U U^H) X||_F`, (...,); its square is `r` minus the trace.
     """
 
     squared_cosines: Float[Tensor, "*batch k"]
@@ -40,15 +41,15 @@ class FrameAlignment:
 
 @dataclass(frozen=True)
 class Alignment:
-    """A point beside the truth.
+    """Comparison of a point with the truth.
 
     Attributes:
-        left: X beside U.
-        right: Y beside V; None where one frame serves both sides.
-        saddle_distances: ||X Theta Y^H - A_l||_F^2 for l = 0..r_A, (..., r_A + 1).
-        used_alignment: Tr(Phi Phi^H) of the l directions of largest magnitude, l = 0..r_A, (..., r_A + 1).
-        magnitudes: The eigenvalues (rectangular: singular values) of Theta, the largest magnitude first, (..., r).
-        gradient_norms: Of the population loss, in directions and in magnitude, (..., 2).
+        left: Angles of `X` and `U`.
+        right: Angles of `Y` and `V`; None if one frame serves both sides.
+        saddle_distances: Squared distances `||X Theta Y^H - A_l||_F^2` for `l = 0..r_A`, (..., r_A + 1).
+        used_alignment: `Tr(Phi Phi^H)` of the `l` directions of largest magnitude, `l = 0..r_A`, (..., r_A + 1).
+        magnitudes: Eigenvalues (rectangular: singular values) of `Theta`, the largest magnitude first, (..., r).
+        gradient_norms: Norms of the population loss's gradient in the directions and in the magnitude, (..., 2).
     """
 
     left: FrameAlignment
@@ -60,10 +61,10 @@ class Alignment:
 
 
 def align(point: LowRank, truth: LowRank) -> Alignment:
-    """All that this module knows of a point beside the truth, in the units of both.
+    """Return the comparison of a point with the truth, in the units of both.
 
     Raises:
-        InputError: When the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
+        InputError: If the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
     """
     A, Z = _compared(point, truth)
     right = None if Z.Y is None else frame_alignment(Z.Y, A.right)
@@ -78,13 +79,13 @@ def align(point: LowRank, truth: LowRank) -> Alignment:
 
 
 def frame_alignment(X: Inexact[Tensor, "*batch m r"], U: Inexact[Tensor, "m k"]) -> FrameAlignment:
-    """How a frame lies to another; both have orthonormal columns.
+    """Return the angles between two frames with orthonormal columns.
 
-    Small cosines come from Phi and small sines from what is left of X, neither as 1 less the other, so that both keep
-    their relative precision.
+    Small cosines are computed from `Phi` and small sines from the part of `X` outside of `U`, neither as 1 minus the
+    other, so that both keep their relative precision.
 
     Raises:
-        InputError: When the frames have different numbers of rows.
+        InputError: If the frames have different numbers of rows.
     """
     require(X.shape[-2] == U.shape[-2], f"a frame of {U.shape[-2]} rows", X.shape[-2])
     Phi = U.mH @ X
@@ -97,47 +98,47 @@ def frame_alignment(X: Inexact[Tensor, "*batch m r"], U: Inexact[Tensor, "m k"])
 
 
 def saddle_distances(point: LowRank, truth: LowRank) -> Float[Tensor, "*batch levels"]:
-    """||Z - A_l||_F^2 for the best rank-l approximations of the truth, l = 0..r_A, (..., r_A + 1).
+    """Return `||Z - A_l||_F^2` for the best rank-`l` approximations of the truth, `l = 0..r_A`, (..., r_A + 1).
 
-    One QR factorization of [X, U] turns every difference into a small matrix, which is subtracted and then squared: a
-    distance far below ||A|| is found to machine precision relative to ||A||, not to its square root.
+    One QR factorization of `[X, U]` turns every difference into a small matrix, which is subtracted and then squared. A
+    distance far below `||A||` therefore has an error of machine precision relative to `||A||`, not of its square root.
 
     Raises:
-        InputError: When the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
+        InputError: If the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
     """
     A, Z = _compared(point, truth)
     return _saddle_distances(Z, A)
 
 
 def used_alignment(point: LowRank, truth: LowRank) -> Float[Tensor, "*batch levels"]:
-    """Tr(V_l^H X^H U U^H X V_l), V_l the l eigenvectors of Theta of largest magnitude, l = 0..r_A, (..., r_A + 1).
+    """Return `Tr(V_l^H X^H U U^H X V_l)`, `V_l` the `l` eigenvectors of `Theta` of largest magnitude, (..., r_A + 1).
 
-    The trace of Lemma 4.1's second condition, over the directions that the matrix uses: l where they lie in span(U).
-    Directions of no magnitude do not count; a random frame has r r_A / m in all even so. Of a rectangular point it is
-    the mean of both sides.
+    It is the trace of Lemma 4.1's second condition, restricted to the directions that the matrix uses: `l` if these lie
+    in `span(U)`. Directions of no magnitude are left out; all directions of a random frame have a trace of `r r_A / m`.
+    For a rectangular point it is the mean of both sides.
 
     Raises:
-        InputError: When the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
+        InputError: If the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
     """
     A, Z = _compared(point, truth)
     return _used_alignment(Z, A)
 
 
 def population_gradient_norms(point: LowRank, truth: LowRank) -> Float[Tensor, "*batch 2"]:
-    """The Riemannian gradient's norms where M*M is the identity, in the directions and in Theta, (..., 2).
+    """Return the Riemannian gradient's norms for `M*M = I`, in the directions and in `Theta`, (..., 2).
 
-    f = 1/4 ||X Theta X^H - A||_F^2 with grad_X = R X Theta made tangent and grad_Theta = 1/2 X^H R X; of a rectangular
-    point 1/2 ||X Theta Y^H - A||_F^2, whose two frames count as one (arXiv 2510.01175, section 2).
+    `f = 1/4 ||X Theta X^H - A||_F^2` with `grad_X = R X Theta` made tangent and `grad_Theta = 1/2 X^H R X`. For a
+    rectangular point it is `1/2 ||X Theta Y^H - A||_F^2`, with one norm for both frames (arXiv 2510.01175, section 2).
 
     Raises:
-        InputError: When the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
+        InputError: If the sizes, dtypes or kinds of the two differ, or the truth is zero or a batch.
     """
     A, Z = _compared(point, truth)
     return _gradient_norms(Z, A)
 
 
 def _compared(point: LowRank, truth: LowRank) -> tuple[LowRank, LowRank]:
-    """The truth in orthonormal form without zeros, and the point on orthonormal frames."""
+    """Return the truth in orthonormal form without zeros, and the point on orthonormal frames."""
     require_size("the point", point.shape, truth.shape)
     require(not truth.batch, "one truth", f"a batch of {truth.batch}")
     require(point.dtype == truth.dtype, f"a point of the truth's {truth.dtype}", point.dtype, "convert one of them")
@@ -146,7 +147,7 @@ def _compared(point: LowRank, truth: LowRank) -> tuple[LowRank, LowRank]:
         "a point and a truth that are both (X, Theta) or both (X, Theta, Y)",
         "one of each",
     )
-    # Rounding in the factors is no rank.
+    # Rounding in the factors does not count as rank.
     rank = truth.rank(tolerance=max(truth.shape) * torch.finfo(truth.dtype).eps)
     require(rank >= 1, "a truth that is not zero", "rank 0")
     return truth.truncate(rank), point.framed()
@@ -179,8 +180,8 @@ def _used_alignment(Z: LowRank, A: LowRank) -> Tensor:
         shares = (shares + (A.right.mH @ used.Y).abs().square().sum(-2)) / 2
     levels = _values(A).shape[-1]
     padded = shares.new_zeros((*shares.shape[:-1], levels + 1))
-    kept = min(levels, shares.shape[-1])
-    padded[..., 1 : kept + 1] = shares[..., :kept]
+    width = min(levels, shares.shape[-1])
+    padded[..., 1 : width + 1] = shares[..., :width]
     return padded.cumsum(-1)
 
 
@@ -189,14 +190,14 @@ def _magnitudes(Z: LowRank) -> Tensor:
 
 
 def _gradient_norms(Z: LowRank, A: LowRank) -> Tensor:
-    missed = Z.minus(A)
-    left = missed @ Z.right
+    error = Z.minus(A)
+    left = error @ Z.right
     K = Z.X.mH @ left
-    # From orthonormal frames the parts along and across X come out of one matrix.
+    # With orthonormal frames the parts along and across X follow from one matrix.
     moves = frobenius_norm(tangent_projection(Z.X, left @ Z.Theta.mH))
     if Z.Y is None:
         return torch.stack([moves, frobenius_norm(symmetric_part(K)) / 2], dim=-1)
-    other = frobenius_norm(tangent_projection(Z.Y, (missed.mH @ Z.X) @ Z.Theta))
+    other = frobenius_norm(tangent_projection(Z.Y, (error.mH @ Z.X) @ Z.Theta))
     return torch.stack([torch.hypot(moves, other), frobenius_norm(K)], dim=-1)
 
 
@@ -244,7 +245,7 @@ def _record_gradients(objective: SensingObjective, point: LowRank) -> Tensor:
     return _gradient_norms(Z, A)
 
 
-# For Trace(metrics=ALONG_A_RUN): columns in the user's units, a row each step, of the left frame where there are two.
+# For Trace(metrics=ALONG_A_RUN): columns in the user's units, a row each step, for the left frame if there are two.
 ALONG_A_RUN: Mapping[str, Metric] = MappingProxyType(
     {
         "squared_cosines": _record_cosines,

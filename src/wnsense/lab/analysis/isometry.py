@@ -1,10 +1,9 @@
-"""How far from an isometry an operator is seen to be on low-rank matrices.
+"""Lower bound on the restricted isometry constant of an operator.
 
-What is found here is a lower bound on the restricted isometry constant, and never more: delta_r is a supremum over all
-matrices of rank r, and these are some of them. A small number does not show that the operator has a restricted isometry
-property; a large one shows that it does not have it with a smaller delta. Random matrices alone say little: of 2,000
-Gaussian measurements of 30 x 30 symmetric matrices, 20 of rank 3 show 0.08, ten steps of the search 0.43, and a hundred
-0.53.
+The constant `delta_r` is a supremum over all matrices of rank `r`; only some of them are tried here. A small bound does
+not show that the operator has a restricted isometry property. A large one shows that it does not have it with a smaller
+`delta`. Random matrices alone give weak bounds. Example: 2,000 Gaussian measurements of 30 x 30 symmetric matrices. 20
+random matrices of rank 3 give 0.08, ten steps of the search 0.43, and a hundred steps 0.53.
 """
 
 from collections.abc import Sequence
@@ -22,19 +21,19 @@ from wnsense.sensing.operator import Operator, RowDual
 
 @dataclass(frozen=True)
 class IsometryBound:
-    """The extremes of ||M(Z)||^2 / (gain ||Z||_F^2) that were seen, and what they imply.
+    """Smallest and largest ratio `||M(Z)||^2 / (gain ||Z||_F^2)` of the tried matrices, and the bound that they give.
 
     Attributes:
-        delta: max(1 - least, greatest - 1): the restricted isometry constant of this rank, of M / sqrt(gain), is at
-            least this. A LOWER bound.
-        least: The smallest ratio.
-        greatest: The largest.
-        sampled: What delta was before the search.
-        lowest: A matrix of unit norm with the smallest ratio.
-        highest: One with the largest.
-        rank: The rank up to which matrices were tried.
-        gain: What ||M(Z)||^2 / ||Z||_F^2 was divided by.
-        applications: What it cost, of M and M*.
+        delta: LOWER bound `max(1 - least, greatest - 1)` on the restricted isometry constant of this rank, of
+            `M / sqrt(gain)`.
+        least: Smallest ratio.
+        greatest: Largest ratio.
+        sampled: Bound before the search.
+        lowest: Matrix of unit norm with the smallest ratio.
+        highest: Matrix of unit norm with the largest ratio.
+        rank: Largest rank of the tried matrices.
+        gain: Divisor of `||M(Z)||^2 / ||Z||_F^2`.
+        applications: Number of applications of `M` and `M*`.
     """
 
     delta: float
@@ -59,26 +58,26 @@ def isometry_bound(
     gain: float | None = None,
     generator: torch.Generator | None = None,
 ) -> IsometryBound:
-    """A lower bound on delta_r: (1 - delta_r) ||Z||^2 <= ||M(Z)||^2 / gain <= (1 + delta_r) ||Z||^2 for rank Z <= r.
+    """Return a lower bound on `delta_r`, the largest `| ||M(Z)||^2 / (gain ||Z||^2) - 1 |` over matrices of rank `r`.
 
-    Random matrices of the rank (Haar frames, normal core) and given ones are measured, one application each. From the
-    `starts` lowest and the `starts` highest of all, projected gradient steps on the ratio (along the tangent space of
-    the matrices of rank r, then truncated to it; a step that does not help is taken back and halved) go further: two
-    applications a step and two more, for each start. No full matrix is formed.
+    Random matrices of the rank (Haar frames, normal core) and given ones are measured, one application each. Projected
+    gradient steps on the ratio then start from the `starts` lowest and the `starts` highest of all. A step goes along
+    the tangent space of the matrices of rank `r` and is truncated to rank `r`; a step without progress is undone and
+    halved. Each start costs two applications a step and two more. No full matrix is formed.
 
     Args:
-        operator: M.
-        rank: r; Theorem 3.2 of arXiv 2510.01175 asks for r + r_A + 1 of the model's and the true rank.
-        samples: How many random matrices.
+        operator: Operator `M`.
+        rank: Rank `r`; Theorem 3.2 of arXiv 2510.01175 needs `r + r_A + 1` of the model's and the true rank.
+        samples: Number of random matrices.
         given: Matrices of at most this width, such as errors of iterates, of any size but zero; a batch is many.
-        steps: Of the search; 0 leaves it out.
-        starts: From how many matrices at either end the search begins.
-        gain: What ||M(Z)||^2 / ||Z||^2 is for an isometry. By default alpha of the operator's second moment where it is
-            alpha times the identity, else the mean over the random matrices.
-        generator: The source of randomness.
+        steps: Number of steps of the search; 0 for none.
+        starts: Number of matrices at either end from which the search starts.
+        gain: Value of `||M(Z)||^2 / ||Z||^2` for an isometry. By default `alpha` if the operator's second moment is
+            `alpha` times the identity, otherwise the mean over the random matrices.
+        generator: Source of randomness.
 
     Raises:
-        InputError: When a number is out of range, a given matrix is zero, too wide or not of the operator's kind, or
+        InputError: If a number is out of range, a given matrix is zero, too wide or not of the operator's kind, or
             there is no matrix at all.
     """
     require_rank("the rank", rank, min(operator.shape))
@@ -93,15 +92,15 @@ def isometry_bound(
     gain = _gain(operator, ratios[:samples], gain)
     order = ratios.argsort(stable=True)
     ends = ((order[:starts], -1.0), (order.flip(0)[:starts], 1.0))
-    found = []
-    for chosen, sign in ends:
-        best, values = _picked(points, chosen), ratios[chosen]
+    extremes = []
+    for rows, sign in ends:
+        best, values = _picked(points, rows), ratios[rows]
         if steps:
             best, values = _search(operator, best, sign, steps)
-            applications += 2 * (steps + 1) * len(chosen)
+            applications += 2 * (steps + 1) * len(rows)
         at = (sign * values).argmax()
-        found.append((_picked(best, at), float(values[at]) / gain))
-    (lowest, least), (highest, greatest) = found
+        extremes.append((_picked(best, at), float(values[at]) / gain))
+    (lowest, least), (highest, greatest) = extremes
     sampled = max(1 - float(ratios.min()) / gain, float(ratios.max()) / gain - 1)
     delta = max(1 - least, greatest - 1)
     return IsometryBound(delta, least, greatest, sampled, lowest, highest, rank, gain, applications)
@@ -130,7 +129,7 @@ def _drawn(operator: Operator, rank: int, samples: int, generator: torch.Generat
 
 
 def _prepared(matrix: LowRank, rank: int, operator: Operator) -> LowRank:
-    """One batch dimension, exactly `rank` orthonormal columns, unit norm."""
+    """Return a given matrix with one batch dimension, exactly `rank` orthonormal columns and unit norm."""
     require_size("a given matrix", matrix.shape, operator.shape)
     require(
         max(matrix.width, matrix.right.shape[-1]) <= rank,
@@ -164,24 +163,25 @@ def _picked(matrices: LowRank, rows: Tensor) -> LowRank:
 
 
 def _search(operator: Operator, points: LowRank, sign: float, steps: int) -> tuple[LowRank, Float[Tensor, " b"]]:
-    """Matrices of unit norm with a larger (sign 1) or smaller (-1) ||M(Z)||^2, and that."""
-    values, way = _climb(operator, points)
+    """Return matrices of unit norm with a larger (sign 1) or smaller (-1) `||M(Z)||^2`, and these values."""
+    values, direction = _climb(operator, points)
     size = torch.ones_like(values)
     for _ in range(steps):
         # The first length, 1, is a step of the power method on the tangent space.
-        trial = _unit(points.plus(way.scaled(sign * size / values)).truncate(points.width))
+        trial = _unit(points.plus(direction.scaled(sign * size / values)).truncate(points.width))
         reached, onwards = _climb(operator, trial)
         better = sign * reached > sign * values
-        points, way = _chosen(better, trial, points), _chosen(better, onwards, way)
+        points, direction = _select(better, trial, points), _select(better, onwards, direction)
         values = torch.where(better, reached, values)
         size = torch.where(better, 1.5 * size, size / 2)
     return points, values
 
 
 def _climb(operator: Operator, points: LowRank) -> tuple[Float[Tensor, " b"], LowRank]:
-    """||M(Z)||^2 for Z of unit norm, and half its gradient on the sphere, projected onto the matrices' tangent space.
+    """Return `||M(Z)||^2` for `Z` of unit norm, and half its gradient on the sphere, projected onto the tangent space.
 
-    With W = M*M(Z) Y, V = M*M(Z)^H X and K = X^H W: X (K - ratio S) Y^H + (W - X K) Y^H + X (V - Y K^H)^H.
+    With `W = M*M(Z) Y`, `V = M*M(Z)^H X` and `K = X^H W` the gradient is
+    `X (K - ratio S) Y^H + (W - X K) Y^H + X (V - Y K^H)^H`.
     """
     identity = RowDual(torch.ones(operator.count, dtype=operator.real_dtype, device=operator.device))
     back = operator.pull_back(points, identity)
@@ -198,8 +198,8 @@ def _climb(operator: Operator, points: LowRank) -> tuple[Float[Tensor, " b"], Lo
     return ratio, LowRank(left, Theta, torch.cat([points.Y, back.right - points.Y @ K.mH], -1))
 
 
-def _chosen(rows: Tensor, first: LowRank, second: LowRank) -> LowRank:
-    """The first where rows say so, the second elsewhere."""
+def _select(rows: Tensor, first: LowRank, second: LowRank) -> LowRank:
+    """Return the first matrix where `rows` is True, the second elsewhere."""
     mask = rows[:, None, None]
     Y = None if first.Y is None else torch.where(mask, first.right, second.right)
     return LowRank(torch.where(mask, first.X, second.X), torch.where(mask, first.Theta, second.Theta), Y)

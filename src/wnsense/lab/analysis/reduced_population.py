@@ -1,11 +1,14 @@
-"""Algorithm 1 in the population, exactly, on 2 r_A rows and r_A columns, whatever m and r are.
+"""Exact reduction of Algorithm 1 in the population to `2 r_A` rows and `r_A` columns, for any `m` and `r`.
 
-Take U for the first r_A coordinates and turn the columns of X_0 so that U^T X_0 = [Phi, 0] with r_A columns that are
-not zero; with Theta_0 a multiple of the identity nothing else changes. The other r - r_A columns X_2 are orthogonal to
-U and to the rest. With M*M = I, A X_2 = 0 makes the gradient (X X^T - I) A X Theta (up to a part in span(X) that
-Theta_0 = c I and Theta = X^T A X have none of) zero in these columns: they never move, and mu = 2 gives them Theta = 0
-at the first step. Of the other columns, the part S orthogonal to U is multiplied from the right only. Its orthogonal
-factor Q, S = Q R, stays what it is, and R alone is iterated on.
+Let `U` be the first `r_A` coordinates, and rotate the columns of `X_0` so that `U^T X_0 = [Phi, 0]`, with `r_A` columns
+that are not zero. With `Theta_0` a multiple of the identity nothing else changes.
+
+The other `r - r_A` columns `X_2` are orthogonal to `U` and to the rest. Since `M*M = I` and `A X_2 = 0`, the gradient
+`(X X^T - I) A X Theta` is zero in these columns. It has no further part in `span(X)`, since `Theta_0 = c I` and
+`Theta = X^T A X` have none. So these columns never move, and `mu = 2` gives them `Theta = 0` at the first step.
+
+The part `S` of the other columns that is orthogonal to `U` is multiplied from the right only. In `S = Q R` the
+orthogonal factor `Q` stays the same, and the iteration is on `R` alone.
 """
 
 import torch
@@ -22,12 +25,12 @@ from wnsense.solvers.objective import SensingObjective
 
 
 def population_objective(size: int, true_rank: int, condition: float) -> SensingObjective:
-    """1/4 ||X Theta X^T - A||_F^2, A's eigenvectors being the first coordinates; nothing is scaled.
+    """Return the objective `1/4 ||X Theta X^T - A||_F^2` with `A`'s eigenvectors the first coordinates, not scaled.
 
     Args:
-        size: How many rows.
-        true_rank: r_A.
-        condition: kappa; eigenvalues are evenly spaced from 1 to 1/kappa.
+        size: Number of rows.
+        true_rank: Rank `r_A`.
+        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1/kappa`.
     """
     identity = torch.eye(size * size, dtype=torch.float64)
     operator = UnpackedSensing(identity, (size, size), Kind.PSD, (1.0, 0.0))
@@ -36,19 +39,19 @@ def population_objective(size: int, true_rank: int, condition: float) -> Sensing
 
 
 def in_own_units(problem: Problem) -> SensingObjective:
-    """The objective as the theorem has it: ||A||_2 = 1 and E M*M = 1, so that nothing is probed and nothing scaled."""
+    """Return the objective in the theorem's units, `||A||_2 = 1` and `E M*M = I`: without probes and scaling."""
     return SensingObjective(problem, given=Calibration(torch.ones_like(problem.measurements), None, 1.0, 1.0, 0))
 
 
 def reduced_frame(X: Float[Tensor, "*batch m r"], true_rank: int) -> Float[Tensor, "*batch two_k k"]:
-    """What of a frame matters in the population, on 2 r_A rows and r_A columns; see above.
+    """Return the reduced frame of `2 r_A` rows and `r_A` columns; see above.
 
     Args:
-        X: Orthonormal columns, r of them; the first r_A rows are U^T X.
-        true_rank: r_A.
+        X: Frame of `r` orthonormal columns; the first `r_A` rows are `U^T X`.
+        true_rank: Rank `r_A`.
 
     Raises:
-        InputError: When r < r_A or m < 2 r_A.
+        InputError: If r < r_A or m < 2 r_A.
     """
     rows, columns = X.shape[-2:]
     require(columns >= true_rank, f"at least r_A = {true_rank} columns", columns)

@@ -1,4 +1,4 @@
-"""With which power one quantity goes with another: the slope on logarithmic axes, over grid points and seeds."""
+"""Exponent of a power law: the slope on logarithmic axes, over grid points and seeds."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ _LEAST_SEEDS = 2
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """y about x^exponent.
+    """Power law `y ~ x^exponent`.
 
     Attributes:
-        exponent: The least-squares slope of log y against log x over all points and seeds.
-        low: The lower end of its interval.
-        high: The upper end.
-        misfit: The root mean square distance, in decades, of the points' means over seeds from the line: how far it is
-            from a power law.
-        spread: The standard deviation over seeds at a point, in decades, averaged over points.
-        seeds: How many were used.
+        exponent: Least-squares slope of `log y` against `log x` over all points and seeds.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        misfit: Root mean square distance, in decades, of the points' means over seeds from the line: the distance from
+            a power law.
+        spread: Standard deviation over seeds at a point, in decades, averaged over points.
+        seeds: Number of seeds used.
     """
 
     exponent: float
@@ -35,27 +35,27 @@ class PowerLaw:
     seeds: int
 
     def contains(self, exponent: float) -> bool:
-        """Whether an exponent lies in the interval."""
+        """Return True if an exponent lies in the interval."""
         return self.low <= exponent <= self.high
 
 
 def fit_power_law(
     x: Float[np.ndarray, " points"], y: Float[np.ndarray, "points seeds"], *, confidence: float = 0.95
 ) -> PowerLaw:
-    """The slope of log y against log x, with an interval over seeds.
+    """Return the slope of `log y` against `log x`, with an interval over seeds.
 
-    Every seed has a line of its own through all points. On the same points the mean of their slopes is the slope of all
-    pairs together, and since seeds are independent, whatever the points of one seed share, Student's interval of that
-    mean, of one degree of freedom less than there are seeds, is an interval for it. It tells what other seeds would
-    give on the same points, and nothing of how a power law fits: that is `misfit`.
+    Every seed has its own line through all points. The mean of their slopes is the slope of all pairs together. Seeds
+    are independent, whatever the points of one seed have in common. Student's interval of that mean, with one degree of
+    freedom less than the number of seeds, is therefore an interval for the slope. It shows the variation over other
+    seeds on the same points; `misfit` shows how well a power law fits.
 
     Args:
-        x: Positive, not all alike.
-        y: Positive; a seed with a NaN at any point is left out, with all its points.
-        confidence: Of the interval, above 0 and below 1.
+        x: Positive numbers, not all the same.
+        y: Positive numbers; a seed with a NaN at any point is left out, with all its points.
+        confidence: Confidence of the interval, above 0 and below 1.
 
     Raises:
-        InputError: When sizes do not agree, a number is not positive, or fewer than 3 points or 2 whole seeds are left.
+        InputError: If sizes do not agree, a number is not positive, or fewer than 3 points or 2 whole seeds remain.
     """
     require_size("y", y.shape[:1], x.shape)
     require(0 < confidence < 1, "a confidence above 0 and below 1", confidence)
@@ -71,12 +71,12 @@ def fit_power_law(
     exponent = float(slopes.mean())
     half = float(student.ppf((1 + confidence) / 2, count - 1) * slopes.std(ddof=1)) / math.sqrt(count)
     means = log_y.mean(axis=1)
-    left = means - means.mean() - exponent * centred
+    residuals = means - means.mean() - exponent * centred
     return PowerLaw(
         exponent,
         exponent - half,
         exponent + half,
-        float(np.sqrt(np.mean(left**2))),
+        float(np.sqrt(np.mean(residuals**2))),
         float(log_y.std(axis=1, ddof=1).mean()),
         count,
     )
