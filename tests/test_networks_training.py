@@ -18,8 +18,10 @@ from wnsense.networks.measuring.measurement import measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.path_norm import path_norm
 from wnsense.networks.network import Architecture, Network, Scaling
-from wnsense.networks.training.plan import CheckpointPlan, Ending, TrainingPlan, evaluate
+from wnsense.networks.training.evaluation import evaluate
+from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
 from wnsense.networks.training.train import train
+from wnsense.networks.training.training_result import Ending
 
 COUNT, BATCH, EPOCHS = 23, 5, 3
 STEPS = 5 * EPOCHS

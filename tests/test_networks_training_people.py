@@ -20,9 +20,11 @@ from wnsense.networks.data.labelled_images import batches
 from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.measuring.nonfinite import first_trouble
 from wnsense.networks.network import Architecture, Scaling
+from wnsense.networks.training.evaluation import evaluate
 from wnsense.networks.training.plain_state import as_plain, from_plain
-from wnsense.networks.training.plan import CheckpointPlan, Ending, TrainingPlan, evaluate
+from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
 from wnsense.networks.training.train import train
+from wnsense.networks.training.training_result import Ending
 
 COUNT, BATCH = 23, 5
 STEPS = 5

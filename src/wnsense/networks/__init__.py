@@ -45,9 +45,11 @@ from wnsense.networks.measuring.power_fit import Exponent, Powers, fit_powers
 from wnsense.networks.measuring.surface import Derivatives, LossSurface, measurement_mode, parameter_vector
 from wnsense.networks.network import Architecture, Network, Scaling, Twin, unnormalized_twin
 from wnsense.networks.row_norms import minimum_row_norm, rescale_rows, row_norm_range, set_row_norms
-from wnsense.networks.training.plan import CheckpointPlan, Ending, Training, TrainingPlan, evaluate
+from wnsense.networks.training.evaluation import evaluate
+from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
 from wnsense.networks.training.tensorboard import ScalarWriter, tensorboard_writer, write_scalars
 from wnsense.networks.training.train import train
+from wnsense.networks.training.training_result import Ending, Training
 
 __all__ = [
     "ACTIVATIONS",

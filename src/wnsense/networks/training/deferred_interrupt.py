@@ -1,4 +1,4 @@
-"""Ctrl-C while parameters change in place: the present step is finished first, so that what is kept is whole."""
+"""Interrupt deferral: Ctrl-C is handled after the present step, so that the model and its checkpoint are whole."""
 
 import signal
 import threading
@@ -11,38 +11,42 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Politeness:
-    """Whether somebody asked to stop.
+class InterruptRequest:
+    """Request to stop, set by a signal.
 
     Attributes:
-        is_asked: Whether.
+        is_pending: True after the first signal.
     """
 
-    is_asked: bool = False
+    is_pending: bool = False
 
-    def ask(self, _number: int, _frame: FrameType | None) -> None:
-        """Handle a signal: the first is remembered, one more does not wait."""
-        if self.is_asked:
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal: the first one sets the request, the next one raises.
+
+        Raises:
+            KeyboardInterrupt: If the request is already set.
+        """
+        if self.is_pending:
             raise KeyboardInterrupt
-        self.is_asked = True
+        self.is_pending = True
 
 
 @contextmanager
-def politely() -> Iterator[Politeness]:
-    """While this is open, the first Ctrl-C is only remembered.
+def deferred_interrupts() -> Iterator[InterruptRequest]:
+    """Turn the first Ctrl-C into a request while this is open.
 
-    SIGTERM likewise, where the program has a handler for it; elsewhere it ends the process as always. In threads, which
-    get no signals, nothing changes.
+    SIGTERM is deferred too if the program has a handler for it; otherwise it ends the process as always. Threads
+    other than the main one get no signals, and nothing changes there.
     """
-    politeness = Politeness()
+    request = InterruptRequest()
     before = {}
     if threading.current_thread() is threading.main_thread():
-        # Not callable are those that the process was started to ignore, and the system's own.
+        # Handlers that are not callable are the system's own, and SIG_IGN of a process started to ignore the signal.
         before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
     try:
         for number in before:
-            signal.signal(number, politeness.ask)
-        yield politeness
+            signal.signal(number, request.handle)
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

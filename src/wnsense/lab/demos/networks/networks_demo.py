@@ -26,8 +26,9 @@ from wnsense.networks.measuring.measurement import measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.network import Architecture, Network, Scaling, unnormalized_twin
 from wnsense.networks.row_norms import rescale_rows, row_norm_range
-from wnsense.networks.training.plan import Ending, Training, TrainingPlan
+from wnsense.networks.training.plan import TrainingPlan
 from wnsense.networks.training.train import train
+from wnsense.networks.training.training_result import Ending, Training
 
 _WIDTH, _DEPTH = 128, 2
 _TEST = 1000

@@ -21,8 +21,9 @@ from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.surface import LossSurface, measurement_mode
 from wnsense.networks.network import Network
 from wnsense.networks.row_norms import rescale_rows, row_norm_range, set_row_norms
-from wnsense.networks.training.plan import CheckpointPlan, Ending, Training, TrainingPlan
+from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
 from wnsense.networks.training.train import train
+from wnsense.networks.training.training_result import Ending, Training
 from wnsense.running.trace import Columns
 from wnsense.theory.networks import gradient_bound, rademacher_bound, row_gain, signal_bound
 
