@@ -1,6 +1,6 @@
 """Compression: m=10, n=60,000 (arXiv 2510.01175, section 5) against the same problem in 55 rows, application by application.
 
-`python benchmarks/compression.py [--write]`. Under a minute. One thread; both problems take turns.
+`python benchmarks/compression.py [--quick] [--write]`. Under a minute on one thread. Runs of both problems alternate.
 """
 
 import statistics
@@ -14,21 +14,20 @@ import wnsense as wn
 from wnsense.sensing.combining.compression import Compression, compress
 from wnsense.sensing.operator import RowDual
 
-M, N, RANK, WIDTH, CONDITION = 10, 60_000, 3, 5, 5.0
-ROUNDS = 60
-# The compressed problem's calls are too short for the clock one by one.
+M, RANK, WIDTH, CONDITION = 10, 3, 5, 5.0
+# One call on the compressed problem is too short for the clock.
 CALLS = {"given": 1, "compressed": 100}
 
 
-def problem() -> wn.Problem:
-    """The problem of the paper's figure 1."""
+def problem(n: int) -> wn.Problem:
+    """Draw the problem of the paper's figure 1 with `n` measurements."""
     generator = torch.Generator().manual_seed(0)
     truth = wn.low_rank(M, RANK, CONDITION, generator=generator)
-    return wn.Problem.measure(wn.GaussianSensing.draw(N, M, generator=generator), truth)
+    return wn.Problem.measure(wn.GaussianSensing.draw(n, M, generator=generator), truth)
 
 
 def tasks(given: wn.Problem) -> dict[str, Callable[[], object]]:
-    """What is timed on one of the two problems."""
+    """Return the calls that are timed on a problem, by their names."""
     generator = torch.Generator().manual_seed(1)
     operator = given.operator
     objective = wn.solvers.SensingObjective(given)
@@ -47,22 +46,22 @@ def tasks(given: wn.Problem) -> dict[str, Callable[[], object]]:
 
 
 def seconds(task: Callable[[], object], calls: int) -> float:
-    """Of one call."""
+    """Return the seconds of one call, the mean of several."""
     start = time.perf_counter()
     for _ in range(calls):
         task()
     return (time.perf_counter() - start) / calls
 
 
-def timed(given: wn.Problem, compressed: Compression) -> list[list[object]]:
-    """Medians of interleaved runs, and their ratios."""
+def time_both(given: wn.Problem, compressed: Compression, rounds: int) -> list[list[object]]:
+    """Return the medians of interleaved runs on both problems, and their ratios."""
     both = {"given": tasks(given), "compressed": tasks(compressed.problem)}
     rows: list[list[object]] = [
-        ["work", f"n = {N:,}", f"compressed to {compressed.problem.operator.count} rows", "ratio"]
+        ["work", f"n = {given.operator.count:,}", f"compressed to {compressed.problem.operator.count} rows", "ratio"]
     ]
     for name in both["given"]:
         runs: dict[str, list[float]] = {which: [] for which in both}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for which, named in both.items():
                 runs[which].append(seconds(named[name], CALLS[which]))
         before, after = (statistics.median(runs[which]) for which in both)
@@ -70,8 +69,8 @@ def timed(given: wn.Problem, compressed: Compression) -> list[list[object]]:
     return rows
 
 
-def to_the_truth(given: wn.Problem) -> tuple[float, float, int]:
-    """Algorithm 1 to a relative residual of 1e-10: seconds, the error, steps."""
+def solve_exactly(given: wn.Problem) -> tuple[float, float, int]:
+    """Run Algorithm 1 to a relative residual of 1e-10, and return seconds, error and steps."""
     objective = wn.solvers.SensingObjective(given)
     generator = torch.Generator().manual_seed(2)
     start = wn.solvers.haar_start(objective, rank=WIDTH, magnitude=1.0, generator=generator)
@@ -87,17 +86,17 @@ def to_the_truth(given: wn.Problem) -> tuple[float, float, int]:
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__ or "")
+    options = arguments(__doc__ or "", ("_n", 60_000), ("_rounds", 60), quick={"n": 2_000, "rounds": 2})
     torch.set_num_threads(1)
-    given = problem()
+    given = problem(options.n)
     spent = statistics.median(seconds(lambda: compress(given), 1) for _ in range(5))
     compressed = compress(given)
-    rows = timed(given, compressed)
-    (long, error, steps), (short, other_error, other_steps) = (to_the_truth(p) for p in (given, compressed.problem))
-    told = f"Algorithm 1 to residual 1e-10: {steps} and {other_steps} steps, errors {error:.0e} and {other_error:.0e}"
-    rows.append([told, f"{long:.2f} s", f"{short:.3f} s", f"{long / short:.0f}"])
+    rows = time_both(given, compressed, options.rounds)
+    (long, error, steps), (short, other_error, other_steps) = (solve_exactly(p) for p in (given, compressed.problem))
+    name = f"Algorithm 1 to residual 1e-10: {steps} and {other_steps} steps, errors {error:.0e} and {other_error:.0e}"
+    rows.append([name, f"{long:.2f} s", f"{short:.3f} s", f"{long / short:.0f}"])
     rows.append([f"compress() itself, by {compressed.factorization}, once", "", f"{spent * 1e3:.0f} ms", ""])
-    title = f"compress(): m={M}, r={WIDTH}, r_A={RANK}, n={N:,}, kappa={CONDITION:g}, float64, one thread"
+    title = f"compress(): m={M}, r={WIDTH}, r_A={RANK}, n={options.n:,}, kappa={CONDITION:g}, float64, one thread"
     show("compression", title, rows, write=options.write)
 
 

@@ -1,13 +1,13 @@
-"""What a gradient costs in time and memory against m, n and r, for every ensemble, beside what its formula says.
+"""Time and memory of a gradient against m, n and r, for every ensemble, beside the formula of the ensemble.
 
-`python benchmarks/curves.py [--only entries] [--write]`. About eight minutes on one thread, and 4 GB. Memory needs Linux.
+`python benchmarks/curves.py [--only entries] [--quick] [--write]`. About eight minutes on one thread, and 4 GB; memory
+is measured on Linux only. `--quick` takes the two smallest sizes of each curve.
 
-Each ensemble has a formula for time and one for memory, up to constants. The exponents are slopes of least-squares
-lines through the logarithms; those of the formula are fitted to its values at the very same sizes, so that a formula of
-two terms has the exponent that it has there.
+Each ensemble has a formula for time and one for memory, up to constants. Exponents are slopes of least-squares lines
+through the logarithms. Those of the formula are fitted to its values at the same sizes, so that a formula of two terms
+has its local exponent.
 """
 
-import argparse
 import ctypes
 import dataclasses
 import gc
@@ -20,7 +20,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from common import show
+from common import arguments, show
 from scipy.sparse import csr_array
 
 import wnsense as wn
@@ -30,7 +30,7 @@ _REPEATS = 5
 _SECONDS = 0.2
 _MOST_REPEATS = 50
 _SIZES = 5
-# Smaller than this the peak of a process is no measure.
+# The peak memory of a process is no measure of smaller amounts.
 _PAGES = 2**20
 _EFFECTS = torch.stack(
     [
@@ -43,16 +43,16 @@ _EFFECTS = torch.stack(
 
 
 class Drawn(Protocol):
-    """An ensemble that is drawn from n and m alone."""
+    """Ensemble that is drawn from `n` and `m` alone."""
 
     def draw(self, n: int, size: int, *, generator: torch.Generator | None = None) -> wn.Operator:
-        """The operator."""
+        """Draw the operator."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """m^m n^n r^r (log_2 m)^log."""
+    """Term `m^a n^b r^c (log_2 m)^d` with the exponents `m`, `n`, `r`, `log`."""
 
     m: int = 0
     n: int = 0
@@ -60,26 +60,26 @@ class Term:
     log: int = 0
 
     def __call__(self, m: int, n: int, r: int) -> float:
-        """Its value."""
+        """Return the value of the term."""
         return float(m**self.m * n**self.n * r**self.r * math.log2(m) ** self.log)
 
     def __str__(self) -> str:
-        """As it is written."""
+        """Return the text of the term."""
         powers = {"n": self.n, "m": self.m, "log m": self.log, "r": self.r}
         return " ".join(name if power == 1 else f"{name}^{power}" for name, power in powers.items() if power)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """One row of the case list.
+    """Ensemble with its sizes and formulas.
 
     Attributes:
-        name: In words.
-        build: The operator of an m and an n.
-        m: The sizes to go through, the middle one where n or r varies.
-        n: The same for measurements (patterns and blocks are counted as the ensemble counts them).
-        time: Terms of the operations, each up to a constant.
-        memory: Terms of the numbers held, each up to a constant.
+        name: Name in the table.
+        build: Function that returns the operator of an `m` and an `n`.
+        m: Sides of the unknown; the middle one is taken while `n` or `r` varies.
+        n: Numbers of measurements, in the unit of the ensemble (patterns, blocks); the middle one as above.
+        time: Terms of the number of operations, each up to a constant.
+        memory: Terms of the number of stored numbers, each up to a constant.
     """
 
     name: str
@@ -91,17 +91,17 @@ class Ensemble:
 
     @property
     def formula(self) -> str:
-        """Both, as they are written."""
+        """Text of both formulas."""
         return "; ".join(" + ".join(map(str, terms)) for terms in (self.time, self.memory))
 
     @property
     def base(self) -> tuple[int, int, int]:
-        """The sizes that are kept while another varies."""
+        """Values of `m`, `n` and `r` that stay while another one varies."""
         return self.m[len(self.m) // 2], self.n[len(self.n) // 2], 4
 
 
 def doubling(first: int, count: int = _SIZES) -> tuple[int, ...]:
-    """First, twice first, ..."""
+    """Return `first`, `2 first`, `4 first`, ..."""
     return tuple(first * 2**i for i in range(count))
 
 
@@ -211,7 +211,7 @@ ENSEMBLES = [
 
 
 def stored(operator: wn.Operator) -> int:
-    """Bytes of the tensors that an operator holds."""
+    """Return the bytes of the tensors that an operator holds."""
     held = [getattr(operator, field.name) for field in dataclasses.fields(operator)]
     tensors = {value.data_ptr(): value for value in held if isinstance(value, torch.Tensor)}
     inner = [value for value in held if dataclasses.is_dataclass(value)]
@@ -226,19 +226,19 @@ def _resident(which: str) -> int:
 
 
 def scratch(work: Callable[[], object]) -> int:
-    """How far the process grows while it works, its result included."""
+    """Return the growth of the process during a call in bytes, its result included."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
-    kept = work()
+    result = work()
     after = _resident("VmHWM")
-    del kept
+    del result
     return max(after - before, 0)
 
 
 def cost(ensemble: Ensemble, m: int, n: int, r: int) -> tuple[float, float]:
-    """Seconds and bytes of a gradient."""
+    """Return seconds and bytes of a gradient."""
     rng = torch.Generator().manual_seed(0)
     operator = ensemble.build(m, n, rng)
     rows, columns = operator.shape
@@ -261,14 +261,14 @@ def cost(ensemble: Ensemble, m: int, n: int, r: int) -> tuple[float, float]:
 
 
 def exponent(sizes: tuple[int, ...], values: list[float]) -> float:
-    """The slope of the line through the logarithms."""
+    """Return the slope of the line through the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def curve(ensemble: Ensemble, axis: str) -> list[object]:
-    """One line of the table."""
+def curve(ensemble: Ensemble, axis: str, ranks: tuple[int, ...]) -> list[object]:
+    """Measure one curve and return its line of the table."""
     m, n, r = ensemble.base
-    sizes = {"m": ensemble.m, "n": ensemble.n, "r": _RANKS}[axis]
+    sizes = {"m": ensemble.m, "n": ensemble.n, "r": ranks}[axis]
     places = [(size if axis == "m" else m, size if axis == "n" else n, size if axis == "r" else r) for size in sizes]
     measured = [cost(ensemble, *place) for place in places]
     seconds, numbers = [s for s, _ in measured], [b for _, b in measured]
@@ -288,11 +288,8 @@ def curve(ensemble: Ensemble, axis: str) -> list[object]:
 
 
 def main() -> None:
-    """All curves."""
-    parser = argparse.ArgumentParser(description="time and memory of gradients against m, n and r")
-    parser.add_argument("--only", default="", help="a part of the name of an ensemble")
-    parser.add_argument("--write", action="store_true", help="store the table under benchmarks/results")
-    options = parser.parse_args()
+    """Measure all curves, or those of the ensembles whose name contains `--only`, and print the table."""
+    options = arguments(__doc__ or "", ("only", ""), ("_sizes", _SIZES), quick={"sizes": 2})
     torch.set_num_threads(1)
     head: list[object] = [
         "ensemble",
@@ -306,8 +303,13 @@ def main() -> None:
         "of the formula",
         "formula: operations; numbers",
     ]
-    chosen = [ensemble for ensemble in ENSEMBLES if options.only in ensemble.name]
-    rows = [curve(ensemble, axis) for ensemble in chosen for axis in ("m", "n", "r")]
+    smallest = slice(options.sizes)
+    rows = [
+        curve(dataclasses.replace(ensemble, m=ensemble.m[smallest], n=ensemble.n[smallest]), axis, _RANKS[smallest])
+        for ensemble in ENSEMBLES
+        if options.only in ensemble.name
+        for axis in ("m", "n", "r")
+    ]
     show("cost_curves", "The cost of a gradient against m, n and r", [head, *rows], write=options.write)
 
 

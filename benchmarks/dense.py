@@ -1,7 +1,7 @@
-"""The gradient of dense measurements beside a plain sum over the same array: both must read every entry once.
+"""Gradient of dense measurements beside a plain sum over the same array; both must read every entry once.
 
-`python benchmarks/dense.py [--threads 2] [--write]`. About two minutes and 3 GB. `--large` also takes the size of
-figure 2b of arXiv 2510.01175 (m=300, n=50,000: 9 GB of float32 rows), and tells the memory that it needs.
+`python benchmarks/dense.py [--threads 2] [--quick] [--write]`. About two minutes and 3 GB. `--large` takes the size of
+figure 2b of arXiv 2510.01175 instead (m=300, n=50,000: 9 GB of float32 rows), and prints the memory that it needs.
 """
 
 import resource
@@ -15,25 +15,24 @@ from common import arguments, show
 import wnsense as wn
 from wnsense.sensing.operator import RowDual
 
-_BYTES = 2**30
 _REPEATS = 5
 
 
 def seconds(*functions: Callable[[], object]) -> list[float]:
-    """Medians of interleaved runs, after one run of each for warming up."""
+    """Return the medians of interleaved runs, after one run of each for warming up."""
     for function in functions:
         function()
     times: list[list[float]] = [[] for _ in functions]
     for _ in range(_REPEATS):
-        for function, taken in zip(functions, times, strict=True):
+        for function, durations in zip(functions, times, strict=True):
             began = time.perf_counter()
             function()
-            taken.append(time.perf_counter() - began)
-    return [statistics.median(taken) for taken in times]
+            durations.append(time.perf_counter() - began)
+    return [statistics.median(durations) for durations in times]
 
 
 def points(operator: wn.Operator, count: int) -> wn.LowRank:
-    """A batch of random points of rank 3."""
+    """Draw a batch of random points of rank 3."""
     generator = torch.Generator().manual_seed(1)
     batch = (count,) if count > 1 else ()
     X = torch.randn((*batch, operator.shape[0], 3), generator=generator, dtype=torch.float64).to(operator.dtype)
@@ -41,13 +40,13 @@ def points(operator: wn.Operator, count: int) -> wn.LowRank:
 
 
 def row(name: str, operator: wn.DenseSensing | wn.operators.RademacherSensing) -> list[object]:
-    """One operator's figures."""
+    """Measure one operator and return its row."""
     stored = operator.rows if isinstance(operator, wn.DenseSensing) else operator.bits
     size = stored.numel() * stored.element_size()
     dual = RowDual(torch.ones(operator.count, dtype=operator.real_dtype))
     one, six = points(operator, 1), points(operator, 6)
     flat = stored.view(torch.uint8).view(-1)
-    # A sum of bytes would wait for the processor: memory is summed as float32 whatever it holds.
+    # A sum of bytes is limited by the processor; memory is summed as float32, whatever it holds.
     numbers = flat[: len(flat) // 4 * 4].view(torch.float32) if stored.dtype != torch.float64 else stored
     plain, single, several, twice = seconds(
         numbers.sum,
@@ -68,8 +67,8 @@ def row(name: str, operator: wn.DenseSensing | wn.operators.RademacherSensing) -
     ]
 
 
-def rows() -> list[list[object]]:
-    """Each form of storage, about a gigabyte of it."""
+def rows(megabytes: int) -> list[list[object]]:
+    """Measure each form of storage with about the given size."""
     table: list[list[object]] = [
         [
             "stored, summed in",
@@ -93,7 +92,7 @@ def rows() -> list[list[object]]:
             ("bfloat16, float32", torch.float32, torch.bfloat16, 2.0),
             ("bits, float32", torch.float32, None, 0.125),
         ):
-            n = int(_BYTES / length / max(width, 0.5))
+            n = int(megabytes * 2**20 / length / max(width, 0.5))
             operator = (
                 wn.operators.RademacherSensing.draw(n, m, generator=generator, dtype=precision)
                 if storage is None
@@ -104,7 +103,7 @@ def rows() -> list[list[object]]:
 
 
 def large() -> list[list[object]]:
-    """The paper's figure 2b, in float32: one run of five steps and what it needs."""
+    """Recover a matrix at the size of the paper's figure 2b in float32, and return its figures."""
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(0)
     operator = wn.GaussianSensing.draw(50_000, 300, generator=generator, dtype=torch.float32)
@@ -138,12 +137,18 @@ def large() -> list[list[object]]:
 
 def main() -> None:
     """Print the tables."""
-    options = arguments(__doc__ or "", ("threads", 2), ("large", False))
+    extra = (("threads", 2), ("large", False), ("_megabytes", 1024))
+    options = arguments(__doc__ or "", *extra, quick={"megabytes": 8})
     torch.set_num_threads(options.threads)
     if options.large:
         show("dense_large", "The size of figure 2b in float32", large(), write=options.write)
     else:
-        show("dense", f"Gradients of dense measurements, {options.threads} threads", rows(), write=options.write)
+        show(
+            "dense",
+            f"Gradients of dense measurements, {options.threads} threads",
+            rows(options.megabytes),
+            write=options.write,
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Sampled entries against a NumPy gather of the same rows; a gradient of rank-one measurements at once and in two calls.
+"""Sampled entries against a NumPy gather of the same rows, and gradients of rank-one measurements in one and two calls.
 
-`python benchmarks/entries.py [--seeds 5] [--write]`, where seeds are repetitions, of which medians are shown. About four
-minutes and 9 GB.
+`python benchmarks/entries.py [--seeds 5] [--quick] [--write]`, where seeds are repetitions; the table has their
+medians. About four minutes and 9 GB.
 """
 
 import resource
@@ -18,11 +18,11 @@ from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.operator import RowDual
 from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
 
-SIZE, COUNT, RANK = 10**6, 2 * 10**7, 10
+RANK = 10
 
 
 def interleaved(functions: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """Median seconds of each, run one after the other again and again, so that a busy machine slows all alike."""
+    """Return the median seconds of each function; runs alternate, so that a busy machine slows all of them equally."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for repetition in range(repetitions + 1):
         for name, function in functions.items():
@@ -34,35 +34,35 @@ def interleaved(functions: dict[str, Callable[[], object]], repetitions: int) ->
 
 
 def random_point(shape: tuple[int, int], kind: str, dtype: torch.dtype, rank: int = RANK) -> wn.LowRank:
-    """Normal factors and the identity between them."""
+    """Draw normal factors with the identity between them."""
     generator = torch.Generator().manual_seed(1)
     X, Y = (torch.randn((side, rank), generator=generator, dtype=dtype) for side in shape)
     return wn.LowRank(X, torch.eye(rank, dtype=dtype), Y if kind == "rectangular" else None)
 
 
-def entry_rows(kind: str, dtype: torch.dtype, repetitions: int) -> list[list[object]]:
-    """Measuring, back-projecting and a gradient, for drawn places (sorted) and for the same in random order."""
+def entry_rows(kind: str, dtype: torch.dtype, side: int, count: int, repetitions: int) -> list[list[object]]:
+    """Time measuring, back-projecting and a gradient, for sorted places and for the same places in random order."""
     generator = torch.Generator().manual_seed(0)
     start = time.perf_counter()
-    drawn = EntrySensing.draw(COUNT, (SIZE, SIZE), kind=kind, generator=generator, dtype=dtype)
+    ascending = EntrySensing.draw(count, (side, side), kind=kind, generator=generator, dtype=dtype)
     drawing = time.perf_counter() - start
-    point = random_point(drawn.shape, kind, dtype)
+    point = random_point(ascending.shape, kind, dtype)
     X, Y = point.X.numpy(), point.right.numpy()
-    weight = torch.rand(COUNT, generator=generator, dtype=dtype)
+    weight = torch.rand(count, generator=generator, dtype=dtype)
     rows: list[list[object]] = []
     for order, operator in (
-        ("rows ascending", drawn),
-        ("any order", drawn.select_rows(torch.randperm(COUNT, generator=generator))),
+        ("rows ascending", ascending),
+        ("any order", ascending.select_rows(torch.randperm(count, generator=generator))),
     ):
         i, j = operator.rows.numpy(), operator.columns.numpy()
-        ready = np.empty((COUNT, RANK), dtype=X.dtype)
+        ready = np.empty((count, RANK), dtype=X.dtype)
 
         def gather(i: np.ndarray = i, j: np.ndarray = j) -> None:
             np.take(X, i, axis=0)
             np.take(Y, j, axis=0)
 
         def gather_into(i: np.ndarray = i, j: np.ndarray = j, ready: np.ndarray = ready) -> None:
-            # mode="clip" is what lets NumPy write without a copy in between.
+            # With mode="clip" NumPy writes without a copy in between.
             np.take(X, i, axis=0, out=ready, mode="clip")
             np.take(Y, j, axis=0, out=ready, mode="clip")
 
@@ -85,7 +85,7 @@ def entry_rows(kind: str, dtype: torch.dtype, repetitions: int) -> list[list[obj
 
 
 def rank_one_rows(repetitions: int) -> list[list[object]]:
-    """A gradient in one call against measuring and back-projecting in two, and both against reading the vectors."""
+    """Time a gradient in one call, measuring and back-projecting in two calls, and a sum over the vectors."""
     rows: list[list[object]] = []
     for dtype in (torch.float32, torch.float64):
         settings = {"dtype": dtype, "generator": torch.Generator().manual_seed(0)}
@@ -121,7 +121,8 @@ def rank_one_rows(repetitions: int) -> list[list[object]]:
 
 def main() -> None:
     """Print both tables."""
-    options = arguments(__doc__ or "")
+    sizes = (("_side", 10**6), ("_count", 2 * 10**7))
+    options = arguments(__doc__ or "", *sizes, quick={"side": 10**4, "count": 10**5})
     rank_one: list[list[object]] = [
         ["ensemble", "dtype", "sum of the vectors", "measure, adjoint_times", "pull_back", "ratio"],
         *rank_one_rows(options.seeds),
@@ -131,10 +132,10 @@ def main() -> None:
     head = "kind, dtype, places, draw, np.take, np.take into place, measure, adjoint_times, pull_back"
     entries: list[list[object]] = [
         [*head.split(", "), "measure / np.take", "measure / np.take into place", "peak GB of the process"],
-        *entry_rows("rectangular", torch.float64, options.seeds),
-        *entry_rows("psd", torch.float64, options.seeds),
+        *entry_rows("rectangular", torch.float64, options.side, options.count, options.seeds),
+        *entry_rows("psd", torch.float64, options.side, options.count, options.seeds),
     ]
-    title = f"Entries: m = {SIZE:,}, n = {COUNT:,}, r = {RANK}; seconds"
+    title = f"Entries: m = {options.side:,}, n = {options.count:,}, r = {RANK}; seconds"
     show("entries", title, entries, write=options.write)
 
 

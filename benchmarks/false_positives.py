@@ -1,12 +1,13 @@
-"""What recover() says of problems that have no answer: it should never be CONVERGED or REACHED_NOISE_FLOOR.
+"""Statuses of recover() on problems without an answer, which should never be CONVERGED or REACHED_NOISE_FLOOR.
 
-Ten ensembles, each with too few measurements (fewer than the truth has degrees of freedom), measured by another draw of
-the operator, with y shuffled, and with pure noise for y, without and with a bound on the rank; besides them problems
-that are hard but possible (noiseless, n from 1.2 to 3 degrees of freedom), where a success must come with the matrix.
+There are ten ensembles and four families of hopeless problems: too few measurements (fewer than the degrees of freedom
+of the truth), measurements by another draw of the operator, shuffled `y`, and pure noise for `y`. Each is run without
+and with a bound on the rank. Hard but possible problems follow (noiseless, `n` from 1.2 to 3 degrees of freedom); there
+a success counts only with the right matrix.
 
-`python benchmarks/false_positives.py --seeds 26 [--hard 30] [--write]`: seeds for each of 80 cells of hopeless problems
-and 10 of hard ones, in two processes of one thread. A case is repeated by
-`recovered(Case("shuffled y", "DCT psd", bounded=False, seed=3))`.
+`python benchmarks/false_positives.py --seeds 26 [--hard 30] [--quick] [--write]`: seeds for each of 80 cells of
+hopeless problems and 10 of hard ones, in two processes of one thread. This call repeats a case:
+`recovered(Case("shuffled y", "DCT psd", bounded=False, seed=3))`. `--quick` runs one case of eight.
 """
 
 import math
@@ -51,26 +52,26 @@ ENSEMBLES: dict[str, tuple[wn.Kind, Draw]] = {
     "entries psd": _entries(wn.Kind.PSD),
     "entries rectangular": _entries(wn.Kind.RECTANGULAR),
     "DCT psd": (wn.Kind.PSD, lambda n, size, g: wn.operators.DCTSensing.draw(n, size, generator=g)),
-    # Whole masks only: n is that many times m.
+    # Masks are whole: n is their number times m.
     "coded diffraction": (
         wn.Kind.HERMITIAN,
         lambda n, size, g: wn.operators.CodedDiffractionSensing.draw(n // _side(size), _side(size), generator=g),
     ),
 }
-# Of these every coordinate can be measured but once.
+# Ensembles that measure each coordinate at most once.
 _COORDINATES = {"entries psd", "entries rectangular", "DCT psd"}
 TOO_FEW, WRONG, SHUFFLED, NOISE, HARD = "too few", "wrong operator", "shuffled y", "pure noise", "hard but possible"
 HOPELESS = (TOO_FEW, WRONG, SHUFFLED, NOISE)
-# Measurements over degrees of freedom of the truth, least and most.
+# Least and most measurements over the degrees of freedom of the truth.
 _OVERSAMPLING = {TOO_FEW: (0.3, 0.99), WRONG: (1.5, 8.0), SHUFFLED: (1.5, 8.0), NOISE: (1.5, 8.0), HARD: (1.2, 3.0)}
 _SUCCESS = {wn.Status.CONVERGED, wn.Status.REACHED_NOISE_FLOOR}
-# What a success may be off by where there is an answer and no noise.
+# Largest relative error of a success where there is an answer and no noise.
 _ALLOWED = {wn.Status.CONVERGED: 1e-6, wn.Status.REACHED_NOISE_FLOOR: 1e-2}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One problem: its family, its ensemble, whether recover() is told the rank, and the seed of everything."""
+    """One problem: family, ensemble, whether the rank is a bound for recover(), and seed."""
 
     family: str
     ensemble: str
@@ -80,7 +81,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What recover() said, and how far its matrix is from the one that was measured, if one was."""
+    """Answer of recover(): status, rank, relative error, and whether the answer is a false success."""
 
     case: Case
     status: str
@@ -91,7 +92,7 @@ class Outcome:
 
 
 def posed(case: Case) -> tuple[wn.Problem, int]:
-    """The problem of a case, and the rank of its truth; the bound on the rank does not change it."""
+    """Draw the problem of a case, and return it with the rank of its truth; the bound does not change the problem."""
     kind, draw = ENSEMBLES[case.ensemble]
     families, ensembles = (*HOPELESS, HARD), tuple(ENSEMBLES)
     drawn = np.random.default_rng((families.index(case.family), ensembles.index(case.ensemble), case.seed))
@@ -117,8 +118,8 @@ def posed(case: Case) -> tuple[wn.Problem, int]:
     if case.family == WRONG:
         y = draw(n, size, generator).measure(truth)
     if case.family == SHUFFLED or (case.family == WRONG and case.ensemble in _COORDINATES):
-        # Coordinates come in order of rows: another draw in that order is partly the same, and with other signs of the
-        # DCT it would be explained by the matrix of those signs.
+        # Coordinates are in order of rows: another draw in that order is partly the same, and the matrix with other
+        # signs of the DCT would explain it.
         y = y[torch.randperm(n, generator=generator)]
     if case.family == NOISE:
         y = torch.randn(n, generator=generator, dtype=y.dtype)
@@ -126,25 +127,25 @@ def posed(case: Case) -> tuple[wn.Problem, int]:
 
 
 def recovered(case: Case) -> wn.Recovery:
-    """What recover() makes of a case; the truth is for the report only."""
+    """Run recover() on a case; the truth is for the report only."""
     problem, rank = posed(case)
     bound = rank if case.bounded else None
     return wn.recover(problem.operator, problem.measurements, truth=problem.truth, seed=case.seed, max_rank=bound)
 
 
 def outcome(case: Case) -> Outcome:
-    """The verdict on a case, and whether it is a false one."""
+    """Run a case, and return its outcome."""
     problem, rank = posed(case)
-    found = recovered(case)
-    error = found.relative_error if found.relative_error is not None else math.inf
+    recovery = recovered(case)
+    error = recovery.relative_error if recovery.relative_error is not None else math.inf
     freedom = problem.operator.degrees_of_freedom(rank)
     setting = f"{problem.operator.kind} {problem.operator.shape}, rank {rank}, n = {problem.operator.count}, {freedom} degrees of freedom"
-    wrong = found.status in _SUCCESS and (case.family != HARD or not error <= _ALLOWED[found.status])
-    return Outcome(case, str(found.status), found.rank, error, setting, wrong)
+    wrong = recovery.status in _SUCCESS and (case.family != HARD or not error <= _ALLOWED[recovery.status])
+    return Outcome(case, str(recovery.status), recovery.rank, error, setting, wrong)
 
 
 def cases(seeds: int, hard: int) -> list[Case]:
-    """All hopeless cases, and hard ones of which every second one is told the rank."""
+    """Return all hopeless cases, and hard ones, of which every second one has a bound on the rank."""
     hopeless = [
         Case(family, ensemble, bounded, seed)
         for seed in range(seeds)
@@ -156,7 +157,7 @@ def cases(seeds: int, hard: int) -> list[Case]:
 
 
 def table(outcomes: list[Outcome]) -> list[list[object]]:
-    """Verdicts counted for each ensemble and family, and each false success by its seed."""
+    """Return the number of each status for each ensemble and family, and the seed of each false success."""
     rows: list[list[object]] = [["problem", "ensemble", "runs", "verdicts", "false successes", "which"]]
     for family in (*HOPELESS, HARD):
         total = [one for one in outcomes if one.case.family == family]
@@ -185,10 +186,10 @@ def _one_thread() -> None:
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__ or "", ("hard", 30))
-    given = cases(options.seeds, options.hard)
+    options = arguments(__doc__ or "", ("hard", 30), ("_step", 1), quick={"hard": 1, "step": 8})
+    given = cases(options.seeds, options.hard)[:: options.step]
     torch.set_num_threads(1)
-    # Started anew: threads of a library do not survive a fork.
+    # Fresh processes: the threads of a library do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context, initializer=_one_thread) as pool:
         outcomes = list(pool.map(outcome, given, chunksize=4))

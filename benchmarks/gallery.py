@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "gallery.md"
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page and print its path."""
     shown = exhibits(ROOT / "studies" / "results", list(STUDIES), beside=PAGE.parent)
     write_text(PAGE, gallery(shown))
     print(f"{PAGE}: {len(shown)} studies")

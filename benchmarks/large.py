@@ -1,17 +1,16 @@
 """Three large recoveries, each of a matrix that could not be stored, with figures and pictures.
 
-`python benchmarks/large.py --study photograph|distances|state [--small] [--threads 2] [--write]`. Minutes and a few GB
-each; `--small` takes seconds. `--write` stores the table under benchmarks/results and the picture under docs/images.
+`python benchmarks/large.py --study photograph|distances|state [--quick] [--threads 2] [--write]`. Minutes and a few GB
+each; `--quick` takes seconds. `--write` stores the table under benchmarks/results and the picture under docs/images.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from common import show
+from common import arguments, show
 
 import wnsense as wn
 from wnsense.lab.demos.large import large_picture as pictures
@@ -27,19 +26,19 @@ Study = Callable[[bool, Callable[[wn.running.Progress], None]], tuple[wn.Recover
 STUDIES: dict[str, tuple[str, Study, Callable[[Table], object], tuple[str, ...]]] = {
     "photograph": (
         "A photograph from coded diffraction patterns, its phase lost",
-        lambda small, tell: retrieve_photograph(photograph(side=128 if small else 1024), callback=tell),
+        lambda small, report: retrieve_photograph(photograph(side=128 if small else 1024), callback=report),
         pictures.photograph_picture,
         ("masks", "image_error"),
     ),
     "distances": (
         "Positions from sampled distances",
-        lambda small, tell: map_from_distances(DistanceStudy(2000, 120_000) if small else DistanceStudy(), tell),
+        lambda small, report: map_from_distances(DistanceStudy(2000, 120_000) if small else DistanceStudy(), report),
         pictures.distances_picture,
         ("share_of_pairs", "noise", "misplaced_root_mean_square", "spread_root_mean_square"),
     ),
     "state": (
         "A quantum state from Pauli expectation values",
-        lambda small, tell: reconstruct_state(StateStudy(qubits=5) if small else StateStudy(), tell),
+        lambda small, report: reconstruct_state(StateStudy(qubits=5) if small else StateStudy(), report),
         pictures.state_picture,
         ("qubits", "shots", "noise_level", "fidelity"),
     ),
@@ -50,33 +49,30 @@ _COMMON = (
 )
 
 
-def teller() -> Callable[[wn.running.Progress], None]:
-    """A line of progress every few seconds, on a terminal only."""
+def progress_printer() -> Callable[[wn.running.Progress], None]:
+    """Return a callback that prints a line every few seconds, on a terminal only."""
     last = [time.monotonic()]
 
-    def tell(progress: wn.running.Progress) -> None:
+    def report(progress: wn.running.Progress) -> None:
         if sys.stderr.isatty() and time.monotonic() - last[0] > 5:
             last[0] = time.monotonic()
             sys.stderr.write(f"{progress.stage}: step {progress.step}, residual {progress.residual:.2e}\n")
 
-    return tell
+    return report
 
 
 def main() -> None:
-    """Run one study, print its figures, store them and the picture when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", choices=STUDIES, required=True)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
+    """Run one recovery, print its figures, and with `--write` store them and the picture."""
+    options = arguments(__doc__ or "", ("study", "photograph"), ("threads", 2))
+    if options.study not in STUDIES:
+        raise SystemExit(f"needed --study of {', '.join(STUDIES)}, got {options.study}")
     torch.set_num_threads(options.threads)
     title, run, picture, own = STUDIES[options.study]
-    recovery, table = run(options.small, teller())
+    recovery, table = run(options.quick, progress_printer())
     facts = [(name, table.header[name]) for name in (*own, *_COMMON)]
     rows: list[list[object]] = [["figure", "value"]]
     rows += [[name, f"{value:.4g}" if isinstance(value, float) else value] for name, value in facts]
-    name = f"large_{options.study}{'_small' if options.small else ''}"
+    name = f"large_{options.study}"
     show(name, title, rows, write=options.write)
     sys.stdout.write(f"\n{recovery}\n")
     if options.write:

@@ -1,4 +1,7 @@
-"""What measuring a network costs beside training it: Hessian spectra, probes and all, against an epoch."""
+"""Cost of measuring a network (Hessian spectra, probes) beside the cost of an epoch of training.
+
+`python benchmarks/network_measurements.py [--width 1024] [--depth 8] [--samples 128] [--threads 1] [--quick] [--write]`.
+"""
 
 import time
 
@@ -10,20 +13,20 @@ from wnsense import networks
 from wnsense.networks.measuring.measurement import measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 
-# The paper's data sets: samples of an epoch, and pixels.
+# Name, samples of an epoch and pixels of the paper's data sets.
 DATA = (("MNIST", 60_000, 784), ("CIFAR-10", 50_000, 3072))
 BATCH = 512
 LEARNING_RATE = 1e-3
 
 
 def synthetic(count: int, pixels: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs of standardized pixels and one-hot targets; costs do not depend on what they show."""
+    """Draw inputs of standardized pixels and one-hot targets; costs do not depend on the images."""
     x = torch.randn(count, pixels, generator=rng)
     return x, functional.one_hot(torch.arange(count) % 10, 10).float()
 
 
 def step_seconds(network: networks.Network, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:
-    """Processor seconds of a training step, the first left out."""
+    """Return the processor seconds of a training step, the mean without the first."""
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
     spent = 0.0
     for step in range(steps + 1):
@@ -36,8 +39,9 @@ def step_seconds(network: networks.Network, x: torch.Tensor, y: torch.Tensor, st
 
 
 def main() -> None:
-    """One network, both scalings, the default measurement and a larger and a smaller one."""
-    options = arguments(__doc__ or "", ("width", 1024), ("depth", 8), ("samples", 128), ("threads", 1), ("steps", 3))
+    """Measure networks of both scalings with the default measurement and a smaller one, and print the table."""
+    sizes = (("width", 1024), ("depth", 8), ("samples", 128), ("threads", 1), ("steps", 3))
+    options = arguments(__doc__ or "", *sizes, quick={"width": 16, "depth": 2, "samples": 4, "steps": 1})
     torch.set_num_threads(options.threads)
     kinds = {
         "curvature of the loss alone": MeasurementSettings(output_samples=0, directions=0),
@@ -59,10 +63,10 @@ def main() -> None:
             )
             for words, settings in kinds.items():
                 begun = time.process_time()
-                found = measure(network, x[: options.samples], y[: options.samples], settings=settings)
+                measured = measure(network, x[: options.samples], y[: options.samples], settings=settings)
                 spent = time.process_time() - begun
-                top = f"{found.loss_curvature:.3g} +- {found.loss_curvature_error:.0e}"
-                shape = [name, scaling, words, options.samples, found.products]
+                top = f"{measured.loss_curvature:.3g} +- {measured.loss_curvature_error:.0e}"
+                shape = [name, scaling, words, options.samples, measured.products]
                 rows.append([*shape, f"{spent:.1f}", f"{spent / step:.1f}", f"{100 * spent / epoch:.0f} %", top])
     title = f"Measurements at width {options.width}, depth {options.depth}, float32, beside an epoch of SGD"
     show("network_measurements", title, rows, write=options.write)

@@ -1,15 +1,15 @@
-"""What public tools need for the problems of the three large runs: a ladder of sizes, beside `recover()` on the same data.
+"""Cost of public tools on the problems of the three large runs, at increasing sizes, beside `recover()`.
 
 `OMP_NUM_THREADS=1 python benchmarks/public_tools.py [--quick] [--write]`, with `pip install 'wnsense[peers,studies]'`.
-About twelve minutes and 6 GB; `--quick` takes the small sizes only. A ladder ends where a size takes longer than a minute
-or 6 GB, or would take more than four minutes by the growth so far. Tools are given the true rank; `recover()` is not.
+About twelve minutes and 6 GB; `--quick` takes the small sizes only. A ladder of sizes ends where a size takes longer than
+a minute or 6 GB, or would take more than four minutes by the growth so far. Tools are given the true rank; `recover()`
+is not.
 
-Each row is a process of its own with one thread, which makes the data anew from the seed. Seconds are of its processor,
-so that a busy machine changes them little; its peak memory is the operating system's figure. Where the package cmfrec is
-installed (it is in no extra of this one, and is compiled on installation) it has rows too.
+Each row is a process of its own with one thread, which draws the data from the seed again. Seconds are those of its
+processor, so that a busy machine changes them little; the peak memory is the figure of the operating system. If the
+package cmfrec is installed, it has rows too; it is in no extra of this package and is compiled on installation.
 """
 
-import argparse
 import math
 import multiprocessing
 import resource
@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 import torch
-from common import show
+from common import arguments, show
 
 import wnsense as wn
 from wnsense.linalg import haar_frame, orthonormal_factor
+from wnsense.lab.costs import peak_memory
 from wnsense.lab.bench.peers import nuclear_norm_minimization, riemannian_trust_region
 from wnsense.sensing.combining.compression import packed_rows
 from wnsense.lab.demos.large.distances import DistanceStudy, distance_problem
@@ -47,8 +48,8 @@ SAMPLES_PER_POINT = 60
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a tool returned, however it is called."""
+class Answer:
+    """Matrix that a tool returned, with its cost and ending."""
 
     matrix: wn.LowRank
     applications: int | None
@@ -57,11 +58,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """What a process reports: the size m of the unknown, what was found, and the peak of its memory.
+    """Report of a process: sizes, error, cost and memory.
 
     Attributes:
-        fidelity: Of states; None elsewhere.
-        before: GB that the process had held before the data were made.
+        size: Side of the unknown, `m`.
+        measurements: Number of measurements, `n`.
+        error: Relative error in the Frobenius norm.
+        fidelity: Fidelity of a state; None for other problems.
+        seconds: Seconds of the processor.
+        peak: Peak memory in GB.
+        before: Peak memory in GB before the data were drawn.
+        applications: Number of applications of `M` and `M*`; None if the tool does not call the operator.
+        ending: Reason for which the tool stopped.
     """
 
     size: int
@@ -79,69 +87,69 @@ class Row:
 
 
 def photograph_of(side: int) -> wn.Problem:
-    """Eight coded diffraction patterns of the middle of the photograph."""
+    """Return the problem of eight coded diffraction patterns of the middle of the photograph."""
     return diffraction_problem(photograph(side=side))
 
 
 def distances_of(points: int) -> wn.Problem:
-    """60 distances for each point, at most half of all, with 1% of noise, whose level nobody tells."""
+    """Return the problem of 60 distances for each point, at most half of all, with 1% noise of unknown level."""
     return distance_problem(DistanceStudy(points, min(SAMPLES_PER_POINT * points, points * (points + 1) // 4)))[0]
 
 
 def state_of(qubits: int) -> wn.Problem:
-    """4 r d Pauli values, of a million shots each, of a state of rank 4."""
+    """Return the problem of `4 r d` Pauli values, of a million shots each, of a state of rank 4."""
     return state_problem(StateStudy(qubits))
 
 
 # -- the tools -----------------------------------------------------------------------------------------------------------
 
 
-def recovered(problem: wn.Problem) -> Found:
-    """This library, told what the stored runs tell it: a noise level for states, nothing else."""
+def recovered(problem: wn.Problem) -> Answer:
+    """Run this library as in the stored large runs: with the noise level of states, without any other setting."""
     level = problem.noise_level if problem.operator.kind is wn.Kind.HERMITIAN else None
-    found = wn.recover(problem.operator, problem.measurements, noise_level=level)
-    return Found(found.matrix, found.applications, f"{found.status}, rank {found.rank}")
+    recovery = wn.recover(problem.operator, problem.measurements, noise_level=level)
+    return Answer(recovery.matrix, recovery.applications, f"{recovery.status}, rank {recovery.rank}")
 
 
-def least_nuclear_norm(problem: wn.Problem) -> Found:
-    """CVXPY with SCS; its interior-point solver, Clarabel, is slower from sides of about 40 on. States: Tr, positive."""
+def least_nuclear_norm(problem: wn.Problem) -> Answer:
+    """Run CVXPY with SCS; its interior-point solver CLARABEL is slower from sides of about 40 on. States are positive."""
     positive = problem.operator.kind is wn.Kind.HERMITIAN
-    found = nuclear_norm_minimization(problem, positive=positive, solver="SCS")
-    return Found(found.matrix, None, found.ending)
+    result = nuclear_norm_minimization(problem, positive=positive, solver="SCS")
+    return Answer(result.matrix, None, result.ending)
 
 
-def trust_region(problem: wn.Problem, rank: int, tolerance: float) -> Found:
-    """A trust region of pymanopt on positive semidefinite matrices."""
-    found = riemannian_trust_region(problem, rank, tolerance=tolerance, max_seconds=MOST_SECONDS)
-    return Found(found.matrix, found.applications, _steps(found.ending))
+def trust_region(problem: wn.Problem, rank: int, tolerance: float) -> Answer:
+    """Run a trust region of pymanopt on positive semidefinite matrices."""
+    result = riemannian_trust_region(problem, rank, tolerance=tolerance, max_seconds=MOST_SECONDS)
+    return Answer(result.matrix, result.applications, _steps(result.ending))
 
 
 def _steps(ending: str) -> str:
-    """The ending that pymanopt tells, without the seconds, which have a column."""
+    """Return the ending of pymanopt without the seconds, which have their own column."""
     return ending.removeprefix("Terminated - ").partition(" iterations")[0].rstrip(".") + " steps"
 
 
-def trust_region_embedded(problem: wn.Problem) -> Found:
-    """The same on rectangular matrices of rank 5: each entry off the diagonal is told twice."""
+def trust_region_embedded(problem: wn.Problem) -> Answer:
+    """Run a trust region on rectangular matrices of rank 5; each entry off the diagonal is given twice."""
     i, j, y = _both_triangles(problem)
     entries = wn.EntrySensing(i, j, problem.operator.shape, wn.Kind.RECTANGULAR)
-    found = riemannian_trust_region(wn.Problem(entries, y), 5, tolerance=1e-6, max_seconds=MOST_SECONDS)
-    return Found(found.matrix, found.applications, _steps(found.ending))
+    result = riemannian_trust_region(wn.Problem(entries, y), 5, tolerance=1e-6, max_seconds=MOST_SECONDS)
+    return Answer(result.matrix, result.applications, _steps(result.ending))
 
 
-def trust_region_gram(problem: wn.Problem) -> Found:
-    """The same on the Gram matrices of points in space, from where classical scaling of the samples puts the points."""
+def trust_region_gram(problem: wn.Problem) -> Answer:
+    """Run a trust region on the Gram matrices of points in space, from the classical scaling of the samples."""
     sampled = _entries(problem)
     start = _classical_scaling(sampled, problem.measurements)
     gram = wn.Problem(DistancesOfGram(sampled), problem.measurements)
-    found = riemannian_trust_region(gram, 3, start=start, tolerance=1e-6, max_seconds=MOST_SECONDS)
-    P = found.matrix.X * torch.diagonal(found.matrix.Theta).sqrt()
-    applications = (found.applications or 0) + SCALING_STEPS
-    return Found(squared_distances(P), applications, _steps(found.ending))
+    result = riemannian_trust_region(gram, 3, start=start, tolerance=1e-6, max_seconds=MOST_SECONDS)
+    P = result.matrix.X * torch.diagonal(result.matrix.Theta).sqrt()
+    applications = (result.applications or 0) + SCALING_STEPS
+    return Answer(squared_distances(P), applications, _steps(result.ending))
 
 
-def alternating_least_squares(problem: wn.Problem) -> Found:
-    """By cmfrec: ridge regressions of rank 5 in turns, without means and biases, its lambda chosen on small sizes."""
+def alternating_least_squares(problem: wn.Problem) -> Answer:
+    """Run the alternating ridge regressions of cmfrec at rank 5, without means and biases; lambda is from small sizes."""
     i, j, y = (part.numpy() for part in _both_triangles(problem))
     model = CMF(
         k=5, lambda_=1.0, niter=30, user_bias=False, item_bias=False, center=False, use_cg=False, use_float=False,
@@ -150,17 +158,17 @@ def alternating_least_squares(problem: wn.Problem) -> Found:
     model.fit(scipy.sparse.coo_array((y, (i, j)), shape=problem.operator.shape))
     A, B = (torch.from_numpy(np.ascontiguousarray(factor)).double() for factor in (model.A_, model.B_))
     matrix = wn.LowRank(A, torch.eye(5, dtype=A.dtype), B)
-    return Found(matrix, None, f"30 rounds, cmfrec {version('cmfrec')}")
+    return Answer(matrix, None, f"30 rounds, cmfrec {version('cmfrec')}")
 
 
-def linear_inversion(problem: wn.Problem) -> Found:
-    """NumPy's `lstsq` on all rows: of the matrices that fit best the smallest."""
+def linear_inversion(problem: wn.Problem) -> Answer:
+    """Run NumPy's `lstsq` on all rows, which returns the smallest of the matrices that fit best."""
     operator = problem.operator
     rows = packed_rows(operator, 0, operator.count).numpy()
     z = np.linalg.lstsq(rows, problem.measurements.numpy())[0]
     Z = operator.kind.unpack(torch.from_numpy(z), operator.shape, is_complex=operator.is_complex)
     matrix = wn.LowRank(torch.eye(len(Z), dtype=Z.dtype), Z)
-    return Found(matrix, None, "solved")
+    return Answer(matrix, None, "solved")
 
 
 class DistancesOfGram(wn.Operator):
@@ -195,7 +203,7 @@ SCALING_STEPS = 20
 
 
 def _classical_scaling(sampled: wn.EntrySensing, y: torch.Tensor) -> wn.LowRank:
-    """The three leading directions of -J M*(y) J / 2, where M*(y) is on the average the matrix of distances."""
+    """Return the leading directions of `-J M*(y) J / 2`; the mean of `M*(y)` is the matrix of squared distances."""
     X = haar_frame(sampled.shape[0], 3, generator=torch.Generator().manual_seed(0))
     image = X
     for _ in range(SCALING_STEPS):
@@ -213,7 +221,7 @@ def _entries(problem: wn.Problem) -> wn.EntrySensing:
 
 
 def _both_triangles(problem: wn.Problem) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rows, columns and values of the samples, and of the same again across the diagonal."""
+    """Return rows, columns and values of the samples and of their mirror images across the diagonal."""
     sampled = _entries(problem)
     y = problem.measurements if sampled.weights is None else problem.measurements / sampled.weights
     i, j, off = sampled.rows, sampled.columns, sampled.rows != sampled.columns
@@ -225,17 +233,24 @@ def _both_triangles(problem: wn.Problem) -> tuple[torch.Tensor, torch.Tensor, to
 
 @dataclass(frozen=True)
 class Ladder:
-    """A tool, what it is told that `recover()` is not, and the sizes at which it is tried."""
+    """Tool with its extra information and its sizes.
+
+    Attributes:
+        tool: Name of the tool.
+        given: Information that it has and `recover()` has not.
+        call: Function that runs it.
+        sizes: Sizes, increasing.
+    """
 
     tool: str
-    told: str
-    call: Callable[[wn.Problem], Found]
+    given: str
+    call: Callable[[wn.Problem], Answer]
     sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Study:
-    """One of the large runs: its data at a size, and the side of the unknown at its full size."""
+    """One of the large runs: function of its data at a size, side of the full unknown, and tools."""
 
     name: str
     data: Callable[[int], wn.Problem]
@@ -243,11 +258,11 @@ class Study:
     ladders: tuple[Ladder, ...]
 
 
-def _photograph_trust_region(problem: wn.Problem) -> Found:
+def _photograph_trust_region(problem: wn.Problem) -> Answer:
     return trust_region(problem, rank=1, tolerance=1e-10)
 
 
-def _state_trust_region(problem: wn.Problem) -> Found:
+def _state_trust_region(problem: wn.Problem) -> Answer:
     return trust_region(problem, rank=4, tolerance=1e-6)
 
 
@@ -296,17 +311,19 @@ STUDIES = (
 QUICK_SIZES = {"photograph": 64, "distances": 1000, "state": 5}
 
 
-def measure(data: Callable[[int], wn.Problem], call: Callable[[wn.Problem], Found], size: int, out: Connection) -> None:
-    """What a process does: make the data, call the tool, send the row."""
+def measure(
+    data: Callable[[int], wn.Problem], call: Callable[[wn.Problem], Answer], size: int, out: Connection
+) -> None:
+    """Draw the data, call the tool and send the row; the work of a process."""
     torch.set_num_threads(1)
     for library in ("cvxpy", "pymanopt"):
         import_module(library)  # before the clock runs
-    before = peak_gb()
+    before = peak_memory() / 1e9
     problem = data(size)
     began = time.process_time()
-    found = call(problem)
+    answer = call(problem)
     seconds = time.process_time() - began
-    peak = peak_gb()
+    peak = peak_memory() / 1e9
     truth = problem.truth
     if truth is None:
         raise TypeError("the data come with the truth")
@@ -315,25 +332,19 @@ def measure(data: Callable[[int], wn.Problem], call: Callable[[wn.Problem], Foun
         Row(
             size=problem.operator.shape[0],
             measurements=problem.operator.count,
-            error=float(found.matrix.distance(truth) / truth.norm()),
-            fidelity=fidelity(nearest_state(found.matrix), truth) if state else None,
+            error=float(answer.matrix.distance(truth) / truth.norm()),
+            fidelity=fidelity(nearest_state(answer.matrix), truth) if state else None,
             seconds=seconds,
             peak=peak,
             before=before,
-            applications=found.applications,
-            ending=found.ending,
+            applications=answer.applications,
+            ending=answer.ending,
         )
     )
 
 
-def peak_gb() -> float:
-    """Of this process, so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-
-
-def in_a_process(study: Study, call: Callable[[wn.Problem], Found], size: int) -> Row | str:
-    """The row, or why there is none."""
+def run_in_process(study: Study, call: Callable[[wn.Problem], Answer], size: int) -> Row | str:
+    """Run a tool in a process, and return its row, or the reason for which there is none."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=measure, args=(study.data, call, size, sender))
@@ -359,7 +370,7 @@ def in_a_process(study: Study, call: Callable[[wn.Problem], Found], size: int) -
 
 
 def _held_gb(pid: int | None) -> float:
-    """What a process holds now; 0 where the operating system does not tell it this way."""
+    """Return the memory of a process in GB; 0 on systems without `/proc`."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -368,7 +379,7 @@ def _held_gb(pid: int | None) -> float:
 
 
 def slope(rows: list[Row], value: Callable[[Row], float]) -> tuple[float, float] | None:
-    """Exponent and logarithm of the factor of value = factor m^exponent by least squares; None below two rows."""
+    """Return the exponent and the logarithm of the factor of `value = factor m^exponent`; None for fewer than two rows."""
     points = [(math.log(row.size), math.log(value(row))) for row in rows if value(row) > 0]
     if len(points) < 2:
         return None
@@ -377,19 +388,19 @@ def slope(rows: list[Row], value: Callable[[Row], float]) -> tuple[float, float]
 
 
 def predicted(rows: list[Row], size: int) -> float:
-    """Seconds at a size by the growth from the last row but one to the last."""
+    """Return the seconds at a size that the growth between the last two rows predicts."""
     law = slope(rows[-2:], lambda row: row.seconds)
     return 0.0 if law is None else math.exp(law[1]) * size ** law[0]
 
 
 def grown(row: Row) -> float:
-    """GB beyond what the libraries themselves hold; less than 0.03 counts as nothing."""
+    """Return the GB beyond those of the libraries themselves; less than 0.03 counts as 0."""
     added = row.peak - row.before
     return added if added >= 0.03 else 0.0
 
 
-def told(row: Row) -> list[object]:
-    """The figures of a row."""
+def figures(row: Row) -> list[object]:
+    """Return the figures of a row."""
     return [
         f"{row.size:,}",
         f"{row.measurements:,}",
@@ -403,46 +414,47 @@ def told(row: Row) -> list[object]:
 
 
 def missing(size: int, why: str) -> list[object]:
-    """The figures of a size without any."""
+    """Return the cells of a size without a row."""
     return [f"{size:,}", *[""] * 6, why]
 
 
 def growth(rows: list[Row], full: int) -> list[object]:
-    """The exponents, and what they say of the full size where that was not reached."""
-    kept = [row for row in rows if row.seconds > 0.05][-3:]
+    """Return the exponents, and the extrapolation to the full size if that was not reached."""
+    last = [row for row in rows if row.seconds > 0.05][-3:]
     cells: dict[str, str] = {}
     for name, value, unit in (("seconds", lambda row: row.seconds, "s"), ("peak", grown, "GB")):
-        law = slope(kept, value)
+        law = slope(last, value)
         if law is None:
             cells[name] = ""
             continue
         cells[name] = f"m^{law[0]:.1f}"
         if rows[-1].size < full:
             cells[name] += f", EXTRAPOLATED {math.exp(law[1]) * full ** law[0]:.0e} {unit}"
-    return [f"growth to {full:,}", "", "", "", cells["seconds"], cells["peak"], "", f"from the last {len(kept)} sizes"]
+    return [f"growth to {full:,}", "", "", "", cells["seconds"], cells["peak"], "", f"from the last {len(last)} sizes"]
 
 
 def climb(study: Study, ladder: Ladder, *, quick: bool) -> list[list[object]]:
-    """A ladder's rows, up to where it takes too long."""
+    """Run a tool at increasing sizes until it takes too long, and return its rows."""
     rows: list[Row] = []
     lines: list[list[object]] = []
+    own = (study.name, ladder.tool, ladder.given)
     for size in ladder.sizes:
         if quick and size > QUICK_SIZES[study.name]:
             break
         side = _side(study.name, size)
         expected = predicted(rows, side)
         if rows and (rows[-1].seconds > LONG_SECONDS or expected > MOST_SECONDS):
-            lines.append([study.name, ladder.tool, ladder.told, *missing(side, f"not tried: about {expected:.0f} s")])
+            lines.append([*own, *missing(side, f"not tried: about {expected:.0f} s")])
             break
-        row = in_a_process(study, ladder.call, size)
+        row = run_in_process(study, ladder.call, size)
         if isinstance(row, str):
-            lines.append([study.name, ladder.tool, ladder.told, *missing(side, row)])
+            lines.append([*own, *missing(side, row)])
             break
         rows.append(row)
-        lines.append([study.name, ladder.tool, ladder.told, *told(row)])
+        lines.append([*own, *figures(row)])
         sys.stderr.write(f"{lines[-1]}\n")
     if rows:
-        lines.append([study.name, ladder.tool, ladder.told, *growth(rows, study.full)])
+        lines.append([*own, *growth(rows, study.full)])
     return lines
 
 
@@ -451,11 +463,8 @@ def _side(study: str, size: int) -> int:
 
 
 def main() -> None:
-    """Climb every ladder, ours on all sizes of the others."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
+    """Run every tool at its sizes, and `recover()` at the sizes of all tools."""
+    options = arguments(__doc__ or "")
     torch.set_num_threads(1)
     head = "problem, tool, is told, m, measurements, error, fidelity, processor seconds, peak GB, applications, ending"
     table: list[list[object]] = [[*head.split(", ")]]

@@ -1,8 +1,8 @@
-"""Sparse recovery at size: time, memory and error of `sparse_recover` beside basis pursuit, OMP and least squares that knows.
+"""Sparse recovery at large sizes: time, memory and error of `sparse_recover` beside basis pursuit and OMP.
 
-`python benchmarks/sparse.py [--seeds 1] [--largest 200000] [--pursuit 2000] [--write]`. Basis pursuit (HiGHS, M x 2N) runs up
-to N = `--pursuit` unknowns, OMP (scikit-learn, told s) where A is a matrix that fits; both get exact data. Each case runs in a
-process of its own, so that its peak memory is its own. Seconds are those of the processor, one thread, the same for all.
+`python benchmarks/sparse.py [--largest 200000] [--pursuit 2000] [--quick] [--write]`. Basis pursuit (HiGHS, `M x 2N`)
+runs up to N = `--pursuit` unknowns, OMP (scikit-learn, given `s`) where A is a matrix that fits into memory; both get
+exact data. Each case is a process of its own with its own peak memory. Seconds are those of the processor, one thread.
 """
 
 import multiprocessing
@@ -19,14 +19,14 @@ from wnsense import sparse
 
 @dataclass(frozen=True)
 class Case:
-    """A problem to draw.
+    """Problem that is not yet drawn.
 
     Attributes:
-        kind: gaussian, cosine or sparse.
-        N: Unknowns.
-        M: Measurements.
-        sparsity: Nonzeros, Gaussian.
-        seed: What it is drawn from.
+        kind: Kind of the map: gaussian, cosine or sparse.
+        N: Number of unknowns.
+        M: Number of measurements.
+        sparsity: Number of nonzeros, which are Gaussian.
+        seed: Seed of map and vector.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Case:
     seed: int = 0
 
     def draw(self) -> tuple[sparse.LinearMap, torch.Tensor]:
-        """The map and the vector."""
+        """Draw the map and the vector."""
         rng = torch.Generator().manual_seed(self.seed)
         A = {
             "gaussian": sparse.gaussian_map,
@@ -65,7 +65,7 @@ CASES = (
 
 
 def run(case: Case, method: str, results: "multiprocessing.Queue[tuple[float, float, float, str]]") -> None:
-    """One method on one case: processor seconds, relative error, peak memory in GiB, and words."""
+    """Run one method on one case; the results are processor seconds, relative error, peak memory in GiB, and words."""
     torch.set_num_threads(1)
     A, z = case.draw()
     y = A.times(z)
@@ -73,24 +73,25 @@ def run(case: Case, method: str, results: "multiprocessing.Queue[tuple[float, fl
     words = ""
     if method == "sparse_recover":
         recovery = sparse.sparse_recover(A, y)
-        found = recovery.solution
+        answer = recovery.solution
         words = f"{recovery.status}, {recovery.steps} steps, {recovery.products} products, gap {recovery.optimality_gap:.0e}"
     elif method == "basis pursuit":
-        found = sparse.basis_pursuit(A, y).solution
+        answer = sparse.basis_pursuit(A, y).solution
     else:
-        found = sparse.orthogonal_matching_pursuit(A, y, sparsity=case.sparsity).solution
+        answer = sparse.orthogonal_matching_pursuit(A, y, sparsity=case.sparsity).solution
     spent = time.process_time() - begun
-    error = float((found - z).norm() / z.norm())
+    error = float((answer - z).norm() / z.norm())
     results.put((spent, error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, words))
 
 
 def main() -> None:
     """Run the cases one after the other."""
-    options = arguments(__doc__ or "", ("largest", 200_000), ("pursuit", 2_000))
+    quick = {"largest": 1_000, "pursuit": 1_000}
+    options = arguments(__doc__ or "", ("largest", 200_000), ("pursuit", 2_000), quick=quick)
     rows: list[list[object]] = [
         ["A", "N", "M", "s", "method", "processor s", "over sparse_recover", "error", "peak GiB", "says"]
     ]
-    # Before the processes part, so that no method pays for the import.
+    # Imported before the processes are forked, so that the time of no method contains the import.
     import_module("sklearn.linear_model")
     context = multiprocessing.get_context("fork")
     for case in CASES:

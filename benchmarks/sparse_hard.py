@@ -1,10 +1,10 @@
-"""Sparse recovery where columns are not those of the textbook: ill-conditioned and correlated maps.
+"""Sparse recovery with ill-conditioned and correlated maps.
 
-`python benchmarks/sparse_hard.py [--seeds 10] [--write]`. A minute or two. N = 200 unknowns, M = 100 exact measurements; Gaussian
-nonzeros, or signs where the seed is odd. Maps: Gaussian; singular values from 1 to 1e-3 in equal ratios between random
-orthonormal bases; columns that are a Gaussian process of first order, neighbours with a correlation of 0.9. OMP is told s; the
-LASSO's penalty is cross-validated. Found is an error below 1e-5 of the truth, for the LASSO all of the support and nothing else
-among its s largest entries.
+`python benchmarks/sparse_hard.py [--seeds 10] [--quick] [--write]`. A minute or two. N = 200 unknowns, M = 100 exact
+measurements. The nonzeros are Gaussian, or signs for an odd seed. Maps: Gaussian; singular values from 1 to 1e-3 in
+equal ratios between random orthonormal bases; columns of a Gaussian process of first order, with a correlation of 0.9
+between neighbours; and others. OMP is given `s`; the penalty of the LASSO is cross-validated. A vector is found if the
+error is below 1e-5 of the truth, for the LASSO if its `s` largest entries are the support.
 """
 
 import math
@@ -23,19 +23,19 @@ METHODS = ("sparse_recover", "basis pursuit", "OMP, told s", "LASSO, s largest")
 
 
 def gaussian(rng: torch.Generator) -> torch.Tensor:
-    """Entries N(0, 1/M)."""
+    """Draw entries `N(0, 1/M)`."""
     return torch.randn((_M, _N), generator=rng, dtype=torch.float64) / math.sqrt(_M)
 
 
 def ill_conditioned(rng: torch.Generator) -> torch.Tensor:
-    """Condition number 1e3."""
+    """Draw a map of condition number 1e3."""
     left = torch.linalg.qr(torch.randn((_M, _M), generator=rng, dtype=torch.float64)).Q
     right = torch.linalg.qr(torch.randn((_N, _M), generator=rng, dtype=torch.float64)).Q
     return (left * torch.logspace(0, -3, _M, dtype=torch.float64)) @ right.mT
 
 
 def correlated(rng: torch.Generator) -> torch.Tensor:
-    """Columns a_n = 0.9 a_{n-1} + sqrt(1 - 0.81) g_n."""
+    """Draw columns `a_n = 0.9 a_{n-1} + sqrt(1 - 0.81) g_n`."""
     A = gaussian(rng)
     for n in range(1, _N):
         A[:, n] = 0.9 * A[:, n - 1] + math.sqrt(1 - 0.81) * A[:, n]
@@ -43,19 +43,19 @@ def correlated(rng: torch.Generator) -> torch.Tensor:
 
 
 def offset(rng: torch.Generator) -> torch.Tensor:
-    """Entries of mean 3 and variance 1: one direction has nine tenths of everything."""
+    """Draw entries of mean 3 and variance 1: one direction has nine tenths of the squared norm."""
     return gaussian(rng) + 3 / math.sqrt(_M)
 
 
 def factors(rng: torch.Generator) -> torch.Tensor:
-    """Five factors that all columns share, with four fifths of their lengths' squares and more."""
+    """Draw columns that share five factors, which have more than four fifths of their squared lengths."""
     common = torch.randn((_M, 5), generator=rng, dtype=torch.float64)
     loadings = torch.randn((5, _N), generator=rng, dtype=torch.float64)
     return gaussian(rng) + 2 / math.sqrt(_M) * common @ loadings
 
 
 def binary(rng: torch.Generator) -> torch.Tensor:
-    """Entries 0 and 1."""
+    """Draw entries 0 and 1."""
     return torch.randint(2, (_M, _N), generator=rng).double()
 
 
@@ -70,7 +70,7 @@ MAPS = {
 
 
 def answers(A: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> list[tuple[bool, float, bool]]:
-    """For each method whether it found z, the processor time, and whether it said that it had."""
+    """Run each method, and return if it recovered `z`, the processor time, and if its status is converged."""
     sparsity, out = int((z != 0).sum()), []
     truth = set(z.nonzero().flatten().tolist())
     for method in METHODS:
@@ -92,23 +92,25 @@ def answers(A: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> list[tuple[boo
 
 
 def main() -> None:
-    """Run every map at every sparsity."""
+    """Run every map at every sparsity, and print the table."""
     options = arguments(__doc__ or "")
     torch.set_num_threads(1)
     rows: list[list[object]] = [["A", "s", *(f"{m}: found" for m in METHODS), *(f"{m}: s" for m in METHODS)]]
     false_claims = 0
     for name, draw in MAPS.items():
         for sparsity in _SPARSITIES:
-            found, spent = np.zeros((len(METHODS), options.seeds)), np.zeros((len(METHODS), options.seeds))
+            recovered, spent = np.zeros((len(METHODS), options.seeds)), np.zeros((len(METHODS), options.seeds))
             for seed in range(options.seeds):
                 rng = torch.Generator().manual_seed(seed)
                 A, z = draw(rng), torch.zeros(_N, dtype=torch.float64)
                 values = torch.randn(sparsity, generator=rng, dtype=torch.float64)
                 z[torch.randperm(_N, generator=rng)[:sparsity]] = values.sign() if seed % 2 else values
                 for k, (right, seconds, said) in enumerate(answers(A, A @ z, z)):
-                    found[k, seed], spent[k, seed] = right, seconds
+                    recovered[k, seed], spent[k, seed] = right, seconds
                     false_claims += said and not right
-            rows.append([name, sparsity, *(f"{v:.0%}" for v in found.mean(1)), *(f"{v:.3f}" for v in spent.mean(1))])
+            rows.append(
+                [name, sparsity, *(f"{v:.0%}" for v in recovered.mean(1)), *(f"{v:.3f}" for v in spent.mean(1))]
+            )
     title = (
         f"Exact measurements by maps that are hard, N = {_N}, M = {_M}, {options.seeds} problems a row, mean processor "
         f"seconds; {false_claims} answers of sparse_recover were called converged and were wrong"

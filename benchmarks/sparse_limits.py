@@ -1,9 +1,10 @@
-"""Where the flow of a diagonal network ends against where it was predicted to end, and what it conserves on the way.
+"""Limits of flows of diagonal networks beside their predicted limits, and the drift of conserved quantities.
 
-`python benchmarks/sparse_limits.py [--seeds 18] [--write]`. A minute. For L = 2, 3, 4, three problems for each seed: plain flow,
-and weight normalization at eta = 1 and 0.3. Every other seed has a signed network; M = 4 to 6 of N = 7 to 10 entries, two large
-ones beside others of at most a tenth; every third start has entries of its own. The flow runs to a residual of 1e-9; the limit
-comes from its equations (`mirror_limit`, `flow_limit`) and knows nothing of the run.
+`python benchmarks/sparse_limits.py [--seeds 18] [--quick] [--write]`. A minute. For L = 2, 3, 4 there are three problems
+for each seed: plain flow, and weight normalization at eta = 1 and 0.3. Every other seed has a signed network. There are
+M = 4 to 6 measurements of N = 7 to 10 entries, two of them large, the others at most a tenth. Every third start has
+different entries. The flow runs to a residual of 1e-9; the predicted limit is the solution of its equations
+(`mirror_limit`, `flow_limit`), without the run.
 """
 
 import math
@@ -26,7 +27,7 @@ _RATIOS = (None, 1.0, 0.3)
 
 
 def problem(seed: int, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A, y and the start."""
+    """Draw `A`, `y` and the start."""
     rng = np.random.default_rng([seed, depth])
     M, N = 4 + seed % 3, 7 + seed % 4
     A, z = rng.standard_normal((M, N)) / math.sqrt(M), 0.1 * rng.random(N)
@@ -39,7 +40,7 @@ def problem(seed: int, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def both(A: np.ndarray, y: np.ndarray, start: np.ndarray, depth: int, ratio: float | None) -> tuple[FlowRun, FlowLimit]:
-    """The run and the prediction."""
+    """Return the run and the predicted limit."""
     stop = FlowStop(residual=1e-9, time=1e10)
     if ratio is None:
         return plain_flow(A, y, start, depth, stop=stop), mirror_limit(A, y, np.log(start), depth)
@@ -48,8 +49,8 @@ def both(A: np.ndarray, y: np.ndarray, start: np.ndarray, depth: int, ratio: flo
 
 
 def main() -> None:
-    """Run every problem."""
-    options = arguments(__doc__ or "", ("least", 18))
+    """Run every problem, and print the table."""
+    options = arguments(__doc__ or "", ("least", 18), quick={"least": 1})
     rows: list[list[object]] = [
         [
             "L",

@@ -1,12 +1,13 @@
-"""What each part of `sparse_recover` is good for: the descent alone, fits with exchanged entries, weights, and no descent.
+"""Contribution of each part of `sparse_recover`: the descent, fits with exchanged entries, and weights.
 
-`python benchmarks/sparse_parts.py [--seeds 4] [--write]`. A minute or two. All rows are fitted, none held out; N = 200, cells of
-(M/N, s/M) about the transition, half of the vectors with Gaussian entries and half with signs. The parts:
+`python benchmarks/sparse_parts.py [--seeds 4] [--quick] [--write]`. A minute or two. All rows are fitted, without
+hold-out; N = 200, in cells of (M/N, s/M) near the transition. Half of the vectors have Gaussian entries, half signs. The
+parts are:
 
 - descent alone: ratios down to the last, then least squares on the M/2 largest entries;
-- with fits: least squares on the way, exchanging entries, until one explains everything;
+- with fits: least squares during the descent, with exchanged entries, until a fit explains all measurements;
 - and weights: up to five more descents with columns weighted by the last answer;
-- fits alone: the same fits and exchanges from A^T y, no descent.
+- fits alone: the same fits and exchanges from `A^T y`, without a descent.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ def silent(_words: str, _products: int, _misfit: float) -> None:
 
 
 def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
-    """What each part finds, None where it gave up, and its products."""
+    """Return the answer of each part, None if it has none, and its products."""
     N = scaled.A.shape[1]
     plan = Search(_TOLERANCE, _STEPS, watch=False)
     ledger = Ledger(silent)
@@ -39,11 +40,11 @@ def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
     rounded = least_squares(scaled, support, place.z[support], tolerance=_TOLERANCE, orthogonal=1e-6)
     out: list[tuple[torch.Tensor | None, float]] = [(rounded.answer(N), ledger.products + rounded.products)]
     ledger = Ledger(silent)
-    found = search(scaled, plan, ledger)
-    exact = found.exact.answer(N) if found.exact else None
+    outcome = search(scaled, plan, ledger)
+    exact = outcome.exact.answer(N) if recovered.exact else None
     out.append((exact, ledger.products))
     if exact is None:
-        weighted = search_weighted(scaled, found.places[-1].z, replace(plan, steps=200), ledger)
+        weighted = search_weighted(scaled, outcome.places[-1].z, replace(plan, steps=200), ledger)
         exact = weighted.exact.answer(N) if weighted.exact else None
     out.append((exact, ledger.products))
     start = scaled.A.transpose_times(scaled.y)
@@ -57,14 +58,14 @@ def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
 
 
 def main() -> None:
-    """Run every cell."""
+    """Run every cell, and print the table."""
     options = arguments(__doc__ or "")
     torch.set_num_threads(1)
     rows: list[list[object]] = [["M/N", "s/M", *(f"{p}: found" for p in PARTS), *(f"{p}: products" for p in PARTS)]]
     totals = np.zeros((2, len(PARTS)))
     for c, (measured, filled) in enumerate(_CELLS):
         M = round(measured * _N)
-        found, spent = np.zeros((len(PARTS), options.seeds)), np.zeros((len(PARTS), options.seeds))
+        recovered, spent = np.zeros((len(PARTS), options.seeds)), np.zeros((len(PARTS), options.seeds))
         for seed in range(options.seeds):
             A, z = problem(_N, M, round(filled * M), 70_000 + 100 * c + seed)
             size = A.times(z).norm()
@@ -72,10 +73,10 @@ def main() -> None:
                 A, A.times(z) / size, torch.ones(M, dtype=torch.float64), torch.ones(_N, dtype=torch.float64)
             )
             for k, (answer, products) in enumerate(attempts(scaled)):
-                found[k, seed] = answer is not None and float((answer * size - z).norm() / z.norm()) < 1e-5
+                recovered[k, seed] = answer is not None and float((answer * size - z).norm() / z.norm()) < 1e-5
                 spent[k, seed] = products
-        totals += np.stack([found.mean(1), spent.mean(1)]) / len(_CELLS)
-        rows.append([measured, filled, *(f"{v:.0%}" for v in found.mean(1)), *(f"{v:.0f}" for v in spent.mean(1))])
+        totals += np.stack([recovered.mean(1), spent.mean(1)]) / len(_CELLS)
+        rows.append([measured, filled, *(f"{v:.0%}" for v in recovered.mean(1)), *(f"{v:.0f}" for v in spent.mean(1))])
     rows.append(["all", "", *(f"{v:.0%}" for v in totals[0]), *(f"{v:.0f}" for v in totals[1])])
     title = (
         f"What each part finds and costs, N = {_N}, {options.seeds} problems a cell, products with A or its transpose"

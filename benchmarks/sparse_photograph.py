@@ -1,9 +1,10 @@
 """A photograph from half of its pixels, by its cosine transform: `sparse_recover` beside the LASSO and OMP, cross-validated.
 
-`python benchmarks/sparse_photograph.py [--side 64] [--write]`. Minutes. The photograph is scikit-image's `camera`, its middle
-384 x 384 pixels averaged over squares to `--side`; nothing of it is exactly sparse. Half of the pixels are drawn at random,
-without noise; errors are those of the other half, the known ones being known. `sparse_recover` is given the transform as two functions, the other two the matrix. `--write` stores the table under
-benchmarks/results and the picture under docs/images.
+`python benchmarks/sparse_photograph.py [--side 64] [--quick] [--write]`. Minutes. The photograph is `camera` of
+scikit-image, its middle 384 x 384 pixels averaged over squares to `--side`; it is not exactly sparse. Half of the pixels
+are drawn at random, without noise; errors are those of the other half. `sparse_recover` is given the transform as two
+functions, the other two methods the matrix. `--write` stores the table under benchmarks/results and the picture under
+docs/images.
 """
 
 import time
@@ -27,38 +28,38 @@ METHODS = ("sparse_recover", "LASSO", "OMP")
 
 
 def photograph(side: int) -> np.ndarray:
-    """The middle of the photograph, averaged to the side, between 0 and 1."""
+    """Return the middle of the photograph, averaged to the side, between 0 and 1."""
     middle = camera()[32:416, 64:448] / 255
     block = 384 // side
     averages: np.ndarray = middle[: side * block, : side * block].reshape(side, block, side, block).mean((1, 3))
     return averages
 
 
-def operator(side: int, chosen: np.ndarray) -> LinearOperator:
-    """From cosine coefficients to the chosen pixels."""
+def operator(side: int, places: np.ndarray) -> LinearOperator:
+    """Return the map from cosine coefficients to the pixels at the given places."""
 
-    def look(coefficients: np.ndarray) -> np.ndarray:
-        return idctn(coefficients.reshape(side, side), norm="ortho").ravel()[chosen]
+    def sample(coefficients: np.ndarray) -> np.ndarray:
+        return idctn(coefficients.reshape(side, side), norm="ortho").ravel()[places]
 
-    def back(pixels: np.ndarray) -> np.ndarray:
+    def transpose(pixels: np.ndarray) -> np.ndarray:
         filled = np.zeros(side * side)
-        filled[chosen] = np.ravel(pixels)
+        filled[places] = np.ravel(pixels)
         return dctn(filled.reshape(side, side), norm="ortho").ravel()
 
-    return LinearOperator((len(chosen), side * side), matvec=look, rmatvec=back, dtype=np.float64)
+    return LinearOperator((len(places), side * side), matvec=sample, rmatvec=transpose, dtype=np.float64)
 
 
 def main() -> None:
-    """Recover, compare, and store what was asked for."""
-    options = arguments(__doc__ or "", ("side", 64))
+    """Recover by each method, print the table, and with `--write` store table and picture."""
+    options = arguments(__doc__ or "", ("side", 64), quick={"side": 12})
     torch.set_num_threads(1)
     side = options.side
     image = photograph(side)
     rng = np.random.default_rng(0)
-    chosen = np.sort(rng.choice(side * side, round(_SHARE * side * side), replace=False))
-    A, y = operator(side, chosen), torch.from_numpy(image.ravel()[chosen])
+    places = np.sort(rng.choice(side * side, round(_SHARE * side * side), replace=False))
+    A, y = operator(side, places), torch.from_numpy(image.ravel()[places])
     unseen = np.ones(side * side)
-    unseen[chosen] = 0
+    unseen[places] = 0
     unseen = unseen.reshape(side, side)
     rows: list[list[object]] = [
         ["method", "relative error on pixels not looked at", "coefficients", "processor s", "says"]
@@ -83,7 +84,7 @@ def main() -> None:
     show("sparse_photograph", f"{side} x {side} pixels of a photograph from half of them", rows, write=options.write)
     if options.write:
         sampled = np.full(side * side, np.nan)
-        sampled[chosen] = image.ravel()[chosen]
+        sampled[places] = image.ravel()[places]
         arrays = {
             "image": image,
             "sampled": sampled.reshape(side, side),

@@ -1,9 +1,10 @@
-"""The rule for the learning-rate ratio against the best ratio in hindsight.
+"""Rule for the learning-rate ratio against the best fixed ratio in hindsight.
 
-`python benchmarks/sparse_ratio.py [--seeds 100] [--write]`. For each problem (N = 100, M = 40; 2 to 8 nonzeros, Gaussian or
-signs) the network descends at each fixed ratio of a grid over four decades, and as the rule has it: 3, 1, 0.3, 0.1, 0.03 times
-Q / log(2N), Q the lower bound that its dual vector gives. Neither fits on the way. What counts are the products until the
-error stays below 1e-3 of the truth, which for a fixed ratio nobody could know.
+`python benchmarks/sparse_ratio.py [--seeds 100] [--quick] [--write]`. Each problem has N = 100, M = 40 and 2 to 8
+nonzeros, Gaussian or signs. The network descends at each fixed ratio of a grid over four decades, and by the rule: 3, 1,
+0.3, 0.1, 0.03 times `Q / log(2N)`, where `Q` is the lower bound of its dual vector. There are no fits during the
+descent. The cost is the number of products until the error is at most 1e-3 of the truth. For a fixed ratio this stop
+needs the truth.
 """
 
 import math
@@ -22,7 +23,7 @@ _GOAL, _BUDGET, _DONE = 1e-3, 1500, 1e-4
 
 
 def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
-    """A Gaussian map and a sparse vector, y of length 1."""
+    """Draw a Gaussian map and a sparse vector, scaled so that `y` has length 1."""
     rng = torch.Generator().manual_seed(seed)
     A = sparse.gaussian_map(40, 100, rng)
     sparsity = 2 + seed % 7
@@ -35,7 +36,7 @@ def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
 
 
 def products_until(problem: Scaled, z: torch.Tensor, excesses: tuple[float, ...]) -> float:
-    """Products until the error is at most the goal, at one ratio after the other; infinite beyond the budget."""
+    """Return the products until the error is at most the goal, at decreasing ratios; infinite beyond the budget."""
     bound = first_bound(problem)
     start = 0.1 * bound
     M, N = problem.A.shape
@@ -49,24 +50,24 @@ def products_until(problem: Scaled, z: torch.Tensor, excesses: tuple[float, ...]
             place = potential.at(place.dual * before / ratio, place.logits * before / ratio)
             memory = memory.rescaled(before / ratio)
         before, products = ratio, products + 1
-        for at, known in descend(potential, place, memory):
-            place, memory, products = at, known, products + 2
+        for next_place, next_memory in descend(potential, place, memory):
+            place, memory, products = next_place, next_memory, products + 2
             bound = max(bound, place.bound(problem.y))
             if float((place.z - z).norm()) <= _GOAL * float(z.norm()):
                 return products
             if products > _BUDGET:
                 return math.inf
-            # The rule goes on from a ratio when its descent is nearly done; the last, and any fixed one, goes to the end.
+            # The rule leaves a ratio when its descent is nearly done; the last ratio, or a fixed one, goes to the end.
             if float(place.misfit.norm()) < (1e-3 if excess != excesses[-1] else _DONE * 1e-3):
                 break
     return math.inf
 
 
 def main() -> None:
-    """Run every problem at every ratio and by the rule."""
-    options = arguments(__doc__ or "")
+    """Run every problem at every ratio and by the rule, and print the table."""
+    options = arguments(__doc__ or "", ("_least", 100), quick={"least": 2})
     torch.set_num_threads(1)
-    count = max(100, options.seeds)
+    count = max(options.least, options.seeds)
     rule, fixed = np.zeros(count), np.zeros((count, len(_GRID)))
     for seed in range(count):
         scaled, z = problem(seed)

@@ -1,8 +1,8 @@
-"""Where sparse recovery begins to succeed: `sparse_recover`, basis pursuit and OMP on the same problems.
+"""Success rates of sparse recovery: `sparse_recover`, basis pursuit and OMP on the same problems.
 
-`python benchmarks/sparse_transition.py [--size 200] [--seeds 5] [--write]`. Minutes. `--write` stores the table, a csv of
-every cell under benchmarks/results and the picture under docs/images. Half of the problems of each cell have Gaussian
-entries, half signs. OMP is told how many entries there are, which nobody knows; the others are not.
+`python benchmarks/sparse_transition.py [--size 200] [--seeds 5] [--quick] [--write]`. Minutes. `--write` stores the table
+and a CSV of every cell under benchmarks/results, and the picture under docs/images. Half of the problems of each cell
+have Gaussian entries, half signs. OMP is given the number of entries, which is unknown in practice; the others are not.
 """
 
 import csv
@@ -29,7 +29,7 @@ METHODS = ("sparse_recover", "basis pursuit", "OMP, told s")
 
 
 def problem(N: int, M: int, sparsity: int, seed: int) -> tuple[sparse.LinearMap, torch.Tensor]:
-    """A Gaussian map and a vector with Gaussian entries, or signs where the seed is odd."""
+    """Draw a Gaussian map and a vector with Gaussian entries, or signs if the seed is odd."""
     rng = torch.Generator().manual_seed(seed)
     A = sparse.gaussian_map(M, N, rng)
     z = torch.zeros(N, dtype=torch.float64)
@@ -39,13 +39,13 @@ def problem(N: int, M: int, sparsity: int, seed: int) -> tuple[sparse.LinearMap,
 
 
 def answers(A: sparse.LinearMap, y: torch.Tensor, sparsity: int) -> list[tuple[torch.Tensor, float, str]]:
-    """What each method finds, with the processor time that it took and what it says of itself."""
+    """Return the answer of each method, its processor time and its status."""
     out = []
     for method in METHODS:
         begun = time.process_time()
         if method == METHODS[0]:
-            found = sparse.sparse_recover(A, y)
-            z, said = found.solution, str(found.status)
+            recovery = sparse.sparse_recover(A, y)
+            z, said = recovery.solution, str(recovery.status)
         elif method == METHODS[1]:
             z, said = sparse.basis_pursuit(A, y).solution, ""
         else:
@@ -55,12 +55,12 @@ def answers(A: sparse.LinearMap, y: torch.Tensor, sparsity: int) -> list[tuple[t
 
 
 def main() -> None:
-    """Run every cell, print the table, and store what was asked for."""
-    options = arguments(__doc__ or "", ("size", 200))
+    """Run every cell, print the table, and with `--write` store table, CSV and picture."""
+    options = arguments(__doc__ or "", ("size", 200), quick={"size": 40})
     torch.set_num_threads(1)
     N = options.size
     shape = (len(METHODS), len(_MEASURED), len(_FILLED))
-    found, seconds = np.zeros(shape), np.zeros(shape)
+    recovered, seconds = np.zeros(shape), np.zeros(shape)
     false_claims = 0
     for (i, measured), (j, filled) in itertools.product(enumerate(_MEASURED), enumerate(_FILLED)):
         M = round(measured * N)
@@ -69,12 +69,12 @@ def main() -> None:
             A, z = problem(N, M, sparsity, 10_000 * i + 100 * j + seed)
             for k, (answer, spent, said) in enumerate(answers(A, A.times(z), sparsity)):
                 right = float((answer - z).norm() / z.norm()) < _FOUND
-                found[k, i, j] += right / options.seeds
+                recovered[k, i, j] += right / options.seeds
                 seconds[k, i, j] += spent / options.seeds
                 false_claims += said == "converged" and not right
     rows: list[list[object]] = [["M/N", "s/M", *(f"{m}: found" for m in METHODS), *(f"{m}: s" for m in METHODS)]]
     cells = [
-        [measured, filled, *found[:, i, j], *seconds[:, i, j]]
+        [measured, filled, *recovered[:, i, j], *seconds[:, i, j]]
         for (i, measured), (j, filled) in itertools.product(enumerate(_MEASURED), enumerate(_FILLED))
     ]
     rows += [[m, f, *(f"{v:.0%}" for v in rest[:3]), *(f"{v:.3f}" for v in rest[3:])] for m, f, *rest in cells]
@@ -87,7 +87,7 @@ def main() -> None:
         text = io.StringIO()
         csv.writer(text).writerows([rows[0], *cells])
         write_text(RESULTS / "sparse_transition.csv", text.getvalue())
-        arrays = {"found": found, "measured": np.array(_MEASURED), "filled": np.array(_FILLED)}
+        arrays = {"found": recovered, "measured": np.array(_MEASURED), "filled": np.array(_FILLED)}
         table = Table({"methods": list(METHODS), "size": N, "problems": options.seeds}, arrays)
         save(transition_picture(table), _IMAGES / "sparse_transition.png")
 

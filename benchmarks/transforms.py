@@ -1,7 +1,7 @@
-"""Transform-based operators against the transforms that they are made of.
+"""Transform-based operators beside the plain transforms that they consist of.
 
-`python benchmarks/transforms.py [--seeds 7] [--write]`: seeds is the number of interleaved repetitions, of which medians
-are shown. About five minutes on one thread.
+`python benchmarks/transforms.py [--seeds 7] [--quick] [--write]`: seeds is the number of interleaved repetitions; the
+tables have their medians. About five minutes on one thread.
 """
 
 import statistics
@@ -17,12 +17,11 @@ from wnsense.sensing.operator import Operator, RowDual
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, discrete_cosine, walsh_hadamard
 
-SIDE, RANK, MASKS = 1024, 3, 8
-QUBITS, STATE_RANK = 12, 4
+RANK, MASKS, STATE_RANK = 3, 8, 4
 
 
 def medians(repetitions: int, work: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of each, one after the other in every repetition, after one that is not counted."""
+    """Return the median seconds of each call; calls alternate, and the first repetition does not count."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for repetition in range(repetitions + 1):
         for name, function in work.items():
@@ -30,21 +29,21 @@ def medians(repetitions: int, work: dict[str, Callable[[], object]]) -> dict[str
             function()
             if repetition > 0:
                 times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    return {name: statistics.median(durations) for name, durations in times.items()}
 
 
 def gradient(operator: Operator, point: wn.LowRank) -> Callable[[], object]:
-    """Least squares: y, and M*(y - target) X."""
+    """Return the call of a least-squares gradient: `y`, and `M*(y - target) X`."""
     weight = torch.ones(operator.count, dtype=operator.real_dtype)
     dual = RowDual(weight, torch.zeros_like(weight))
     return lambda: operator.pull_back(point, dual)
 
 
-def diffraction_rows(repetitions: int) -> list[list[object]]:
-    """A gradient from coded diffraction patterns beside the FFTs that it needs, in the order in which it needs them.
+def diffraction_rows(side: int, repetitions: int) -> list[list[object]]:
+    """Time a gradient of coded diffraction patterns beside its FFTs alone, in the same order.
 
-    That is, the r images behind one mask, then the inverses of their transforms; no image is transformed twice. The
-    same number of transforms of one image, again and again, finds it in the cache each time: the last column.
+    The order is the `r` images behind one mask, then the inverses of their transforms; no image is transformed twice.
+    The last column is the same number of transforms of one image, which stays in the cache.
     """
     rows: list[list[object]] = [
         [
@@ -63,61 +62,63 @@ def diffraction_rows(repetitions: int) -> list[list[object]]:
         ("hermitian", torch.complex128),
         ("hermitian", torch.complex64),
     ):
-        generator = torch.Generator().manual_seed(0)
-        operator = CodedDiffractionSensing.draw(MASKS, (SIDE, SIDE), kind=kind, dtype=dtype, generator=generator)
-        X = torch.randn(SIDE**2, RANK, dtype=dtype, generator=generator)
-        core = torch.randn(RANK, RANK, dtype=dtype, generator=generator)
-        point = wn.LowRank(X, core + core.mH)
-        behind = torch.randn(MASKS, RANK, SIDE, SIDE, dtype=dtype.to_complex(), generator=generator)
-
-        def transforms(behind: torch.Tensor = behind) -> None:
-            for images in behind:
-                patterns = [torch.fft.fft2(image, norm="ortho") for image in images]
-                for pattern in patterns:
-                    torch.fft.ifft2(pattern, norm="ortho")
-
-        def in_cache(image: torch.Tensor = behind[0, 0]) -> None:
-            for _ in range(MASKS * RANK):
-                torch.fft.ifft2(torch.fft.fft2(image, norm="ortho"), norm="ortho")
-
-        taken = medians(
-            repetitions,
-            {
-                "ffts": transforms,
-                "gradient": gradient(operator, point),
-                "general": lambda operator=operator, point=point: operator.pull_back(point, lambda y: y - 1),
-                "in cache": in_cache,
-            },
-        )
-        ffts = taken["ffts"]
-        rows.append(
-            [
-                f"{kind}, {str(dtype)[6:]}",
-                f"{1e3 * ffts:.0f}",
-                f"{1e3 * taken['gradient']:.0f}",
-                f"{taken['gradient'] / ffts:.2f}",
-                f"{1e3 * taken['general']:.0f}",
-                f"{taken['general'] / ffts:.2f}",
-                f"{1e3 * taken['in cache']:.0f}",
-            ]
-        )
+        rows.append(_diffraction_row(kind, dtype, side, repetitions))
     return rows
 
 
-def pauli_rows(repetitions: int) -> list[list[object]]:
-    """All expectation values, and fewer, beside one Walsh-Hadamard transform of as many numbers as there are strings."""
+def _diffraction_row(kind: str, dtype: torch.dtype, side: int, repetitions: int) -> list[object]:
+    generator = torch.Generator().manual_seed(0)
+    operator = CodedDiffractionSensing.draw(MASKS, (side, side), kind=kind, dtype=dtype, generator=generator)
+    X = torch.randn(side**2, RANK, dtype=dtype, generator=generator)
+    core = torch.randn(RANK, RANK, dtype=dtype, generator=generator)
+    point = wn.LowRank(X, core + core.mH)
+    behind = torch.randn(MASKS, RANK, side, side, dtype=dtype.to_complex(), generator=generator)
+
+    def transforms() -> None:
+        for images in behind:
+            patterns = [torch.fft.fft2(image, norm="ortho") for image in images]
+            for pattern in patterns:
+                torch.fft.ifft2(pattern, norm="ortho")
+
+    def in_cache() -> None:
+        for _ in range(MASKS * RANK):
+            torch.fft.ifft2(torch.fft.fft2(behind[0, 0], norm="ortho"), norm="ortho")
+
+    seconds = medians(
+        repetitions,
+        {
+            "ffts": transforms,
+            "gradient": gradient(operator, point),
+            "general": lambda: operator.pull_back(point, lambda y: y - 1),
+            "in cache": in_cache,
+        },
+    )
+    ffts = seconds["ffts"]
+    return [
+        f"{kind}, {str(dtype)[6:]}",
+        f"{1e3 * ffts:.0f}",
+        f"{1e3 * seconds['gradient']:.0f}",
+        f"{seconds['gradient'] / ffts:.2f}",
+        f"{1e3 * seconds['general']:.0f}",
+        f"{seconds['general'] / ffts:.2f}",
+        f"{1e3 * seconds['in cache']:.0f}",
+    ]
+
+
+def pauli_rows(qubits: int, repetitions: int) -> list[list[object]]:
+    """Time all expectation values, and fewer, beside one Walsh-Hadamard transform of as many numbers."""
     rows: list[list[object]] = [["strings", "M, s", "M*, s", "one transform of 4^q numbers, s", "to make, s"]]
-    d = 1 << QUBITS
+    d = 1 << qubits
     generator = torch.Generator().manual_seed(0)
     truth = wn.low_rank(d, STATE_RANK, kind="hermitian", generator=generator)
     numbers = torch.randn(d, d, dtype=torch.float64, generator=generator)
-    for count in (4**QUBITS, 100_000, 4 * STATE_RANK * d):
+    for count in (4**qubits, min(100_000, 4**qubits // 2), 4 * STATE_RANK * d):
         start = time.perf_counter()
-        full = count == 4**QUBITS
-        operator = PauliSensing.complete(QUBITS) if full else PauliSensing.draw(count, QUBITS, generator=generator)
+        full = count == 4**qubits
+        operator = PauliSensing.complete(qubits) if full else PauliSensing.draw(count, qubits, generator=generator)
         made = time.perf_counter() - start
         y = operator.measure(truth)
-        taken = medians(
+        seconds = medians(
             repetitions,
             {
                 "forward": lambda operator=operator: operator.measure(truth),
@@ -126,15 +127,15 @@ def pauli_rows(repetitions: int) -> list[list[object]]:
             },
         )
         name = f"all {count:,}" if full else f"{count:,}"
-        rows.append([name, *(f"{taken[part]:.2f}" for part in ("forward", "backward", "transform")), f"{made:.2f}"])
+        rows.append([name, *(f"{seconds[part]:.2f}" for part in ("forward", "backward", "transform")), f"{made:.2f}"])
     return rows
 
 
-def entry_rows(repetitions: int) -> list[list[object]]:
-    """A gradient of n = 10 m r entries of a transform beside transforms of the factor there and back."""
+def entry_rows(exponents: tuple[int, ...], repetitions: int) -> list[list[object]]:
+    """Time a gradient of `n = 10 m r` entries of a transform, `m = 2^k`, beside two transforms of the factor."""
     rows: list[list[object]] = [["ensemble", "m", "n", "transforms alone, ms", "gradient, ms", "ratio", "to make, s"]]
     rank = 3
-    for m in (2**14, 2**17, 2**20):
+    for m in (2**exponent for exponent in exponents):
         for ensemble, transform in ((DCTSensing, discrete_cosine), (HadamardSensing, walsh_hadamard)):
             generator = torch.Generator().manual_seed(0)
             n = 10 * m * rank
@@ -143,14 +144,14 @@ def entry_rows(repetitions: int) -> list[list[object]]:
             made = time.perf_counter() - start
             X = torch.randn(m, rank, dtype=torch.float64, generator=generator)
             point, turned = wn.LowRank(X, torch.eye(rank, dtype=torch.float64)), X.mT.contiguous()
-            taken = medians(
+            seconds = medians(
                 max(1, repetitions // 2),
                 {
                     "alone": lambda transform=transform, turned=turned: [transform(turned) for _ in range(2)],
                     "gradient": gradient(operator, point),
                 },
             )
-            alone, both = taken["alone"], taken["gradient"]
+            alone, both = seconds["alone"], seconds["gradient"]
             rows.append(
                 [
                     ensemble.__name__,
@@ -167,13 +168,19 @@ def entry_rows(repetitions: int) -> list[list[object]]:
 
 def main() -> None:
     """Print the three tables."""
-    options = arguments(__doc__ or "")
+    sizes = (("_side", 1024), ("_qubits", 12), ("_largest", 20))
+    options = arguments(__doc__ or "", *sizes, quick={"side": 32, "qubits": 5, "largest": 14})
     torch.set_num_threads(1)
-    times = options.seeds
-    image = f"{SIDE} x {SIDE} image, {MASKS} masks, rank {RANK}"
-    show("diffraction", f"Coded diffraction: {image}", diffraction_rows(times), write=options.write)
-    show("pauli", f"Pauli strings of {QUBITS} qubits, rank {STATE_RANK}", pauli_rows(times), write=options.write)
-    show("transforms", "Entries of a transform, rank 3, psd, float64", entry_rows(times), write=options.write)
+    times, side, qubits = options.seeds, options.side, options.qubits
+    image = f"{side} x {side} image, {MASKS} masks, rank {RANK}"
+    exponents = tuple(exponent for exponent in (14, 17, 20) if exponent <= options.largest)
+    show("diffraction", f"Coded diffraction: {image}", diffraction_rows(side, times), write=options.write)
+    show(
+        "pauli", f"Pauli strings of {qubits} qubits, rank {STATE_RANK}", pauli_rows(qubits, times), write=options.write
+    )
+    show(
+        "transforms", "Entries of a transform, rank 3, psd, float64", entry_rows(exponents, times), write=options.write
+    )
 
 
 if __name__ == "__main__":
