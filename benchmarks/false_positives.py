@@ -1,7 +1,7 @@
 """Statuses of recover() on problems without an answer, which should never be CONVERGED or REACHED_NOISE_FLOOR.
 
-There are ten ensembles and four families of hopeless problems: too few measurements (fewer than the degrees of freedom
-of the truth), measurements by another draw of the operator, shuffled `y`, and pure noise for `y`. Each is run without
+There are ten ensembles and four families of hopeless problems. These are too few measurements (fewer than the degrees
+of freedom of the truth), measurements by another draw of the operator, shuffled `y`, and pure noise. Each is run without
 and with a bound on the rank. Hard but possible problems follow (noiseless, `n` from 1.2 to 3 degrees of freedom); there
 a success counts only with the right matrix.
 

@@ -41,7 +41,7 @@ def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
     out: list[tuple[torch.Tensor | None, float]] = [(rounded.answer(N), ledger.products + rounded.products)]
     ledger = Ledger(silent)
     outcome = search(scaled, plan, ledger)
-    exact = outcome.exact.answer(N) if recovered.exact else None
+    exact = outcome.exact.answer(N) if outcome.exact else None
     out.append((exact, ledger.products))
     if exact is None:
         weighted = search_weighted(scaled, outcome.places[-1].z, replace(plan, steps=200), ledger)

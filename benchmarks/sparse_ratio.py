@@ -1,9 +1,9 @@
 """Rule for the learning-rate ratio against the best fixed ratio in hindsight.
 
 `python benchmarks/sparse_ratio.py [--seeds 100] [--quick] [--write]`. Each problem has N = 100, M = 40 and 2 to 8
-nonzeros, Gaussian or signs. The network descends at each fixed ratio of a grid over four decades, and by the rule: 3, 1,
-0.3, 0.1, 0.03 times `Q / log(2N)`, where `Q` is the lower bound of its dual vector. There are no fits during the
-descent. The cost is the number of products until the error is at most 1e-3 of the truth. For a fixed ratio this stop
+nonzeros, Gaussian or signs. The network descends at each fixed ratio of a grid over four decades, and by the rule. The
+ratios of the rule are 3, 1, 0.3, 0.1, 0.03 times `Q / log(2N)`, where `Q` is the lower bound of the dual vector. There
+are no fits during the descent. The cost is the number of products until the error is at most 1e-3 of the truth. For a fixed ratio this stop
 needs the truth.
 """
 
