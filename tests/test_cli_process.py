@@ -13,10 +13,10 @@ import pytest
 # Whatever moves a cursor or colours text; a line's end is none of it.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x9b]")
 
-# The program, which after a few steps says so and waits for a signal; it listens even where its parents ignore Ctrl-C.
+# The program with SIGINT ignored, as in a background job of a shell; after a few steps it waits for a signal.
 _WAITING = f"""#!{sys.executable}
 import os, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 from wnsense.cli import main, terminal
 def wait(self, progress):
     if progress.step == 3:
@@ -47,6 +47,35 @@ def problem(tmp_path: Path) -> Path:
     path = tmp_path / "it's a problem.npz"
     np.savez(path, y=((vectors @ F) ** 2).sum(1), vectors=vectors)
     return path
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (["--help"], {}),
+        (["--version"], {}),
+        (["study", "run", "--help"], {}),
+        ([], {"_WNSENSE_COMPLETE": "complete_bash", "COMP_WORDS": "wnsense study run fig", "COMP_CWORD": "3"}),
+        ([], {"_WNSENSE_COMPLETE": "source_bash"}),
+    ],
+    ids=["help", "version", "help of a command", "completion", "completion script"],
+)
+def test_help_and_completion_load_no_numerical_library(words, variables):
+    program = """import sys
+from wnsense.cli import main
+try:
+    main()
+finally:
+    print("loaded:", *sorted({name.split(".")[0] for name in sys.modules}))"""
+    command = [sys.executable, "-c", program, *words]
+    ended = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
+    said, _, loaded = ended.stdout.partition("loaded: ")
+    assert "typer" in loaded.split()
+    assert not {"torch", "numpy", "scipy", "matplotlib", "pandas"} & set(loaded.split())
+    if "COMP_WORDS" in variables:
+        assert said.split() == [f"figure-{number}" for number in ("1", "2a", "2b", "2c", "3a", "3b", "4")]
+    else:
+        assert "wnsense" in said
 
 
 def test_piped_output_has_no_control_characters(problem):

@@ -20,7 +20,7 @@ from cases.doctored_tables import Change, doctored, told
 from cases.networks import dense_hessian, spectral_norm
 from wnsense.checks import InputError
 from wnsense.cli import demo_networks as demonstrating_networks
-from wnsense.cli.options import NetworkDemoOptions
+from wnsense.cli.commands.demo_networks import NetworkDemoOptions
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.demos.networks import networks_demo as demo
 from wnsense.lab.demos.networks.networks_page import networks_page
@@ -474,7 +474,7 @@ def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, m
 
 
 def test_the_command_to_go_on_names_the_folder():
-    from wnsense.cli.options import StudyName, StudyRunOptions, StudyScale
+    from wnsense.cli.commands.study import StudyName, StudyRunOptions, StudyScale
 
     options = StudyRunOptions(StudyName.NETWORKS_RATES, StudyScale.PAPER, Path("out"), False, Path("images"))
     assert "--data=images" in options.words()

@@ -14,7 +14,7 @@ import wnsense as wn
 from cases.commands import assert_refused
 from wnsense.checks import InputError
 from wnsense.cli import terminal
-from wnsense.cli.options import StudyName, StudyScale
+from wnsense.cli.commands.study import StudyName, StudyScale
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies import registry as catalogue
 from wnsense.lab.studies.curves import run as running

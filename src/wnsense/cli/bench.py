@@ -3,10 +3,11 @@
 import os
 
 from wnsense.checks import require
+from wnsense.cli.commands.bench import BenchOptions
+from wnsense.cli.exit_codes import EXIT_INTERRUPTED
 from wnsense.cli.inputs import require_writable
-from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
-from wnsense.cli.options import BenchOptions
-from wnsense.cli.terminal import complain, display, say, say_command
+from wnsense.cli.interrupts import interruptible
+from wnsense.cli.terminal import complain, display, say, say_files
 from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
 from wnsense.lab.bench.grid_run import GridFiles, read_facts, run_grid
@@ -16,34 +17,32 @@ _JOBS = 2
 
 
 def bench(options: BenchOptions) -> int:
-    """Run what is missing of a grid, write its table, page and picture, and say where; returns the exit code.
+    """Run the missing rows of a grid and write its table, page and picture; returns the exit code.
 
     Raises:
-        InputError: When the directory holds another table or cannot be written, or a method or a number is none.
+        InputError: If the directory holds another table or cannot be written, or an option is out of range.
     """
     grid = GRIDS[options.grid]
     jobs = min(_JOBS, os.cpu_count() or 1) if options.jobs is None else options.jobs
     require(jobs >= 1, "--jobs of at least 1", jobs)
     unknown = [name for name in options.rerun if name not in grid.methods]
     require(not unknown, f"--rerun of {', '.join(grid.methods)}", ", ".join(unknown))
-    store = GridFiles(options.out, grid)
-    require_writable(options.out, [store.table.name, store.facts.name, *page_names(grid)])
+    files = GridFiles(options.out, grid)
+    require_writable(options.out, [files.table.name, files.facts.name, *page_names(grid)])
     with interruptible(), display("starting") as shown:
         try:
-            rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, tell=shown.tell)
+            rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, tell=shown.count)
         except KeyboardInterrupt:
-            complain(f"interrupted; what was done is kept in {store.table}, the same command goes on from there")
+            complain(f"interrupted; what was done is kept in {files.table}, the same command goes on from there")
             return EXIT_INTERRUPTED
         shown.stage("writing the page")
-        written = publish(grid, rows, read_facts(store.facts), options.out)
+        written = publish(grid, rows, read_facts(files.facts), options.out)
     comparisons = compare_cells(rows)
     for words, plenty in ((f"n at least {PLENTY:g} degrees of freedom", True), ("fewer measurements", False)):
-        found = summarize_ratios(c for c in comparisons if (c.cell.oversampling >= PLENTY) == plenty)
-        if found.cells and not grid.is_of_recover_alone:
-            tuned = f", tuned {found.median_tuned:.2f}" if grid.tuning_seeds else ""
-            say(f"{words}, {found.cells} cells: applications to 1e-10, of recover() over those of the best baseline")
-            say(f"  median: as published {found.median_default:.2f}{tuned}")
-    say("What was written:")
-    for path in (store.table, *written):
-        say_command(str(path))
+        ratios = summarize_ratios(c for c in comparisons if (c.cell.oversampling >= PLENTY) == plenty)
+        if ratios.cells and not grid.is_of_recover_alone:
+            tuned = f", tuned {ratios.median_tuned:.2f}" if grid.tuning_seeds else ""
+            say(f"{words}, {ratios.cells} cells: applications to 1e-10, of recover() over those of the best baseline")
+            say(f"  median: as published {ratios.median_default:.2f}{tuned}")
+    say_files((files.table, *written))
     return 0

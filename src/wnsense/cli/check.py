@@ -1,11 +1,12 @@
-"""`wnsense check`: what can be said of a problem file without solving it."""
+"""`wnsense check`: facts about a problem file, without solving it."""
 
 from dataclasses import replace
 
 import torch
 
+from wnsense.cli.commands.check import CheckOptions
+from wnsense.cli.exit_codes import EXIT_WRONG_OPERATOR
 from wnsense.cli.inputs import require_seed
-from wnsense.cli.options import CheckOptions
 from wnsense.cli.terminal import display, say
 from wnsense.files.problem_file import read_problem
 from wnsense.sensing.checking.operator_probes import check_operator
@@ -17,21 +18,19 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 
-EXIT_WRONG_OPERATOR = 3
-
-# One number that makes up this much of ||y||^2 decides every fit.
+# Share of ||y||^2 in one measurement from which that one decides every fit.
 _DOMINANT = 0.5
-# Measurements that are sums of a^H Z a.
+# Operators whose measurements are sums of a^H Z a.
 _QUADRATIC = (RankOneSensing, BlockRankSensing, CodedDiffractionSensing)
-# How much more the truth may miss than the noise level says, and than rounding explains.
+# Factor and summand by which the residual of the truth may exceed the noise level.
 _SURPLUS, _ROUNDING = 2.0, 1e-6
 
 
 def check(options: CheckOptions) -> int:
-    """Probe the operator, look at the measurements, and say what was found; returns the exit code.
+    """Probe the operator, examine the measurements and report both; returns the exit code.
 
     Raises:
-        InputError: When the file cannot be used.
+        InputError: If the file cannot be used.
     """
     require_seed(options.seed)
     with display(f"reading {options.problem}") as shown:
@@ -48,7 +47,7 @@ def check(options: CheckOptions) -> int:
 
 
 def _counting(problem: Problem) -> list[str]:
-    """The ranks that counting alone rules out, where it does."""
+    """Return a sentence on the ranks with more degrees of freedom than measurements, if there are any."""
     operator = problem.operator
     limit = min(operator.shape)
     count = _distinct_count(operator)
@@ -63,7 +62,7 @@ def _counting(problem: Problem) -> list[str]:
 
 
 def _coverage(problem: Problem) -> list[str]:
-    """What entries leave open that random probes do not show: those that come again, and rows without any."""
+    """Return sentences on repeated entries, and on rows and columns without an entry."""
     operator = problem.operator
     if not isinstance(operator, EntrySensing):
         return []
@@ -78,12 +77,14 @@ def _coverage(problem: Problem) -> list[str]:
         missing = side - len(torch.unique(places))
         if missing:
             have, them = ("has", "it") if missing == 1 else ("have", "them")
-            sentences.append(f"{missing:,} of the {side:,} {name} {have} no entry: nothing says what stands in {them}.")
+            sentences.append(
+                f"{missing:,} of the {side:,} {name} {have} no entry: the measurements do not determine {them}."
+            )
     return sentences
 
 
 def _distinct_count(operator: Operator) -> int:
-    """How many measurements there are, an entry that comes again counted once."""
+    """Return the number of measurements, repeated entries counted once."""
     if not isinstance(operator, EntrySensing):
         return operator.count
     rows, columns = operator.rows, operator.columns
@@ -96,7 +97,7 @@ def _distinct_count(operator: Operator) -> int:
 
 
 def _measurements(problem: Problem) -> list[str]:
-    """Whether y looks like measurements."""
+    """Return sentences on y: its size, possible outliers, and signs that do not fit the operator."""
     y = problem.measurements
     squares = y.square()
     size = float(squares.mean().sqrt())
@@ -111,8 +112,8 @@ def _measurements(problem: Problem) -> list[str]:
         negative = int((y < 0).sum())
         if negative:
             sentences.append(
-                f"{negative:,} of them are negative, which a^H Z a is for no positive semidefinite Z: that is noise, a "
-                "background subtracted, or an unknown that is symmetric only (say kind = symmetric in the file)."
+                f"{negative:,} of them are negative, but a^H Z a >= 0 for every positive semidefinite Z: that is "
+                "noise, a background subtracted, or an indefinite matrix (then write kind = symmetric in the file)."
             )
     if problem.noise_level:
         sentences.append(f"The file says that their noise is {problem.noise_level:.2g} of ||y||.")
@@ -120,12 +121,12 @@ def _measurements(problem: Problem) -> list[str]:
 
 
 def _is_the_trace(operator: Operator, row: int) -> bool:
-    """Whether a measurement is that of the identity among Pauli strings, which is as large as the state is."""
+    """Return True if a measurement is the trace, by the identity string: it is large for every state."""
     return isinstance(operator, PauliSensing) and bool(operator.traces()[row] != 0)
 
 
 def _truth(problem: Problem) -> list[str]:
-    """Whether the truth in the file is what was measured."""
+    """Return a sentence on the residual of the truth in the file, if there is one."""
     if problem.truth is None:
         return []
     y = problem.measurements

@@ -1,11 +1,12 @@
-"""`wnsense demo`: the covariance of real images, recovered before one's eyes."""
+"""`wnsense demo`: recovery of the covariance of real images."""
 
 from collections.abc import Mapping
 
 from wnsense.atomic import write_text
+from wnsense.cli.commands.demo import DemoOptions
+from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.options import DemoOptions
 from wnsense.cli.terminal import display, say, say_command
 from wnsense.files.tables import Table, write_table
 from wnsense.lab.demos.covariance.covariance_demo import THREE_LINES, run_demo
@@ -14,22 +15,20 @@ from wnsense.lab.demos.covariance.covariance_picture import method_names
 from wnsense.pages.style import METHODS
 from wnsense.running.status import Status
 
-EXIT_NOT_CONVERGED = 3
-
 _TABLE, _PAGE = "demo.npz", "demo.html"
 
 
 def demo(options: DemoOptions) -> int:
-    """Run the demo, write its table and page, and say what it shows; returns the exit code.
+    """Run the demo, write its table and page, and summarize it; returns the exit code.
 
     Raises:
-        InputError: When the images are not installed or the directory cannot be written.
+        InputError: If the images are not installed or the directory cannot be written.
     """
     require_seed(options.seed)
     require_writable(options.out, [_TABLE, _PAGE])
     page = options.out / _PAGE
     with interruptible() as interrupts, display("reading images") as shown:
-        table = run_demo(seed=options.seed, progress=shown.tell)
+        table = run_demo(seed=options.seed, progress=shown.count)
         shown.stage("drawing the page")
         with interrupts.held():
             write_table(options.out / _TABLE, table)
@@ -45,7 +44,7 @@ def demo(options: DemoOptions) -> int:
 
 
 def _summary(table: Table) -> list[str]:
-    """What the demo shows, for people who will not open the page."""
+    """Return the results of the demo in a few lines."""
     header: Mapping[str, object] = table.header
     side = f"{len(table.arrays['true_eigenvalues']):,}"
     kept = f"{header['measurements']:,} sketches of {header['images']:,} images"

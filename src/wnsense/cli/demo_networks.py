@@ -1,13 +1,13 @@
-"""`wnsense demo-networks`: real digits, learned before one's eyes."""
+"""`wnsense demo-networks`: training on real digits, with weight normalization and without."""
 
 import os
 import sys
 import webbrowser
 
 from wnsense.atomic import write_text
+from wnsense.cli.commands.demo_networks import NetworkDemoOptions
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.options import NetworkDemoOptions
 from wnsense.cli.terminal import display, say, say_command
 from wnsense.files.tables import write_table
 from wnsense.lab.demos.networks.networks_demo import run_demo
@@ -17,16 +17,16 @@ _TABLE, _PAGE = "networks-demo.npz", "networks-demo.html"
 
 
 def demo_networks(options: NetworkDemoOptions) -> int:
-    """Run the demo, write its table and page, say where the page is and show it where there is a screen.
+    """Run the demo, write its table and page, and open the page on a screen; returns the exit code.
 
     Raises:
-        InputError: When the digits are not installed or the directory cannot be written.
+        InputError: If the digits are not installed or the directory cannot be written.
     """
     require_seed(options.seed)
     require_writable(options.out, [_TABLE, _PAGE])
     page = options.out / _PAGE
     with interruptible() as interrupts, display("reading digits") as shown:
-        table = run_demo(options.seed, shown.tell)
+        table = run_demo(options.seed, shown.count)
         shown.stage("drawing the page")
         with interrupts.held():
             write_table(options.out / _TABLE, table)
@@ -42,7 +42,7 @@ def demo_networks(options: NetworkDemoOptions) -> int:
 
 
 def has_screen() -> bool:
-    """Whether a person at a terminal would see a window: on other systems than Linux, a terminal is enough."""
+    """Return True if a window would be seen: from a terminal, and on Linux with a display besides."""
     if not sys.stdout.isatty():
         return False
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""What `wnsense simulate` can draw: one entry an ensemble."""
+"""Ensembles that `wnsense simulate` draws: one entry for each."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from wnsense.checks import size_text
-from wnsense.cli.options import Ensemble
+from wnsense.cli.commands.simulate import Ensemble
 from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, PartialFourierSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
@@ -26,24 +26,24 @@ from wnsense.sensing.operator import Operator
 
 _QUADRATIC = (Kind.PSD, Kind.SYMMETRIC, Kind.HERMITIAN)
 _ALL = (*_QUADRATIC, Kind.RECTANGULAR)
-# Small blocks: of large ones, few would be drawn, and rows of the matrix left out.
+# Small blocks: a few large ones would miss rows of the matrix.
 _BLOCK_SIDE = 4
 _COLUMNS = 2
-# Entries see one number each, of the matrix or of a transform; hardly ever may a row of it have fewer than the rank.
+# Degrees of freedom times this many entries: then hardly ever has a row fewer entries than the rank.
 _OF_ENTRIES = 10
-# What is drawn without repetition is chosen from up to so many for each.
+# Numbers in memory for each measurement that is drawn without repetition.
 _CHOICES = 16
 
 
 @dataclass(frozen=True)
 class Target:
-    """The matrix that is to be measured.
+    """Matrix to measure.
 
     Attributes:
-        sides: Those that were asked for, of the matrix, or of the image x where it is x x^H.
-        shape: (m1, m2) of the matrix.
-        kind: Of the matrix.
-        rank: Its rank.
+        sides: Sides from the options: of the matrix, or of the image `x` if the matrix is `x x^H`.
+        shape: Shape of the matrix, (m1, m2).
+        kind: Kind of the matrix.
+        rank: Rank of the matrix.
     """
 
     sides: tuple[int, ...]
@@ -52,56 +52,57 @@ class Target:
     rank: int
 
     def __str__(self) -> str:
-        """The kind and the sides, in words."""
+        """Return the kind and the sides, in words."""
         return f"a {self.kind} {size_text(self.shape)} matrix"
 
     @property
     def parts(self) -> int:
-        """The real numbers in a number."""
+        """Number of real numbers in an entry: 2 if complex, 1 if real."""
         return 2 if self.kind is Kind.HERMITIAN else 1
 
     @property
     def dimension(self) -> int:
-        """The real unknowns of a full matrix."""
+        """Number of real unknowns of a full matrix."""
         return self.kind.dimension(self.shape, is_complex=self.parts == 2)
 
     @property
     def degrees_of_freedom(self) -> int:
-        """The real unknowns of a matrix of this rank."""
+        """Number of real unknowns of a matrix of this rank."""
         return self.kind.degrees_of_freedom(self.shape, self.rank, is_complex=self.parts == 2)
 
     @property
     def block(self) -> tuple[int, int]:
-        """The sides of a sub-block."""
+        """Sides of a sub-block."""
         return min(_BLOCK_SIDE, self.shape[0]), min(_BLOCK_SIDE, self.shape[1])
 
     @property
     def block_numbers(self) -> int:
-        """The numbers measured of a sub-block."""
+        """Number of measurements of a sub-block."""
         return self.parts * math.prod(self.block)
 
     @property
     def qubits(self) -> int:
-        """The q of 2^q = m."""
+        """Number of qubits `q`, with `2^q = m`."""
         return self.shape[0].bit_length() - 1
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How an ensemble is drawn.
+    """Rules by which an ensemble is drawn.
 
     Attributes:
-        draw: From the matrix, the number of measurements and the source of randomness to what measures.
-        kinds: Of the unknowns that it measures, the default first.
-        width: How many numbers a measurement takes in memory.
-        oversampling: How many measurements there are by default, in degrees of freedom of the unknown.
-        sides: Of the unknown by default.
-        distinct: What each measurement is of, in the plural, where none comes twice and there are as many as unknowns.
-        group: What gives several measurements at once, in the singular.
-        group_size: How many.
-        of_images: Whether the unknown is x x^H for images x.
-        other_sizes: Where sides must be powers of two, what else measures those that are none.
-        least_side: The smallest side that it measures.
+        draw: Function of the matrix, the number of measurements and the random generator that returns the operator.
+        kinds: Kinds of matrix that the ensemble measures, the default first.
+        width: Function that returns how many numbers a measurement takes in memory.
+        oversampling: Default number of measurements, in degrees of freedom.
+        sides: Default sides of the matrix.
+        distinct: Name of the measured things, in the plural, if they are drawn without repetition; they are as many as
+            the unknowns.
+        group: Name of a thing that gives several measurements at once, in the singular.
+        group_size: Function that returns the number of measurements in a group.
+        of_images: True if the matrix is `x x^H` for an image `x`.
+        other_sizes: Ensemble that takes any size, if this one needs powers of two.
+        least_side: Smallest side.
     """
 
     draw: Callable[[Target, int, torch.Generator], Operator]
@@ -117,7 +118,7 @@ class Drawing:
     least_side: int = 1
 
     def default_count(self, target: Target) -> int:
-        """How many measurements are drawn when nobody says: comfortably many, in whole groups, none twice."""
+        """Return the default number of measurements: in whole groups, and none twice."""
         count = self.oversampling * target.degrees_of_freedom
         if self.distinct:
             return min(count, target.dimension)
@@ -167,9 +168,9 @@ DRAWINGS = {
     Ensemble.SUB_BLOCKS: Drawing(
         lambda Z, n, rng: SubBlockSensing.draw(n // Z.block_numbers, Z.block, Z.shape, kind=Z.kind, generator=rng),
         kinds=_ALL,
-        # A row, a column, a factor and which part it is.
+        # A row, a column, a factor and the part (real or imaginary).
         width=lambda _: 4,
-        # They overlap, and what comes again says nothing.
+        # Blocks overlap, and a repeated entry adds nothing.
         oversampling=2 * _OF_ENTRIES,
         group="block",
         group_size=lambda Z: Z.block_numbers,

@@ -1,4 +1,4 @@
-"""What the command line must look at before the work is done and not after."""
+"""Checks of options that come before the work."""
 
 import tempfile
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ _SEEDS = 2**32
 
 
 def require_writable(directory: Path, names: Iterable[str]) -> None:
-    """Make sure that files can be written into a directory, and leave everything as it was.
+    """Check that files can be written into a directory, and change nothing.
 
     Args:
-        directory: The directory; it need not exist.
-        names: The files that are to be written there.
+        directory: Directory, which need not exist.
+        names: Names of the files to write.
 
     Raises:
-        InputError: When they cannot be.
+        InputError: If the directory or a file cannot be written.
     """
     missing = [place for place in (directory, *directory.parents) if not place.exists()]
     try:
@@ -37,9 +37,9 @@ def require_writable(directory: Path, names: Iterable[str]) -> None:
 
 
 def require_seed(seed: int) -> None:
-    """Make sure that every generator takes a seed.
+    """Check that a seed is in the range of all random generators.
 
     Raises:
-        InputError: When one would not.
+        InputError: If it is not.
     """
     require(0 <= seed < _SEEDS, f"--seed from 0 to {_SEEDS - 1}", seed)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which end a run in good order."""
+"""Ctrl-C and SIGTERM: an interrupted run keeps its files whole."""
 
 import os
 import signal
@@ -8,54 +8,56 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-EXIT_INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE = 3
+# From this signal on, KeyboardInterrupt is raised even while interrupts are deferred.
+_LAST_DEFERRED = 3
 _STANDARD_ERROR = 2
 
 
 @dataclass
 class Interrupts:
-    """What was asked for by signals.
+    """Signals that have arrived.
 
     Attributes:
-        count: How often.
-        holding: Whether even the first is only answered.
+        count: Number of signals.
+        deferred: True while even the first signal is only answered.
     """
 
     count: int = 0
-    holding: bool = False
+    deferred: bool = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """For a block that is nearly done and had better be finished."""
-        self.holding = True
+        """Defer interrupts during a block, such as one that writes files."""
+        self.deferred = True
         try:
             yield
         finally:
-            self.holding = False
+            self.deferred = False
 
     def raise_again(self) -> None:
-        """Raise KeyboardInterrupt if it was asked for and got lost, as in a callback that may not raise."""
+        """Raise KeyboardInterrupt if a signal has arrived.
+
+        A first KeyboardInterrupt can be lost in code that catches it.
+        """
         if self.count:
             raise KeyboardInterrupt
 
     def ask(self, _number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
         self.count += 1
-        if (self.count == 1 and not self.holding) or self.count >= _PATIENCE:
+        if (self.count == 1 and not self.deferred) or self.count >= _LAST_DEFERRED:
             raise KeyboardInterrupt
-        # Past Python's buffers, which may be in the middle of a write.
+        # Not through Python's buffers: the signal may have interrupted a write to them.
         os.write(_STANDARD_ERROR, b"wnsense: stopping once everything is written\n")
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupts]:
-    """While this is open, the first Ctrl-C or SIGTERM raises KeyboardInterrupt, and a second one is only answered.
+    """Raise KeyboardInterrupt at the first Ctrl-C or SIGTERM in a block, and only answer the second one.
 
-    Who asks to stop often asks twice (`timeout` signals the process and its group), and the second time must not cost
-    the checkpoint that the first one has written. The third raises again. Signals that the process was started to
-    ignore stay ignored.
+    A stop is often requested twice: `timeout` signals the process and its group. The second signal must not destroy the
+    checkpoint that the first one has caused. The third raises again. Ignored signals stay ignored.
     """
     interrupts = Interrupts()
     before = {}

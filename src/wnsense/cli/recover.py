@@ -1,4 +1,4 @@
-"""`wnsense recover`: from a problem file to a directory of results."""
+"""`wnsense recover`: a problem file in, a directory of results out."""
 
 import dataclasses
 import shlex
@@ -14,9 +14,10 @@ import torch
 from wnsense import recovery as library
 from wnsense.atomic import write_text
 from wnsense.checks import InputError, require, require_level
+from wnsense.cli.commands.recover import Precision, RecoverOptions
+from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
-from wnsense.cli.interrupts import EXIT_INTERRUPTED, Interrupts, interruptible
-from wnsense.cli.options import Precision, RecoverOptions
+from wnsense.cli.interrupts import Interrupts, interruptible
 from wnsense.cli.terminal import Display, complain, display, say, say_command
 from wnsense.files.problem_file import read_problem
 from wnsense.recovery import Recovery
@@ -24,21 +25,19 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Progress
 from wnsense.solvers.catalogue import make_solver
 
-EXIT_NOT_CONVERGED = 3
-
 _RESULTS = ("result.npz", "result.json", "report.html")
 _OUTLIERS = "outliers.txt"
 _CHECKPOINT = "checkpoint.npz"
 _DTYPES = {Precision.FLOAT64: torch.float64, Precision.FLOAT32: torch.float32}
-# In single precision a residual falls no further than some hundred roundings.
+# In single precision a residual falls to some hundred roundings.
 _TOLERANCES = {Precision.FLOAT64: 1e-10, Precision.FLOAT32: 1e-5}
 
 
 def recover(options: RecoverOptions) -> int:
-    """Recover, write, and say how it went; returns the exit code.
+    """Recover the matrix, write the results and summarize them; returns the exit code.
 
     Raises:
-        InputError: When something handed in cannot be used; nothing has been written then.
+        InputError: If the file or an option cannot be used; nothing has been written then.
     """
     _check(options)
     checkpoint = None if options.out is None else options.out / _CHECKPOINT
@@ -55,14 +54,14 @@ def recover(options: RecoverOptions) -> int:
         except KeyboardInterrupt:
             recovery = None
         except InputError:
-            # What was found is told even where it could not be written.
+            # The summary is shown even if the results could not be written.
             if recovery is not None:
-                _tell(options, recovery)
+                _summarize(options, recovery)
             raise
     if recovery is None or recovery.status is Status.INTERRUPTED:
-        _tell_interrupted(options, resumable=options.resume or _written_at(checkpoint) != before)
+        _complain_of_interruption(options, resumable=options.resume or _written_at(checkpoint) != before)
         return EXIT_INTERRUPTED
-    _tell(options, recovery)
+    _summarize(options, recovery)
     if options.out is not None and not options.quiet:
         say(f"  written to {options.out}: {', '.join(_results(options))}")
         if recovery.status is Status.OUT_OF_BUDGET and not options.robust:
@@ -72,7 +71,7 @@ def recover(options: RecoverOptions) -> int:
 
 
 def _check(options: RecoverOptions) -> None:
-    """Refuse what can be seen to be wrong before anything is read."""
+    """Check the options before anything is read."""
     require_level("--tolerance", options.tolerance or 0.0)
     require_level("--noise-level", options.noise_level or 0.0)
     require_level("--max-seconds", options.max_seconds or 0.0)
@@ -98,7 +97,7 @@ def _results(options: RecoverOptions) -> tuple[str, ...]:
 
 
 def _refuse_beside_robust(options: RecoverOptions) -> None:
-    """Refuse what means nothing where recoveries are made again and again of what is believed."""
+    """Refuse the options that mean nothing in repeated recoveries from the agreeing measurements."""
     for name, given in (
         ("--noise-level", options.noise_level is not None),
         ("--holdout", options.holdout is not None),
@@ -123,20 +122,20 @@ def _require_device(name: str) -> None:
 def _recovered(
     options: RecoverOptions, checkpoint: Path | None, interrupts: Interrupts, shown: Display
 ) -> tuple[Recovery, list[int] | None]:
-    """What the library makes of the problem, with all warnings in words; the rows left out where that was asked for."""
+    """Return the recovery with all warnings in words, and with --robust the rows that were left out."""
 
     def watch(progress: Progress) -> None:
         interrupts.raise_again()
         shown.show(progress)
 
     solver = make_solver(options.solver)
-    with _told_warnings() as words:
+    with _warning_texts() as words:
         loaded = read_problem(options.problem, dtype=_DTYPES[options.dtype], device=options.device)
         shown.stage("preparing")
         problem = loaded.problem
         tolerance = _TOLERANCES[options.dtype] if options.tolerance is None else options.tolerance
         if options.robust:
-            found = library.recover_robustly(
+            robust = library.recover_robustly(
                 problem.operator,
                 problem.measurements,
                 max_rank=options.rank,
@@ -148,9 +147,9 @@ def _recovered(
                 max_seconds=options.max_seconds,
                 callback=watch,
             )
-            outliers = [int(row) for row in found.outliers.nonzero()]
-            said = (*loaded.warnings, *words, *found.recovery.warnings, _told_outliers(outliers, found.rounds))
-            return dataclasses.replace(found.recovery, applications=found.applications, warnings=said), outliers
+            outliers = [int(row) for row in robust.outliers.nonzero()]
+            texts = (*loaded.warnings, *words, *robust.recovery.warnings, _outlier_warning(outliers, robust.rounds))
+            return dataclasses.replace(robust.recovery, applications=robust.applications, warnings=texts), outliers
         recovery = library.recover(
             problem.operator,
             problem.measurements,
@@ -171,15 +170,15 @@ def _recovered(
     return dataclasses.replace(recovery, warnings=(*loaded.warnings, *words, *recovery.warnings)), None
 
 
-def _told_outliers(outliers: list[int], rounds: int) -> str:
-    told = {0: "all measurements agree", 1: "1 measurement does not agree"}
-    agreement = told.get(len(outliers), f"{len(outliers)} measurements do not agree")
+def _outlier_warning(outliers: list[int], rounds: int) -> str:
+    sentences = {0: "all measurements agree", 1: "1 measurement does not agree"}
+    agreement = sentences.get(len(outliers), f"{len(outliers)} measurements do not agree")
     return f"{agreement} with the matrix, after {rounds} {'round' if rounds == 1 else 'rounds'}"
 
 
 @contextmanager
-def _told_warnings() -> Iterator[list[str]]:
-    """Python's warnings as words, filled in once the block has ended."""
+def _warning_texts() -> Iterator[list[str]]:
+    """Collect the texts of Python's warnings in a block; the list is filled when the block ends."""
     words: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         yield words
@@ -190,21 +189,21 @@ def _save(recovery: Recovery, outliers: list[int] | None, directory: Path) -> No
     recovery.save(directory)
     if outliers is not None:
         write_text(directory / _OUTLIERS, "".join(f"{row}\n" for row in outliers))
-    # A spent budget is the one ending that a resumed run could better.
+    # Only after a spent budget can a resumed run find a better answer.
     if recovery.status is not Status.OUT_OF_BUDGET:
         (directory / _CHECKPOINT).unlink(missing_ok=True)
 
 
-def _tell(options: RecoverOptions, recovery: Recovery) -> None:
+def _summarize(options: RecoverOptions, recovery: Recovery) -> None:
     if not options.quiet:
         style = "green" if recovery.status.is_success else "yellow"
-        first, _, rest = str(recovery).partition("\n")
+        first, _, details = str(recovery).partition("\n")
         say(first, style=style)
-        say(rest)
+        say(details)
 
 
-def _tell_interrupted(options: RecoverOptions, *, resumable: bool) -> None:
-    """Say what is left of an interrupted run, and how to go on."""
+def _complain_of_interruption(options: RecoverOptions, *, resumable: bool) -> None:
+    """Report what an interrupted run has kept, and the command that resumes it."""
     if options.robust:
         complain("interrupted; nothing was written, since --robust keeps no checkpoint")
     elif options.out is None:
@@ -217,12 +216,12 @@ def _tell_interrupted(options: RecoverOptions, *, resumable: bool) -> None:
 
 
 def _resume_command(options: RecoverOptions) -> str:
-    """The command to go on with, to be pasted into a shell."""
+    """Return the command that resumes the run, ready for a shell."""
     return shlex.join([*_program(), *dataclasses.replace(options, resume=True).words()])
 
 
 def _program() -> list[str]:
-    """How this program was called, as short as the shell understands it."""
+    """Return the words that start this program, in the shortest form that the shell accepts."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return [_short_name(Path(sys.executable)), "-m", "wnsense"]
@@ -230,10 +229,10 @@ def _program() -> list[str]:
 
 
 def _short_name(program: Path) -> str:
-    found = shutil.which(program.name)
-    return program.name if found is not None and Path(found).absolute() == program.absolute() else str(program)
+    path = shutil.which(program.name)
+    return program.name if path is not None and Path(path).absolute() == program.absolute() else str(program)
 
 
 def _written_at(path: Path | None) -> int | None:
-    """When a file was last written; None when there is none."""
+    """Return the time when a file was last written, in nanoseconds; None without a file."""
     return path.stat().st_mtime_ns if path is not None and path.exists() else None

@@ -1,11 +1,11 @@
-"""`wnsense report`: the table of a study or a recovery as a page, as pictures, or as one long table."""
+"""`wnsense report`: the table of a study or a recovery as a page, as pictures, or as a long table."""
 
 from pathlib import Path
 
 from wnsense.atomic import write_bytes, write_text
 from wnsense.checks import InputError, require
+from wnsense.cli.commands.report import ReportFormat, ReportOptions
 from wnsense.cli.inputs import require_writable
-from wnsense.cli.options import ReportFormat, ReportOptions
 from wnsense.cli.terminal import display, say, say_command
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.studies.interactive import comma_separated, drawn, interactive_page, pictures, source_of
@@ -14,10 +14,10 @@ _RESULT = "result.npz"
 
 
 def report(options: ReportOptions) -> int:
-    """Read, draw and write; returns the exit code.
+    """Read a table, draw it and write the files; returns the exit code.
 
     Raises:
-        InputError: When there is no such table, the names do not fit, or a file cannot be written.
+        InputError: If there is no such table, the format contradicts the file's name, or a file cannot be written.
     """
     kind = _kind(options)
     path = _table_path(options.source)
@@ -44,7 +44,7 @@ def report(options: ReportOptions) -> int:
 
 
 def _write(table: Table, kind: ReportFormat, out: Path) -> list[Path]:
-    """The files, all drawn before the first is written."""
+    """Draw all files, then write them; returns their paths."""
     if kind is ReportFormat.HTML:
         write_text(out, interactive_page(table))
         return [out]
@@ -62,11 +62,11 @@ def _write(table: Table, kind: ReportFormat, out: Path) -> list[Path]:
 
 
 def _kind(options: ReportOptions) -> ReportFormat:
-    """What is written: what was asked for, or what the name of the file says."""
+    """Return the format that was asked for, or the one that the file's name ends in."""
     suffix = options.out.suffix.lower().removeprefix(".")
-    known = ", ".join(f".{one}" for one in ReportFormat)
+    endings = ", ".join(f".{one}" for one in ReportFormat)
     if options.format is None:
-        require(suffix in set(ReportFormat), f"--out with one of {known}", options.out, "or say which with --format")
+        require(suffix in set(ReportFormat), f"--out with one of {endings}", options.out, "or say which with --format")
         return ReportFormat(suffix)
     require(
         suffix == options.format,
@@ -78,20 +78,20 @@ def _kind(options: ReportOptions) -> ReportFormat:
 
 
 def _table_path(source: Path) -> Path:
-    """The table itself, or the only one that a directory holds."""
+    """Return the path of the table: the source itself, or the only table in a directory."""
     if not source.is_dir():
         require(source.exists(), f"a table, or a directory with one, at {source}", "nothing there")
         return source
     if (source / _RESULT).is_file():
         return source / _RESULT
-    found = sorted(path for path in source.glob("*.npz") if _is_ours(path))
+    tables = sorted(path for path in source.glob("*.npz") if _is_ours(path))
     require(
-        len(found) == 1,
+        len(tables) == 1,
         f"one table of a study or a recovery in {source}",
-        ", ".join(path.name for path in found) or "none",
-        "name the file" if found else "make one with wnsense study run or wnsense recover --out",
+        ", ".join(path.name for path in tables) or "none",
+        "name the file" if tables else "make one with wnsense study run or wnsense recover --out",
     )
-    return found[0]
+    return tables[0]
 
 
 def _is_ours(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`wnsense simulate`: a random problem, as a file."""
+"""`wnsense simulate`: a random problem in a file."""
 
 import math
 import os
@@ -8,9 +8,9 @@ import shlex
 import torch
 
 from wnsense.checks import require, require_level, require_rank, size_text
+from wnsense.cli.commands.simulate import Ensemble, SimulateOptions
 from wnsense.cli.ensembles import DRAWINGS, Drawing, Target
 from wnsense.cli.inputs import require_seed, require_writable
-from wnsense.cli.options import Ensemble, SimulateOptions
 from wnsense.cli.terminal import say, say_command
 from wnsense.files.containers import container_suffix
 from wnsense.files.problem_file import write_problem
@@ -20,17 +20,17 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import Problem, low_rank
 
 _BYTES = 8
-# Drawn, and while it is written as an array of a file and as the file.
+# Copies in memory: the operator, and while it is written an array of the file and the file.
 _COPIES = 3
-# Beyond this the places of a matrix have no numbers that a computer counts with.
+# Places of a larger matrix have no 64-bit numbers.
 _PLACES = 2**62
 
 
 def simulate(options: SimulateOptions) -> int:
-    """Draw, measure and write; returns the exit code.
+    """Draw a problem and write it; returns the exit code.
 
     Raises:
-        InputError: When a number is out of range, the ensemble has no such measurements, or the file cannot be written.
+        InputError: If an option is out of range, the ensemble has no such measurements, or the file cannot be written.
     """
     _check(options)
     drawing = DRAWINGS[options.ensemble]
@@ -56,7 +56,7 @@ def simulate(options: SimulateOptions) -> int:
 
 
 def _check(options: SimulateOptions) -> None:
-    """Refuse what is wrong whatever the ensemble is."""
+    """Check the options that do not depend on the ensemble."""
     suffix = container_suffix(options.out)
     right = suffix == ".mat" or not options.matlab_73
     require(right, "--out FILE ending in .mat with --v7.3", options.out, "leave out --v7.3")
@@ -67,7 +67,7 @@ def _check(options: SimulateOptions) -> None:
 
 
 def _target(options: SimulateOptions, drawing: Drawing) -> Target:
-    """The matrix to draw, of a kind and size that the ensemble measures."""
+    """Return the matrix to draw, of a kind and size that the ensemble measures."""
     sides = drawing.sides if options.size is None else _sides(options.size)
     size = size_text(sides)
     if drawing.of_images:
@@ -96,7 +96,7 @@ def _target(options: SimulateOptions, drawing: Drawing) -> Target:
 
 
 def _sides(size: str) -> tuple[int, ...]:
-    # Larger numbers are refused anyway, and Python does not read the largest.
+    # Python refuses to read numbers of thousands of digits.
     require(re.fullmatch(r"\d{1,18}(x\d{1,18})*", size, re.ASCII), "--size as 50 or 40x60", repr(size[:40]))
     sides = tuple(int(side) for side in size.split("x"))
     require(min(sides) >= 1, "sides of at least 1 in --size", size_text(sides))
@@ -126,7 +126,7 @@ def _require_powers_of_two(sides: tuple[int, ...], ensemble: Ensemble, other: st
 
 
 def _count(options: SimulateOptions, drawing: Drawing, target: Target) -> int:
-    """How many measurements to draw, of which the ensemble has so many."""
+    """Return the number of measurements, after a check that the ensemble has as many."""
     if options.measurements is None:
         return drawing.default_count(target)
     count = options.measurements
@@ -143,7 +143,7 @@ def _count(options: SimulateOptions, drawing: Drawing, target: Target) -> int:
 
 
 def _require_memory(drawing: Drawing, target: Target, count: int) -> None:
-    """Refuse what a file, or this machine, cannot hold, before it is brought to its knees."""
+    """Check that the file and the memory of this machine can hold the problem, before it is drawn."""
     places = math.prod(target.shape)
     in_full = target.kind in {Kind.SYMMETRIC, Kind.RECTANGULAR}
     limit = f"a {target.kind} matrix of at most {LARGEST_TRUTH} places, since it is written in full"

@@ -1,4 +1,4 @@
-"""`wnsense sparse`: from a file with A and y to a sparse solution."""
+"""`wnsense sparse`: a sparse solution of `A z = y` from a file."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from wnsense.atomic import write_text
+from wnsense.cli.commands.sparse import SparseOptions
+from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
-from wnsense.cli.interrupts import EXIT_INTERRUPTED, interruptible
-from wnsense.cli.options import SparseOptions
+from wnsense.cli.interrupts import interruptible
 from wnsense.cli.terminal import complain, display, say
 from wnsense.files.sparse_problem import read_sparse_problem
 from wnsense.files.tables import Table, write_table
@@ -16,16 +17,14 @@ from wnsense.running.status import Status
 from wnsense.sparse.sparse_recover import sparse_recover
 from wnsense.sparse.sparse_recovery import SparseRecovery
 
-EXIT_NOT_CONVERGED = 3
-
 _RESULTS = ("solution.npz", "solution.json")
 
 
 def sparse(options: SparseOptions) -> int:
-    """Recover, write, and say how it went; returns the exit code.
+    """Find a sparse solution, write it and summarize it; returns the exit code.
 
     Raises:
-        InputError: When something handed in cannot be used; nothing has been written then.
+        InputError: If the file or an option cannot be used; nothing has been written then.
     """
     require_seed(options.seed)
     if options.out is not None:
@@ -33,17 +32,17 @@ def sparse(options: SparseOptions) -> int:
     with interruptible() as interrupts, display(f"reading {options.problem}", quiet=options.quiet) as shown:
         problem = read_sparse_problem(options.problem)
 
-        def tell(words: str, products: int, misfit: float) -> None:
+        def progress(words: str, products: int, misfit: float) -> None:
             interrupts.raise_again()
-            shown.tell(f"{words}: {products:,} products, misfit {misfit:.1e}", products, 0)
+            shown.count(f"{words}: {products:,} products, misfit {misfit:.1e}", products, 0)
 
-        recovery = sparse_recover(problem.A, problem.y, seed=options.seed, callback=tell)
+        recovery = sparse_recover(problem.A, problem.y, seed=options.seed, callback=progress)
         error = _error(recovery, problem.truth)
         if options.out is not None:
             with interrupts.held():
                 _save(recovery, error, options.out)
     if not options.quiet:
-        _tell(recovery, error, problem.warnings, options.out)
+        _summarize(recovery, error, problem.warnings, options.out)
     if recovery.status is Status.INTERRUPTED:
         complain("interrupted" + ("" if options.out is None else f"; {options.out} holds the last solution"))
         return EXIT_INTERRUPTED
@@ -63,10 +62,10 @@ def _save(recovery: SparseRecovery, error: float | None, directory: Path) -> Non
     write_text(directory / _RESULTS[1], json.dumps(header, indent=2) + "\n")
 
 
-def _tell(recovery: SparseRecovery, error: float | None, warnings: tuple[str, ...], out: Path | None) -> None:
-    first, _, rest = str(recovery).partition("\n")
+def _summarize(recovery: SparseRecovery, error: float | None, warnings: tuple[str, ...], out: Path | None) -> None:
+    first, _, details = str(recovery).partition("\n")
     say(first, style="green" if recovery.status.is_success else "yellow")
-    say(rest)
+    say(details)
     if error is not None:
         say(f"  relative error against the truth {error:.2e}")
     for warning in warnings:

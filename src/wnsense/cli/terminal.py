@@ -1,9 +1,10 @@
-"""Speaking to a person: results on standard output, progress and trouble on standard error."""
+"""Output to a person: results on standard output, progress and errors on standard error."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -11,68 +12,75 @@ from rich.text import Text
 
 from wnsense.running import stop
 
-# Nobody needs to watch what is over sooner.
+# Work that ends sooner needs no display.
 _PATIENCE_SECONDS = 1.0
-# Columns that all figures fit into; narrower terminals show the most important ones.
+# Width in columns at which all figures fit; narrower terminals show the most important ones.
 _WIDE = 110
 
 
 def say(text: str, *, style: str = "") -> None:
-    """Write to standard output: styled and wrapped between words on a terminal, the bare text anywhere else."""
+    """Write to standard output: styled and wrapped between words on a terminal, as bare text elsewhere."""
     console = Console(file=sys.stdout, force_terminal=sys.stdout.isatty())
     console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
 
 
 def say_command(text: str) -> None:
-    """Write a command to standard output, in one piece for pasting."""
+    """Write a command to standard output without line breaks, ready to be pasted."""
     Console(file=sys.stdout, force_terminal=sys.stdout.isatty()).print(Text(text, style="bold"), soft_wrap=True)
 
 
+def say_files(paths: Iterable[Path]) -> None:
+    """Write the names of the files that a command has written to standard output."""
+    say("What was written:")
+    for path in paths:
+        say_command(str(path))
+
+
 def complain(text: str) -> None:
-    """Write one line to standard error, behind the program's name."""
+    """Write one line to standard error, after the program's name."""
     line = " ".join(text.split())
     sys.stderr.write(f"wnsense: {line}\n")
     sys.stderr.flush()
 
 
 class _PatientProgress(Progress):
-    """A progress display that shows itself only once the work has taken its time."""
+    """Progress display that appears after a second of work."""
 
     _begun = time.monotonic()
 
     def get_renderable(self) -> RenderableType:
-        """Nothing at first."""
+        """Return an empty group during the first second."""
         if time.monotonic() - self._begun < _PATIENCE_SECONDS:
             return Group()
         return super().get_renderable()
 
     def start(self) -> None:
-        """Begin to wait."""
+        """Start the clock and the display."""
         self._begun = time.monotonic()
         super().start()
 
 
 class Display:
-    """What a person sees of a run under way; nothing unless standard error is a terminal."""
+    """Display of a run in progress; empty unless standard error is a terminal."""
 
     def __init__(self, progress: Progress | None, task: TaskID) -> None:
-        """Wrap a Rich display, or none."""
+        """Wrap a Rich display; None shows nothing."""
         self._progress = progress
         self._task = task
 
     def stage(self, words: str) -> None:
-        """Say what is being done."""
+        """Show the name of the current stage."""
         if self._progress is not None:
             self._progress.update(self._task, description=words)
 
-    def tell(self, words: str, done: int, total: int) -> None:
-        """Say what is being done and how much of it is; a total of 0 where nobody knows."""
+    def count(self, words: str, done: int, total: int) -> None:
+        """Show the current stage and how much of it is done; a total of 0 means unknown."""
         if self._progress is not None:
             figures = f"{done:,} of {total:,}" if total else ""
             self._progress.update(self._task, description=words, completed=done, total=total or None, figures=figures)
 
     def show(self, at: stop.Progress) -> None:
-        """Show how far a recovery is."""
+        """Show the progress of a recovery."""
         if self._progress is None:
             return
         figures = f"{at.applications:,} applications"
@@ -92,12 +100,12 @@ class Display:
 
 @contextmanager
 def display(words: str, *, quiet: bool = False, budget: int | None = None) -> Iterator[Display]:
-    """A display for the time of a piece of work.
+    """Show a display while a block runs.
 
     Args:
-        words: What is being done first.
-        quiet: Whether to show nothing at all.
-        budget: The number of applications that may be spent, if it is known: then there is a bar.
+        words: Name of the first stage.
+        quiet: True to show nothing.
+        budget: Number of applications that the block may use, for a bar; None shows no bar.
     """
     if quiet or not sys.stderr.isatty():
         yield Display(None, TaskID(0))

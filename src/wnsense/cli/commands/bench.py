@@ -1,0 +1,61 @@
+"""`wnsense bench`: its options."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wnsense.cli.commands.execution import execute
+
+EPILOG = (
+    "Grids: quick, seconds, a check that everything works; full, about half an hour with two processes; transition, "
+    "minutes, where recovery begins to succeed; limit and noise, minutes, recover() alone, with n at 1.5 and 2 times "
+    "the degrees of freedom, and under noise. Exit codes: 0 done; 2 bad input; 130 interrupted."
+)
+
+
+class GridName(StrEnum):
+    """Grids that `bench` runs."""
+
+    QUICK = "quick"
+    FULL = "full"
+    TRANSITION = "transition"
+    LIMIT = "limit"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Options of `wnsense bench`; None for jobs is two, or one on a single core."""
+
+    grid: GridName
+    out: Path
+    jobs: int | None
+    rerun: tuple[str, ...]
+
+
+def bench(
+    *,
+    grid: Annotated[GridName, typer.Option(help="Grid to run; the list below explains each.")] = GridName.QUICK,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the table, the page and the picture.")] = Path(
+        "bench"
+    ),
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Number of processes, of one thread each: by default 2, or 1 on a single core."),
+    ] = None,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METHOD", help="Repeat the runs of this method; can be given more than once."),
+    ] = None,
+) -> None:
+    """Run the published methods and recover() on a grid of problems, and write what each of them needed.
+
+    Rows are kept as they come. After an interruption the same command continues, and runs nothing that is already in
+    the table.
+    """
+    from wnsense.cli.bench import bench as work
+
+    execute(work, BenchOptions(grid, out, jobs, tuple(rerun or ())))

@@ -1,0 +1,6 @@
+"""Exit codes of the program."""
+
+EXIT_BAD_INPUT = 2
+EXIT_NOT_CONVERGED = 3
+EXIT_WRONG_OPERATOR = 3
+EXIT_INTERRUPTED = 130
