@@ -838,7 +838,7 @@ def test_the_demo_learns_and_its_page_stands_alone(shown):
     assert page.count("<img") == 3
     assert page.count('alt=""') == 0
     accuracy = 100 * table.arrays["wn_test_accuracy"][-1]
-    assert f"{accuracy:.1f} % of 1,000 digits that it had not seen" in page
+    assert f"{accuracy:.1f} % of 1,000 new digits are right" in page
 
 
 def _without_pictures(page: str) -> str:

@@ -23,9 +23,9 @@ _CONVOLUTIONS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 def data_dependent_start(model: nn.Module, inputs: Tensor, generator: torch.Generator | None = None) -> None:
     """Start a model so that the outputs of each weight-normalized layer have mean 0 and variance 1 on a batch.
 
-    First `v ~ N(0, 0.05^2)` is drawn. Then the batch passes through the layers one after the other, and each layer
-    gets `g = 1 / std(t)` and `b = -mean(t) / std(t)` with `t = <v, x> / ||v||`. Mean and deviation are over the batch
-    and, for convolutions, over places (arXiv 1602.07868).
+    First `v ~ N(0, 0.05^2)` is drawn. Then the batch passes through the layers one after the other. With
+    `t = <v, x> / ||v||`, each layer gets `g = 1 / std(t)` and `b = -mean(t) / std(t)`. Mean and deviation are over the
+    batch and, for convolutions, over places (arXiv 1602.07868).
 
     Args:
         model: Any model with weight-normalized linear or convolutional layers that have a bias and one length for

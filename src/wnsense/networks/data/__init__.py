@@ -1,1 +1,1 @@
-"""Labelled images that the studies of networks are trained on."""
+"""Labelled images: from packages, from official files, and as samples of a network."""

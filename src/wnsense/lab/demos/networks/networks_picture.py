@@ -1,4 +1,4 @@
-"""The demo of deep networks in pictures, from its table."""
+"""Pictures of the demo of deep networks, from its table."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ _COLUMNS = 8
 
 
 def digits(table: Table) -> Figure:
-    """Some digits, with what the network says of them."""
+    """Draw some digits with the network's answers."""
     shown, labels, answers = (table.arrays[name] for name in ("shown", "shown_labels", "shown_answers"))
     rows = -(-len(shown) // _COLUMNS)
     figure = new_figure(7.2, 1.15 * rows)
@@ -32,7 +32,7 @@ def digits(table: Table) -> Figure:
 
 
 def learning(table: Table) -> Figure:
-    """Loss and accuracy at each epoch."""
+    """Draw loss and accuracy at each epoch."""
     figure = new_figure(7.2, 3.3)
     left, right = figure.subplots(1, 2)
     _curves(left, table, "train_loss", 1.0)
@@ -48,7 +48,7 @@ def learning(table: Table) -> Figure:
 
 
 def measured(table: Table) -> Figure:
-    """Ratio, curvature and the shortest row at each epoch."""
+    """Draw gradient-to-loss ratio, curvature and shortest row at each epoch."""
     figure = new_figure(7.2, 3.0)
     panels = figure.subplots(1, 3)
     names = (("ratio", "||grad L||$^2$ / L"), ("loss_curvature", "curvature of L"), ("shortest", "shortest row"))
