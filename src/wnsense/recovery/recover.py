@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
+from wnsense.recovery.arguments import problem_from_arguments
 from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
 from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
 from wnsense.recovery.evidence.spectral_rank import (
@@ -55,8 +56,8 @@ _FINAL_STEPS = 20
 
 
 def recover(
-    operator: Operator,
-    measurements: Tensor | np.ndarray,
+    operator: Operator | Problem,
+    measurements: Tensor | np.ndarray | None = None,
     *,
     max_rank: int | None = None,
     noise_level: float | None = None,
@@ -73,16 +74,17 @@ def recover(
     checkpoint: Path | str | None = None,
     resume: bool = False,
 ) -> Recovery:
-    """Recover a low-rank matrix from its measurements; nothing else needs to be given.
+    """Recover a low-rank matrix from its measurements: `recover(operator, y)` or `recover(problem)`.
 
     Some measurements are held out. An overparameterized run on the others shows the rank. Fits of ranks near it are
     compared on the held-out measurements. After the verdict the matrix is fitted to all measurements.
 
     Args:
-        operator: Operator `M`.
-        measurements: Measurements `y`, (n,).
+        operator: Operator `M`, or a whole problem.
+        measurements: Measurements `y`, (n,); None with a whole problem.
         max_rank: Largest rank to return.
-        noise_level: Noise level `||noise|| / ||y||`, where it is known; it replaces the hold-out test. 0.01 is 1%.
+        noise_level: Noise level `||noise|| / ||y||`, where it is known; it replaces the hold-out test. 0.01 is 1%. By
+            default that of the problem, like weights and truth.
         weights: Weights of the measurements, (n,), at least 0.
         start: First point, in the units of the answer; by default a spectral start.
         solver: Solver of the overparameterized run; by default `ConjugateWN()`.
@@ -103,36 +105,24 @@ def recover(
     Raises:
         InputError: If sizes do not agree or numbers are out of range.
     """
+    problem = problem_from_arguments(operator, measurements, truth=truth, noise_level=noise_level, weights=weights)
     require_level("a tolerance", tolerance)
     if holdout is not None:
         require(0 <= holdout < 1, "a hold-out fraction from 0 to below 1", holdout)
     if max_rank is not None:
-        require_rank("max_rank", max_rank, min(operator.shape))
+        require_rank("max_rank", max_rank, min(problem.operator.shape))
     if start is not None:
-        require_size("the start", start.shape, operator.shape)
+        require_size("the start", start.shape, problem.operator.shape)
         for factor in (start.X, start.Theta, start.right):
             require_finite("the start", factor)
-    problem = Problem(
-        operator,
-        _as_vector(measurements, operator),
-        truth,
-        noise_level,
-        None if weights is None else _as_vector(weights, operator),
-    )
     solver = solver or ConjugateWN()
     # The columns of the trace belong to the settings: a checkpoint without one of them cannot be resumed.
-    settings = (solver, max_rank, noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
+    settings = (solver, max_rank, problem.noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
         runs.open()
     session = Session(problem, Budget(max_applications, max_seconds, callback), runs)
     return _Recovering(session, solver, max_rank, tolerance, seed).recover(start, holdout)
-
-
-def _as_vector(values: Tensor | np.ndarray, operator: Operator) -> Tensor:
-    vector = torch.as_tensor(values)
-    require(not vector.is_complex(), "real measurements", f"{vector.dtype}", "take the real part if the rest is zero")
-    return vector.to(device=operator.device, dtype=operator.real_dtype)
 
 
 @dataclass

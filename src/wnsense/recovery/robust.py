@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from wnsense.checks import require, require_finite, require_size
+from wnsense.checks import require
+from wnsense.recovery.arguments import problem_from_arguments
 from wnsense.recovery.evidence.hold_out import fitted_mask, held_out_count, held_out_evidence
 from wnsense.recovery.evidence.verdict import SIGNIFICANT_SCORE
 from wnsense.recovery.recover import recover
@@ -55,8 +56,8 @@ class RobustRecovery:
 
 
 def recover_robustly(
-    operator: Operator,
-    measurements: Tensor | np.ndarray,
+    operator: Operator | Problem,
+    measurements: Tensor | np.ndarray | None = None,
     *,
     max_rank: int | None = None,
     weights: Tensor | np.ndarray | None = None,
@@ -79,11 +80,11 @@ def recover_robustly(
     A tenth of the measurements is used in no round and tests the final matrix.
 
     Args:
-        operator: Operator `M`.
-        measurements: Measurements `y`, (n,).
+        operator: Operator `M`, or a whole problem, whose noise level is not used.
+        measurements: Measurements `y`, (n,); None with a whole problem.
         max_rank: Largest rank to return.
         weights: Weights of the measurements, (n,), at least 0: the inverse variances of good ones. Rows of weight 0 are
-            neither used nor tested.
+            neither used nor tested. By default those of the problem, like truth.
         tolerance: See `recover`.
         seed: Seed of the test rows, the hold-out and the starts.
         truth: True matrix, where it is known; used for the trace and the report only.
@@ -94,7 +95,9 @@ def recover_robustly(
     Raises:
         InputError: If sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
     """
-    y, weight = _checked(operator, measurements, weights)
+    problem = problem_from_arguments(operator, measurements, truth=truth, noise_level=None, weights=weights)
+    y = problem.measurements
+    weight = torch.ones_like(y) if problem.weights is None else problem.weights
     usable, root = weight > 0, weight.sqrt()
     count = int(usable.sum())
     require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
@@ -105,43 +108,30 @@ def recover_robustly(
     spent, rounds, seconds = 0, 0, 0.0
     while True:
         recovery = recover(
-            operator,
+            problem.operator,
             y,
             max_rank=max_rank,
             weights=weight * accepted,
             tolerance=tolerance,
             seed=seed,
-            truth=truth,
+            truth=problem.truth,
             max_applications=None if max_applications is None else max(max_applications - spent, 1),
             max_seconds=None if max_seconds is None else max(max_seconds - seconds, 1e-3),
             callback=callback,
         )
         spent, rounds, seconds = spent + recovery.applications + 1, rounds + 1, seconds + recovery.seconds
-        residual = root * (operator.measure(recovery.matrix) - y).abs()
+        residual = root * (problem.operator.measure(recovery.matrix) - y).abs()
         agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
         ended_early = not _has_verdict(recovery.status)
         if ended_early or rounds == _ROUNDS or torch.equal(agreeing & part, accepted):
             break
         accepted = agreeing & part
     share = float(agreeing[tested].double().mean())
-    score, cost = _test_score(Problem(operator, y, weights=weight), ~tested, recovery.matrix, seed)
+    score, cost = _test_score(Problem(problem.operator, y, weights=weight), ~tested, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= SIGNIFICANT_SCORE):
         warning = f"only {share:.0%} of the measurements that were used in no round agree with the matrix"
         recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, warning))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
-
-
-def _checked(
-    operator: Operator, measurements: Tensor | np.ndarray, weights: Tensor | np.ndarray | None
-) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Return measurements and weights as tensors of the operator, checked."""
-    y = torch.as_tensor(measurements).to(device=operator.device, dtype=operator.real_dtype)
-    require_size("measurements", y.shape, (operator.count,))
-    require_finite("the measurements", y)
-    weight = torch.ones_like(y) if weights is None else torch.as_tensor(weights).to(y)
-    require_size("weights", weight.shape, y.shape)
-    require(bool((weight >= 0).all()), "weights of at least 0", float(weight.min()))
-    return y, weight
 
 
 def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " k"]) -> float:
