@@ -82,7 +82,7 @@ def _steps(ending: str) -> str:
 def trust_region_embedded(problem: wn.Problem) -> Answer:
     """Run a trust region on rectangular matrices of rank 5; each entry off the diagonal is given twice."""
     i, j, y = _both_triangles(problem)
-    entries = wn.EntrySensing(i, j, problem.operator.shape, wn.Kind.RECTANGULAR)
+    entries = wn.EntrySensing.from_places(i, j, problem.operator.shape, wn.Kind.RECTANGULAR)
     result = riemannian_trust_region(wn.Problem(entries, y), 5, tolerance=1e-6, max_seconds=MOST_SECONDS)
     return Answer(result.matrix, result.applications, _steps(result.ending))
 
@@ -130,9 +130,8 @@ class DistancesOfGram(wn.Operator):
     def __init__(self, entries: wn.EntrySensing) -> None:
         """Measure the squared distances at the places of sampled entries."""
         self.entries = entries
-        self.kind = wn.Kind.PSD
-        self.shape, self.count = entries.shape, entries.count
-        self.dtype, self.device = entries.dtype, entries.device
+        self.space = wn.Space.from_size(entries.shape, wn.Kind.PSD, entries.dtype, entries.device)
+        self.count = entries.count
         self.second_moment = None
 
     def _measure(self, point: wn.LowRank) -> torch.Tensor:

@@ -44,6 +44,7 @@ from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, PulledBack, RowDual
 from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.space import Space
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -97,7 +98,7 @@ def test_choosing_again_chooses_from_the_first_operator():
     assert again.rows.tolist() == [3, 0]
     assert_within(
         again.adjoint(torch.eye(2, dtype=torch.float64))[0],
-        DenseSensing(rows, (4, 4)).kind.unpack(rows[3], (4, 4), is_complex=False),
+        DenseSensing.from_rows(rows, (4, 4)).kind.unpack(rows[3], (4, 4), is_complex=False),
         1e-14,
     )
 
@@ -131,7 +132,7 @@ class Watched(Operator):
     log: list = field(default_factory=list)
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device", "second_moment"):
+        for name in ("space", "count", "second_moment"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _measure(self, point):
@@ -296,7 +297,7 @@ def test_what_is_centred_does_not_see_the_identity(flavor):
 def test_centring_takes_off_the_mean_that_the_trace_makes():
     """For vectors of one length the traces are alike, and centring takes off the mean."""
     a = normal(30, 4)
-    operator = RankOneSensing(a / a.norm(dim=1, keepdim=True))
+    operator = RankOneSensing.from_vectors(a / a.norm(dim=1, keepdim=True))
     point = random_point(PSD, (4, 4), 2)
     y = operator.measure(point)
     assert_within(centred(operator).measure(point), y - y.mean(), 20 * EPS * float(y.abs().max()))
@@ -335,7 +336,7 @@ def test_a_problem_without_noise_has_none_after_centring():
 
 @pytest.mark.parametrize("size", [1e-160, 1e160])
 def test_the_direction_of_tiny_and_huge_traces_is_found(size):
-    operator = RankOneSensing(normal(12, 4) * math.sqrt(size))
+    operator = RankOneSensing.from_vectors(normal(12, 4) * math.sqrt(size))
     assert float(torch.linalg.vector_norm(centred(operator).direction)) == pytest.approx(1, abs=10 * EPS)
 
 
@@ -436,8 +437,8 @@ def test_recovery_through_each(name):
             "measurement matrices with a trace",
             "all zero",
         ),
-        (lambda: UnpackedSensing(normal(5, 6), (3, 3)), "9 numbers in a full psd measurement", "6"),
-        (lambda: UnpackedSensing(normal(0, 9), (3, 3)), "at least one measurement", "none"),
+        (lambda: UnpackedSensing(normal(5, 6), Space.from_size(3)), "9 numbers in a full psd measurement", "6"),
+        (lambda: UnpackedSensing(normal(0, 9), Space.from_size(3)), "at least one measurement", "none"),
     ],
 )
 def test_what_no_operator_can_be_made_of_is_refused(make, needed, came):
@@ -472,7 +473,6 @@ def test_what_is_made_says_what_it_is():
 def test_full_matrices_measure_as_packed_ones(flavor):
     shape = (4, 4) if flavor.kind.is_symmetric else (4, 6)
     M = Order(flavor, 12, shape).matrices()
-    numbers = torch.view_as_real(M).flatten(1) if M.is_complex() else M.flatten(1)
-    full, packed = UnpackedSensing(numbers, shape, flavor.kind), DenseSensing.from_matrices(M, flavor.kind)
+    full, packed = UnpackedSensing.from_matrices(M, flavor.kind), DenseSensing.from_matrices(M, flavor.kind)
     point = random_point(flavor, shape, 2)
     assert_within(full.measure(point), packed.measure(point), 50 * EPS * float(M.norm()) * factor_norms(point))

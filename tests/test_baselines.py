@@ -291,7 +291,7 @@ def isometric_objective(flavor: Flavor) -> SensingObjective:
     size = size_of(flavor, 7, 6)
     shape = (7, 7) if flavor.kind.is_symmetric else size
     d = flavor.kind.dimension(shape, is_complex=flavor.is_complex)
-    operator = DenseSensing(torch.eye(d, dtype=torch.float64), shape, flavor.kind, second_moment=(1.0, 0.0))
+    operator = DenseSensing.from_rows(torch.eye(d, dtype=torch.float64), shape, flavor.kind, second_moment=(1.0, 0.0))
     truth = low_rank(size, 2, 5.0, kind=flavor.kind, dtype=flavor.dtype(), generator=generator(2))
     return SensingObjective(Problem.measure(operator, truth), given=unit_calibration(d))
 
@@ -412,7 +412,7 @@ class Counting(Operator):
     second_moment: None = None
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device"):
+        for name in ("space", "count"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _counted(self, applications, result):

@@ -70,7 +70,7 @@ def with_singular_values(values, n=90, flavor=PSD, dtype=torch.float64):
     """Packed rows with these singular values."""
     D = len(values)
     U, V = (torch.linalg.qr(normal(rows, D, rng=generator(rows))).Q for rows in (n, D))
-    return DenseSensing((U * values @ V.mT).to(dtype), shape_of(flavor), flavor.kind)
+    return DenseSensing.from_rows((U * values @ V.mT).to(dtype), shape_of(flavor), flavor.kind)
 
 
 def measured(operator, *, weighted=False, noise=0.3, rank=2):
@@ -98,9 +98,9 @@ ENSEMBLES = {
         torch.logspace(3, -3, 12, dtype=torch.float64), flavor=RECTANGULAR
     ),
     "rank-deficient": lambda: with_singular_values(torch.tensor([1.0] * 9 + [0.0] * 6, dtype=torch.float64)),
-    "one row again and again": lambda: DenseSensing(normal(1, 15).expand(40, 15).clone(), (5, 5)),
-    "unseen entries": lambda: DenseSensing(normal(40, 15) * (torch.arange(15) > 3), (5, 5)),
-    "wildly scaled rows": lambda: DenseSensing(
+    "one row again and again": lambda: DenseSensing.from_rows(normal(1, 15).expand(40, 15).clone(), (5, 5)),
+    "unseen entries": lambda: DenseSensing.from_rows(normal(40, 15) * (torch.arange(15) > 3), (5, 5)),
+    "wildly scaled rows": lambda: DenseSensing.from_rows(
         normal(60, 15) * torch.logspace(-60, 60, 60, dtype=torch.float64)[:, None], (5, 5)
     ),
 }
@@ -388,7 +388,7 @@ def test_what_no_matrix_can_explain_is_refused():
     y = torch.zeros(20, dtype=torch.float64)
     y[15] = 1.0
     with pytest.raises(InputError, match="not all zero"):
-        compress(Problem(DenseSensing(rows[:, :15].clone(), (5, 5)), y))
+        compress(Problem(DenseSensing.from_rows(rows[:, :15].clone(), (5, 5)), y))
 
 
 def test_noise_of_known_level_zero_stays_so():

@@ -19,15 +19,16 @@ def blocks(m: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_parts_are_those_of_the_graph_of_places():
     rows, columns = blocks(8)
     for kind, parts in ((wn.Kind.PSD, 2), (wn.Kind.SYMMETRIC, 2), (wn.Kind.RECTANGULAR, 1)):
-        assert wn.EntrySensing(rows, columns, (8, 8), kind=kind).connected_parts() == parts
-    joined = wn.EntrySensing(torch.cat([rows, torch.tensor([0])]), torch.cat([columns, torch.tensor([7])]), (8, 8))
+        assert wn.EntrySensing.from_places(rows, columns, (8, 8), kind=kind).connected_parts() == parts
+    both = (torch.cat([rows, torch.tensor([0])]), torch.cat([columns, torch.tensor([7])]))
+    joined = wn.EntrySensing.from_places(*both, (8, 8))
     assert joined.connected_parts() == 1
     # A row at which nothing looks is a part of its own.
-    assert wn.EntrySensing(rows, columns, (9, 9)).connected_parts() == 3
+    assert wn.EntrySensing.from_places(rows, columns, (9, 9)).connected_parts() == 3
     ones = torch.ones(len(rows), dtype=torch.float64)
-    assert wn.operators.DCTSensing(rows, columns, ones, (8, 8)).connected_parts() == 2
+    assert wn.operators.DCTSensing(rows, columns, ones, wn.Space.from_size(8)).connected_parts() == 2
     # The Fourier transform of a real vector is not free in its signs.
-    assert wn.operators.PartialFourierSensing(rows, columns, ones, (8, 8)).connected_parts() == 1
+    assert wn.operators.PartialFourierSensing(rows, columns, ones, wn.Space.from_size(8)).connected_parts() == 1
     assert wn.GaussianSensing.draw(9, 4, generator=generator()).connected_parts() == 1
 
 
@@ -40,7 +41,7 @@ def test_a_sign_that_cannot_be_known_is_no_success(related):
         rows = torch.cat([rows, torch.arange(6), torch.arange(6)])
         columns = torch.cat([columns, torch.arange(6) + 6, torch.arange(6).flip(0) + 6])
     truth = wn.low_rank(m, 1, generator=generator(2))
-    operator = wn.EntrySensing(rows, columns, (m, m))
+    operator = wn.EntrySensing.from_places(rows, columns, (m, m))
     problem = wn.Problem.measure(operator, truth)
     signs = torch.ones(m, 1, dtype=torch.float64)
     signs[m // 2 :] = -1

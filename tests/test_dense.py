@@ -115,12 +115,12 @@ def test_a_row_is_what_is_stored_and_nothing_is_rounded_again():
 
 def test_half_precisions_measure_single_precision_unknowns_unless_told():
     rows = normal(4, 6).to(torch.bfloat16)
-    assert DenseSensing(rows, (3, 3)).dtype == torch.float32
-    assert DenseSensing(rows, (3, 3), precision=torch.float64).dtype == torch.float64
+    assert DenseSensing.from_rows(rows, (3, 3)).dtype == torch.float32
+    assert DenseSensing.from_rows(rows, (3, 3), precision=torch.float64).dtype == torch.float64
     with pytest.raises(InputError, match=r"needed a precision of float64 or float32, got torch\.bfloat16"):
-        DenseSensing(rows, (3, 3), precision=torch.bfloat16)
+        DenseSensing.from_rows(rows, (3, 3), precision=torch.bfloat16)
     with pytest.raises(InputError, match=r"needed rows of at most the unknown's precision, .*float32, got .*float64"):
-        DenseSensing(normal(4, 6), (3, 3), precision=torch.float32)
+        DenseSensing.from_rows(normal(4, 6), (3, 3), precision=torch.float32)
 
 
 def test_signs_take_a_bit_each():
@@ -131,7 +131,7 @@ def test_signs_take_a_bit_each():
     # A fair coin: within five standard deviations.
     assert abs(float(rows.mean())) <= 5 / math.sqrt(rows.numel())
     with pytest.raises(InputError, match="needed 160 bytes of signs in a psd measurement, got 159"):
-        RademacherSensing(operator.bits[:, :-1], (50, 50))
+        RademacherSensing(operator.bits[:, :-1], operator.space)
 
 
 @pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)

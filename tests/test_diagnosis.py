@@ -502,7 +502,7 @@ class Counted(Operator):
     second_moment: tuple[float, float] | None = (1.0, 0.0)
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device"):
+        for name in ("space", "count"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _measure(self, point):

@@ -94,7 +94,7 @@ def test_an_image_comes_back_from_its_patterns(law, flavor):
 @pytest.mark.parametrize("flavor", [PSD, HERMITIAN], ids=str)
 def test_large_images_take_the_same_measurements_column_by_column(flavor, mask_dtype, monkeypatch):
     """What is done for images too large to be transformed together, on a small one."""
-    operator = CodedDiffractionSensing(normal(3, 4, 5, dtype=mask_dtype), flavor.kind, 0.3)
+    operator = CodedDiffractionSensing.from_masks(normal(3, 4, 5, dtype=mask_dtype), flavor.kind, 0.3)
     point = random_point(flavor, (20, 20), 3, batch=(2,))
     weight, target = normal(60).abs(), normal(60)
     duals = (RowDual(weight, target), RowDual(weight), lambda y: weight * (y - target))
@@ -117,11 +117,11 @@ def peak_of_a_gradient():
     """The bytes by which a gradient raises the peak of this process, over those of X."""
     m, masks = 512 * 512, 16
     # Not drawn by a law, which would raise the peak before.
-    operator = CodedDiffractionSensing(torch.randn(masks, 512, 512, dtype=torch.complex64))
+    operator = CodedDiffractionSensing.from_masks(torch.randn(masks, 512, 512, dtype=torch.complex64))
     X, Theta = torch.randn(m, 3, dtype=torch.complex64), torch.eye(3, dtype=torch.complex64)
     dual = RowDual(torch.ones(operator.count))
     # Large enough for whatever is loaded for large images.
-    small = CodedDiffractionSensing(operator.masks[:1, :256, :256].contiguous())
+    small = CodedDiffractionSensing.from_masks(operator.masks[:1, :256, :256].contiguous())
     small.pull_back(wn.LowRank(X[: small.count], Theta), RowDual(torch.ones(small.count)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     operator.pull_back(wn.LowRank(X, Theta), dual)
@@ -182,7 +182,7 @@ def test_frequencies_are_those_of_fft2(flavor):
 
 
 def user_masks(masks, **others):
-    return CodedDiffractionSensing(masks, **others)
+    return CodedDiffractionSensing.from_masks(masks, **others)
 
 
 @pytest.mark.parametrize(

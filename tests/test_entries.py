@@ -36,6 +36,7 @@ from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import low_rank
+from wnsense.sensing.space import Space
 
 EPS = torch.finfo(torch.float64).eps
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
@@ -77,19 +78,19 @@ def test_all_coordinates_are_an_orthonormal_basis(flavor, m):
 
 def test_measurements_are_the_entries():
     Z = random_point(RECTANGULAR, (4, 3), 2)
-    operator = EntrySensing(indices(3, 0, 3), indices(1, 2, 1), (4, 3), Kind.RECTANGULAR)
+    operator = EntrySensing.from_places(indices(3, 0, 3), indices(1, 2, 1), (4, 3), Kind.RECTANGULAR)
     assert_near(operator.measure(Z), Z.dense()[[3, 0, 3], [1, 2, 1]], float(Z.dense().norm()))
     Z = random_point(HERMITIAN, (3, 3), 2)
     imaginary = torch.tensor([False, True, True])
     rows, columns = indices(2, 2, 0), indices(0, 0, 2)
-    operator = EntrySensing(rows, columns, (3, 3), Kind.HERMITIAN, torch.complex128, None, imaginary)
+    operator = EntrySensing.from_places(rows, columns, (3, 3), Kind.HERMITIAN, torch.complex128, imaginary=imaginary)
     z = Z.dense()[2, 0]
     assert_near(operator.measure(Z), torch.stack([z.real, z.imag, -z.imag]), float(Z.dense().norm()))
 
 
 def test_a_place_that_comes_twice_counts_twice():
-    once = EntrySensing(indices(1), indices(0), (3, 3))
-    twice = EntrySensing(indices(1, 1), indices(0, 0), (3, 3))
+    once = EntrySensing.from_places(indices(1), indices(0), (3, 3))
+    twice = EntrySensing.from_places(indices(1, 1), indices(0, 0), (3, 3))
     v = normal(1)
     assert torch.equal(twice.adjoint(v.repeat(2)), 2 * once.adjoint(v))
     V = normal(3, 2)
@@ -179,7 +180,7 @@ def test_a_million_rows_take_memory_for_places_only():
 def test_the_beta_of_a_library_is_not_the_users_business():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        operator = EntrySensing(indices(0, 1), indices(1, 1), (2, 2))
+        operator = EntrySensing.from_places(indices(0, 1), indices(1, 1), (2, 2))
         operator.adjoint_times(normal(2), normal(2, 1))
 
 
@@ -189,7 +190,7 @@ def test_the_beta_of_a_library_is_not_the_users_business():
 def test_sub_blocks_are_the_blocks_row_by_row():
     Z = random_point(RECTANGULAR, (6, 5), 2)
     sets = [(indices(5, 0), indices(1, 2, 4)), (indices(3, 1), indices(0, 0, 3)), (indices(2), indices(2))]
-    operator = SubBlockSensing.of_sets(sets, (6, 5), kind="rectangular")
+    operator = SubBlockSensing.from_sets(sets, (6, 5), kind="rectangular")
     expected = torch.cat([Z.dense()[rows][:, columns].flatten() for rows, columns in sets])
     assert_near(operator.measure(Z), expected, float(Z.dense().norm()))
 
@@ -359,7 +360,7 @@ def refusal(needed, came):
 
 
 def entries(rows, columns=None, shape=(3, 3), **settings):
-    return EntrySensing(rows, rows if columns is None else columns, shape, **settings)
+    return EntrySensing.from_places(rows, rows if columns is None else columns, shape, **settings)
 
 
 ONE = torch.tensor([1.0])
@@ -377,22 +378,30 @@ REFUSED = [
     (lambda: entries(indices(0), weights=ONE), "weights of torch.float64", "torch.float32"),
     (lambda: entries(indices(0), weights=ONE.double() * math.nan), "finite numbers in the weights", "NaN"),
     (lambda: entries(indices(0), imaginary=torch.tensor([True])), "a complex dtype where imaginary", "torch.float64"),
-    (lambda: entries(indices(0), kind=Kind.HERMITIAN), "a complex dtype for kind hermitian", "torch.float64"),
+    (
+        lambda: entries(indices(0), kind=Kind.HERMITIAN, dtype=torch.float64),
+        "a complex dtype for kind hermitian",
+        "torch.float64",
+    ),
     (lambda: entries(indices(0), shape=(3, 4)), "a square shape for kind psd", "3 x 4"),
     (lambda: EntrySensing.draw(0, 3), "at least one measurement", "0"),
     (lambda: EntrySensing.draw(7, 3), "at most 6 measurements", "7; say replacement=True"),
     (lambda: EntrySensing.draw(10, 3, kind="hermitian"), "at most 9 measurements", "10"),
     (lambda: EntrySensing.draw(3, (3, 2)), "a square shape for kind psd", "3 x 2"),
-    (lambda: SubBlockSensing.of_sets([], 3), "at least one block", "none"),
-    (lambda: SubBlockSensing.of_sets([(indices(), indices(1))], 3), "at least one row and column", "an empty one"),
-    (lambda: SubBlockSensing.of_sets([(indices(3), indices(1))], 3), "row indices between 0 and 2", "3 to 3"),
-    (lambda: SubBlockSensing.of_sets([(indices(0), indices(-1))], 3), "column indices between 0 and 2", "-1 to -1"),
+    (lambda: SubBlockSensing.from_sets([], 3), "at least one block", "none"),
+    (lambda: SubBlockSensing.from_sets([(indices(), indices(1))], 3), "at least one row and column", "an empty one"),
+    (lambda: SubBlockSensing.from_sets([(indices(3), indices(1))], 3), "row indices between 0 and 2", "3 to 3"),
+    (lambda: SubBlockSensing.from_sets([(indices(0), indices(-1))], 3), "column indices between 0 and 2", "-1 to -1"),
     (
-        lambda: SubBlockSensing(indices(0, 1), indices(1), ((1, 1),), (3, 3)),
+        lambda: SubBlockSensing(indices(0, 1), indices(1), ((1, 1),), Space.from_size(3)),
         "the row indices of all blocks of size 1",
         "2",
     ),
-    (lambda: SubBlockSensing(indices(0), indices(1), ((1, 1),), (3, 3), weight=math.inf), "a finite weight", "inf"),
+    (
+        lambda: SubBlockSensing(indices(0), indices(1), ((1, 1),), Space.from_size(3), weight=math.inf),
+        "a finite weight",
+        "inf",
+    ),
     (lambda: SubBlockSensing.draw(0, (1, 1), 3), "at least one block", "0"),
     (lambda: SubBlockSensing.draw(2, (4, 1), 3), "a block shape between 1 x 1 and 3 x 3", "4 x 1"),
     (lambda: SparseSensing.from_matrix(csr_matrix((5, 7)), 3), "9 columns (the matrix row by row) or 6 (svec)", "7"),

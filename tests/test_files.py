@@ -607,8 +607,8 @@ ROUND_TRIPS = {
         N, (3, 5), kind="rectangular", generator=rng, dtype=dtype
     ),
     "diffraction": lambda rng, dtype: CodedDiffractionSensing.draw(3, (2, 2), kind="psd", generator=rng, dtype=dtype),
-    "unpacked": lambda rng, dtype: UnpackedSensing(
-        torch.from_numpy(symmetric()).to(dtype).flatten(1), (M, M), Kind.SYMMETRIC
+    "unpacked": lambda rng, dtype: UnpackedSensing.from_matrices(
+        torch.from_numpy(symmetric()).to(dtype), Kind.SYMMETRIC
     ),
     "hermitian": lambda rng, dtype: GaussianSensing.draw(
         N, M, kind="hermitian", generator=rng, dtype=dtype.to_complex()
@@ -625,7 +625,7 @@ ROUND_TRIPS = {
     "complex-entries": lambda rng, dtype: EntrySensing.draw(
         N, (3, 5), kind="rectangular", generator=rng, dtype=dtype.to_complex()
     ),
-    "complex-entries, real parts": lambda rng, dtype: EntrySensing(
+    "complex-entries, real parts": lambda rng, dtype: EntrySensing.from_places(
         torch.arange(3), torch.arange(3), (3, 5), Kind.RECTANGULAR, dtype.to_complex()
     ),
     "paulis": lambda rng, dtype: PauliSensing.draw(N, 2, generator=rng, dtype=dtype.to_complex()),
@@ -713,7 +713,7 @@ def test_places_outside_are_told_as_the_format_counts(path, axis):
 
 
 def test_places_are_counted_as_the_format_counts(tmp_path):
-    operator = EntrySensing(torch.tensor([0, 2]), torch.tensor([1, 2]), (3, 3))
+    operator = EntrySensing.from_places(torch.tensor([0, 2]), torch.tensor([1, 2]), (3, 3))
     for name in FILES:
         write(tmp_path / name, Problem(operator, torch.ones(2).double()))
     stored = {
@@ -728,18 +728,18 @@ def test_places_are_counted_as_the_format_counts(tmp_path):
 
 def test_a_truth_too_large_to_write_in_full_is_refused(path):
     size = 2**16
-    operator = EntrySensing(torch.tensor([0]), torch.tensor([1]), (size, size), Kind.RECTANGULAR)
+    operator = EntrySensing.from_places(torch.tensor([0]), torch.tensor([1]), (size, size), Kind.RECTANGULAR)
     ones = torch.ones(size, 1).double()
     truth = LowRank(ones, torch.eye(1).double(), ones)
     with pytest.raises(InputError, match=r"a truth of at most 1,073,741,824 entries, .*; write the problem without it"):
         write(path, Problem.measure(operator, truth))
-    positive = EntrySensing(torch.tensor([0]), torch.tensor([1]), (size, size))
+    positive = EntrySensing.from_places(torch.tensor([0]), torch.tensor([1]), (size, size))
     write(path, Problem.measure(positive, LowRank(ones, torch.eye(1).double())))
     assert read_problem(path).problem.truth.shape == (size, size)
 
 
 def test_the_least_is_written_too(path):
-    problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
+    problem = Problem(RankOneSensing.from_vectors(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
     write(path, problem)
     back = read_problem(path).problem
     assert (back.truth, back.noise_level, back.weights) == (None, None, None)
@@ -770,7 +770,7 @@ def test_every_format_holds_the_same(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".npz", ".mat", ".safetensors"])
 def test_suffixes_may_be_capital(tmp_path, suffix):
-    problem = Problem(RankOneSensing(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
+    problem = Problem(RankOneSensing.from_vectors(torch.from_numpy(array(N, M))), torch.from_numpy(array(N)))
     write_problem(tmp_path / f"P{suffix.upper()}", problem)
     assert read_problem(tmp_path / f"P{suffix.upper()}").problem.operator.count == N
 
@@ -884,7 +884,7 @@ def test_damaged_variables(tmp_path, name):
 
 def test_damaged_bytes_never_end_the_process(path):
     # One wrong byte anywhere, many values: either a line, or a problem that is different but sound.
-    write(path, Problem(RankOneSensing(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
+    write(path, Problem(RankOneSensing.from_vectors(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     faults = []
@@ -1157,7 +1157,7 @@ def test_wrong_suffix(tmp_path, name):
     (tmp_path / name).write_bytes(b"1,2,3")
     assert fault(tmp_path / name) == f"needed a problem file whose name ends in .npz, .mat or .safetensors, got {name}"
     with pytest.raises(InputError, match=r"ends in \.npz, \.mat or \.safetensors"):
-        write_problem(tmp_path / name, Problem(RankOneSensing(torch.ones(1, 1)), torch.ones(1)))
+        write_problem(tmp_path / name, Problem(RankOneSensing.from_vectors(torch.ones(1, 1)), torch.ones(1)))
 
 
 def npy_bytes() -> bytes:
@@ -1224,7 +1224,7 @@ def test_truncated(path, kept, compressed):
 
 def test_cut_anywhere_a_written_file_is_no_problem(path):
     # A .mat has no end mark: cut between two variables, it is a sound file that lacks some.
-    write(path, Problem(PairedRankOneSensing(*torch.ones(2, 3, 1).double()), torch.ones(3).double()))
+    write(path, Problem(PairedRankOneSensing.from_vectors(*torch.ones(2, 3, 1).double()), torch.ones(3).double()))
     content = path.read_bytes()
     for length in range(0, len(content), 4 if len(content) < 3000 else 29):
         path.write_bytes(content[:length])
@@ -1780,7 +1780,7 @@ def test_svec_sizes(size):
 
 
 def problem() -> Problem:
-    return Problem(RankOneSensing(torch.from_numpy(A)), torch.from_numpy(Y))
+    return Problem(RankOneSensing.from_vectors(torch.from_numpy(A)), torch.from_numpy(Y))
 
 
 def test_directories_are_made(tmp_path):

@@ -178,7 +178,8 @@ def test_a_million_dimensions_take_no_matrix():
 
 
 def masks(x, z, qubits=2, **others):
-    return PauliSensing(torch.tensor(x, dtype=torch.int64), torch.tensor(z, dtype=torch.int64), qubits, **others)
+    x, z = (torch.tensor(values, dtype=torch.int64) for values in (x, z))
+    return PauliSensing(x, z, wn.Space.from_size(1 << qubits, "hermitian"), **others)
 
 
 def outcomes_of(values):

@@ -16,6 +16,7 @@ from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSens
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
 
 SIZE = 5
 PACKED = SIZE * (SIZE + 1) // 2
@@ -36,7 +37,7 @@ def test_on_each_device(device, flavor):
 def identity_rows(scale: float, trace: float) -> DenseSensing:
     """M*M(Z) = scale^2 Z + trace^2 Tr(Z) I, exactly."""
     identity = svec(torch.eye(SIZE, dtype=torch.float64))
-    return DenseSensing(
+    return DenseSensing.from_rows(
         torch.cat([scale * torch.eye(PACKED, dtype=torch.float64), trace * identity[None]]), (SIZE, SIZE)
     )
 
@@ -59,7 +60,7 @@ def test_second_moment_of_known_operators(scale, trace):
 def test_a_trace_that_is_not_seen():
     unit = svec(torch.eye(SIZE, dtype=torch.float64)) / math.sqrt(SIZE)
     rows = torch.eye(PACKED, dtype=torch.float64) - torch.outer(unit, unit)
-    report = check_operator(DenseSensing(rows, (SIZE, SIZE)))
+    report = check_operator(DenseSensing.from_rows(rows, (SIZE, SIZE)))
     assert report.gain == pytest.approx(1, rel=1e-13)
     assert report.trace_excess == pytest.approx(0, abs=1e-12)
     assert "The trace is hardly seen" in str(report)
@@ -88,7 +89,7 @@ def test_isometry_constant_is_a_lower_bound():
     # With lengths stretched by 1 and 2 along coordinates, no matrix is stretched by less or more.
     weights = torch.ones(PACKED, dtype=torch.float64)
     weights[::2] = 2
-    report = check_operator(DenseSensing(torch.diag(weights), (SIZE, SIZE)), rank=2)
+    report = check_operator(DenseSensing.from_rows(torch.diag(weights), (SIZE, SIZE)), rank=2)
     least, most = (factor * report.gain for factor in report.stretch)
     assert 1 < least < most < 2
     squares = [factor**2 for factor in report.stretch]
@@ -298,8 +299,8 @@ class Faulty(DenseSensing):
 
 def faulty(fault: str, kind: Kind = Kind.PSD) -> Faulty:
     if kind is Kind.RECTANGULAR:
-        return Faulty(normal(COUNT, SIZE * 4), (SIZE, 4), kind, fault=fault)
-    return Faulty(normal(COUNT, PACKED), (SIZE, SIZE), kind, fault=fault)
+        return Faulty(normal(COUNT, SIZE * 4), Space.from_size((SIZE, 4), kind), fault=fault)
+    return Faulty(normal(COUNT, PACKED), Space.from_size(SIZE, kind), fault=fault)
 
 
 FAULTY = {
@@ -366,7 +367,7 @@ def test_single_precision_is_no_fault_of_single_precision():
 
 def test_hermitian_matrices_are_named_so(as_users_run):
     flavor = Flavor(Kind.HERMITIAN, is_complex=True)
-    operator = Faulty(normal(COUNT, SIZE**2), (SIZE, SIZE), flavor.kind, fault="asymmetric")
+    operator = Faulty(normal(COUNT, SIZE**2), Space.from_size(SIZE, flavor.kind), fault="asymmetric")
     assert "M*(v) is not Hermitian: R = M*(v) and R^H differ by" in str(check_operator(operator))
 
 

@@ -69,14 +69,15 @@ def test_chosen_rows_are_those_of_the_whole(flavor, place):
 
 
 def test_rows_of_vectors_whose_law_is_unknown_declare_none():
-    operator = RankOneSensing(normal(5, 3))
+    operator = RankOneSensing.from_vectors(normal(5, 3))
     assert operator.select_rows(torch.tensor([1, 4])).second_moment is None
 
 
 @pytest.mark.parametrize("flavor", QUADRATIC, ids=str)
 def test_blocks_of_one_column_are_rank_one_measurements(flavor):
     a = normal(9, 5, dtype=flavor.dtype())
-    blocks, vectors = BlockRankSensing(a.unsqueeze(-1), flavor.kind), RankOneSensing(a, flavor.kind)
+    blocks = BlockRankSensing.from_blocks(a.unsqueeze(-1), flavor.kind)
+    vectors = RankOneSensing.from_vectors(a, flavor.kind)
     point = random_point(flavor, (5, 5), 2)
     assert torch.equal(blocks.measure(point), vectors.measure(point))
     assert torch.equal(blocks.traces(), vectors.traces())
@@ -96,10 +97,10 @@ def test_the_trace_moment_of_blocks_grows_with_their_columns(flavor, columns):
 
 def test_blocks_are_kept_so_that_columns_are_contiguous():
     A = normal(6, 5, 2)
-    operator = BlockRankSensing(A)
+    operator = BlockRankSensing.from_blocks(A)
     assert torch.equal(operator.blocks, A)
     assert operator.blocks.mT.is_contiguous()
-    again = BlockRankSensing(operator.blocks)
+    again = BlockRankSensing.from_blocks(operator.blocks)
     assert again.blocks.data_ptr() == operator.blocks.data_ptr()
 
 
@@ -146,6 +147,10 @@ def test_what_was_measured_is_recovered(flavor, draw):
     assert float(recovery.matrix.distance(truth) / truth.norm()) <= 1e-8
 
 
+def blocks_of_kind(kind):
+    return lambda: BlockRankSensing.from_blocks(normal(5, 3, 2), kind)
+
+
 def refusal(needed, came):
     return f"needed .*{re.escape(needed)}.*, got .*{re.escape(came)}"
 
@@ -153,26 +158,30 @@ def refusal(needed, came):
 @pytest.mark.parametrize(
     ("make", "needed", "came"),
     [
-        (lambda: RankOneSensing(normal(5, 0)), "vectors of at least one entry", "none"),
-        (lambda: PairedRankOneSensing(normal(5, 3), normal(4, 3)), "vectors_minus of size 5 x 3", "4 x 3"),
-        (lambda: BlockRankSensing(normal(0, 3, 2)), "at least one measurement", "none"),
-        (lambda: BlockRankSensing(normal(5, 3, 0)), "at least one column in a block", "none"),
-        (lambda: BlockRankSensing(normal(5, 3, 2), Kind.RECTANGULAR), "symmetric kind for quadratic", "rectangular"),
-        (lambda: BlockRankSensing(normal(5, 3, 2), Kind.HERMITIAN), "complex dtype for kind hermitian", "float64"),
+        (lambda: RankOneSensing.from_vectors(normal(5, 0)), "vectors of at least one entry", "none"),
+        (lambda: PairedRankOneSensing.from_vectors(normal(5, 3), normal(4, 3)), "vectors_minus of size 5 x 3", "4 x 3"),
+        (lambda: BlockRankSensing.from_blocks(normal(0, 3, 2)), "at least one measurement", "none"),
+        (lambda: BlockRankSensing.from_blocks(normal(5, 3, 0)), "at least one column in a block", "none"),
+        (blocks_of_kind(Kind.RECTANGULAR), "symmetric kind for quadratic", "rectangular"),
+        (blocks_of_kind(Kind.HERMITIAN), "complex dtype for kind hermitian", "float64"),
         (lambda: BlockRankSensing.draw(5, 3, 0), "a positive number of columns", "0"),
         (lambda: BlockRankSensing.draw(0, 3), "positive number of measurements and size", "0 and 3"),
         (lambda: BlockRankSensing.draw(5, 3, kind="rectangular"), "symmetric kind for quadratic", "rectangular"),
         (
-            lambda: RectangularRankOneSensing(normal(5, 3), normal(6, 2)),
+            lambda: RectangularRankOneSensing.from_vectors(normal(5, 3), normal(6, 2)),
             "the number of right vectors of size 5",
             "6; each a_i needs its b_i",
         ),
         (
-            lambda: RectangularRankOneSensing(normal(5, 3), normal(5, 2).float()),
+            lambda: RectangularRankOneSensing.from_vectors(normal(5, 3), normal(5, 2).float()),
             "right vectors of torch.float64",
             "torch.float32",
         ),
-        (lambda: RectangularRankOneSensing(normal(5, 3), normal(5, 0)), "vectors of at least one entry", "none"),
+        (
+            lambda: RectangularRankOneSensing.from_vectors(normal(5, 3), normal(5, 0)),
+            "vectors of at least one entry",
+            "none",
+        ),
         (lambda: RectangularRankOneSensing.draw(0, (3, 2)), "at least one measurement", "0"),
         (lambda: RectangularRankOneSensing.draw(5, (3, 0)), "sides of at least 1", "(3, 0)"),
         (

@@ -377,9 +377,9 @@ def test_units_of_operator_and_measurements_do_not_matter(ensemble, factor):
     problem = small(ensemble)
     operator = problem.operator
     scaled = (
-        RankOneSensing(operator.vectors * factor**0.5)
+        RankOneSensing.from_vectors(operator.vectors * factor**0.5)
         if ensemble is RAW
-        else DenseSensing(operator.rows * factor, operator.shape, operator.kind)
+        else DenseSensing.from_rows(operator.rows * factor, operator.shape, operator.kind)
     )
     assert_exact(recover(scaled, problem.measurements * factor, truth=problem.truth), rank=2)
     other = recover(operator, problem.measurements * factor, truth=problem.truth.scaled(factor))
@@ -627,7 +627,7 @@ class Watched(Operator):
     second_moment: tuple[float, float] | None = field(init=False)
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device", "second_moment"):
+        for name in ("space", "count", "second_moment"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _measure(self, point):
@@ -1079,7 +1079,7 @@ def test_a_row_that_nothing_measures_is_told():
 
     rows, columns = torch.triu_indices(20, 20)
     felt = (rows != 3) & (columns != 3)
-    operator = EntrySensing(rows[felt], columns[felt], (20, 20))
+    operator = EntrySensing.from_places(rows[felt], columns[felt], (20, 20))
     truth = low_rank(20, 2, generator=generator())
     recovery = recover(operator, operator.measure(truth), truth=truth)
     assert recovery.status == Status.TOO_FEW_MEASUREMENTS

@@ -367,7 +367,7 @@ class Watched(Operator):
     second_moment: tuple[float, float] | None = field(init=False)
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device", "second_moment"):
+        for name in ("space", "count", "second_moment"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _measure(self, point):

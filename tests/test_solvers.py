@@ -122,7 +122,7 @@ def full_objective(flavor: Flavor, n=60) -> SensingObjective:
     weights = torch.rand(n, dtype=torch.float64, generator=rng) + 0.1
     weights[4] = 0
     if flavor.kind.is_symmetric:
-        operator = RankOneSensing(normal(n, 6, dtype=flavor.dtype(), rng=rng), flavor.kind)
+        operator = RankOneSensing.from_vectors(normal(n, 6, dtype=flavor.dtype(), rng=rng), flavor.kind)
     else:
         operator = DenseSensing.from_matrices(normal(n, 6, 5, dtype=flavor.dtype(), rng=rng), flavor.kind)
     truth = low_rank(size_of(flavor, 6, 5), 2, 3.0, kind=flavor.kind, dtype=flavor.dtype(), generator=rng)
@@ -485,7 +485,7 @@ class Counting(Operator):
     second_moment: None = None
 
     def __post_init__(self):
-        for name in ("kind", "shape", "count", "dtype", "device"):
+        for name in ("space", "count"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
     def _counted(self, batch, result):
@@ -541,7 +541,7 @@ def test_gradient_descent_refuses_indefinite_unknowns():
 def scaled_problem(flavor: Flavor, factor: float, n=800) -> Problem:
     """The same unknown measured by the same operator times a factor, nothing of which is declared."""
     problem = gaussian_problem(flavor, n)
-    operator = DenseSensing(problem.operator.rows * factor, problem.operator.shape, flavor.kind)
+    operator = DenseSensing.from_rows(problem.operator.rows * factor, problem.operator.shape, flavor.kind)
     return Problem(operator, problem.measurements * factor, problem.truth)
 
 
@@ -576,7 +576,7 @@ def test_mu_of_two_gives_the_exact_magnitude_where_the_operator_is_an_isometry(f
     size = size_of(flavor, 7, 6)
     shape = (7, 7) if flavor.kind.is_symmetric else size
     d = flavor.kind.dimension(shape, is_complex=flavor.is_complex)
-    operator = DenseSensing(torch.eye(d, dtype=torch.float64), shape, flavor.kind, second_moment=(1.0, 0.0))
+    operator = DenseSensing.from_rows(torch.eye(d, dtype=torch.float64), shape, flavor.kind, second_moment=(1.0, 0.0))
     truth = low_rank(size, 2, 5.0, kind=flavor.kind, generator=generator(2))
     objective = SensingObjective(Problem.measure(operator, truth), given=unit_calibration(d))
     point = frame_point(flavor, rank=3, shape=(7, 6))
@@ -726,7 +726,7 @@ def test_preconditioned_wn_stands_still_at_the_exact_answer():
     """With a surplus direction of magnitude zero and no residual, the preconditioner is 0/0, which must come to 0."""
     X = torch.eye(4, 2, dtype=torch.float64)
     answer = LowRank(X, torch.diag(torch.tensor([1.0, 0], dtype=torch.float64)))
-    operator = DenseSensing(torch.eye(10, dtype=torch.float64), (4, 4))
+    operator = DenseSensing.from_rows(torch.eye(10, dtype=torch.float64), (4, 4))
     objective = SensingObjective(Problem.measure(operator, answer), given=unit_calibration(10))
     state = run(PreconditionedWN(), objective, answer, 3)
     assert float(state.evaluation.misfit) == 0
@@ -774,7 +774,7 @@ def standard_vectors(n: int, m: int, flavor: Flavor):
 def test_the_gain_and_trace_of_literal_rank_one_vectors_are_found(flavor, size):
     """E M*M(Z) = n size^4 (2 Z + Tr(Z) I) for standard normal real vectors, n size^4 (Z + Tr(Z) I) for complex ones."""
     n, m = 3000, 20
-    operator = RankOneSensing(size * standard_vectors(n, m, flavor), flavor.kind)
+    operator = RankOneSensing.from_vectors(size * standard_vectors(n, m, flavor), flavor.kind)
     problem = Problem.measure(operator, low_rank(m, 2, kind=flavor.kind, generator=generator(1)))
     found = calibrate(problem)
     alpha, beta = (1.0, 1.0) if flavor.is_complex else (2.0, 1.0)
@@ -800,7 +800,7 @@ def test_what_is_declared_is_what_is_found(flavor):
     """A drawn ensemble and the same vectors taken as a stranger's agree to the accuracy of two probes."""
     n, m = 3000, 20
     declared = RankOneSensing.draw(n, m, kind=flavor.kind, generator=generator())
-    unknown = RankOneSensing(declared.vectors, flavor.kind)
+    unknown = RankOneSensing.from_vectors(declared.vectors, flavor.kind)
     truth = low_rank(m, 2, kind=flavor.kind, generator=generator(1))
     first, second = (calibrate(Problem.measure(operator, truth)) for operator in (declared, unknown))
     accuracy = 5 * math.sqrt(3.5 / n)
@@ -874,7 +874,7 @@ def test_the_smallest_unknowns_are_calibrated(flavor, m):
     rng = generator()
     settings = {"kind": flavor.kind, "dtype": flavor.dtype(), "generator": rng}
     drawn = GaussianSensing.draw(50, size_of(flavor, m, m), **settings)
-    operator = DenseSensing(drawn.rows, drawn.shape, flavor.kind)
+    operator = DenseSensing.from_rows(drawn.rows, drawn.shape, flavor.kind)
     objective = SensingObjective(Problem.measure(operator, low_rank(size_of(flavor, m, m), 1, **settings)))
     assert math.isfinite(objective.scale)
     assert bool(torch.isfinite(objective.calibration.row_scale).all())
@@ -893,7 +893,7 @@ def test_back_projected_trace_is_that_of_the_mean():
     """What `trace_direction` is for: balanced rank-one measurements have M*M(Z) near Z, not near Z + Tr(Z) I / 2."""
     n, m = 20_000, 8
     a = standard_vectors(n, m, PSD)
-    operator = RankOneSensing(a)
+    operator = RankOneSensing.from_vectors(a)
     Z = low_rank(m, 2, generator=generator(1))
     found = calibrate(Problem.measure(operator, Z))
     v = found.balance_transpose(found.balance(operator.measure(Z)))

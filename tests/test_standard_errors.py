@@ -10,7 +10,7 @@ from cases.orders import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC, generator
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
-from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
@@ -175,7 +175,7 @@ def test_rows_of_no_weight_say_nothing():
 def test_single_precision_gives_the_same():
     problem = posed(PSD, weighted=False)
     operator = problem.operator
-    single = replace(operator, rows=operator.rows.float())
+    single = DenseSensing.from_rows(operator.rows.float(), operator.shape, operator.kind)
     one = standard_errors(problem, problem.truth, entries=ENTRIES)
     other = standard_errors(
         Problem(single, problem.measurements.float()), problem.truth.to(dtype=torch.float32), entries=ENTRIES

@@ -155,7 +155,7 @@ def test_what_no_ensemble_can_be_made_of_is_refused(make, needed, came, as_users
 def entries(rows=(0, 1), columns=(1, 2), weights=None, **others):
     weights = torch.ones(2, dtype=torch.float64) if weights is None else weights
     as_integers = [torch.tensor(values, dtype=torch.int64) for values in (rows, columns)]
-    return DCTSensing(*as_integers, weights, (4, 4), **others)
+    return DCTSensing(*as_integers, weights, wn.Space.from_size(4), **others)
 
 
 @pytest.mark.parametrize(("count", "limit"), [(10, 10), (3, 10), (5, 10**15), (1000, 10**6)])

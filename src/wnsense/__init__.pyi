@@ -19,6 +19,7 @@ from .operators import LowRank as LowRank
 from .operators import Operator as Operator
 from .operators import Problem as Problem
 from .operators import RankOneSensing as RankOneSensing
+from .operators import Space as Space
 from .operators import check_operator as check_operator
 from .operators import from_functions as from_functions
 from .operators import from_numpy_functions as from_numpy_functions

@@ -2,7 +2,7 @@
 
 | group | names |
 |---|---|
-| core | `Operator`, `RowDual`, `Kind`, `LowRank`, `Problem`, `low_rank`, `spectrum_values` |
+| core | `Operator`, `RowDual`, `Space`, `Kind`, `LowRank`, `Problem`, `low_rank`, `spectrum_values` |
 | stored matrices | `DenseSensing`, `GaussianSensing`, `RademacherSensing`, `store_rows` |
 | matrices from a seed, or sparse | `SeededSensing`, `Law`, `SparseSensing` |
 | vectors | `RankOneSensing`, `PairedRankOneSensing`, `BlockRankSensing`, `RectangularRankOneSensing` |
@@ -42,6 +42,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, RowDual
 from wnsense.sensing.problem import Problem, low_rank, spectrum_values
+from wnsense.sensing.space import Space
 
 __all__ = [
     "BlockRankSensing",
@@ -71,6 +72,7 @@ __all__ = [
     "RectangularRankOneSensing",
     "RowDual",
     "SeededSensing",
+    "Space",
     "SparseSensing",
     "SubBlockSensing",
     "TriangularSensing",

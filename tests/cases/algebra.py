@@ -123,8 +123,7 @@ def make_centred(order: Order) -> Made:
 
 def make_unpacked(order: Order) -> Made:
     M = order.matrices()
-    numbers = torch.view_as_real(M).flatten(1) if M.is_complex() else M.flatten(1)
-    return UnpackedSensing(numbers, order.shape, order.flavor.kind), M
+    return UnpackedSensing.from_matrices(M, order.flavor.kind), M
 
 
 # A 1 x 1 matrix is its trace: nothing of it is left.

@@ -62,7 +62,7 @@ def make_phases(order: Order) -> Made:
 def make_user_masks(order: Order) -> Made:
     m = order.shape[0]
     masks = normal(order.count // m, m, 1, dtype=order.real_dtype.to_complex(), rng=order.rng)
-    operator = CodedDiffractionSensing(masks, order.flavor.kind)
+    operator = CodedDiffractionSensing.from_masks(masks, order.flavor.kind)
     return operator, pattern_matrices(operator)
 
 

@@ -56,7 +56,8 @@ def make_literal_entries(order: Order) -> Made:
     columns = torch.randint(m2, (n,), generator=order.rng, dtype=torch.int32)
     weights = torch.randn(n, generator=order.rng, dtype=order.real_dtype)
     imaginary = torch.rand(n, generator=order.rng) < 0.5 if order.flavor.is_complex else None
-    operator = EntrySensing(rows, columns, order.shape, order.flavor.kind, order.dtype, weights, imaginary)
+    kind, parts = order.flavor.kind, {"weights": weights, "imaginary": imaginary}
+    operator = EntrySensing.from_places(rows, columns, order.shape, kind, order.dtype, **parts)
     return operator, entry_matrices(order, rows.tolist(), columns.tolist(), weights, imaginary)
 
 
@@ -64,7 +65,7 @@ def make_plain_entries(order: Order) -> Made:
     """Without weights, and of complex unknowns the real parts."""
     n, (m1, m2) = order.count, order.shape
     rows, columns = (torch.randint(m, (n,), generator=order.rng) for m in (m1, m2))
-    operator = EntrySensing(rows, columns, order.shape, order.flavor.kind, order.dtype)
+    operator = EntrySensing.from_places(rows, columns, order.shape, order.flavor.kind, order.dtype)
     return operator, entry_matrices(order, rows, columns, [1.0] * n)
 
 
@@ -90,7 +91,7 @@ def make_sub_blocks(order: Order) -> Made:
         q = min(left // p, 3)
         sets.append((torch.randint(m1, (p,), generator=order.rng), torch.randint(m2, (q,), generator=order.rng)))
         left -= p * q
-    operator = SubBlockSensing.of_sets(sets, drawn_size(order), kind=order.flavor.kind, dtype=order.dtype)
+    operator = SubBlockSensing.from_sets(sets, drawn_size(order), kind=order.flavor.kind, dtype=order.dtype)
     return operator, block_matrices(order, [(one.tolist(), other.tolist()) for one, other in sets], 1.0)
 
 

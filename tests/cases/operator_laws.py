@@ -289,6 +289,8 @@ def nothing_is_made_on_another_device(bench: Bench) -> None:
     """On the meta device no number exists: whatever were made on the CPU on the way would be refused."""
     fields = {f.name: getattr(bench.operator, f.name) for f in dataclasses.fields(bench.operator) if f.init}
     tensors = {name: value.to("meta") for name, value in fields.items() if isinstance(value, torch.Tensor)}
+    if "space" in fields:
+        tensors["space"] = dataclasses.replace(bench.operator.space, device=torch.device("meta"))
     operator = dataclasses.replace(bench.operator, **tensors)
     assert operator.device.type == "meta"
     v, point = bench.vector().to("meta"), bench.point().to(device="meta")

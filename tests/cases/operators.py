@@ -62,7 +62,7 @@ def make_rank_one(order: Order) -> Made:
 
 def make_literal_rank_one(order: Order) -> Made:
     a = order.vectors()
-    return RankOneSensing(a, order.flavor.kind), outer(a)
+    return RankOneSensing.from_vectors(a, order.flavor.kind), outer(a)
 
 
 def make_paired(order: Order) -> Made:

@@ -18,7 +18,7 @@ def make_block_rank(order: Order) -> Made:
 
 def make_literal_block_rank(order: Order) -> Made:
     A = normal(order.count, order.shape[0], 2, dtype=order.dtype, rng=order.rng)
-    return BlockRankSensing(A, order.flavor.kind), block_matrices(A)
+    return BlockRankSensing.from_blocks(A, order.flavor.kind), block_matrices(A)
 
 
 def make_rectangular(order: Order) -> Made:
@@ -29,7 +29,8 @@ def make_rectangular(order: Order) -> Made:
 def make_literal_rectangular(order: Order) -> Made:
     a = normal(order.count, order.shape[0], dtype=order.dtype, rng=order.rng)
     b = normal(order.count, order.shape[1], dtype=order.dtype, rng=order.rng)
-    return RectangularRankOneSensing(a, b), torch.stack([torch.outer(x, y.conj()) for x, y in zip(a, b, strict=True)])
+    operator = RectangularRankOneSensing.from_vectors(a, b)
+    return operator, torch.stack([torch.outer(x, y.conj()) for x, y in zip(a, b, strict=True)])
 
 
 BOTH_RECTANGULAR = (RECTANGULAR, COMPLEX_RECTANGULAR)

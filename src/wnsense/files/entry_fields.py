@@ -11,6 +11,7 @@ from wnsense.sensing.ensembles.diffraction import PartialFourierSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, TransformedEntrySensing
 from wnsense.sensing.kinds import Kind
+from wnsense.sensing.space import Space
 
 # What a file calls them.
 _TRANSFORMS: dict[str, type[TransformedEntrySensing]] = {
@@ -48,10 +49,11 @@ def read_entries(file: FileArrays, kind: Kind, count: int) -> EntrySensing | Tra
     dtype = file.dtype.to_complex() if is_complex else file.dtype
     rows, columns = (side.contiguous() for side in places.unbind(1))
     if transform is None:
-        return EntrySensing(rows, columns, shape, kind, dtype, weights, imaginary)
+        return EntrySensing.from_places(rows, columns, shape, kind, dtype, weights=weights, imaginary=imaginary)
     weights = torch.ones(count, dtype=file.dtype, device=file.device) if weights is None else weights
     left, right = _signs(file, "signs", shape[0]), _signs(file, "signs_right", shape[1])
-    return transform(rows, columns, weights, shape, dtype, kind, imaginary, left, right)
+    space = Space.from_size(shape, kind, dtype, file.device)
+    return transform(rows, columns, weights, space, imaginary, left, right)
 
 
 def entry_arrays(operator: EntrySensing | TransformedEntrySensing, first_index: int) -> dict[str, np.ndarray]:

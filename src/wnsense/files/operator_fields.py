@@ -144,17 +144,17 @@ def _from_svec(file: FileArrays, kind: Kind, count: int) -> Read:
     is_complex = kind is Kind.HERMITIAN
     rows = _rows(file, "svec", count, "m^2" if is_complex else "m (m + 1) / 2")
     size = svec_size(rows.shape[1], is_complex=is_complex)
-    return DenseSensing(rows, (size, size), kind), ()
+    return DenseSensing.from_rows(rows, size, kind), ()
 
 
 def _from_vectors(file: FileArrays, kind: Kind, count: int) -> Read:
     is_complex = kind is Kind.HERMITIAN
     rows = _rows(file, "vectors", count, "m", is_complex=is_complex)
     if "vectors_minus" not in file:
-        return RankOneSensing(rows, kind), ()
+        return RankOneSensing.from_vectors(rows, kind), ()
     require_size("vectors_minus", file.shape("vectors_minus"), rows.shape, "each vector needs its partner to subtract")
     minus = file.tensor("vectors_minus", is_complex=is_complex, advice=_SAY_COMPLEX)
-    return PairedRankOneSensing(rows, minus, kind), ()
+    return PairedRankOneSensing.from_vectors(rows, minus, kind), ()
 
 
 def _from_two_sides(file: FileArrays, kind: Kind, count: int) -> Read:
@@ -162,12 +162,12 @@ def _from_two_sides(file: FileArrays, kind: Kind, count: int) -> Read:
     is_complex = file.is_complex("left_vectors") or file.is_complex("right_vectors")
     left = _rows(file, "left_vectors", count, "m1", is_complex=is_complex)
     right = _rows(file, "right_vectors", count, "m2", is_complex=is_complex)
-    return RectangularRankOneSensing(left, right), ()
+    return RectangularRankOneSensing.from_vectors(left, right), ()
 
 
 def _from_blocks(file: FileArrays, kind: Kind, count: int) -> Read:
     blocks = _three_sided(file, "blocks", count, "m x k", is_complex=kind is Kind.HERMITIAN)
-    return BlockRankSensing(blocks, kind), ()
+    return BlockRankSensing.from_blocks(blocks, kind), ()
 
 
 def _from_matrices(file: FileArrays, kind: Kind, count: int) -> Read:
@@ -206,7 +206,7 @@ def _from_masks(file: FileArrays, kind: Kind, count: int) -> Read:
     needed = f"masks of {count} pixels together, one for each number in y"
     require(math.prod(shape) == count, needed, f"{math.prod(shape)} of {file.size('masks')}", "masks come first")
     masks = _not_all_zero(file, "masks", is_complex=file.is_complex("masks"))
-    return CodedDiffractionSensing(masks.contiguous(), kind, read_scale(file)), ()
+    return CodedDiffractionSensing.from_masks(masks.contiguous(), kind, read_scale(file)), ()
 
 
 def _rows(file: FileArrays, name: str, count: int, width: str, *, is_complex: bool = False) -> Inexact[Tensor, "n d"]:

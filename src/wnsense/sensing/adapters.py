@@ -12,12 +12,10 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.linalg import symmetric_part
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-
-_CPU = torch.device("cpu")
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,15 @@ class FunctionSensing(Operator):
     Attributes:
         forward: From (m1, m2) to (n,).
         adjoint_matrix: From (n,) to (m1, m2); its symmetric part is taken for the symmetric kinds.
-        count: n.
-        shape: (m1, m2).
-        kind: What is known of the unknown.
-        dtype: The dtype of the matrices that the functions exchange.
-        device: Where they lie.
+        count: Number of measurements `n`.
+        space: Space of the unknown, and of the matrices that the functions exchange.
         second_moment: See `Operator`.
     """
 
     forward: Callable[[Tensor], Tensor]
     adjoint_matrix: Callable[[Tensor], Tensor]
     count: int
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
-    dtype: torch.dtype = torch.float64
-    device: torch.device = _CPU
+    space: Space
     second_moment: tuple[float, float] | None = None
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -90,12 +82,8 @@ def from_functions(
     Raises:
         InputError: When n or the size is not positive, or the dtype does not suit the kind.
     """
-    kind = Kind(kind)
     require(n >= 1, "at least one measurement", n)
-    shape = square_shape(size, kind)
-    dtype = dtype or kind.default_dtype()
-    require_complex_agrees(kind, dtype)
-    return FunctionSensing(forward, adjoint, n, shape, kind, dtype=dtype, device=torch.device(device))
+    return FunctionSensing(forward, adjoint, n, Space.from_size(size, kind, dtype, device))
 
 
 def from_numpy_functions(
@@ -127,11 +115,9 @@ def from_scipy(
     Raises:
         InputError: When the number of columns fits neither.
     """
-    kind = Kind(kind)
-    shape = square_shape(size, kind)
+    space = Space.from_size(size, kind)
+    kind, shape, packed = space.kind, space.shape, space.dimension
     n, columns = linear_operator.shape
-    is_complex = kind is Kind.HERMITIAN
-    packed = kind.dimension(shape, is_complex=is_complex)
     full = shape[0] * shape[1]
     require(
         columns in {full, packed},
@@ -152,7 +138,7 @@ def from_scipy(
 
     def adjoint(v: Tensor) -> Tensor:
         packed_adjoint = torch.from_numpy(np.array(linear_operator.rmatvec(v.numpy())))
-        return kind.unpack(packed_adjoint, shape, is_complex=is_complex)
+        return space.unpack(packed_adjoint)
 
     return from_functions(forward, adjoint, n=n, size=shape, kind=kind)
 
@@ -202,7 +188,7 @@ def from_pylops(
         dims = tuple(int(side) for side in getattr(operator, "dims", ()))
         require(len(dims) == 2, "a shape (m1, m2) of the unknown", f"an operator on dims {dims}", "say shape=(m1, m2)")
         shape = (dims[0], dims[1])
-    sides = square_shape(shape, Kind.RECTANGULAR)
+    sides = Space.from_size(shape, Kind.RECTANGULAR).shape
     rows, columns = (int(side) for side in operator.shape)
     require(
         columns == sides[0] * sides[1],

@@ -3,9 +3,9 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from wnsense.checks import InputError, require, require_finite, require_size, size_text
 from wnsense.linalg import random_normal
 from wnsense.sensing.ensembles.distinct import draw_distinct
-from wnsense.sensing.ensembles.positions import Positions, checked_indices
+from wnsense.sensing.ensembles.positions import Positions, check_indices
 from wnsense.sensing.ensembles.transforms import discrete_cosine, inverse_discrete_cosine
 from wnsense.theory.arrays import real_array
 
@@ -50,9 +50,19 @@ class LinearMap(ABC):
         device: Where its data lie, and where vectors must lie.
     """
 
-    shape: tuple[int, int]
-    dtype: torch.dtype
-    device: torch.device
+    if TYPE_CHECKING:
+        # Read-only for type checkers alone: a map has a field or a property of the name.
+        @property
+        def shape(self) -> tuple[int, int]:
+            """Sides `(M, N)`."""
+
+        @property
+        def dtype(self) -> torch.dtype:
+            """Dtype of the map and of its vectors."""
+
+        @property
+        def device(self) -> torch.device:
+            """Device of the map and of its vectors."""
 
     @abstractmethod
     def _times(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
@@ -109,20 +119,29 @@ class DenseMap(LinearMap):
     """
 
     matrix: Float[Tensor, "m n"]
-    shape: tuple[int, int] = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the numbers once, here."""
-        M, N = self.matrix.shape
-        _require_sides(M, N)
-        _require_precision(self.matrix.dtype)
+        _require_sides(*self.shape)
+        _require_precision(self.dtype)
         require_finite("the matrix", self.matrix)
         _require_unit(self.matrix)
-        object.__setattr__(self, "shape", (M, N))
-        object.__setattr__(self, "dtype", self.matrix.dtype)
-        object.__setattr__(self, "device", self.matrix.device)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Sides `(M, N)`."""
+        M, N = self.matrix.shape
+        return M, N
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the matrix."""
+        return self.matrix.dtype
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Device of the matrix."""
+        return self.matrix.device
 
     def dense(self) -> Float[Tensor, "m n"]:
         """The matrix itself."""
@@ -150,8 +169,6 @@ class SparseMap(LinearMap):
     rows: Int[Tensor, " nonzeros"]
     columns: Int[Tensor, " nonzeros"]
     shape: tuple[int, int]
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that indices lie inside and numbers are finite."""
@@ -160,10 +177,18 @@ class SparseMap(LinearMap):
         _require_precision(self.values.dtype)
         require_finite("the nonzeros of the sparse matrix", self.values)
         _require_unit(self.values)
-        checked_indices("rows", self.rows, M)
-        checked_indices("columns", self.columns, N)
-        object.__setattr__(self, "dtype", self.values.dtype)
-        object.__setattr__(self, "device", self.values.device)
+        check_indices("rows", self.rows, M)
+        check_indices("columns", self.columns, N)
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the nonzeros."""
+        return self.values.dtype
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Device of the nonzeros."""
+        return self.values.device
 
     def dense(self) -> Float[Tensor, "m n"]:
         """A as a matrix, from its nonzeros."""
@@ -209,18 +234,24 @@ class PartialCosineMap(LinearMap):
     frequencies: Int[Tensor, " m"]
     size: int
     dtype: torch.dtype = torch.float64
-    shape: tuple[int, int] = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that the frequencies exist and are distinct."""
         _require_sides(len(self.frequencies), self.size)
         _require_precision(self.dtype)
-        checked_indices("frequencies", self.frequencies, self.size)
+        check_indices("frequencies", self.frequencies, self.size)
         distinct = len(torch.unique(self.frequencies))
         require(distinct == len(self.frequencies), f"{len(self.frequencies)} distinct frequencies", distinct)
-        object.__setattr__(self, "shape", (len(self.frequencies), self.size))
-        object.__setattr__(self, "device", self.frequencies.device)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Sides `(M, N)`."""
+        return len(self.frequencies), self.size
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Device of the frequencies."""
+        return self.frequencies.device
 
     @property
     def _scale(self) -> float:
@@ -247,20 +278,17 @@ class ScipyMap(LinearMap):
     """
 
     operator: LinearOperator
-    shape: tuple[int, int] = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
+
+    dtype = torch.float64
+    device = torch.device("cpu")
 
     def __post_init__(self) -> None:
         """Ask for one product each way, so that what is missing or wrong is told here."""
-        M, N = (int(side) for side in self.operator.shape)
+        M, N = self.shape
         _require_sides(M, N)
         # An operator may not know its dtype until it has been applied.
         kind = np.dtype(self.operator.dtype).kind if self.operator.dtype is not None else "f"
         require(kind != "c", "a real operator", f"one of dtype {self.operator.dtype}", _COMPLEX_ADVICE)
-        object.__setattr__(self, "shape", (M, N))
-        object.__setattr__(self, "dtype", torch.float64)
-        object.__setattr__(self, "device", torch.device("cpu"))
         generator = torch.Generator().manual_seed(0)
         v, w = (torch.randn(side, generator=generator, dtype=torch.float64) for side in (N, M))
         there = _asked("matvec", self._times, v)
@@ -278,6 +306,12 @@ class ScipyMap(LinearMap):
         allowed = _ADJOINT * float(there.norm() + back.norm())
         came = f"{forth:.4g} and {also:.4g} for random ones"
         require(abs(forth - also) <= allowed, "<A v, w> = <v, A^T w> for all v and w", came, "rmatvec is not A^T")
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Sides `(M, N)`."""
+        M, N = (int(side) for side in self.operator.shape)
+        return M, N
 
     def _times(self, x: Tensor) -> Tensor:
         return _through_scipy(self.operator.matvec, self.operator.matmat, x, self.shape[0])

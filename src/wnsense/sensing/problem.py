@@ -8,10 +8,10 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.linalg import haar_frame, random_normal
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,8 @@ def low_rank(
     Raises:
         InputError: When a number is out of range.
     """
-    kind = Kind(kind)
-    shape = square_shape(size, kind)
-    dtype = dtype or kind.default_dtype()
-    require_complex_agrees(kind, dtype)
+    space = Space.from_size(size, kind, dtype, device)
+    kind, shape, dtype = space.kind, space.shape, space.dtype
     require_rank("the rank", rank, min(shape))
     if isinstance(spectrum, str):
         values = spectrum_values(rank, condition, spectrum)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, spectrum_values
+from wnsense.sensing.space import Space
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.objective import SensingObjective
 
@@ -33,7 +33,7 @@ def population_objective(size: int, true_rank: int, condition: float) -> Sensing
         condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1/kappa`.
     """
     identity = torch.eye(size * size, dtype=torch.float64)
-    operator = UnpackedSensing(identity, (size, size), Kind.PSD, (1.0, 0.0))
+    operator = UnpackedSensing(identity, Space.from_size(size), (1.0, 0.0))
     truth = LowRank(identity[:size, :true_rank].contiguous(), torch.diag(spectrum_values(true_rank, condition)))
     return in_own_units(Problem.measure(operator, truth))
 

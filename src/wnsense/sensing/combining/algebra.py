@@ -7,16 +7,17 @@ rows. Changes of the unknown are in `composition`, the removal of the trace in `
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Inexact, Int, Shaped
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
+from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual, selected_rows
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,21 @@ class OperatorAfter(Operator):
     """
 
     operator: Operator
-    kind: Kind = field(init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
-    second_moment: tuple[float, float] | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Take over what T does not change."""
-        take_over(self, self.operator)
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown, that of `M`."""
+        return self.operator.space
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements, that of `M` unless `T` changes it."""
+        return self.operator.count
+
+    @cached_property
+    def second_moment(self) -> tuple[float, float] | None:
+        """None, unless the law is known."""
+        return None
 
     @abstractmethod
     def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch n"]:
@@ -86,12 +92,12 @@ class ScaledSensing(OperatorAfter):
 
     factor: float
 
-    def __post_init__(self) -> None:
-        """Take over what the factor does not change."""
+    @cached_property
+    def second_moment(self) -> tuple[float, float] | None:
+        """Law of `M` times `c^2`, if declared."""
         moment = self.operator.second_moment
         square = self.factor * self.factor
-        take_over(self, self.operator)
-        object.__setattr__(self, "second_moment", moment and (square * moment[0], square * moment[1]))
+        return None if moment is None else (square * moment[0], square * moment[1])
 
     def after(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """The factor times y."""
@@ -110,8 +116,8 @@ class ScaledSensing(OperatorAfter):
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """The same multiple of the chosen rows."""
-        chosen = self.operator.select_rows(rows)
-        return chosen and ScaledSensing(chosen, self.factor)
+        selected = selected_rows(self.operator, rows)
+        return None if selected is None else ScaledSensing(selected, self.factor)
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,8 @@ class WeightedSensing(OperatorAfter):
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """The chosen rows, each times its weight."""
-        chosen = self.operator.select_rows(rows)
-        return chosen and WeightedSensing(chosen, self.weights[rows])
+        selected = selected_rows(self.operator, rows)
+        return None if selected is None else WeightedSensing(selected, self.weights[rows])
 
 
 @dataclass(frozen=True)
@@ -160,12 +166,10 @@ class RestrictedSensing(OperatorAfter):
 
     rows: Int[Tensor, " k"]
 
-    def __post_init__(self) -> None:
-        """Take over what the choice does not change."""
-        take_over(self, self.operator)
-        object.__setattr__(self, "count", len(self.rows))
-        # A law of all rows together says nothing of some, unless all are alike.
-        object.__setattr__(self, "second_moment", None)
+    @cached_property
+    def count(self) -> int:
+        """Number of rows kept."""
+        return len(self.rows)
 
     def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch k"]:
         """The entries of the chosen rows."""
@@ -202,20 +206,23 @@ class SumSensing(Operator):
 
     first: Operator
     second: Operator
-    kind: Kind = field(init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
-    second_moment: tuple[float, float] | None = field(init=False)
+    # No law is declared: the two may have been drawn together.
+    second_moment = None
 
     def __post_init__(self) -> None:
         """Check that the two can be added."""
         _require_alike(self.first, self.second)
         require_size("the rows of the other operator", (self.second.count,), (self.first.count,))
-        take_over(self, self.first)
-        # The two may have been drawn together.
-        object.__setattr__(self, "second_moment", None)
+
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown."""
+        return self.first.space
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements of either operator."""
+        return self.first.count
 
     def traces(self) -> Float[Tensor, " n"]:
         """The sums of both traces."""
@@ -223,7 +230,7 @@ class SumSensing(Operator):
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """The sum of the chosen rows."""
-        first, second = self.first.select_rows(rows), self.second.select_rows(rows)
+        first, second = selected_rows(self.first, rows), selected_rows(self.second, rows)
         return None if first is None or second is None else SumSensing(first, second)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -252,12 +259,6 @@ class StackedSensing(Operator):
     """
 
     operators: tuple[Operator, ...]
-    kind: Kind = field(init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
-    second_moment: tuple[float, float] | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that the parts measure the same kind of unknown."""
@@ -265,9 +266,21 @@ class StackedSensing(Operator):
         first = self.operators[0]
         for other in self.operators[1:]:
             _require_alike(first, other)
-        take_over(self, first)
-        object.__setattr__(self, "count", sum(self.counts))
-        object.__setattr__(self, "second_moment", _stacked_moment(self.operators))
+
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown."""
+        return self.operators[0].space
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows of all parts."""
+        return sum(self.counts)
+
+    @cached_property
+    def second_moment(self) -> tuple[float, float] | None:
+        """Sum of the laws, if the rows of all parts are alike."""
+        return _stacked_moment(self.operators)
 
     @property
     def counts(self) -> list[int]:
@@ -402,18 +415,8 @@ def restrict(operator: Operator, rows: Shaped[Tensor, " k"]) -> Operator:
 
 def chosen_rows(operator: Operator, rows: Int[Tensor, " k"]) -> Operator:
     """What `restrict` gives, for rows that are known to be right."""
-    chosen = operator.select_rows(rows)
-    return RestrictedSensing(operator, rows) if chosen is None else chosen
-
-
-def take_over(made: Operator, inner: Operator) -> None:
-    """Fill in what an operator made of another has of it, unless it is changed afterwards."""
-    object.__setattr__(made, "kind", inner.kind)
-    object.__setattr__(made, "shape", inner.shape)
-    object.__setattr__(made, "count", inner.count)
-    object.__setattr__(made, "dtype", inner.dtype)
-    object.__setattr__(made, "device", inner.device)
-    object.__setattr__(made, "second_moment", None)
+    selected = selected_rows(operator, rows)
+    return RestrictedSensing(operator, rows) if selected is None else selected
 
 
 def _require_rows(rows: Tensor, count: int) -> None:

@@ -1,17 +1,17 @@
 """A fixed change of the unknown before it is measured: Z -> M(L Z R^H), as for a dictionary, a subspace or a lens."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size
-from wnsense.sensing.combining.algebra import take_over
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.operator import Dual, Operator, PulledBack, selected_rows
+from wnsense.sensing.space import Space
 
 # Traces are found through this many columns of L at a time, so that no m x m matrix is made.
 _COLUMNS = 64
@@ -45,28 +45,32 @@ class ComposedSensing(Operator):
     operator: Operator
     left: Inexact[Tensor, "l1 m1"] | FactorMap | None
     right: Inexact[Tensor, "l2 m2"] | FactorMap | None = None
-    kind: Kind = field(init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
-    second_moment: tuple[float, float] | None = field(init=False)
+    # No law is declared: it is that of `M` for unitary maps only.
+    second_moment = None
 
     def __post_init__(self) -> None:
-        """Check that the maps lead to what is measured."""
+        """Check that the maps lead to the matrices that `M` measures."""
+        if self.operator.kind.is_symmetric:
+            require(self.right is None, f"no right map for kind {self.operator.kind}", "one", "it is the left one")
+        require(min(self.space.shape) >= 1, "at least one column in each map", self.space.shape)
+
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown, of the maps' columns."""
         inner = self.operator
-        take_over(self, inner)
         left = _columns("L", self.left, inner, side=0)
-        if inner.kind.is_symmetric:
-            require(self.right is None, f"no right map for kind {inner.kind}", "one", "it is the left one")
-            object.__setattr__(self, "shape", (left, left))
-        else:
-            object.__setattr__(self, "shape", (left, _columns("R", self.right, inner, side=1)))
+        right = left if inner.kind.is_symmetric else _columns("R", self.right, inner, side=1)
+        return replace(inner.space, shape=(left, right))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements, that of `M`."""
+        return self.operator.count
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """The chosen rows of M after the same maps."""
-        chosen = self.operator.select_rows(rows)
-        return chosen and ComposedSensing(chosen, self.left, self.right)
+        selected = selected_rows(self.operator, rows)
+        return None if selected is None else ComposedSensing(selected, self.left, self.right)
 
     def traces(self) -> Float[Tensor, " n"]:
         """M(L L^H), some columns of L at a time."""

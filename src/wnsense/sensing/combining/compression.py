@@ -21,7 +21,7 @@ from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
+from wnsense.sensing.operator import Operator, selected_rows
 from wnsense.sensing.problem import Problem
 
 # Numbers in a block of rows, in double precision: 32 MiB. A block has at least as many rows as R.
@@ -152,7 +152,7 @@ def packed_rows(operator: Operator, start: int, stop: int) -> Float[Tensor, "b d
         return operator.packed_rows(start, stop).double() * operator.scale
     rows = torch.empty((stop - start, operator.dimension), dtype=torch.float64, device=operator.device)
     # Of b rows that can be taken apart the adjoint looks at b of b, otherwise at b of n.
-    apart = operator.select_rows(torch.arange(start, start + 1, device=operator.device)) is not None
+    apart = selected_rows(operator, torch.arange(start, start + 1, device=operator.device)) is not None
     step = _UNIT_ROWS if apart else max(1, _SCRATCH_NUMBERS // (operator.count + max(operator.shape) ** 2))
     for first in range(start, stop, step):
         last = min(first + step, stop)
@@ -162,10 +162,10 @@ def packed_rows(operator: Operator, start: int, stop: int) -> Float[Tensor, "b d
 
 def _unit_adjoints(operator: Operator, first: int, last: int, *, apart: bool) -> Tensor:
     """The packed M_i of a few rows."""
-    chosen = operator.select_rows(torch.arange(first, last, device=operator.device)) if apart else None
-    if chosen is not None:
+    selected = selected_rows(operator, torch.arange(first, last, device=operator.device)) if apart else None
+    if selected is not None:
         units = torch.eye(last - first, dtype=operator.real_dtype, device=operator.device)
-        return operator.kind.pack(chosen.adjoint(units))
+        return operator.kind.pack(selected.adjoint(units))
     units = torch.zeros((last - first, operator.count), dtype=operator.real_dtype, device=operator.device)
     units[:, first:last].fill_diagonal_(1)
     return operator.kind.pack(operator.adjoint(units))
@@ -234,7 +234,7 @@ def _condition(R: Float[Tensor, "d d"]) -> float:
 
 def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
     """The matrix that packs to z, by factors of its own size."""
-    Z = operator.kind.unpack(z, operator.shape, is_complex=operator.is_complex).to(operator.dtype)
+    Z = operator.space.unpack(z).to(operator.dtype)
     if operator.kind.is_symmetric:
         return LowRank(torch.eye(len(Z), dtype=Z.dtype, device=Z.device), Z)
     return LowRank(Z, *(torch.eye(Z.shape[1], dtype=Z.dtype, device=Z.device) for _ in range(2)))
@@ -243,13 +243,11 @@ def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
 def _operator_of(R: Tensor, problem: Problem) -> Operator:
     """The operator whose packed rows are R. R^T R being A^T A, a law of M*M stays what it is."""
     operator = problem.operator
-    kind, shape = operator.kind, operator.shape
+    space = operator.space
     moment = operator.second_moment if problem.weights is None else None
-    if operator.kind.is_symmetric and R.shape[0] * shape[0] * shape[1] <= _UNPACKED_NUMBERS:
-        M = kind.unpack(R, shape, is_complex=operator.is_complex)
-        full = torch.view_as_real(M).flatten(-3) if operator.is_complex else M.flatten(-2)
-        return UnpackedSensing(full, shape, kind, moment)
-    return DenseSensing(R.contiguous(), shape, kind, moment)
+    if space.kind.is_symmetric and R.shape[0] * space.shape[0] * space.shape[1] <= _UNPACKED_NUMBERS:
+        return UnpackedSensing.from_matrices(space.unpack(R), space.kind, second_moment=moment)
+    return DenseSensing(R.contiguous(), space, moment)
 
 
 def _noise_level(problem: Problem, count: int, b: float, y: float) -> float | None:

@@ -4,7 +4,8 @@ import io
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from wnsense.checks import InputError, require, size_text
 from wnsense.linalg import random_normal
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
+from wnsense.sensing.space import Space, require_precision
 
 # Packing whole matrices takes scratch memory; blocks of rows keep it near this many numbers.
 _BLOCK_ENTRIES = 2**24
@@ -30,47 +32,67 @@ class DenseSensing(PackedSensing):
     and products and sums are in the unknown's precision.
 
     Attributes:
-        rows: The packed measurement matrices, (n, d), real: float64, float32, bfloat16 or float16.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
+        rows: Packed measurement matrices, (n, d), real: float64, float32, bfloat16 or float16.
+        space: Space of the unknown; its real dtype is that of all sums.
         second_moment: See `Operator`.
-        scale: What each row is multiplied by.
-        precision: The real dtype of the unknown and of all sums; that of the rows by default, float32 for the half
-            precisions.
+        scale: Factor of each row.
     """
 
     rows: Float[Tensor, "n d"]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
     scale: float = 1.0
-    precision: torch.dtype | None = None
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read off what the rows say, and check the packed length against the shape."""
+        """Check the number and the length of the rows, and their precision, against the space."""
         n, length = self.rows.shape
         require(n > 0, "at least one measurement", "none")
-        square_shape(self.shape, self.kind)
-        is_complex = self.kind is Kind.HERMITIAN or (
-            self.kind is Kind.RECTANGULAR and length == 2 * self.shape[0] * self.shape[1]
-        )
-        expected = self.kind.dimension(self.shape, is_complex=is_complex)
-        require(length == expected, f"{expected} numbers in a packed {self.kind} measurement", length)
-        stored = self.rows.dtype
-        precision = self.precision or (torch.float32 if stored.itemsize == 2 else stored)
-        require_precision(precision)
+        space, stored = self.space, self.rows.dtype
+        require(length == space.dimension, f"{space.dimension} numbers in a packed {space.kind} measurement", length)
         require(
-            stored.itemsize <= precision.itemsize,
-            f"rows of at most the unknown's precision, {precision}",
+            stored.itemsize <= space.real_dtype.itemsize,
+            f"rows of at most the unknown's precision, {space.real_dtype}",
             stored,
             "round them with .to(...), or ask for a higher precision",
         )
-        object.__setattr__(self, "count", n)
-        object.__setattr__(self, "dtype", precision.to_complex() if is_complex else precision)
-        object.__setattr__(self, "device", self.rows.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Float[Tensor, "n d"],
+        size: int | tuple[int, int],
+        kind: Kind | str = Kind.PSD,
+        *,
+        second_moment: tuple[float, float] | None = None,
+        scale: float = 1.0,
+        precision: torch.dtype | None = None,
+    ) -> "DenseSensing":
+        """Take packed rows; rectangular unknowns are complex if a row has two numbers for each entry.
+
+        Args:
+            rows: Packed measurement matrices (`Kind.pack`), (n, d).
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            second_moment: See `Operator`.
+            scale: Factor of each row.
+            precision: Real dtype of the unknown and of all sums; that of the rows by default, float32 for the half
+                precisions.
+
+        Raises:
+            InputError: If the length of the rows does not fit the size, or they have more than the precision.
+        """
+        kind = Kind(kind)
+        m1, m2 = (size, size) if isinstance(size, int) else size
+        is_complex = kind is Kind.HERMITIAN or (kind is Kind.RECTANGULAR and rows.shape[1] == 2 * m1 * m2)
+        real = precision or (torch.float32 if rows.dtype.itemsize == 2 else rows.dtype)
+        require_precision(real)
+        space = Space.from_size((m1, m2), kind, real.to_complex() if is_complex else real, rows.device)
+        return cls(rows, space, second_moment, scale)
 
     @classmethod
     def from_npy(
@@ -104,7 +126,7 @@ class DenseSensing(PackedSensing):
         )
         right = array.ndim == 2 and array.dtype in {np.dtype(np.float64), np.dtype(np.float32)}
         require(right and array.flags.c_contiguous, f"(n, d) float64 or float32 rows in C order at {path}", told)
-        return cls(torch.from_numpy(array), square_shape(size, Kind(kind)), Kind(kind), None, scale, precision)
+        return cls.from_rows(torch.from_numpy(array), size, kind, scale=scale, precision=precision)
 
     @classmethod
     def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
@@ -132,18 +154,17 @@ class DenseSensing(PackedSensing):
             require(m1 == m2, f"square matrices for kind {kind}", f"{m1} x {m2}", "say kind='rectangular' otherwise")
         if kind is Kind.HERMITIAN and not matrices.is_complex():
             matrices = matrices.to(matrices.dtype.to_complex())
-        require_complex_agrees(kind, matrices.dtype)
-        length = kind.dimension((m1, m2), is_complex=matrices.is_complex())
-        rows = torch.empty((n, length), dtype=matrices.real.dtype, device=matrices.device)
+        space = Space.from_size((m1, m2), kind, matrices.dtype, matrices.device)
+        rows = torch.empty((n, space.dimension), dtype=space.real_dtype, device=space.device)
         step = max(1, _BLOCK_ENTRIES // (m1 * m2))
         for start in range(0, n, step):
             block = matrices[start : start + step]
             rows[start : start + step] = kind.pack((block + block.mH) / 2 if kind.is_symmetric else block)
-        return cls(rows, (m1, m2), kind)
+        return cls(rows, space)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "DenseSensing":
         """A copy of some rows; nothing is declared of their law."""
-        return DenseSensing(self.rows[rows], self.shape, self.kind, None, self.scale, self.precision)
+        return DenseSensing(self.rows[rows], self.space, None, self.scale)
 
     def _whole(self) -> Float[Tensor, "n d"] | None:
         return self.rows if self.rows.dtype == self.real_dtype else None
@@ -191,24 +212,20 @@ class GaussianSensing(DenseSensing):
         Raises:
             InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
+        space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
-        require_complex_agrees(kind, dtype)
-        precision = dtype.to_real()
-        length = kind.dimension(shape, is_complex=dtype.is_complex)
-        if storage in {None, precision} and torch.device(device).type == "cpu":
-            rows = random_normal((n, length), generator=generator, dtype=precision, device=device)
-            return cls(rows.div_(math.sqrt(n)), shape, kind, second_moment=(1.0, 0.0))
-        rows = torch.empty((n, length), dtype=storage or precision, device=device)
+        precision, length = space.real_dtype, space.dimension
+        if storage in {None, precision} and space.device.type == "cpu":
+            rows = random_normal((n, length), generator=generator, dtype=precision, device=space.device)
+            return cls(rows.div_(math.sqrt(n)), space, second_moment=(1.0, 0.0))
+        rows = torch.empty((n, length), dtype=storage or precision, device=space.device)
         step = max(1, _BLOCK_ENTRIES // length)
         for start in range(0, n, step):
             count = min(step, n - start)
             block = random_normal((count, length), generator=generator, dtype=precision, device="cpu")
-            rows[start : start + count] = block.to(device)
+            rows[start : start + count] = block.to(space.device)
         # Rounded before they are scaled: the factor is exact, the entries are standard normal to their precision.
-        return cls(rows, shape, kind, second_moment=(1.0, 0.0), scale=1 / math.sqrt(n), precision=precision)
+        return cls(rows, space, second_moment=(1.0, 0.0), scale=1 / math.sqrt(n))
 
 
 @dataclass(frozen=True)
@@ -219,34 +236,26 @@ class RademacherSensing(PackedSensing):
 
     Attributes:
         bits: (n, ceil(d / 8)) of uint8; entry j of a row is bit j % 8 (lowest first) of byte j // 8, and a 1 is -1.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
-        unknown: The dtype of the unknown; double precision by default.
+        space: Space of the unknown.
         second_moment: See `Operator`.
-        scale: What each row is multiplied by.
+        scale: Factor of each row.
     """
 
     bits: UInt8[Tensor, "n w"]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
-    unknown: torch.dtype | None = None
+    space: Space
     second_moment: tuple[float, float] | None = None
     scale: float = 1.0
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check the bits against the shape."""
-        square_shape(self.shape, self.kind)
-        dtype = self.unknown or self.kind.default_dtype()
-        require_complex_agrees(self.kind, dtype)
+        """Check the number and the length of the rows."""
         require(len(self.bits) > 0, "at least one measurement", "none")
-        width = -(-self.kind.dimension(self.shape, is_complex=dtype.is_complex) // 8)
+        width = _bytes_of_signs(self.space)
         require(self.bits.shape[1] == width, f"{width} bytes of signs in a {self.kind} measurement", self.bits.shape[1])
-        object.__setattr__(self, "count", len(self.bits))
-        object.__setattr__(self, "dtype", dtype)
-        object.__setattr__(self, "device", self.bits.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.bits)
 
     @classmethod
     def draw(
@@ -272,17 +281,15 @@ class RademacherSensing(PackedSensing):
         Raises:
             InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
+        space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
-        width = -(-kind.dimension(shape, is_complex=dtype.is_complex) // 8)
-        bits = torch.randint(0, 256, (n, width), dtype=torch.uint8, generator=generator).to(device)
-        return cls(bits, shape, kind, dtype, (1.0, 0.0), 1 / math.sqrt(n))
+        shape = (n, _bytes_of_signs(space))
+        bits = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(space.device)
+        return cls(bits, space, (1.0, 0.0), 1 / math.sqrt(n))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RademacherSensing":
         """A copy of some rows; nothing is declared of their law."""
-        return RademacherSensing(self.bits[rows], self.shape, self.kind, self.unknown, None, self.scale)
+        return replace(self, bits=self.bits[rows], second_moment=None)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
         """Rows start to stop as +-1 in the precision of the unknown."""
@@ -290,6 +297,11 @@ class RademacherSensing(PackedSensing):
 
     def _kernel_rows(self) -> Shaped[Tensor, "n w"] | None:
         return self.bits if self.bits.is_contiguous() else None
+
+
+def _bytes_of_signs(space: Space) -> int:
+    """Return the number of bytes of a row of signs."""
+    return -(-space.dimension // 8)
 
 
 def signs_of(bits: UInt8[Tensor, "b w"], length: int) -> Int8[Tensor, "b d"]:
@@ -323,31 +335,5 @@ def store_rows(operator: PackedSensing, path: Path | str) -> None:
     write_chunks(Path(path), itertools.chain([header.getvalue()], blocks()))
 
 
-def require_precision(precision: torch.dtype) -> None:
-    """Raise `InputError` unless sums can be in this real dtype."""
-    require(precision in {torch.float64, torch.float32}, "a precision of float64 or float32", precision)
-
-
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
-
-
-def square_shape(size: int | tuple[int, int], kind: Kind) -> tuple[int, int]:
-    """(m, m) or (m1, m2), as the kind allows.
-
-    Raises:
-        InputError: When a side is below 1, or the sides of a symmetric kind differ.
-    """
-    shape = (size, size) if isinstance(size, int) else size
-    require(min(shape) >= 1, "sides of at least 1", shape)
-    if kind.is_symmetric:
-        require(shape[0] == shape[1], f"a square shape for kind {kind}", f"{shape[0]} x {shape[1]}")
-    return shape
-
-
-def require_complex_agrees(kind: Kind, dtype: torch.dtype) -> None:
-    """Raise `InputError` when a dtype cannot hold the kind: hermitian is complex, psd and symmetric are real."""
-    if kind is Kind.HERMITIAN:
-        require(dtype.is_complex, "a complex dtype for kind hermitian", dtype)
-    elif kind is not Kind.RECTANGULAR:
-        require(not dtype.is_complex, f"a real dtype for kind {kind}", dtype, "complex unknowns are of kind hermitian")

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -12,11 +13,11 @@ from jaxtyping import Complex, Float, Inexact, Shaped
 from torch import Tensor
 
 from wnsense.checks import require, require_finite
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
+from wnsense.sensing.space import Space
 
 # Up to this many numbers are transformed at once: many small images, or one column of a large one. Arrays above 32 MiB
 # are given back to the system by the allocator each time, and cost as much to touch again as a fifth of an FFT.
@@ -95,36 +96,47 @@ class CodedDiffractionSensing(Operator):
     the diagonal if all sides are odd.
 
     Attributes:
-        masks: d_l, (L, *image), real or complex.
-        kind: hermitian for complex images, psd or symmetric for real ones, whatever the masks are.
-        scale: Of the intensities.
-        second_moment: See `Operator`; known for drawn masks whose law is admissible.
+        masks: Masks `d_l`, (L, *image), real or complex.
+        space: Space of the unknown: hermitian for complex images, psd or symmetric for real ones, with any masks.
+        scale: Factor of the intensities.
+        second_moment: See `Operator`; known for drawn masks of an admissible law.
     """
 
     masks: Inexact[Tensor, "count ..."]
-    kind: Kind = Kind.HERMITIAN
+    space: Space
     scale: float = 1.0
     second_moment: tuple[float, float] | None = None
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read off sizes, and check that the masks let something through."""
+        """Check the masks against the space."""
         masks = self.masks
-        require(masks.dim() >= 2 and masks.numel() > 0, "at least one mask of at least one pixel", tuple(masks.shape))
         require(self.kind.is_symmetric, "a symmetric kind for diffraction patterns", str(self.kind))
         require(math.isfinite(self.scale) and self.scale > 0, "a positive scale", self.scale)
+        pixels = math.prod(masks.shape[1:])
+        require(pixels == self.shape[0], f"masks of {self.shape[0]} pixels", pixels)
         if masks.device.type != "meta":
             require_finite("the masks", masks)
             require(bool((masks != 0).any()), "masks that let something through", "zeros alone")
-        m = math.prod(masks.shape[1:])
-        real = masks.dtype.to_real()
-        object.__setattr__(self, "shape", (m, m))
-        object.__setattr__(self, "count", masks.shape[0] * m)
-        object.__setattr__(self, "dtype", real.to_complex() if self.kind is Kind.HERMITIAN else real)
-        object.__setattr__(self, "device", masks.device)
+
+    @classmethod
+    def from_masks(
+        cls, masks: Inexact[Tensor, "count ..."], kind: Kind | str = Kind.HERMITIAN, scale: float = 1.0
+    ) -> "CodedDiffractionSensing":
+        """Measure behind given masks, (L, *image), in their precision.
+
+        Raises:
+            InputError: If there is no mask or no pixel, the masks are zero or not finite, the kind is rectangular, or
+                the scale is not positive.
+        """
+        require(masks.dim() >= 2 and masks.numel() > 0, "at least one mask of at least one pixel", tuple(masks.shape))
+        kind, real = Kind(kind), masks.dtype.to_real()
+        dtype = real.to_complex() if kind is Kind.HERMITIAN else real
+        return cls(masks, Space.from_size(math.prod(masks.shape[1:]), kind, dtype, masks.device), scale)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pixels of all patterns."""
+        return self.masks.numel()
 
     @classmethod
     def draw(
@@ -154,16 +166,15 @@ class CodedDiffractionSensing(Operator):
         Raises:
             InputError: When there is no mask or no pixel, or the kind is rectangular.
         """
-        kind, law = Kind(kind), MaskLaw(law)
+        law = MaskLaw(law)
         sides = (image_shape,) if isinstance(image_shape, int) else image_shape
         require(count >= 1 and len(sides) >= 1, "at least one mask and one side", f"{count} and {sides}")
         require(min(sides) >= 1, "sides of at least 1", sides)
-        dtype = dtype or kind.default_dtype()
-        require_complex_agrees(kind, dtype)
-        masks = law.draw((count, *sides), generator=generator, dtype=dtype.to_real()).to(device)
+        space = Space.from_size(math.prod(sides), kind, dtype, device)
+        masks = law.draw((count, *sides), generator=generator, dtype=space.real_dtype).to(space.device)
         clean = law is MaskLaw.OCTANARY or (law is MaskLaw.TERNARY and all(side % 2 for side in sides))
         scale = math.sqrt(math.prod(sides) / count) / law.power
-        return cls(masks, kind, scale, (1.0, 1.0) if clean else None)
+        return cls(masks, space, scale, (1.0, 1.0) if clean else None)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -334,6 +345,7 @@ class PartialFourierSensing(TransformedEntrySensing):
     """
 
     complex_transform: ClassVar[bool] = True
+    has_signs: ClassVar[bool] = False
 
     @classmethod
     def from_frequencies(
@@ -357,9 +369,8 @@ class PartialFourierSensing(TransformedEntrySensing):
         Raises:
             InputError: When a position lies outside, or is not an integer.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
+        space = Space.from_size(size, kind, dtype, frequencies.device)
+        shape = space.shape
         integral = not (frequencies.is_floating_point() or frequencies.is_complex())
         require(integral, "integers as positions", frequencies.dtype)
         require(len(frequencies) > 0, "at least one position", "none")
@@ -371,16 +382,8 @@ class PartialFourierSensing(TransformedEntrySensing):
         rows = (frequencies[:, 0] % shape[0]).repeat(2)
         columns = (-frequencies[:, 1] % shape[1]).repeat(2)
         imaginary = torch.arange(len(rows), device=rows.device) >= len(frequencies)
-        weights = torch.ones(len(rows), dtype=dtype.to_real(), device=rows.device)
-        return cls(rows, columns, weights, shape, dtype, kind, imaginary)
-
-    @classmethod
-    def draw_signs(
-        cls, shape: tuple[int, int], kind: Kind, generator: torch.Generator | None, dtype: torch.dtype
-    ) -> tuple[None, None]:
-        """None: entries of the Fourier transform as it is."""
-        del shape, kind, generator, dtype
-        return None, None
+        weights = torch.ones(len(rows), dtype=space.real_dtype, device=rows.device)
+        return cls(rows, columns, weights, space, imaginary)
 
     def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
         W: Tensor = torch.fft.fft(A, norm="ortho")

@@ -1,20 +1,21 @@
 """Entries of the matrix itself, from rows of the factors: memory O(m r + n), nothing m x m."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Int64, Shaped
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size, size_text
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.placed import PlacedSensing
-from wnsense.sensing.ensembles.positions import checked_indices
+from wnsense.sensing.ensembles.positions import check_indices, int64_indices
 from wnsense.sensing.ensembles.rank_one import moment_of_rows
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -29,48 +30,72 @@ class EntrySensing(PlacedSensing):
     Any order of the places will do; rows ascending save a permutation of the measurements in each back-projection.
 
     Attributes:
-        rows: i_k, (n,).
-        columns: j_k, (n,).
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
-        dtype: Of the unknown.
-        weights: w_k, (n,), real; None for ones.
-        imaginary: Whether the imaginary part is measured, (n,), for complex unknowns; None measures real parts.
+        rows: Row indices `i_k`, (n,), int64.
+        columns: Column indices `j_k`, (n,), int64.
+        space: Space of the unknown.
+        weights: Weights `w_k`, (n,), real; None for ones.
+        imaginary: True where the imaginary part is measured, (n,), for complex unknowns; None measures real parts.
         second_moment: See `Operator`; known for drawn places only.
     """
 
-    rows: Shaped[Tensor, " n"]
-    columns: Shaped[Tensor, " n"]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
-    dtype: torch.dtype = torch.float64
+    rows: Int64[Tensor, " n"]
+    columns: Int64[Tensor, " n"]
+    space: Space
     weights: Float[Tensor, " n"] | None = None
     imaginary: Bool[Tensor, " n"] | None = None
     second_moment: tuple[float, float] | None = None
-    count: int = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other and that places lie in the matrix."""
-        square_shape(self.shape, self.kind)
-        require_complex_agrees(self.kind, self.dtype)
-        n = len(self.rows)
+        n = self.count
         require(n > 0, "at least one measurement", "none")
         for name, values in (("columns", self.columns), ("weights", self.weights), ("imaginary", self.imaginary)):
             if values is not None:
                 require_size(f"{name} beside {n} rows", values.shape, (n,))
-        object.__setattr__(self, "rows", checked_indices("rows", self.rows, self.shape[0]))
-        object.__setattr__(self, "columns", checked_indices("columns", self.columns, self.shape[1]))
+        check_indices("rows", self.rows, self.shape[0])
+        check_indices("columns", self.columns, self.shape[1])
         if self.weights is not None:
-            real = self.dtype.to_real()
+            real = self.real_dtype
             require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype)
             if self.weights.device.type != "meta":
                 require_finite("the weights", self.weights)
         if self.imaginary is not None:
             require(self.imaginary.dtype == torch.bool, "imaginary of dtype bool", self.imaginary.dtype)
-            require(self.dtype.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
-        object.__setattr__(self, "count", n)
-        object.__setattr__(self, "device", self.rows.device)
+            require(self.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
+
+    @classmethod
+    def from_places(
+        cls,
+        rows: Shaped[Tensor, " n"],
+        columns: Shaped[Tensor, " n"],
+        size: int | tuple[int, int],
+        kind: Kind | str = Kind.PSD,
+        dtype: torch.dtype | None = None,
+        *,
+        weights: Float[Tensor, " n"] | None = None,
+        imaginary: Bool[Tensor, " n"] | None = None,
+    ) -> "EntrySensing":
+        """Measure the entries at given places, as they are.
+
+        Args:
+            rows: Row indices `i_k`, (n,), integers.
+            columns: Column indices `j_k`, (n,), integers.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            weights: Weights `w_k`, (n,), real; None for ones.
+            imaginary: True where the imaginary part is measured, (n,), for complex unknowns; None measures real parts.
+
+        Raises:
+            InputError: If the parts do not fit each other, or a place lies outside of the matrix.
+        """
+        space = Space.from_size(size, kind, dtype, rows.device)
+        return cls(int64_indices("rows", rows), int64_indices("columns", columns), space, weights, imaginary)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of places."""
+        return len(self.rows)
 
     @classmethod
     def draw(
@@ -103,11 +128,8 @@ class EntrySensing(PlacedSensing):
         Raises:
             InputError: When n or the size is not positive, or n exceeds d without replacement.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
-        require_complex_agrees(kind, dtype)
-        dimension = kind.dimension(shape, is_complex=dtype.is_complex)
+        space = Space.from_size(size, kind, dtype, device)
+        kind, shape, dimension = space.kind, space.shape, space.dimension
         require(n >= 1, "at least one measurement", n)
         if replacement:
             source = generator.device if generator is not None else torch.device("cpu")
@@ -116,15 +138,15 @@ class EntrySensing(PlacedSensing):
             needed = f"at most {dimension} measurements, as many as a {kind} {size_text(shape)} matrix has coordinates"
             require(n <= dimension, needed, n, "say replacement=True to draw some again")
             chosen = draw_distinct(n, dimension, generator=generator)
-        rows, columns, imaginary = _coordinates(chosen, shape, kind, is_complex=dtype.is_complex)
+        rows, columns, imaginary = _coordinates(chosen, shape, kind, is_complex=space.is_complex)
         order = (rows * shape[1] + columns).argsort(stable=True)
         rows, columns = rows[order], columns[order]
-        weights = torch.full((n,), math.sqrt(dimension / n), dtype=dtype.to_real(), device=rows.device)
+        weights = torch.full((n,), math.sqrt(dimension / n), dtype=space.real_dtype, device=rows.device)
         if kind.is_symmetric:
             weights = torch.where(rows == columns, weights, weights * math.sqrt(2))
-        imaginary = None if imaginary is None else imaginary[order].to(device)
-        there = (rows.to(device), columns.to(device), shape, kind, dtype, weights.to(device))
-        return cls(*there, imaginary, second_moment=(1.0, 0.0))
+        rows, columns, weights = (values.to(space.device) for values in (rows, columns, weights))
+        imaginary = None if imaginary is None else imaginary[order].to(space.device)
+        return cls(rows, columns, space, weights, imaginary, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "EntrySensing":
         """The chosen of the places."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.sensing.ensembles.packed import PackedSensing
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator, RowDual
+from wnsense.sensing.space import Space
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def gather(operator: PackedSensing, jobs: Sequence[Callable[[Operator], T]]) -> 
     def attend(place: int) -> T:
         with meeting.turn:
             try:
-                return jobs[place](GatheredSensing(operator, meeting, place))
+                return jobs[place](GatheredSensing.from_operator(operator, meeting, place))
             except KeyboardInterrupt:
                 meeting.interrupt()
                 raise
@@ -78,18 +78,15 @@ class GatheredSensing(PackedSensing):
     operator: PackedSensing
     meeting: "_Meeting" = field(repr=False)
     place: int
-    kind: Kind = field(init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
-    second_moment: tuple[float, float] | None = field(init=False)
-    scale: float = field(init=False)
+    space: Space
+    count: int
+    second_moment: tuple[float, float] | None
+    scale: float
 
-    def __post_init__(self) -> None:
-        """Everything is as the operator has it."""
-        for name in ("kind", "shape", "count", "dtype", "device", "second_moment", "scale"):
-            object.__setattr__(self, name, getattr(self.operator, name))
+    @classmethod
+    def from_operator(cls, operator: PackedSensing, meeting: "_Meeting", place: int) -> "GatheredSensing":
+        """Return the operator of one job, with the space, count and law of the shared one."""
+        return cls(operator, meeting, place, operator.space, operator.count, operator.second_moment, operator.scale)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
         """Rows start to stop."""

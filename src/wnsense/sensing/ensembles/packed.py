@@ -147,7 +147,7 @@ class PackedSensing(Operator):
         return gradient is None
 
     def _unpacked(self, g: Float[Tensor, "k d"], batch: tuple[int, ...]) -> Inexact[Tensor, "*batch m1 m2"]:
-        return self.kind.unpack(self._scaled(g).reshape(*batch, self._length), self.shape, is_complex=self.is_complex)
+        return self.space.unpack(self._scaled(g).reshape(*batch, self._length))
 
     def _scaled(self, values: Tensor) -> Tensor:
         return values if self.scale == 1 else values * self.scale

@@ -6,7 +6,8 @@ significant bit of an index belong to the same one.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Complex, Float, Int, Int8
@@ -14,12 +15,12 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.linalg import symmetric_part
-from wnsense.sensing.ensembles.dense import require_complex_agrees
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.transforms import walsh_hadamard
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
 
 # Twice as many bits as qubits number the strings.
 MOST_QUBITS = 31
@@ -49,60 +50,46 @@ class PauliSensing(Operator):
     has both. A measurement takes one transform of length 2^q for each x that occurs: 4^q (q + r) for all strings.
 
     Attributes:
-        x_masks: x of each string, (n,), integers of q bits; in any order, repetitions allowed.
-        z_masks: z of each string, (n,).
-        qubits: q; the unknown is 2^q x 2^q.
-        scale: Of the expectation values.
-        dtype: Of the unknown, complex.
-        second_moment: See `Operator`; known where strings were drawn.
+        x_masks: Mask `x` of each string, (n,), integers of q bits; in any order, repetitions allowed.
+        z_masks: Mask `z` of each string, (n,).
+        space: Space of the unknown, 2^q x 2^q, hermitian.
+        scale: Factor of the expectation values.
+        second_moment: See `Operator`; known for drawn strings only.
     """
 
     x_masks: Int[Tensor, " n"]
     z_masks: Int[Tensor, " n"]
-    qubits: int
+    space: Space
     scale: float = 1.0
-    dtype: torch.dtype = torch.complex128
     second_moment: tuple[float, float] | None = None
-    kind: Kind = field(init=False, default=Kind.HERMITIAN)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    device: torch.device = field(init=False)
-    # 1 or -1: what makes i^popcount(x & z) times the sum a real number.
-    _signs: Int8[Tensor, " n"] = field(init=False, repr=False)
-    # The x that occur, ascending; the strings sorted by x (None if they are); where those of each x begin.
-    _flips: Int[Tensor, " g"] = field(init=False, repr=False)
-    _order: Int[Tensor, " n"] | None = field(init=False, repr=False)
-    _starts: Sequence[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check the masks, and group strings by what they flip."""
-        n, q = self.x_masks.shape[0], self.qubits
+        """Check the masks."""
+        n, q = self.count, self.qubits
         require(n > 0, "at least one measurement", "none")
+        require(self.kind is Kind.HERMITIAN, "kind hermitian for Pauli strings", str(self.kind))
+        require(self.shape[0] == 1 << q, f"a side of 2^{q}", self.shape[0])
         require(1 <= q <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", q)
         require(self.z_masks.shape == (n,), f"z_masks beside {n} x_masks", self.z_masks.shape[0])
         require(math.isfinite(self.scale) and self.scale > 0, "a positive scale", self.scale)
-        require_complex_agrees(Kind.HERMITIAN, self.dtype)
-        flips, order = self.x_masks, None
-        starts: Sequence[int] = range(n + 1)
         if self.x_masks.device.type != "meta":
             for name, masks in (("x_masks", self.x_masks), ("z_masks", self.z_masks)):
                 low, high = int(masks.min()), int(masks.max())
                 require(low >= 0 and high < 1 << q, f"{name} of {q} bits", f"{low} to {high}")
-            ascending = self.x_masks
-            if bool((ascending[1:] < ascending[:-1]).any()):
-                ascending, order = ascending.sort(stable=True)
-            flips, counts = torch.unique_consecutive(ascending, return_counts=True)
-            starts = [0, *counts.cumsum(0).tolist()]
-        for name, value in (
-            ("shape", (1 << q, 1 << q)),
-            ("count", n),
-            ("device", self.x_masks.device),
-            ("_signs", _phase_signs(self.x_masks, self.z_masks)),
-            ("_flips", flips),
-            ("_order", order),
-            ("_starts", starts),
-        ):
-            object.__setattr__(self, name, value)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of strings."""
+        return len(self.x_masks)
+
+    @property
+    def qubits(self) -> int:
+        """Number `q` of qubits."""
+        return self.shape[0].bit_length() - 1
+
+    @cached_property
+    def _groups(self) -> "_StringGroups":
+        return _StringGroups.from_masks(self.x_masks, self.z_masks)
 
     @classmethod
     def from_strings(
@@ -128,19 +115,19 @@ class PauliSensing(Operator):
             x_masks.append(int("0" + "".join("01"[letter in "XY"] for letter in string), 2))
             z_masks.append(int("0" + "".join("01"[letter in "YZ"] for letter in string), 2))
         require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} letters in a Pauli string", qubits)
-        x, z = torch.tensor(x_masks, device=device), torch.tensor(z_masks, device=device)
-        return cls(x, z, qubits, scale, dtype)
+        space = _space_of_qubits(qubits, dtype, device)
+        x, z = (torch.tensor(masks, device=space.device) for masks in (x_masks, z_masks))
+        return cls(x, z, space, scale)
 
     @classmethod
     def complete(
         cls, qubits: int, *, dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu"
     ) -> "PauliSensing":
         """All 4^q strings, by x and then by z, scaled so that M*M(Z) = Z."""
-        require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
-        d = 1 << qubits
-        masks = torch.arange(d, device=device)
-        scale = 1 / math.sqrt(d)
-        return cls(masks.repeat_interleave(d), masks.repeat(d), qubits, scale, dtype, second_moment=(1.0, 0.0))
+        space = _space_of_qubits(qubits, dtype, device)
+        d = space.shape[0]
+        masks = torch.arange(d, device=space.device)
+        return cls(masks.repeat_interleave(d), masks.repeat(d), space, 1 / math.sqrt(d), second_moment=(1.0, 0.0))
 
     @classmethod
     def draw(
@@ -171,20 +158,13 @@ class PauliSensing(Operator):
             InputError: When there are not so many strings, or the kind is another.
         """
         require(Kind(kind) is Kind.HERMITIAN, "kind hermitian for Pauli strings", str(kind))
-        require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
+        space = _space_of_qubits(qubits, dtype, device)
         left_out = 0 if with_identity else 1
-        d, strings = 1 << qubits, (1 << 2 * qubits) - left_out
+        d, strings = space.shape[0], space.dimension - left_out
         require(1 <= n <= strings, f"between 1 and {strings} Pauli strings, as many as there are", n)
-        chosen = draw_distinct(n, strings, generator=generator).add_(left_out).to(device)
+        numbers = draw_distinct(n, strings, generator=generator).add_(left_out).to(space.device)
         scale = math.sqrt(strings / (n * d))
-        return cls(
-            chosen >> qubits,
-            chosen & (d - 1),
-            qubits,
-            scale,
-            dtype or torch.complex128,
-            (1.0, -left_out / d),
-        )
+        return cls(numbers >> qubits, numbers & (d - 1), space, scale, (1.0, -left_out / d))
 
     @property
     def strings(self) -> list[str]:
@@ -201,7 +181,7 @@ class PauliSensing(Operator):
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PauliSensing":
         """The chosen strings."""
-        return PauliSensing(self.x_masks[rows], self.z_masks[rows], self.qubits, self.scale, self.dtype)
+        return replace(self, x_masks=self.x_masks[rows], z_masks=self.z_masks[rows], second_moment=None)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         y = point.X.new_empty((*point.batch, self.count), dtype=self.real_dtype)
@@ -213,11 +193,8 @@ class PauliSensing(Operator):
             moved = self._moved(flips)
             diagonals = (a[..., moved, :] * b.unsqueeze(-3)).sum(-1)
             sums = walsh_hadamard(diagonals).flatten(-2)
-            values = sums[..., self._cells(flips, strings)] * self._chosen(self._signs, strings)
-            if self._order is None:
-                y[..., strings] = values
-            else:
-                y[..., self._order[strings]] = values
+            values = sums[..., self._cells(flips, strings)] * self._groups.select(self._groups.signs, strings)
+            y[..., self._groups.places(strings)] = values
         return y.mul_(self.scale)
 
     def _adjoint_times(
@@ -232,8 +209,8 @@ class PauliSensing(Operator):
         d = self.shape[0]
         for flips, strings in self._blocks(torch.view_as_real(V.resolve_conj()).flatten(-2)):
             spectra = v.new_zeros((*v.shape[:-1], (flips.stop - flips.start) * d))
-            chosen = v[..., strings if self._order is None else self._order[strings]]
-            spectra.index_add_(-1, self._cells(flips, strings), chosen * self._chosen(self._signs, strings))
+            signed = v[..., self._groups.places(strings)] * self._groups.select(self._groups.signs, strings)
+            spectra.index_add_(-1, self._cells(flips, strings), signed)
             w = walsh_hadamard(torch.unflatten(spectra, -1, (-1, d)))
             moved = self._moved(flips)
             there = w.gather(-1, moved.expand_as(w))
@@ -243,30 +220,68 @@ class PauliSensing(Operator):
 
     def _blocks(self, A: Tensor) -> Iterator[tuple[slice, slice]]:
         """Some of the x that occur, with the strings that have them."""
-        groups = len(self._starts) - 1
+        starts = self._groups.starts
+        groups = len(starts) - 1
         step = max(1, numbers_at_once(A) // max(1, A.numel()))
         for start in range(0, groups, step):
             stop = min(start + step, groups)
-            yield slice(start, stop), slice(self._starts[start], self._starts[stop])
+            yield slice(start, stop), slice(starts[start], starts[stop])
 
     def _moved(self, flips: slice) -> Tensor:
         """C xor x for each x of a block, (g, d)."""
-        return torch.arange(self.shape[0], device=self.device) ^ self._flips[flips].unsqueeze(-1)
+        return torch.arange(self.shape[0], device=self.device) ^ self._groups.flips[flips].unsqueeze(-1)
 
     def _cells(self, flips: slice, strings: slice) -> Tensor:
         """Where the strings stand among the transforms of a block, end to end."""
-        counts = [self._starts[g + 1] - self._starts[g] for g in range(flips.start, flips.stop)]
+        starts = self._groups.starts
+        counts = [starts[g + 1] - starts[g] for g in range(flips.start, flips.stop)]
         first = torch.arange(len(counts), device=self.device) * self.shape[0]
-        if len(first) != len(self._z(strings)):
+        z = self._groups.select(self.z_masks, strings)
+        if len(first) != len(z):
             lengths = torch.tensor(counts).to(self.device)
             first = first.repeat_interleave(lengths, output_size=strings.stop - strings.start)
-        return first + self._z(strings)
+        return first + z
 
-    def _z(self, strings: slice) -> Tensor:
-        return self._chosen(self.z_masks, strings)
 
-    def _chosen(self, values: Tensor, strings: slice) -> Tensor:
-        return values[strings] if self._order is None else values[self._order[strings]]
+@dataclass(frozen=True)
+class _StringGroups:
+    """Strings sorted by `x`, so that all strings of one `x` are neighbours.
+
+    Attributes:
+        flips: Masks `x` that occur, ascending, (groups,).
+        order: Number of the string at each place of the new order, (n,); None if they are sorted as they come.
+        starts: First string of each group, and the end, (groups + 1,).
+        signs: Sign, 1 or -1, that makes `i^popcount(x & z)` times the sum a real number, (n,).
+    """
+
+    flips: Int[Tensor, " g"]
+    order: Int[Tensor, " n"] | None
+    starts: Sequence[int]
+    signs: Int8[Tensor, " n"]
+
+    @classmethod
+    def from_masks(cls, x: Int[Tensor, " n"], z: Int[Tensor, " n"]) -> "_StringGroups":
+        """Return the groups of strings; on the meta device each string is a group of its own."""
+        if x.device.type == "meta":
+            return cls(x, None, range(len(x) + 1), _phase_signs(x, z))
+        ascending, order = x, None
+        if bool((x[1:] < x[:-1]).any()):
+            ascending, order = x.sort(stable=True)
+        flips, counts = torch.unique_consecutive(ascending, return_counts=True)
+        return cls(flips, order, [0, *counts.cumsum(0).tolist()], _phase_signs(x, z))
+
+    def places(self, strings: slice) -> slice | Int[Tensor, " k"]:
+        """Return the numbers of some strings of the new order."""
+        return strings if self.order is None else self.order[strings]
+
+    def select(self, values: Int[Tensor, " n"], strings: slice) -> Int[Tensor, " k"]:
+        """Return the values, given in the order of the strings, of some strings of the new order."""
+        return values[self.places(strings)]
+
+
+def _space_of_qubits(qubits: int, dtype: torch.dtype | None, device: torch.device | str) -> Space:
+    require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
+    return Space.from_size(1 << qubits, Kind.HERMITIAN, dtype, device)
 
 
 def _phase_signs(x: Tensor, z: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Inexact, Int, Shaped
+from jaxtyping import Inexact, Int, Int64, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -129,23 +129,28 @@ def _accept_beta() -> None:
         torch.sparse_csr_tensor(torch.cat([zero, zero + 1]), zero, one, (1, 1), check_invariants=False)
 
 
-def checked_indices(name: str, indices: Shaped[Tensor, " n"], side: int) -> Int[Tensor, " n"]:
-    """Indices into a side of a matrix as int64.
+def int64_indices(name: str, indices: Shaped[Tensor, "..."]) -> Int64[Tensor, "..."]:
+    """Return indices as int64.
 
     Raises:
-        InputError: When they are not integers in one dimension, or reach outside.
+        InputError: If they are not integers of 32 or 64 bits.
     """
-    require(
-        indices.dtype in {torch.int64, torch.int32},
-        f"{name} of dtype int64 or int32",
-        indices.dtype,
-        "indices count from 0",
-    )
+    integers = {torch.int64, torch.int32}
+    require(indices.dtype in integers, f"{name} of dtype int64 or int32", indices.dtype, "indices count from 0")
+    return indices.long()
+
+
+def check_indices(name: str, indices: Shaped[Tensor, "..."], side: int) -> None:
+    """Check indices into a side of a matrix.
+
+    Raises:
+        InputError: If they are not integers in one dimension, or one lies outside.
+    """
+    int64_indices(name, indices)
     require_size(f"{name}, an array of one dimension,", indices.shape, (indices.numel(),))
     if indices.device.type != "meta" and indices.numel():
         low, high = int(indices.min()), int(indices.max())
         require(low >= 0 and high < side, f"{name} between 0 and {side - 1}", f"{low} to {high}", "count them from 0")
-    return indices.long()
 
 
 def connected_parts(rows: Int[Tensor, " p"], columns: Int[Tensor, " p"], side: int) -> int:

@@ -5,7 +5,8 @@ Qubits are counted from the left: the first factor of a Kronecker product is the
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -17,6 +18,7 @@ from wnsense.sensing.ensembles.pauli import MOST_QUBITS, numbers_at_once
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,7 @@ class PovmProductSensing(Operator):
 
     effects: Complex[Tensor, "q K 2"]
     outcomes: Int[Tensor, "n q"] | None = None
-    second_moment: tuple[float, float] | None = field(init=False, default=None)
-    kind: Kind = field(init=False, default=Kind.HERMITIAN)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
+    second_moment: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Read off sizes; outcomes must be those of the effects."""
@@ -55,10 +52,18 @@ class PovmProductSensing(Operator):
             if self.outcomes.device.type != "meta":
                 low, high = int(self.outcomes.min()), int(self.outcomes.max())
                 require(low >= 0 and high < K, f"outcomes between 0 and {K - 1}", f"{low} to {high}")
-        object.__setattr__(self, "shape", (1 << q, 1 << q))
-        object.__setattr__(self, "count", K**q if self.outcomes is None else self.outcomes.shape[0])
-        object.__setattr__(self, "dtype", self.effects.dtype)
-        object.__setattr__(self, "device", self.effects.device)
+
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown, 2^q x 2^q, hermitian."""
+        side = 1 << len(self.effects)
+        return Space(Kind.HERMITIAN, (side, side), self.effects.dtype, self.effects.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of outcomes."""
+        q, K, _ = self.effects.shape
+        return K**q if self.outcomes is None else len(self.outcomes)
 
     @classmethod
     def complete(cls, effects: Complex[Tensor, "K 2"], qubits: int) -> "PovmProductSensing":

@@ -4,7 +4,8 @@ Every map here is one of two products with the vectors as the rows of A: A conj(
 and A^T W. Both stream A through memory once, whatever the number of columns, and so a batch is laid out as columns.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Inexact, Int
@@ -12,10 +13,10 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.linalg import random_normal
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,33 @@ class RankOneSensing(Operator):
     """y_i = a_i^H Z a_i, as in covariance sketching and lifted phase retrieval.
 
     Attributes:
-        vectors: The a_i as rows, (n, m); complex for kind hermitian.
-        kind: psd, symmetric or hermitian.
+        vectors: Vectors `a_i` as rows, (n, m); complex for kind hermitian.
+        space: Space of the unknown, of kind psd, symmetric or hermitian.
         second_moment: See `Operator`; known for drawn vectors only.
     """
 
     vectors: Inexact[Tensor, "n m"]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that the kind is a symmetric one that the vectors' dtype can measure."""
+        """Check the kind, and the vectors against the space."""
         _require_quadratic(self.kind)
-        _read_off(self, self.vectors, (self.vectors.shape[1],) * 2)
+        _require_rows("the vectors", self.vectors, (self.count, self.shape[0]), self.dtype)
+
+    @classmethod
+    def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: Kind | str = Kind.PSD) -> "RankOneSensing":
+        """Measure with given vectors `a_i` as rows, (n, m), as they are; complex for kind hermitian.
+
+        Raises:
+            InputError: If there are none, or their dtype does not suit the kind.
+        """
+        return cls(vectors, _space_of_vectors(vectors, kind))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
 
     @classmethod
     def draw(
@@ -59,11 +70,11 @@ class RankOneSensing(Operator):
         Raises:
             InputError: When n or size is not positive or the kind is rectangular.
         """
-        kind = Kind(kind)
         _require_positive(n, size)
-        vectors = _draw_vectors((n, size), kind, generator=generator, dtype=dtype, device=device)
-        moment = _fourth_moment(vectors.dtype)
-        return cls(vectors.mul_((moment * n) ** -0.25), kind, second_moment=(1.0, 1.0 / moment))
+        space = Space.from_size(size, kind, dtype, device)
+        vectors = _draw_vectors((n, size), space, generator)
+        moment = _fourth_moment(space.dtype)
+        return cls(vectors.mul_((moment * n) ** -0.25), space, second_moment=(1.0, 1.0 / moment))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RankOneSensing":
         """The operator of some of the vectors, copied."""
@@ -97,31 +108,42 @@ class PairedRankOneSensing(Operator):
     """y_i = a_i^H Z a_i - b_i^H Z b_i: the difference removes the trace term (Cai and Zhang, arXiv 1310.5791).
 
     Attributes:
-        vectors: The a_i as rows, (n, m).
-        vectors_minus: The b_i as rows, (n, m).
-        kind: psd, symmetric or hermitian.
+        vectors: Vectors `a_i` as rows, (n, m).
+        vectors_minus: Vectors `b_i` as rows, (n, m).
+        space: Space of the unknown, of kind psd, symmetric or hermitian.
         second_moment: See `Operator`; known for drawn vectors only.
     """
 
     vectors: Inexact[Tensor, "n m"]
     vectors_minus: Inexact[Tensor, "n m"]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that both sets of vectors agree, and with the kind."""
+        """Check the kind, and both sets of vectors against the space."""
         _require_quadratic(self.kind)
-        _read_off(self, self.vectors, (self.vectors.shape[1],) * 2)
-        require_size("vectors_minus", self.vectors_minus.shape, self.vectors.shape, "each a_i needs its b_i")
-        require(
-            self.vectors_minus.dtype == self.vectors.dtype,
-            f"vectors_minus of {self.vectors.dtype}",
-            self.vectors_minus.dtype,
-        )
+        _require_rows("the vectors", self.vectors, (self.count, self.shape[0]), self.dtype)
+        size, advice = (self.count, self.shape[0]), "each a_i needs its b_i"
+        _require_rows("vectors_minus", self.vectors_minus, size, self.dtype, advice)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        vectors: Inexact[Tensor, "n m"],
+        vectors_minus: Inexact[Tensor, "n m"],
+        kind: Kind | str = Kind.PSD,
+    ) -> "PairedRankOneSensing":
+        """Measure with given vectors `a_i` and `b_i` as rows, (n, m), as they are; complex for kind hermitian.
+
+        Raises:
+            InputError: If there are none, the two sets differ in size or dtype, or the dtype does not suit the kind.
+        """
+        return cls(vectors, vectors_minus, _space_of_vectors(vectors, kind))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pairs."""
+        return len(self.vectors)
 
     @classmethod
     def draw(
@@ -139,11 +161,11 @@ class PairedRankOneSensing(Operator):
         Raises:
             InputError: When n or size is not positive or the kind is rectangular.
         """
-        kind = Kind(kind)
         _require_positive(n, size)
-        both = _draw_vectors((2 * n, size), kind, generator=generator, dtype=dtype, device=device)
+        space = Space.from_size(size, kind, dtype, device)
+        both = _draw_vectors((2 * n, size), space, generator)
         both *= (2 * _fourth_moment(both.dtype) * n) ** -0.25
-        return cls(both[:n], both[n:], kind, second_moment=(1.0, 0.0))
+        return cls(both[:n], both[n:], space, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PairedRankOneSensing":
         """The operator of some of the pairs, copied."""
@@ -181,26 +203,36 @@ class BlockRankSensing(Operator):
     """y_i = Tr(A_i^H Z A_i), the sum of a^H Z a over the columns a of A_i: M_i = A_i A_i^H is of rank at most k.
 
     Attributes:
-        blocks: The A_i, (n, m, k); complex for kind hermitian. They are kept with each column end to end in memory,
-            so that all columns are the rows of one matrix; what comes otherwise is copied once.
-        kind: psd, symmetric or hermitian.
+        blocks: Matrices `A_i`, (n, m, k); complex for kind hermitian. Where each column is contiguous in memory, all
+            columns are the rows of one matrix, without a copy; `from_blocks` provides that.
+        space: Space of the unknown, of kind psd, symmetric or hermitian.
         second_moment: See `Operator`; known for drawn blocks only.
     """
 
     blocks: Inexact[Tensor, "n m k"]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that the kind is a symmetric one that the blocks' dtype can measure."""
+        """Check the kind, and the blocks against the space."""
         _require_quadratic(self.kind)
-        _read_off(self, self.blocks, (self.blocks.shape[1],) * 2)
-        require(self.blocks.shape[2] > 0, "at least one column in a block", "none")
-        object.__setattr__(self, "blocks", self.blocks.mT.contiguous().mT)
+        columns = self.blocks.shape[2]
+        _require_rows("the blocks", self.blocks, (self.count, self.shape[0], columns), self.dtype)
+        require(columns > 0, "at least one column in a block", "none")
+
+    @classmethod
+    def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: Kind | str = Kind.PSD) -> "BlockRankSensing":
+        """Measure with given blocks `A_i`, (n, m, k), as they are; copied where their columns are not contiguous.
+
+        Raises:
+            InputError: If there are none, they have no column, or their dtype does not suit the kind.
+        """
+        return cls(_with_contiguous_columns(blocks), _space_of_vectors(blocks, kind))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
 
     @classmethod
     def draw(
@@ -223,17 +255,18 @@ class BlockRankSensing(Operator):
         Raises:
             InputError: When n, size or columns is not positive or the kind is rectangular.
         """
-        kind = Kind(kind)
         _require_positive(n, size)
         require(columns >= 1, "a positive number of columns", columns)
-        vectors = _draw_vectors((n, columns, size), kind, generator=generator, dtype=dtype, device=device)
-        moment = _fourth_moment(vectors.dtype)
+        space = Space.from_size(size, kind, dtype, device)
+        vectors = _draw_vectors((n, columns, size), space, generator)
+        moment = _fourth_moment(space.dtype)
         vectors *= (moment * columns * n) ** -0.25
-        return cls(vectors.mT, kind, second_moment=(1.0, columns / moment))
+        return cls(vectors.mT, space, second_moment=(1.0, columns / moment))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "BlockRankSensing":
         """The operator of some of the blocks, copied."""
-        return replace(self, blocks=self.blocks[rows], second_moment=moment_of_rows(self, len(rows)))
+        blocks = _with_contiguous_columns(self.blocks[rows])
+        return replace(self, blocks=blocks, second_moment=moment_of_rows(self, len(rows)))
 
     def traces(self) -> Float[Tensor, " n"]:
         """||A_i||_F^2."""
@@ -275,25 +308,41 @@ class RectangularRankOneSensing(Operator):
     """y_i = Re a_i^H Z b_i, M_i = a_i b_i^H, for rectangular unknowns (Cai and Zhang, arXiv 1310.5791).
 
     Attributes:
-        left: The a_i as rows, (n, m1).
-        right: The b_i as rows, (n, m2).
+        left: Vectors `a_i` as rows, (n, m1).
+        right: Vectors `b_i` as rows, (n, m2).
+        space: Space of the unknown, of kind rectangular.
         second_moment: See `Operator`; known for drawn vectors only.
     """
 
     left: Inexact[Tensor, "n m1"]
     right: Inexact[Tensor, "n m2"]
+    space: Space
     second_moment: tuple[float, float] | None = None
-    kind: Kind = field(init=False, default=Kind.RECTANGULAR)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that there are as many vectors on either side, of one dtype."""
-        _read_off(self, self.left, (self.left.shape[1], self.right.shape[1]))
+        """Check the kind, and the vectors of both sides against the space."""
+        advice = "RankOneSensing and PairedRankOneSensing measure the symmetric kinds"
+        require(self.kind is Kind.RECTANGULAR, "kind rectangular for measurements a^H Z b", str(self.kind), advice)
+        _require_rows("left vectors", self.left, (self.count, self.shape[0]), self.dtype)
         require_size("the number of right vectors", self.right.shape[:1], self.left.shape[:1], "each a_i needs its b_i")
-        require(self.right.dtype == self.left.dtype, f"right vectors of {self.left.dtype}", self.right.dtype)
+        _require_rows("right vectors", self.right, (self.count, self.shape[1]), self.dtype)
+
+    @classmethod
+    def from_vectors(cls, left: Inexact[Tensor, "n m1"], right: Inexact[Tensor, "n m2"]) -> "RectangularRankOneSensing":
+        """Measure with given vectors `a_i`, (n, m1), and `b_i`, (n, m2), as they are.
+
+        Raises:
+            InputError: If there are none, or the two sets differ in number or dtype.
+        """
+        _require_entries(left)
+        _require_entries(right)
+        shape = (left.shape[1], right.shape[1])
+        return cls(left, right, Space.from_size(shape, Kind.RECTANGULAR, left.dtype, left.device))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pairs."""
+        return len(self.left)
 
     @classmethod
     def draw(
@@ -311,16 +360,12 @@ class RectangularRankOneSensing(Operator):
         Raises:
             InputError: When n or a side is not positive, or the kind is not rectangular.
         """
-        kind = Kind(kind)
-        advice = "RankOneSensing and PairedRankOneSensing measure the symmetric kinds"
-        require(kind is Kind.RECTANGULAR, "kind rectangular for measurements a^H Z b", str(kind), advice)
-        m1, m2 = square_shape(size, kind)
+        space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
-        left = _draw_vectors((n, m1), kind, generator=generator, dtype=dtype, device=device)
-        right = _draw_vectors((n, m2), kind, generator=generator, dtype=dtype, device=device)
+        left, right = (_draw_vectors((n, side), space, generator) for side in space.shape)
         # The real part of a circular variable has half its second moment.
         scale = ((2.0 if left.is_complex() else 1.0) / n) ** 0.25
-        return cls(left.mul_(scale), right.mul_(scale), second_moment=(1.0, 0.0))
+        return cls(left.mul_(scale), right.mul_(scale), space, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RectangularRankOneSensing":
         """The operator of some of the pairs, copied."""
@@ -364,26 +409,29 @@ def _require_quadratic(kind: Kind) -> None:
     require(kind.is_symmetric, "a symmetric kind for quadratic measurements", str(kind))
 
 
-def _read_off(operator: Operator, vectors: Tensor, shape: tuple[int, int]) -> None:
-    """Fill in what the vectors say of an operator, checked against its kind."""
-    require(vectors.shape[0] > 0, "at least one measurement", "none")
-    require(min(shape) > 0, "vectors of at least one entry", "none")
-    require_complex_agrees(operator.kind, vectors.dtype)
-    object.__setattr__(operator, "shape", shape)
-    object.__setattr__(operator, "count", vectors.shape[0])
-    object.__setattr__(operator, "dtype", vectors.dtype)
-    object.__setattr__(operator, "device", vectors.device)
+def _require_entries(vectors: Tensor) -> None:
+    require(vectors.shape[1] > 0, "vectors of at least one entry", "none")
 
 
-def _draw_vectors(
-    shape: tuple[int, ...],
-    kind: Kind,
-    *,
-    generator: torch.Generator | None,
-    dtype: torch.dtype | None,
-    device: torch.device | str,
-) -> Tensor:
-    return random_normal(shape, generator=generator, dtype=dtype or kind.default_dtype(), device=device)
+def _require_rows(name: str, rows: Tensor, size: tuple[int, ...], dtype: torch.dtype, advice: str = "") -> None:
+    require(size[0] > 0, "at least one measurement", "none")
+    require_size(name, rows.shape, size, advice)
+    require(rows.dtype == dtype, f"{name} of {dtype}", rows.dtype)
+
+
+def _space_of_vectors(vectors: Tensor, kind: Kind | str) -> Space:
+    """Return the space of square unknowns that vectors, (n, m), or blocks of them, (n, m, k), measure."""
+    _require_quadratic(Kind(kind))
+    _require_entries(vectors)
+    return Space.from_size(vectors.shape[1], kind, vectors.dtype, vectors.device)
+
+
+def _with_contiguous_columns(blocks: Tensor) -> Tensor:
+    return blocks.mT.contiguous().mT
+
+
+def _draw_vectors(shape: tuple[int, ...], space: Space, generator: torch.Generator | None) -> Tensor:
+    return random_normal(shape, generator=generator, dtype=space.dtype, device=space.device)
 
 
 def _require_positive(n: int, size: int) -> None:

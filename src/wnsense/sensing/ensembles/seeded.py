@@ -1,17 +1,19 @@
 """Gaussian and Rademacher measurements that are not stored but made anew from a seed whenever they are needed."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.ensembles.dense import require_complex_agrees, signs_of, square_shape
+from wnsense.sensing.ensembles.dense import signs_of
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
+from wnsense.sensing.space import Space
 
 # Philox4x32-10: multipliers, the key's increments, rounds (Salmon, Moraes, Dror, Shaw, SC 2011, table 2).
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -41,35 +43,27 @@ class SeededSensing(PackedSensing):
         law: Of the entries.
         seed: From 0 to 2^64 - 1.
         numbers: Which rows of the endless sequence, (n,), from 0 on.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
-        unknown: The dtype of the unknown; double precision by default.
-        scale: What each row is multiplied by; 1 / sqrt(n) by default, so that E ||M(Z)||^2 = ||Z||_F^2.
+        space: Space of the unknown.
+        scale: Factor of each row; `1 / sqrt(n)` gives `E ||M(Z)||^2 = ||Z||_F^2`.
         second_moment: See `Operator`.
     """
 
     law: Law
     seed: int
     numbers: Int64[Tensor, " n"]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
-    unknown: torch.dtype | None = None
+    space: Space
     scale: float = 1.0
     second_moment: tuple[float, float] | None = None
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
-        square_shape(self.shape, self.kind)
-        dtype = self.unknown or self.kind.default_dtype()
-        require_complex_agrees(self.kind, dtype)
+        """Check the number of rows and the seed."""
         require(len(self.numbers) > 0, "at least one measurement", "none")
         require(0 <= self.seed < 2**64, "a seed from 0 to 2^64 - 1", self.seed)
-        object.__setattr__(self, "count", len(self.numbers))
-        object.__setattr__(self, "dtype", dtype)
-        object.__setattr__(self, "device", self.numbers.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.numbers)
 
     @classmethod
     def draw(
@@ -98,15 +92,13 @@ class SeededSensing(PackedSensing):
             InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
         """
         require(n >= 1, "at least one measurement", n)
-        kind = Kind(kind)
-        numbers = torch.arange(n, device=device)
-        return cls(Law(law), seed, numbers, square_shape(size, kind), kind, dtype, 1 / math.sqrt(n), (1.0, 0.0))
+        space = Space.from_size(size, kind, dtype, device)
+        numbers = torch.arange(n, device=space.device)
+        return cls(Law(law), seed, numbers, space, 1 / math.sqrt(n), (1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "SeededSensing":
         """Some rows; nothing is declared of their law."""
-        return SeededSensing(
-            self.law, self.seed, self.numbers[rows], self.shape, self.kind, self.unknown, self.scale, None
-        )
+        return replace(self, numbers=self.numbers[rows], second_moment=None)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
         """Rows start to stop in the precision of the unknown, unscaled."""
@@ -118,9 +110,8 @@ class SeededSensing(PackedSensing):
         return _normal(words)[:, :length].to(self.real_dtype)
 
     def __str__(self) -> str:
-        """A short line for people, with the seed."""
-        told = f"{self.count} measurements of a {self.kind} {self.shape[0]} x {self.shape[1]} matrix"
-        return f"{type(self).__name__} ({self.law}, seed {self.seed}): {told}"
+        """One line for people, with the seed."""
+        return f"{type(self).__name__} ({self.law}, seed {self.seed}): {self.count} measurements of a {self.space}"
 
 
 def philox_words(seed: int, numbers: Int64[Tensor, " b"], count: int) -> Int64[Tensor, "b c"]:

@@ -1,6 +1,6 @@
 """Measurements that are the rows of a sparse matrix: only places where some row is not zero are looked at."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite, require_size
 from wnsense.linalg import packed_length
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.placed import PlacedSensing
-from wnsense.sensing.ensembles.positions import Positions, checked_indices
+from wnsense.sensing.ensembles.positions import Positions, check_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class SparseSensing(PlacedSensing):
         rows: i_p, (places,).
         columns: j_p, (places,).
         count: n, the number of rows of A.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
+        space: Space of the unknown.
         second_moment: See `Operator`.
     """
 
@@ -43,29 +42,23 @@ class SparseSensing(PlacedSensing):
     rows: Int[Tensor, " p"]
     columns: Int[Tensor, " p"]
     count: int
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and that all indices lie inside."""
-        square_shape(self.shape, self.kind)
         require(self.count >= 1, "at least one measurement", self.count)
         require(len(self.values) > 0, "at least one nonzero", "none", "nothing would be measured")
-        require_complex_agrees(self.kind, self.values.dtype)
+        require(self.values.dtype == self.dtype, f"nonzeros of {self.dtype}", self.values.dtype)
         for name, indices in (("measurements", self.measurements), ("places", self.places)):
             require_size(f"{name} beside {len(self.values)} values", indices.shape, self.values.shape)
         require_size(f"columns beside {len(self.rows)} rows", self.columns.shape, self.rows.shape)
-        checked_indices("measurements", self.measurements, self.count)
-        checked_indices("places", self.places, len(self.rows))
-        checked_indices("rows", self.rows, self.shape[0])
-        checked_indices("columns", self.columns, self.shape[1])
+        check_indices("measurements", self.measurements, self.count)
+        check_indices("places", self.places, len(self.rows))
+        check_indices("rows", self.rows, self.shape[0])
+        check_indices("columns", self.columns, self.shape[1])
         if self.values.device.type != "meta":
             require_finite("the nonzeros of the sparse matrix", self.values)
-        object.__setattr__(self, "dtype", self.values.dtype)
-        object.__setattr__(self, "device", self.values.device)
 
     @classmethod
     def from_matrix(
@@ -87,11 +80,12 @@ class SparseSensing(PlacedSensing):
             InputError: When it is no sparse matrix, the number of columns fits no layout, the dtype does not suit the
                 kind, or an entry is NaN or infinite.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
         n, width, measurements, indices, values = _nonzeros(matrix)
+        kind = Kind(kind)
         if kind is Kind.HERMITIAN:
             values = values.to(values.dtype.to_complex())
+        space = Space.from_size(size, kind, values.dtype, values.device)
+        shape = space.shape
         full, packed = shape[0] * shape[1], packed_length(shape[0], is_complex=False)
         layouts = f"{full} columns (the matrix row by row)"
         takes_packed = kind in {Kind.PSD, Kind.SYMMETRIC}
@@ -103,7 +97,7 @@ class SparseSensing(PlacedSensing):
         else:
             rows, columns = _upper_triangle(looked_at, shape[0])
             values = torch.where((rows == columns)[places], values, values * 2**0.5)
-        return cls(measurements, places, values, rows, columns, n, shape, kind)
+        return cls(measurements, places, values, rows, columns, n, space)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "SparseSensing | None":
         """The chosen rows, with the places of all; None where they have no nonzeros."""

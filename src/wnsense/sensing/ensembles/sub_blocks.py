@@ -2,22 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
 import torch
-from jaxtyping import Float, Inexact, Int, Shaped
+from jaxtyping import Float, Inexact, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require, require_size, size_text
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.entries import EntrySensing
-from wnsense.sensing.ensembles.positions import Positions, checked_indices
+from wnsense.sensing.ensembles.positions import Positions, check_indices, int64_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -29,48 +29,40 @@ class SubBlockSensing(Operator):
     several blocks is measured several times, and the symmetric kinds have Hermitian parts as M_k.
 
     Attributes:
-        row_indices: The sets I, one after the other, (sum of their sizes,).
-        column_indices: The sets J, one after the other.
-        block_shapes: (|I|, |J|) of each block.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
-        dtype: Of the unknown.
-        weight: What each entry is multiplied with.
+        row_indices: Sets `I`, one after the other, (sum of their sizes,), int64.
+        column_indices: Sets `J`, one after the other, int64.
+        block_shapes: `(|I|, |J|)` of each block.
+        space: Space of the unknown.
+        weight: Factor of each entry.
         second_moment: See `Operator`; known for drawn blocks only.
     """
 
-    row_indices: Shaped[Tensor, " p"]
-    column_indices: Shaped[Tensor, " q"]
+    row_indices: Int64[Tensor, " p"]
+    column_indices: Int64[Tensor, " q"]
     block_shapes: tuple[tuple[int, int], ...]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
-    dtype: torch.dtype = torch.float64
+    space: Space
     weight: float = 1.0
     second_moment: tuple[float, float] | None = None
-    count: int = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that the sets fill the blocks and lie in the matrix."""
-        square_shape(self.shape, self.kind)
-        require_complex_agrees(self.kind, self.dtype)
         require(len(self.block_shapes) > 0, "at least one block", "none")
         smallest = min(min(block) for block in self.block_shapes)
         require(smallest > 0, "blocks of at least one row and column", "an empty one")
         rows, columns = (sum(block[side] for block in self.block_shapes) for side in (0, 1))
         require_size("the row indices of all blocks", self.row_indices.shape, (rows,))
         require_size("the column indices of all blocks", self.column_indices.shape, (columns,))
-        row_indices = checked_indices("row indices", self.row_indices, self.shape[0])
-        column_indices = checked_indices("column indices", self.column_indices, self.shape[1])
+        check_indices("row indices", self.row_indices, self.shape[0])
+        check_indices("column indices", self.column_indices, self.shape[1])
         require(math.isfinite(self.weight), "a finite weight", self.weight)
-        object.__setattr__(self, "row_indices", row_indices)
-        object.__setattr__(self, "column_indices", column_indices)
-        parts = 2 if self.dtype.is_complex else 1
-        object.__setattr__(self, "count", parts * sum(p * q for p, q in self.block_shapes))
-        object.__setattr__(self, "device", self.row_indices.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of entries of all blocks, of complex unknowns twice that."""
+        return (2 if self.is_complex else 1) * sum(p * q for p, q in self.block_shapes)
 
     @classmethod
-    def of_sets(
+    def from_sets(
         cls,
         sets: Sequence[tuple[Tensor, Tensor]],
         size: int | tuple[int, int],
@@ -83,11 +75,11 @@ class SubBlockSensing(Operator):
         Raises:
             InputError: When there is no pair, or an index is none of the matrix.
         """
-        kind = Kind(kind)
         require(len(sets) > 0, "at least one block", "none")
         shapes = tuple((row_set.numel(), column_set.numel()) for row_set, column_set in sets)
         rows, columns = (torch.cat(one_side) for one_side in zip(*sets, strict=True))
-        return cls(rows, columns, shapes, square_shape(size, kind), kind, dtype or kind.default_dtype())
+        space = Space.from_size(size, kind, dtype, rows.device)
+        return cls(int64_indices("row indices", rows), int64_indices("column indices", columns), shapes, space)
 
     @classmethod
     def draw(
@@ -118,8 +110,8 @@ class SubBlockSensing(Operator):
         Raises:
             InputError: When b, p, q or the size is not positive, or a block is larger than the matrix.
         """
-        kind = Kind(kind)
-        (m1, m2), (p, q) = square_shape(size, kind), block_shape
+        space = Space.from_size(size, kind, dtype, device)
+        (m1, m2), (p, q) = space.shape, block_shape
         require(blocks >= 1, "at least one block", blocks)
         fits = 1 <= p <= m1 and 1 <= q <= m2
         require(fits, f"a block shape between 1 x 1 and {m1} x {m2}", size_text(block_shape))
@@ -127,10 +119,9 @@ class SubBlockSensing(Operator):
             (draw_distinct(p, m1, generator=generator), draw_distinct(q, m2, generator=generator))
             for _ in range(blocks)
         ]
-        rows, columns = (torch.cat(sets).to(device) for sets in zip(*pairs, strict=True))
+        rows, columns = (torch.cat(sets).to(space.device) for sets in zip(*pairs, strict=True))
         weight = math.sqrt(m1 * m2 / (blocks * p * q))
-        dtype = dtype or kind.default_dtype()
-        return cls(rows, columns, ((p, q),) * blocks, (m1, m2), kind, dtype, weight, second_moment=(1.0, 0.0))
+        return cls(rows, columns, ((p, q),) * blocks, space, weight, second_moment=(1.0, 0.0))
 
     def as_entries(self) -> EntrySensing:
         """The same measurements one by one."""
@@ -143,9 +134,7 @@ class SubBlockSensing(Operator):
             columns.append(columns_of_each.expand(-1, run.p, -1, parts).flatten())
         weights = torch.full((self.count,), self.weight, dtype=self.real_dtype, device=self.device)
         imaginary = torch.arange(self.count, device=self.device) % 2 == 1 if self.is_complex else None
-        all_rows, all_columns = torch.cat(rows), torch.cat(columns)
-        moment = self.second_moment
-        return EntrySensing(all_rows, all_columns, self.shape, self.kind, self.dtype, weights, imaginary, moment)
+        return EntrySensing(torch.cat(rows), torch.cat(columns), self.space, weights, imaginary, self.second_moment)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> EntrySensing:
         """The chosen of the entries, one by one."""

@@ -7,7 +7,8 @@ transforms. The cost is that of transforming the columns of the factors, and n r
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -15,12 +16,12 @@ from jaxtyping import Bool, Complex, Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.positions import connected_parts
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.space import Space
 
 # Rows of factors are gathered in blocks of this many numbers, which stay in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
@@ -109,45 +110,38 @@ class TransformedEntrySensing(Operator):
     coordinates, and entries that say the same (above and below the diagonal) are one, of weight sqrt(2).
 
     Attributes:
-        rows: p_k, (n,).
-        columns: q_k, (n,).
-        weights: w_k, (n,), real.
-        shape: (m1, m2) of the unknown.
-        dtype: Of the unknown.
-        kind: What is known of the unknown.
-        imaginary: Whether the imaginary part is measured, (n,); None measures real parts.
-        signs: The diagonal of S, (m1,), real; None for ones.
-        signs_right: The diagonal of S', (m2,), for kind rectangular; the symmetric kinds have one S.
-        second_moment: See `Operator`; known where coordinates were drawn.
+        rows: Row indices `p_k`, (n,).
+        columns: Column indices `q_k`, (n,).
+        weights: Weights `w_k`, (n,), real.
+        space: Space of the unknown.
+        imaginary: True where the imaginary part is measured, (n,); None measures real parts.
+        signs: Diagonal of `S`, (m1,), real; None for ones.
+        signs_right: Diagonal of `S'`, (m2,), for kind rectangular; the symmetric kinds have one `S`.
+        second_moment: See `Operator`; known for drawn coordinates only.
     """
 
     rows: Int[Tensor, " n"]
     columns: Int[Tensor, " n"]
     weights: Float[Tensor, " n"]
-    shape: tuple[int, int]
-    dtype: torch.dtype = torch.float64
-    kind: Kind = Kind.PSD
+    space: Space
     imaginary: Bool[Tensor, " n"] | None = None
     signs: Float[Tensor, " m1"] | None = None
     signs_right: Float[Tensor, " m2"] | None = None
     second_moment: tuple[float, float] | None = None
-    count: int = field(init=False)
-    device: torch.device = field(init=False)
 
-    # Whether real matrices have complex transforms.
+    # Whether real matrices have complex transforms, and whether signs are drawn.
     complex_transform: ClassVar[bool] = False
+    has_signs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and that positions lie in the matrix."""
-        square_shape(self.shape, self.kind)
-        require_complex_agrees(self.kind, self.dtype)
         self.require_sides(self.shape)
-        n = self.rows.shape[0]
+        n = self.count
         require(n > 0, "at least one measurement", "none")
         for name, values in (("columns", self.columns), ("weights", self.weights), ("imaginary", self.imaginary)):
             if values is not None:
                 require_size(f"{name} beside {n} rows", values.shape, (n,))
-        real = self.dtype.to_real()
+        real = self.real_dtype
         require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype)
         for signs, side in ((self.signs, 0), (self.signs_right, 1)):
             if signs is not None:
@@ -159,8 +153,11 @@ class TransformedEntrySensing(Operator):
             if positions.device.type != "meta":
                 low, high = int(positions.min()), int(positions.max())
                 require(low >= 0 and high < side, f"{name} between 0 and {side - 1}", f"{low} to {high}")
-        object.__setattr__(self, "count", n)
-        object.__setattr__(self, "device", self.rows.device)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of entries."""
+        return len(self.rows)
 
     @classmethod
     def draw(
@@ -188,39 +185,27 @@ class TransformedEntrySensing(Operator):
         Raises:
             InputError: When there are not n coordinates, or the transform has no such size.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
-        require_complex_agrees(kind, dtype)
-        cls.require_sides(shape)
-        dimension = kind.dimension(shape, is_complex=dtype.is_complex)
+        space = Space.from_size(size, kind, dtype, device)
+        cls.require_sides(space.shape)
+        dimension, real = space.dimension, space.real_dtype
         require(1 <= n <= dimension, f"between 1 and {dimension} measurements, as many as coordinates", n)
-        coordinates = _Coordinates(shape, kind, dtype.is_complex, cls.complex_transform)
-        signs, signs_right = cls.draw_signs(shape, kind, generator, dtype.to_real())
+        coordinates = _Coordinates(space.shape, space.kind, space.is_complex, cls.complex_transform)
+        # A matrix that the transform makes sparse is spread by signs.
+        sides = () if not cls.has_signs else space.shape[:1] if space.kind.is_symmetric else space.shape
+        signs = [_random_signs(side, generator, real).to(space.device) for side in sides]
         chosen = draw_distinct(n, coordinates.limit, generator=generator, accept=coordinates.accept)
         rows, columns, imaginary = coordinates.split(chosen)
-        weights = coordinates.multiplicity(rows, columns).to(dtype.to_real()).mul_(dimension / n).sqrt_()
-        parts = imaginary.to(device) if coordinates.parts == 2 else None
+        weights = coordinates.multiplicity(rows, columns).to(real).mul_(dimension / n).sqrt_()
         return cls(
-            rows.to(device),
-            columns.to(device),
-            weights.to(device),
-            shape,
-            dtype,
-            kind,
-            parts,
-            None if signs is None else signs.to(device),
-            None if signs_right is None else signs_right.to(device),
+            rows.to(space.device),
+            columns.to(space.device),
+            weights.to(space.device),
+            space,
+            imaginary.to(space.device) if coordinates.parts == 2 else None,
+            signs[0] if signs else None,
+            signs[1] if len(signs) == 2 else None,
             second_moment=(1.0, 0.0),
         )
-
-    @classmethod
-    def draw_signs(
-        cls, shape: tuple[int, int], kind: Kind, generator: torch.Generator | None, dtype: torch.dtype
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """S and S' as diagonals, where the ensemble has them: a matrix that the transform makes sparse is hidden."""
-        left = _random_signs(shape[0], generator, dtype)
-        return left, None if kind.is_symmetric else _random_signs(shape[1], generator, dtype)
 
     @classmethod
     def require_sides(cls, shape: tuple[int, int]) -> None:
@@ -249,16 +234,13 @@ class TransformedEntrySensing(Operator):
     def select_rows(self, rows: Int[Tensor, " k"]) -> "TransformedEntrySensing":
         """The chosen entries."""
         imaginary = None if self.imaginary is None else self.imaginary[rows]
-        return type(self)(
-            self.rows[rows],
-            self.columns[rows],
-            self.weights[rows],
-            self.shape,
-            self.dtype,
-            self.kind,
-            imaginary,
-            self.signs,
-            self.signs_right,
+        return replace(
+            self,
+            rows=self.rows[rows],
+            columns=self.columns[rows],
+            weights=self.weights[rows],
+            imaginary=imaginary,
+            second_moment=None,
         )
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:

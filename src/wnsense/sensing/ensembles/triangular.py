@@ -7,7 +7,8 @@ without the rows: D^2/2 numbers to keep and to read, where the rows would be n D
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.linalg import random_normal
-from wnsense.sensing.ensembles.dense import require_complex_agrees, square_shape
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import RowDual
+from wnsense.sensing.space import Space
 
 # Rows that are kept and multiplied together; each panel leaves out the columns in which all of its rows are zero.
 _PANEL_ROWS = 256
@@ -31,28 +32,22 @@ class TriangularSensing(PackedSensing):
 
     Attributes:
         panels: Rows of R, `_PANEL_ROWS` at a time, each from the column on in which its first row begins.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
-        stands_for: n, the number of Gaussian rows whose factor this is.
-        second_moment: See `Operator`; in the mean that of the rows, since R^T R = A^T A.
+        space: Space of the unknown.
+        stands_for: Number `n` of Gaussian rows that the factor replaces.
+        second_moment: See `Operator`; in the mean that of the rows, since `R^T R = A^T A`.
+        scale: Factor of each row.
     """
 
     panels: tuple[Float[Tensor, "_ _"], ...]
-    shape: tuple[int, int]
-    kind: Kind
+    space: Space
     stands_for: int
     second_moment: tuple[float, float] | None = (1.0, 0.0)
     scale: float = 1.0
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Read off what the panels say."""
-        real = self.panels[0].dtype
-        object.__setattr__(self, "count", sum(len(panel) for panel in self.panels))
-        object.__setattr__(self, "dtype", real.to_complex() if self.kind is Kind.HERMITIAN else real)
-        object.__setattr__(self, "device", self.panels[0].device)
+    @cached_property
+    def count(self) -> int:
+        """Number of rows of `R`."""
+        return sum(len(panel) for panel in self.panels)
 
     @classmethod
     def draw(
@@ -76,18 +71,11 @@ class TriangularSensing(PackedSensing):
         Raises:
             InputError: When n is below D, or a symmetric kind is given two different sides or a complex dtype.
         """
-        kind = Kind(kind)
-        shape = square_shape(size, kind)
-        dtype = dtype or kind.default_dtype()
-        require_complex_agrees(kind, dtype)
-        require(
-            kind is not Kind.RECTANGULAR or not dtype.is_complex,
-            "a real dtype for a rectangular unknown",
-            dtype,
-        )
-        length = kind.dimension(shape, is_complex=dtype.is_complex)
+        space = Space.from_size(size, kind, dtype)
+        is_real = space.kind is not Kind.RECTANGULAR or not space.is_complex
+        require(is_real, "a real dtype for a rectangular unknown", space.dtype)
+        length, real = space.dimension, space.real_dtype
         require(n >= length, f"n of at least D = {length}", n, "draw the rows themselves (GaussianSensing)")
-        real = dtype.to_real()
         seed = int(torch.randint(2**62, (), generator=generator))
         freedom = n - np.arange(length)
         diagonal = np.sqrt(np.random.Generator(np.random.PCG64(seed)).chisquare(freedom))
@@ -98,7 +86,7 @@ class TriangularSensing(PackedSensing):
             corner = panel[:, :height].triu_(1)
             corner.diagonal().copy_(torch.from_numpy(diagonal[start : start + height]))
             panels.append(panel.div_(math.sqrt(n)))
-        return cls(tuple(panels), shape, kind, n)
+        return cls(tuple(panels), space, n)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
         """Rows start to stop, zeros included."""

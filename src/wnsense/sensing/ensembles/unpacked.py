@@ -1,16 +1,17 @@
 """Few small measurement matrices, stored in full: where packing would take longer than reading."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.ensembles.dense import square_shape
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -23,34 +24,52 @@ class UnpackedSensing(Operator):
     Attributes:
         rows: The M_i row by row, (n, m1 m2) or, complex, (n, 2 m1 m2) with real and imaginary parts in turn; Hermitian
             for the symmetric kinds.
-        shape: (m1, m2) of the unknown.
-        kind: What is known of the unknown.
+        space: Space of the unknown.
         second_moment: See `Operator`.
     """
 
     rows: Float[Tensor, "n e"]
-    shape: tuple[int, int]
-    kind: Kind = Kind.PSD
+    space: Space
     second_moment: tuple[float, float] | None = None
-    count: int = field(init=False)
-    dtype: torch.dtype = field(init=False)
-    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read off what the rows say, and check their length against the shape."""
+        """Check the number and the length of the rows."""
         n, length = self.rows.shape
         require(n > 0, "at least one measurement", "none")
-        m1, m2 = square_shape(self.shape, self.kind)
-        is_complex = self.kind is Kind.HERMITIAN or (self.kind is Kind.RECTANGULAR and length == 2 * m1 * m2)
-        expected = m1 * m2 * (2 if is_complex else 1)
+        expected = self.shape[0] * self.shape[1] * (2 if self.is_complex else 1)
         require(length == expected, f"{expected} numbers in a full {self.kind} measurement", length)
-        object.__setattr__(self, "count", n)
-        object.__setattr__(self, "dtype", self.rows.dtype.to_complex() if is_complex else self.rows.dtype)
-        object.__setattr__(self, "device", self.rows.device)
+
+    @classmethod
+    def from_matrices(
+        cls,
+        matrices: Inexact[Tensor, "n m1 m2"],
+        kind: Kind | str = Kind.PSD,
+        *,
+        second_moment: tuple[float, float] | None = None,
+    ) -> "UnpackedSensing":
+        """Store matrices in full, unchanged: they must be Hermitian for the symmetric kinds.
+
+        Args:
+            matrices: `M_i`, (n, m1, m2), of the unknown's dtype.
+            kind: Kind of the unknown.
+            second_moment: See `Operator`.
+
+        Raises:
+            InputError: If there are none, they are not square and the kind is, or their dtype does not suit it.
+        """
+        _, m1, m2 = matrices.shape
+        space = Space.from_size((m1, m2), kind, matrices.dtype, matrices.device)
+        numbers = torch.view_as_real(matrices.resolve_conj()).flatten(1) if space.is_complex else matrices.flatten(1)
+        return cls(numbers, space, second_moment)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of matrices."""
+        return len(self.rows)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "UnpackedSensing":
         """A copy of some rows; nothing is declared of their law."""
-        return UnpackedSensing(self.rows[rows], self.shape, self.kind)
+        return UnpackedSensing(self.rows[rows], self.space)
 
     def traces(self) -> Float[Tensor, " n"]:
         """The sums of the diagonals."""

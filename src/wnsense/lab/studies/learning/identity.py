@@ -1,16 +1,16 @@
 """Every entry measured, M*M = I: what the population loss is of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.linalg import symmetric_part
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,23 @@ class IdentitySensing(Operator):
     """
 
     size: int
-    kind: Kind = field(default=Kind.PSD, init=False)
-    shape: tuple[int, int] = field(init=False)
-    count: int = field(init=False)
-    dtype: torch.dtype = field(default=torch.float64, init=False)
-    device: torch.device = field(default=torch.device("cpu"), init=False)
-    second_moment: tuple[float, float] | None = field(default=(1.0, 0.0), init=False)
+
+    # M*M(Z) = Z.
+    second_moment = (1.0, 0.0)
 
     def __post_init__(self) -> None:
-        """Read off the sizes."""
+        """Check the size."""
         require(self.size >= 1, "at least one row", self.size)
-        object.__setattr__(self, "shape", (self.size, self.size))
-        object.__setattr__(self, "count", self.size**2)
+
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown: psd, in double precision."""
+        return Space.from_size(self.size)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of entries `m^2`."""
+        return self.size**2
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return point.dense().flatten(-2)

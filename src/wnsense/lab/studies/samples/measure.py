@@ -101,8 +101,8 @@ def _stored_in_full(problem: Problem) -> Problem:
     operator = problem.operator
     if isinstance(operator, UnpackedSensing) or operator.count * math.prod(operator.shape) > _FULL_NUMBERS:
         return problem
-    rows = operator.kind.unpack(packed_rows(operator, 0, operator.count), operator.shape, is_complex=False)
-    return replace(problem, operator=UnpackedSensing(rows.flatten(-2), operator.shape, operator.kind))
+    rows = operator.space.unpack(packed_rows(operator, 0, operator.count))
+    return replace(problem, operator=UnpackedSensing.from_matrices(rows, operator.kind))
 
 
 def drawn(case: Case, count: int, seed: int) -> Problem:
