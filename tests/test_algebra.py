@@ -232,6 +232,8 @@ def test_nothing_is_made_on_another_device(name):
 def to_meta(value):
     if isinstance(value, torch.Tensor):
         return value.to("meta")
+    if isinstance(value, Space):
+        return dataclasses.replace(value, device=torch.device("meta"))
     if isinstance(value, tuple) and value and isinstance(value[0], Operator):
         return tuple(to_meta(part) for part in value)
     if isinstance(value, Operator):
