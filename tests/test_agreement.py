@@ -30,7 +30,7 @@ def test_where_one_matrix_fits_both_find_it(flavor):
     assert said.distance <= 1e-9
     assert (said.first.seed, said.second.seed) == (0, 1)
     assert said.applications == said.first.applications + said.second.applications
-    assert str(said).startswith("Both say converged, of rank 2. They came to the same matrix")
+    assert str(said).startswith("Both recoveries have status converged, with rank 2. The matrices are the same")
 
 
 def test_raw_rank_one_measurements_agree_too():

@@ -68,7 +68,7 @@ def test_the_delta_method_is_the_inverse_of_the_dense_fisher_information(flavor)
     problem = posed(flavor)
     matrix = fitted(problem)
     said = standard_errors(problem, matrix, entries=ENTRIES)
-    jacobian = TangentJacobian(problem, matrix)
+    jacobian = TangentJacobian.at(problem, matrix)
     point, step = jacobian.point, 1e-6
     columns = []
     for unit in np.eye(jacobian.dimension):
@@ -169,7 +169,7 @@ def test_rows_of_no_weight_say_nothing():
             for v in (problem.measurements, y)
         )
         assert [e.standard_error for e in one.leading] == pytest.approx([e.standard_error for e in other.leading])
-        assert one.leading[0].left == 60 - 11
+        assert one.leading[0].residual_degrees_of_freedom == 60 - 11
 
 
 def test_single_precision_gives_the_same():

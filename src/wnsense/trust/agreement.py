@@ -1,4 +1,4 @@
-"""Whether two recoveries that share nothing but the measurements come to the same matrix."""
+"""Agreement of two recoveries from the same measurements with other held-out rows and other starts."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.starts import haar_start
 
-# Of the random start: against the answer's largest singular value.
+# Magnitude of the random start, relative to the answer's largest singular value.
 _MAGNITUDE = 0.1
 _START_RANK = 4
-# Two answers of a noisy problem are as far apart as different rows held out make them; of an exact one, not at all.
+# Relative distances up to which two answers count as the same (exact problems) or nearly the same (noisy problems).
 _SAME = 1e-6
 _CLOSE = 0.1
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two recoveries of one problem: other rows held out, other starts.
+    """Two recoveries of one problem, with other held-out rows and other starts.
 
     Attributes:
-        first: The recovery from the first seed, from a spectral start.
-        second: The recovery from the second seed, from a random start.
-        distance: ||Z_1 - Z_2||_F over the larger of the two norms.
+        first: Recovery with the first seed, from a spectral start.
+        second: Recovery with the second seed, from a random start.
+        distance: `||Z_1 - Z_2||_F` over the larger of the two norms.
     """
 
     first: Recovery
@@ -35,46 +35,50 @@ class Agreement:
 
     @property
     def same_verdict(self) -> bool:
-        """Whether both came to the same status."""
+        """True if both have the same status."""
         return self.first.status is self.second.status
 
     @property
     def applications(self) -> int:
-        """What both cost."""
+        """Applications of both recoveries."""
         return self.first.applications + self.second.applications
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the comparison in two sentences."""
         one, two = self.first, self.second
-        told = (
-            f"Both say {one.status}" if self.same_verdict else f"One says {one.status}, the other says {two.status}"
-        ) + (f", of rank {one.rank}" if one.rank == two.rank else f", of ranks {one.rank} and {two.rank}")
+        statuses = (
+            f"Both recoveries have status {one.status}"
+            if self.same_verdict
+            else f"One recovery has status {one.status}, the other {two.status}"
+        )
+        ranks = f"rank {one.rank}" if one.rank == two.rank else f"ranks {one.rank} and {two.rank}"
         if self.distance <= _SAME:
-            met = "They came to the same matrix"
+            comparison = "The matrices are the same"
         elif self.distance <= _CLOSE:
-            met = "They came to nearly the same matrix"
+            comparison = "The matrices are nearly the same"
         else:
-            met = "They came to different matrices: at most one of them is right"
-        return f"{told}. {met}: a relative distance of {self.distance:.1e}."
+            comparison = "The matrices differ, so that at most one is right"
+        return f"{statuses}, with {ranks}. {comparison}: their relative distance is {self.distance:.1e}."
 
 
 def agreement(
     problem: Problem, *, max_rank: int | None = None, tolerance: float = 1e-10, seeds: tuple[int, int] = (0, 1)
 ) -> Agreement:
-    """Recover twice, and compare.
+    """Recover a matrix twice and compare the results.
 
-    The two hold out other measurements and begin elsewhere, the first at a spectral start and the second at a random
-    one, each by its own seed. Where only one matrix of low rank fits they meet; where they do not, the measurements (or
-    the search) leave a choice that neither verdict may see. That they meet is no proof: both could miss in one way.
+    The recoveries hold out other measurements and start elsewhere: the first from a spectral start, the second from a
+    random one, each with its own seed. If only one matrix of low rank fits, both give that matrix. If they differ, the
+    measurements (or the search) do not determine the matrix, which neither verdict may show. Agreement is no proof:
+    both recoveries can fail in the same way.
 
     Args:
-        problem: The measurements, with their weights and noise level.
+        problem: Measurements with their weights and noise level.
         max_rank: See `recover`.
         tolerance: See `recover`.
-        seeds: Of the two.
+        seeds: Seeds of the two recoveries.
 
     Raises:
-        InputError: If the seeds are the same, or `recover` refuses what it gets.
+        InputError: If the seeds are the same, or `recover` raises it.
     """
     require(seeds[0] != seeds[1], "two different seeds", seeds, "the same seed gives the same start")
     objective = SensingObjective(problem, seed=seeds[1])

@@ -1,8 +1,8 @@
 """Measure of identifiability: the least restricted singular value of the measurements on the tangent space of a fit.
 
 The gain of a tangent vector `xi` is `||T D M(xi)||^2 / ||xi||^2`, with the calibration `T D`. The least gain is the
-square of the least restricted singular value. It is 0 if the restricted null space is not trivial: then the matrix can be
-changed, its rank kept, without a change of the measurements.
+square of the least restricted singular value. It is 0 if the restricted null space is not trivial: then the matrix can
+be changed, its rank kept, without a change of the measurements.
 """
 
 from dataclasses import dataclass
