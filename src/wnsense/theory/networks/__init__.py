@@ -2,7 +2,7 @@
 
 - `stack`: the numbers of a network that the bounds use (`Stack`, `Layer`).
 - `bounds`: bounds on the signals, the gradient, the Hessian and the loss.
-- `descent`: restricted strong convexity, smoothness and the contraction of a step.
+- `loss_geometry`: restricted strong convexity, smoothness and the contraction of a step.
 - `generalization`: Rademacher complexity and the generalization gap.
 """
 
@@ -14,8 +14,8 @@ from wnsense.theory.networks.bounds import (
     loss_bound,
     signal_bound,
 )
-from wnsense.theory.networks.descent import contraction, smoothness, strong_convexity
 from wnsense.theory.networks.generalization import generalization_bound, rademacher_bound, row_gain
+from wnsense.theory.networks.loss_geometry import contraction, smoothness, strong_convexity
 from wnsense.theory.networks.stack import Layer, Stack, normalized_layer, normalized_stack, plain_layer
 
 __all__ = [
