@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wnsense.atomic import write_text
 from wnsense.lab.studies.gallery import exhibits, gallery
-from wnsense.lab.studies.registry import STUDIES
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
@@ -12,7 +12,7 @@ PAGE = ROOT / "docs" / "gallery.md"
 
 def main() -> None:
     """Write the page and print its path."""
-    shown = exhibits(ROOT / "studies" / "results", list(STUDIES), beside=PAGE.parent)
+    shown = exhibits(ROOT / "studies" / "results", list(STUDY_FOLDERS), beside=PAGE.parent)
     write_text(PAGE, gallery(shown))
     print(f"{PAGE}: {len(shown)} studies")
 

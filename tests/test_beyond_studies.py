@@ -8,16 +8,16 @@ import torch
 
 import wnsense as wn
 from cases.orders import generator
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.lab.studies.curves import picture as paper
-from wnsense.lab.studies.curves import settings_picture as settings
 from wnsense.lab.studies.curves.beyond import BEYOND_STUDIES
 from wnsense.lab.studies.curves.problem import drawn
-from wnsense.lab.studies.curves.specification import Case, Ensemble, Method, Rows, Run, StepSizes
+from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, CurveMethod, CurveRun, Rows, StepSizes
+from wnsense.lab.studies.curves.study import curve_study
 from wnsense.lab.studies.curves.table import PaperTable
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
-from wnsense.lab.studies.registry import STUDIES
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 from wnsense.linalg import symmetric_part
 from wnsense.sensing.kinds import Kind
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("as_users_run")
 
 
 def test_all_are_in_the_catalogue():
-    assert set(BEYOND_STUDIES) < set(STUDIES)
+    assert set(BEYOND_STUDIES) < set(STUDY_FOLDERS)
 
 
 def facts_of(name: str, fact: str) -> set:
@@ -37,17 +37,17 @@ def test_they_go_as_far_as_they_say():
     widths = facts_of("beyond-rank", "width")
     assert min(widths) == 3  # r_A
     assert max(widths) == 20  # m
-    assert facts_of("beyond-ensembles", "ensemble") == set(Ensemble)
+    assert facts_of("beyond-ensembles", "ensemble") == set(CurveEnsemble)
     assert facts_of("beyond-kinds", "kind") == set(Kind)
     assert facts_of("beyond-cone", "magnitude_set") == set(wn.solvers.MagnitudeSet)
     for name in set(BEYOND_STUDIES) - {"beyond-cone"}:
         methods = {curve.run.method for curve in BEYOND_STUDIES[name].paper}
-        assert methods == set(Method)
+        assert methods == set(CurveMethod)
 
 
-@pytest.mark.parametrize("ensemble", Ensemble)
+@pytest.mark.parametrize("ensemble", CurveEnsemble)
 def test_every_ensemble_is_drawn_with_its_truth(ensemble):
-    objective = drawn(Case(8, 2, 3.0, 30, ensemble=ensemble))
+    objective = drawn(CurveCase(8, 2, 3.0, 30, ensemble=ensemble))
     truth = objective.problem.truth
     residual = objective.residual(objective.from_user(truth))
     assert float(residual.abs().max()) < 1e-12
@@ -57,7 +57,7 @@ def test_every_ensemble_is_drawn_with_its_truth(ensemble):
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("rows", Rows)
 def test_every_kind_is_drawn_in_every_form_of_rows(kind, rows):
-    objective = drawn(Case(6, 2, 3.0, 100, kind=kind, rows=rows))
+    objective = drawn(CurveCase(6, 2, 3.0, 100, kind=kind, rows=rows))
     operator = objective.problem.operator
     assert operator.kind is kind
     assert operator.count == (100 if rows is Rows.ALL else operator.dimension)
@@ -86,7 +86,7 @@ def test_projections_are_the_nearest_elements_of_their_sets(dtype):
 
 @pytest.mark.parametrize("magnitude_set", wn.solvers.MagnitudeSet)
 def test_theta_stays_in_its_set_and_finds_the_matrix(magnitude_set):
-    objective = drawn(Case(8, 2, 2.0, 300))
+    objective = drawn(CurveCase(8, 2, 2.0, 300))
     start = wn.solvers.haar_start(objective, 4, generator=generator(1))
     solver = wn.solvers.WeightNormalizedGD(magnitude_set=magnitude_set)
     result = wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=1e-8, max_steps=2_000))
@@ -104,7 +104,7 @@ def test_theta_stays_in_its_set_and_finds_the_matrix(magnitude_set):
 
 
 def test_a_set_without_meaning_is_refused():
-    objective = drawn(Case(6, 2, 3.0, 100, kind=Kind.RECTANGULAR))
+    objective = drawn(CurveCase(6, 2, 3.0, 100, kind=Kind.RECTANGULAR))
     start = wn.solvers.haar_start(objective, 4, generator=generator(1))
     with pytest.raises(InputError, match="a symmetric kind for Theta kept psd"):
         wn.solvers.WeightNormalizedGD(magnitude_set=wn.solvers.MagnitudeSet.PSD).start(objective, start)
@@ -128,19 +128,20 @@ def tiny(name: str, *, steps: int, keep, case=None):
 
 
 def made(study, tmp_path):
-    return STUDIES[study.name].run(Store(tmp_path, study, Scale.QUICK), lambda *_: None)
+    return curve_study(study).run(tmp_path, Scale.QUICK)
 
 
 def test_what_is_needed_is_counted_and_what_is_not_reached_is_told(tmp_path):
-    study = tiny("beyond-condition", steps=80, keep=lambda c: c.run.method in {Method.GD, Method.PRECONDITIONED_WN})
+    methods = {CurveMethod.GD, CurveMethod.PRECONDITIONED_WN}
+    study = tiny("beyond-condition", steps=80, keep=lambda curve: curve.run.method in methods)
     table = made(study, tmp_path)
     by = {(c.method, c.label): c for c in PaperTable.of(table).curves}
     ours = by["preconditioned-wn", "kappa = 10000"]
     level = 0.01 / 1e8
     at = int(np.argmax(ours.median <= level))
-    assert settings.cost_to_find_all(ours) == ours.applications[at]
+    assert ours.cost_to_find_all == ours.applications[at]
     assert ours.median[at - 1] > level
-    assert settings.cost_to_find_all(by["gd", "kappa = 10000"]) is None
+    assert by["gd", "kappa = 10000"].cost_to_find_all is None
     gd, pwn = findings(table)
     assert gd.holds is pwn.holds is None
     assert "in 4 of 4 settings" in pwn.text
@@ -181,7 +182,7 @@ def test_the_cone_is_left_and_found_again(tmp_path):
 
 
 def test_a_method_keeps_its_marks_whoever_else_takes_part():
-    run = Run(Case(6, 2, 3.0, 100), Method.PRECGD, 3, StepSizes(0.5, damping=0.1), (0,), 10)
+    run = CurveRun(CurveCase(6, 2, 3.0, 100), CurveMethod.PRECGD, 3, StepSizes(0.5, damping=0.1), (0,), 10)
     assert run.step_sizes.text(run.method) == "eta 0.5, c 0.1"
-    assert StepSizes(0.5, damping=0.01).text(Method.SCALEDGD_LAMBDA) == "eta 0.5, lambda 0.01"
-    assert StepSizes(1.0, 2.0, 0.3).text(Method.PRECONDITIONED_WN) == "eta 1, mu 2, c 0.3"
+    assert StepSizes(0.5, damping=0.01).text(CurveMethod.SCALEDGD_LAMBDA) == "eta 0.5, lambda 0.01"
+    assert StepSizes(1.0, 2.0, 0.3).text(CurveMethod.PRECONDITIONED_WN) == "eta 1, mu 2, c 0.3"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cases.doctored_tables import Change, doctored, told
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, descend
@@ -31,7 +32,7 @@ from wnsense.lab.studies.diagonal.descent_measure import (
 from wnsense.lab.studies.diagonal.flow_measure import layers_of
 from wnsense.lab.studies.diagonal.paced_descent import MOST_CHANGE, PacedDescent
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
-from wnsense.lab.studies.diagonal.run import measure, run_parts
+from wnsense.lab.studies.diagonal.run import measure
 from wnsense.lab.studies.diagonal.specification import (
     BoundPart,
     Drawing,
@@ -41,11 +42,10 @@ from wnsense.lab.studies.diagonal.specification import (
     RecoveryPart,
     part_key,
 )
+from wnsense.lab.studies.diagonal.study import diagonal_study
 from wnsense.lab.studies.diagonal.table import FOUND, parts_of, rate_look
-from wnsense.lab.studies.exponents.cases import EXPONENTS_STUDY
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
-from wnsense.lab.studies.registry import STUDIES
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.lookup import study_named
 from wnsense.running.stop import Stop
 from wnsense.theory.diagonal import l1_excess_bound, l1_excess_form, weighted_excess_bound
 
@@ -60,7 +60,7 @@ def quick(tmp_path_factory) -> dict[str, Table]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         folder = tmp_path_factory.mktemp("diagonal")
-        return {name: run_parts(Store(folder, study, Scale.QUICK)) for name, study in DIAGONAL_STUDIES.items()}
+        return {name: diagonal_study(study).run(folder, Scale.QUICK) for name, study in DIAGONAL_STUDIES.items()}
 
 
 def paced(objective, cells: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -267,10 +267,10 @@ def test_positive_networks_have_bounds_too():
 
 def test_every_study_is_on_the_command_line_s_list():
     for name, study in DIAGONAL_STUDIES.items():
-        assert STUDIES[name].study is study
+        assert study_named(name).specification is study
         assert study.form == name
         for scale in Scale:
-            keys = [part_key(part) for part in study.parts(scale)]
+            keys = [part_key(part) for part in study.plan(scale)]
             assert len(set(keys)) == len(keys)
         assert study.fingerprint(Scale.QUICK) != study.fingerprint(Scale.PAPER)
 
@@ -297,13 +297,12 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tmp_path, mon
         return measure(part)
 
     monkeypatch.setattr(running, "measure", counted)
-    store = Store(tmp_path, study, Scale.QUICK)
     with pytest.raises(KeyboardInterrupt):
-        run_parts(store)
-    table = run_parts(store)
+        diagonal_study(study).run(tmp_path, Scale.QUICK)
+    table = diagonal_study(study).run(tmp_path, Scale.QUICK)
     assert made == [2, 3, 3, 4]
     assert [facts["depth"] for facts in table.header["parts"]] == [2, 3, 4]
-    assert run_parts(store).header == table.header
+    assert diagonal_study(study).run(tmp_path, Scale.QUICK).header == table.header
     assert len(made) == 4
 
 
@@ -325,8 +324,6 @@ def test_what_cannot_be_drawn_or_read_is_refused(tmp_path):
         LayersPart((3, 3), 0.1, 0, (None,))
     with pytest.raises(InputError, match="as wide as the narrower side"):
         LayersPart((3, 2, 3), 0.1, 0, (None,))
-    with pytest.raises(InputError, match="a study of diagonal networks"):
-        run_parts(Store(tmp_path, EXPONENTS_STUDY, Scale.QUICK))
     with pytest.raises(InputError, match="without parts"):
         parts_of(Table({}, {}), "RatePart", "measured")
     facts = {"parts": [{"kind": "RatePart"}]}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.reduced_population import population_objective, reduced_frame
@@ -13,11 +14,11 @@ from wnsense.lab.analysis.scaling import fit_power_law
 from wnsense.lab.studies.exponents import run as running
 from wnsense.lab.studies.exponents.cases import EXPONENTS_STUDY
 from wnsense.lab.studies.exponents.measure import begin, measure
-from wnsense.lab.studies.exponents.run import run_exponents
-from wnsense.lab.studies.exponents.specification import ExponentStudy, Part, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.specification import ExponentSpecification, Part, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.study import exponent_study
 from wnsense.lab.studies.exponents.table import ExponentTable
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
 from wnsense.linalg import haar_frame
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
@@ -38,7 +39,7 @@ def varied(**changes) -> Point:
     return dataclasses.replace(BASE, **changes)
 
 
-TINY = ExponentStudy(
+TINY = ExponentSpecification(
     "exponents",
     "Something small",
     "Something is said.",
@@ -49,7 +50,7 @@ TINY = ExponentStudy(
         Sweep(Varied.STEP_SIZE, tuple(varied(step_size=eta, measurements=500) for eta in (0.5, 0.8, 1.2)), 2),
     ),
     paper=(),
-    chosen=("everything",),
+    choices=("everything",),
 )
 
 
@@ -58,7 +59,7 @@ def tiny(tmp_path_factory):
     """The tiny study, uninterrupted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
-        return run_exponents(Store(tmp_path_factory.mktemp("tiny"), TINY, Scale.QUICK))
+        return exponent_study(TINY).run(tmp_path_factory.mktemp("tiny"), Scale.QUICK)
 
 
 # ------------------------------------------------------------------------------------------------ the law
@@ -221,7 +222,7 @@ def test_a_seed_with_a_gap_is_left_out_and_too_little_is_refused():
 
 @pytest.mark.parametrize("scale", Scale)
 def test_every_sweep_varies_what_it_says_and_nothing_else(scale):
-    for sweep in EXPONENTS_STUDY.sweeps(scale):
+    for sweep in EXPONENTS_STUDY.plan(scale):
         assert sweep.values == sorted(set(sweep.values))
         assert len(sweep.values) >= 3
         points = [dataclasses.asdict(point) for point in sweep.points]
@@ -280,11 +281,11 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tiny, tmp_pat
     monkeypatch.setattr(running, "measure", counted)
     store = Store(tmp_path, TINY, Scale.QUICK)
     with pytest.raises(KeyboardInterrupt):
-        run_exponents(store, interrupting)
+        exponent_study(TINY).run(tmp_path, Scale.QUICK, interrupting)
     finished = {path.stem for path in store.parts.glob("*.npz")}
     assert len(finished) == at - 1
     before = len(made)
-    again = run_exponents(store)
+    again = exponent_study(TINY).run(tmp_path, Scale.QUICK)
     assert finished.isdisjoint(made[before:])
     assert again.header == tiny.header
     for name, array in tiny.arrays.items():
@@ -338,5 +339,5 @@ def test_pictures_name_their_axes(tiny):
 
 @pytest.mark.slow
 def test_the_quick_study_shows_what_the_page_says(tmp_path):
-    table = run_exponents(Store(tmp_path, EXPONENTS_STUDY, Scale.QUICK))
+    table = exponent_study(EXPONENTS_STUDY).run(tmp_path, Scale.QUICK)
     assert all(of.holds is not False for of in findings(table))

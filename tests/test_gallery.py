@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wnsense.lab.studies.forms import findings, pictures
+from cases.presented import findings, pictures
 from wnsense.lab.studies.gallery import exhibits, gallery
-from wnsense.lab.studies.registry import STUDIES
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("as_users_run")
 
 
 def shown():
-    return exhibits(RESULTS, list(STUDIES), beside=PAGE.parent)
+    return exhibits(RESULTS, list(STUDY_FOLDERS), beside=PAGE.parent)
 
 
 def test_the_page_is_that_of_the_stored_tables():
@@ -27,8 +27,10 @@ def test_the_page_is_that_of_the_stored_tables():
 
 
 def test_every_stored_table_is_shown_with_every_verdict():
-    assert [str(exhibit.table.header["name"]) for exhibit in shown()] == [name for name in STUDIES if name in STORED]
-    assert set(STORED) <= set(STUDIES)
+    assert [str(exhibit.table.header["name"]) for exhibit in shown()] == [
+        name for name in STUDY_FOLDERS if name in STORED
+    ]
+    assert set(STORED) <= set(STUDY_FOLDERS)
     page = PAGE.read_text()
     for exhibit in shown():
         assert exhibit.table.header["scale"] == "paper"

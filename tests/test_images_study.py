@@ -11,10 +11,11 @@ from scipy.ndimage import gaussian_filter
 
 import wnsense as wn
 from cases.orders import generator, normal
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.images import measure as measuring
 from wnsense.lab.studies.images import picture as images
 from wnsense.lab.studies.images import run as running
@@ -22,23 +23,31 @@ from wnsense.lab.studies.images.cases import EXACT, FEW, FIGURE_4, FULL
 from wnsense.lab.studies.images.measure import A_STEP, AT_START, drawn, measure, picture_of, reference, steps_within
 from wnsense.lab.studies.images.photographs import DRAWING, Photograph, as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.lab.studies.images.run import run_images
-from wnsense.lab.studies.images.specification import ImageRun, ImageStudy, Method, Model, Plan, Scene, Setting
+from wnsense.lab.studies.images.specification import (
+    ImageMethod,
+    ImageModel,
+    ImagePlan,
+    ImageRun,
+    ImageSetting,
+    ImageSpecification,
+    Scene,
+)
+from wnsense.lab.studies.images.study import image_study
 from wnsense.lab.studies.images.table import Equal, scenes_of
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 PICTURE = Photograph(DRAWING, 2, 24, 28)
-SCENES = tuple(Scene("a setting", PICTURE, model, 6, 420, kept=2) for model in Model)
-PLAN = Plan(SCENES, (40, 80), (Setting(0.5, 0.1), Setting(1.0, 0.1)), (0, 1), (9,), timed_steps=3)
-STUDY = ImageStudy(
+SCENES = tuple(Scene("a setting", PICTURE, model, 6, 420, kept=2) for model in ImageModel)
+PLAN = ImagePlan(SCENES, (40, 80), (ImageSetting(0.5, 0.1), ImageSetting(1.0, 0.1)), (0, 1), (9,), timed_steps=3)
+STUDY = ImageSpecification(
     "figure-4",
     "Something small",
     "Something is said.",
     quick=PLAN,
     paper=PLAN,
     groups=(("a setting", "in words"),),
-    chosen=("everything",),
+    choices=("everything",),
 )
 # Of each scene: two grids, one timing, two runs, and recover() within two budgets.
 PARTS = len(SCENES) * (2 + 1 + 2 + 2)
@@ -53,7 +62,7 @@ def table(tmp_path_factory):
     """The small study, uninterrupted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
-        return run_images(Store(tmp_path_factory.mktemp("images"), STUDY, Scale.QUICK), quietly)
+        return image_study(STUDY).run(tmp_path_factory.mktemp("images"), Scale.QUICK, quietly)
 
 
 # ------------------------------------------------------------------------------------------------------- pictures
@@ -111,7 +120,7 @@ def test_the_lift_is_semidefinite_and_holds_the_picture_at_the_same_rank(rank):
 def test_a_scene_measures_what_it_says(scene):
     objective = drawn(scene)
     B = best_approximation(PICTURE.pixels(), 2)
-    truth = as_rectangular(B, 2) if scene.model is Model.RECTANGULAR else lifted(B, 2)
+    truth = as_rectangular(B, 2) if scene.model is ImageModel.RECTANGULAR else lifted(B, 2)
     point = truth.to(dtype=torch.float32)
     expected = objective.problem.operator.measure(point)
     torch.testing.assert_close(objective.problem.measurements, expected, rtol=1e-4, atol=1e-4)
@@ -162,21 +171,21 @@ def test_ssim_agrees_with_scikit_image():
 # ----------------------------------------------------------------------------------------------------------- runs
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", ImageMethod)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: str(scene.model))
 def test_budgets_count_what_the_loop_counts(scene, method):
     objective, steps = drawn(scene), steps_within(scene, method, 40)
-    solver = measuring.solver_of(scene, method, Setting(0.5, 0.1))
+    solver = measuring.solver_of(scene, method, ImageSetting(0.5, 0.1))
     start = wn.solvers.haar_start(objective, scene.width, generator=generator())
     result = wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=0.0, max_steps=steps))
-    course = measure(ImageRun(scene, method, Setting(0.5, 0.1), (0,), steps, (steps,)))
+    course = measure(ImageRun(scene, method, ImageSetting(0.5, 0.1), (0,), steps, (steps,)))
     assert course["applications"][-1] == result.applications
     assert result.applications <= 40 < result.applications + A_STEP[method]
     assert result.applications == objective.calibration.applications + AT_START + A_STEP[method] * steps
 
 
 def test_a_run_writes_down_the_quality_of_its_pictures():
-    run = ImageRun(SCENES[0], Method.GD, Setting(0.5, 0.1), (0, 1), 30, (0, 30, 7))
+    run = ImageRun(SCENES[0], ImageMethod.GD, ImageSetting(0.5, 0.1), (0, 1), 30, (0, 30, 7))
     course = measure(run)
     assert course["pictures"].shape == (3, 24, 28)
     assert course["psnr"].shape == course["ssim"].shape == (len(course["step"]), 2)
@@ -189,7 +198,7 @@ def test_a_run_writes_down_the_quality_of_its_pictures():
 
 
 def test_a_run_that_diverges_is_black():
-    run = ImageRun(SCENES[0], Method.GD, Setting(50.0, 0.1), (0,), 60, (60,))
+    run = ImageRun(SCENES[0], ImageMethod.GD, ImageSetting(50.0, 0.1), (0,), 60, (60,))
     course = measure(run)
     target = reference(SCENES[0])
     assert not course["pictures"].any()
@@ -210,13 +219,13 @@ def test_a_study_goes_on_from_what_is_there_and_gives_the_same(table, tmp_path, 
 
     monkeypatch.setattr(running, "recovered", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_images(store, lambda *words: told.append(words))
+        image_study(STUDY).run(tmp_path, Scale.QUICK, lambda *words: told.append(words))
     monkeypatch.setattr(running, "recovered", whole)
     before = {path: path.read_bytes() for path in store.parts.iterdir()}
     assert len(before) == PARTS - 1
     made = []
     monkeypatch.setattr(running, "measure", lambda *_, **__: made.append(1))
-    again = run_images(store, quietly)
+    again = image_study(STUDY).run(tmp_path, Scale.QUICK, quietly)
     assert made == []
     assert {path: path.read_bytes() for path in before} == before
     assert again.header == table.header
@@ -226,7 +235,7 @@ def test_a_study_goes_on_from_what_is_there_and_gives_the_same(table, tmp_path, 
         if not name.endswith(times) and "_wn_" not in name:
             np.testing.assert_array_equal(again.arrays[name], table.arrays[name], err_msg=name)
     assert told[-1][1] <= told[-1][2]
-    assert run_images(store, quietly).header == again.header
+    assert image_study(STUDY).run(tmp_path, Scale.QUICK, quietly).header == again.header
 
 
 def test_what_is_equal_is_equal(table):
@@ -239,7 +248,7 @@ def test_what_is_equal_is_equal(table):
             assert steps[Equal.STEPS] == gd
             assert steps[Equal.TIME] == min(int(gd * ratio), int(wn_course.step[-1]))
             spent = wn_course.applications[np.searchsorted(wn_course.step, steps[Equal.APPLICATIONS])]
-            assert applications - A_STEP[Method.WN] < spent <= applications
+            assert applications - A_STEP[ImageMethod.WN] < spent <= applications
             for equal in Equal:
                 psnr, ssim = scene.gain(equal, budget)
                 assert np.isfinite([psnr, ssim]).all()
@@ -305,7 +314,7 @@ def test_other_tables_are_refused(table):
 def test_the_study_is_fair_and_covers_what_it_promises(scale):
     plan = FIGURE_4.plan(scale)
     assert {scene.group for scene in plan.scenes} == {name for name, _ in FIGURE_4.groups} == {FEW, EXACT, FULL}
-    assert {scene.model for scene in plan.scenes} == set(Model)
+    assert {scene.model for scene in plan.scenes} == set(ImageModel)
     assert not set(plan.seeds) & set(plan.tuning_seeds)
     assert len(plan.budgets) >= 3
     for scene in plan.scenes:
@@ -315,7 +324,7 @@ def test_the_study_is_fair_and_covers_what_it_promises(scale):
         assert (scene.kept is not None) == (scene.group == EXACT)
         # The limit of stability, 4 / lambda_max, of Marchenko and Pastur on the directions that X opens.
         m1, m2 = scene.shape
-        freedom = scene.width**2 if scene.model is Model.RECTANGULAR else scene.width * (scene.width + 1) / 2
+        freedom = scene.width**2 if scene.model is ImageModel.RECTANGULAR else scene.width * (scene.width + 1) / 2
         assert scene.magnitude_step_size < 4 / (1 + (freedom / scene.measurements) ** 0.5) ** 2
         assert scene.width < min(m1, m2) or scene.group == FULL
     if scale is Scale.PAPER:

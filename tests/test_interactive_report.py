@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -20,13 +21,15 @@ import wnsense as wn
 from cases.browser import CHROMIUM, Browser
 from cases.commands import assert_refused
 from cases.picture_tables import recovery_table
+from cases.presented import findings
 from cases.study_tables import curves_table, learning_table
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
-from wnsense.lab.studies.forms import FORMS, Form, findings
 from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.frame.presentation import Presentation
 from wnsense.lab.studies.images.table import Equal, scenes_of
 from wnsense.lab.studies.interactive import Source, comma_separated, interactive_page, pictures, source_of, view_of
+from wnsense.lab.studies.lookup import study_named
 from wnsense.pages import citation
 from wnsense.pages.style import METHODS, new_figure
 from wnsense.pages.view import (
@@ -78,8 +81,10 @@ def unheard_of(monkeypatch):
         figure.subplots().plot([0, 1])
         return {"": figure, "_more": figure}
 
-    form = Form(drawn, lambda table: [Finding("it is so", True)], lambda table: [])
-    monkeypatch.setattr("wnsense.lab.studies.forms.FORMS", {**FORMS, "unheard-of": form})
+    known = study_named("figure-2a")
+    presentation = Presentation(drawn, lambda table: [Finding("it is so", True)], lambda table: [])
+    study = dataclasses.replace(known, presentation=presentation)
+    monkeypatch.setattr("wnsense.lab.studies.interactive.study_of", lambda table: study)
 
 
 # ---------------------------------------------------------------------------------------------- the page, as text

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import wnsense as wn
+from cases.presented import caption
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.analysis.course import escapes, plateaus
-from wnsense.lab.studies.forms import caption
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.learning import run as running
 from wnsense.lab.studies.learning.caption import findings, paragraphs
 from wnsense.lab.studies.learning.cases import FIGURE_1
@@ -26,11 +27,12 @@ from wnsense.lab.studies.learning.measure import (
     starts,
 )
 from wnsense.lab.studies.learning.picture import learning_picture, pictures
-from wnsense.lab.studies.learning.run import chosen_rows, run_learning
-from wnsense.lab.studies.learning.specification import LearningStudy, Sensed, Setting
+from wnsense.lab.studies.learning.run import chosen_rows
+from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, Sensed
+from wnsense.lab.studies.learning.study import learning_study
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 
-SMALL = Setting(Sensed.IDENTITY, 64, 8, 2, 4, 3.0, (0, 1), 160)
+SMALL = LearningSetting(Sensed.IDENTITY, 64, 8, 2, 4, 3.0, (0, 1), 160)
 SMALL_GAUSSIAN = dataclasses.replace(SMALL, sensed=Sensed.GAUSSIAN, measurements=300)
 TINY = dataclasses.replace(FIGURE_1, quick=(SMALL, SMALL_GAUSSIAN), paper=())
 
@@ -40,7 +42,7 @@ def quiet(*_: object) -> None:
 
 
 def run_tiny(directory, tell=quiet) -> Table:
-    return run_learning(Store(directory, TINY, Scale.QUICK), tell)
+    return learning_study(TINY).run(directory, Scale.QUICK, tell)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def quick(tmp_path_factory) -> Table:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         store = Store(tmp_path_factory.mktemp("quick"), FIGURE_1, Scale.QUICK)
-        run_learning(store, quiet)
+        learning_study(FIGURE_1).run(store.directory, Scale.QUICK)
         return read_table(store.table)
 
 
@@ -141,7 +143,7 @@ def test_start_alignments_are_what_is_left_beyond_the_eigenvectors_before():
 
 def test_the_law_tells_the_step_of_an_escape_from_the_start_alone(tmp_path, as_users_run):
     """Eigenvalues 1 and 0.1: far enough apart for one to be learned before the other. Diagonals are off by 20%."""
-    setting = Setting(Sensed.IDENTITY, 400, 20, 2, 6, 10.0, (0, 2), 300)
+    setting = LearningSetting(Sensed.IDENTITY, 400, 20, 2, 6, 10.0, (0, 2), 300)
     arrays = measure(setting, tmp_path / "run.npz")
     facts = dataclasses.asdict(setting)
     run = LearningRun(
@@ -378,7 +380,7 @@ def test_what_cannot_be_run_or_read_is_refused(tmp_path, tiny, as_users_run):
     other = dataclasses.replace(TINY, quick=TINY.quick[:1])
     run_tiny(tmp_path)
     with pytest.raises(InputError, match="fingerprint"):
-        run_learning(Store(tmp_path, other, Scale.QUICK), quiet)
+        learning_study(other).run(tmp_path, Scale.QUICK, quiet)
     with pytest.raises(InputError, match="settings"):
         LearningTable.of(Table({}, {}))
     with pytest.raises(InputError, match="identity_escape"):
@@ -387,8 +389,8 @@ def test_what_cannot_be_run_or_read_is_refused(tmp_path, tiny, as_users_run):
 
 @pytest.mark.parametrize("scale", Scale)
 def test_the_study_has_the_sizes_that_it_says(scale):
-    assert isinstance(FIGURE_1, LearningStudy)
-    settings = FIGURE_1.settings(scale)
+    assert isinstance(FIGURE_1, LearningSpecification)
+    settings = FIGURE_1.plan(scale)
     assert {setting.sensed for setting in settings} == set(Sensed)
     sizes = {(of.size, of.rank, of.width, of.condition) for of in settings}
     assert sizes == {(50, 5, 15, 100.0) if scale is Scale.PAPER else (20, 3, 6, 10.0)}

@@ -18,15 +18,16 @@ from torch.nn import functional
 from cases.commands import assert_refused
 from cases.doctored_tables import Change, doctored, told
 from cases.networks import dense_hessian, spectral_norm
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.cli import demo_networks as demonstrating_networks
 from wnsense.cli.commands.demo_networks import NetworkDemoOptions
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.demos.networks import networks_demo as demo
 from wnsense.lab.demos.networks.networks_page import networks_page
-from wnsense.lab.studies import registry as catalogue
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
+from wnsense.lab.studies.lookup import study_named
 from wnsense.lab.studies.networks import activations_picture as networks_activations
 from wnsense.lab.studies.networks import curvature_picture as networks_curvature
 from wnsense.lab.studies.networks import generalization_picture as networks_generalization
@@ -36,7 +37,7 @@ from wnsense.lab.studies.networks import training_picture as networks_training
 from wnsense.lab.studies.networks.cases import CURVATURE, NETWORK_STUDIES, RATES, TRAINING
 from wnsense.lab.studies.networks.design import built
 from wnsense.lab.studies.networks.image_source import Library
-from wnsense.lab.studies.networks.run import measure_part, run_networks
+from wnsense.lab.studies.networks.run import measure_part
 from wnsense.lab.studies.networks.specification import (
     CurvaturePart,
     Design,
@@ -47,9 +48,10 @@ from wnsense.lab.studies.networks.specification import (
     part_key,
 )
 from wnsense.lab.studies.networks.start_measure import measure_curvature, measure_kinks
+from wnsense.lab.studies.networks.study import network_study
 from wnsense.lab.studies.networks.table import LONG, SHORT, mean_interval, seeds_of, within_row_bound
 from wnsense.lab.studies.networks.training_measure import measure_training
-from wnsense.lab.studies.registry import STUDIES, Entry
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 from wnsense.networks.data.labelled_images import Inputs
 from wnsense.networks.layers import parameter_matrix
 from wnsense.networks.measuring.power_fit import Exponent
@@ -73,7 +75,7 @@ def quick(tmp_path_factory) -> dict[str, Table]:
         found = {}
         for name, study in NETWORK_STUDIES.items():
             store = Store(folder, study, Scale.QUICK)
-            run_networks(store)
+            network_study(study).run(folder, Scale.QUICK)
             found[name] = read_table(store.table)
         return found
 
@@ -302,11 +304,12 @@ def test_parts_refuse_what_makes_no_sense():
 
 
 def test_every_study_is_on_the_command_line_and_has_pictures():
-    assert set(NETWORK_STUDIES) <= set(STUDIES)
+    assert set(NETWORK_STUDIES) <= set(STUDY_FOLDERS)
     for study in NETWORK_STUDIES.values():
-        assert STUDIES[study.name].run_on is not None
+        assert study_named(study.name).specification is study
+        assert study_named(study.name).on_data is not None
         for scale in Scale:
-            keys = [part_key(part, "") for part in study.parts(scale)]
+            keys = [part_key(part, "") for part in study.plan(scale)]
             assert len(set(keys)) == len(keys)
         assert not any(images.needs_folder for images in study.images(Scale.QUICK))
         assert all(images.needs_folder for images in study.images(Scale.PAPER))
@@ -427,7 +430,7 @@ def test_too_few_images_are_told(tmp_path):
 
 
 def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
-    whole = run_networks(Store(tmp_path / "whole", TINY, Scale.QUICK))
+    whole = network_study(TINY).run(tmp_path / "whole", Scale.QUICK)
     store = Store(tmp_path / "broken", TINY, Scale.QUICK)
 
     def interrupt(words: str, done: int, total: int) -> None:
@@ -435,12 +438,12 @@ def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_networks(store, interrupt)
+        network_study(TINY).run(store.directory, Scale.QUICK, interrupt)
     assert store.has_begun
     assert store.finished() is None
     [kept] = store.parts.glob("*.npz")
     before = kept.stat().st_mtime_ns
-    resumed = run_networks(store)
+    resumed = network_study(TINY).run(store.directory, Scale.QUICK)
     assert kept.stat().st_mtime_ns == before
     assert resumed.header == whole.header
     for name, array in whole.arrays.items():
@@ -448,14 +451,8 @@ def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
             np.testing.assert_array_equal(array, resumed.arrays[name])
 
 
-def test_another_s_specification_is_refused(tmp_path):
-    other = STUDIES["figure-2a"].study
-    with pytest.raises(InputError, match="study of deep networks"):
-        run_networks(Store(tmp_path, other, Scale.QUICK))
-
-
 def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, monkeypatch):
-    monkeypatch.setitem(catalogue.STUDIES, TINY.name, Entry(TINY, run_networks, run_networks))
+    monkeypatch.setattr("wnsense.cli.study.study_named", lambda _: network_study(TINY))
     folder, out = made_up_folder(tmp_path / "secret"), tmp_path / "out"
     words = ["study", "run", TINY.name, "--scale", "paper", "--out", out]
     assert_refused(wnsense(*words), "t10k-images-idx3-ubyte", "--data DIR")
@@ -474,9 +471,9 @@ def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, m
 
 
 def test_the_command_to_go_on_names_the_folder():
-    from wnsense.cli.commands.study import StudyName, StudyRunOptions, StudyScale
+    from wnsense.cli.commands.study import StudyRunOptions, StudyScale
 
-    options = StudyRunOptions(StudyName.NETWORKS_RATES, StudyScale.PAPER, Path("out"), False, Path("images"))
+    options = StudyRunOptions("networks-rates", StudyScale.PAPER, Path("out"), False, Path("images"))
     assert "--data=images" in options.words()
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from wnsense.lab.studies.forms import findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
-from wnsense.lab.studies.registry import STUDIES
+from cases.presented import findings, pictures
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.lookup import study_named
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -16,23 +17,23 @@ OWN_TESTS = ("diagonal-", "networks-")
 LONG = {"beyond-ensembles"}
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
-    for name in STUDIES
+    for name in STUDY_FOLDERS
     if name not in ELSEWHERE and not name.startswith(OWN_TESTS)
 ]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_quick_study_runs_to_its_pictures_and_words(name, tmp_path):
-    entry = STUDIES[name]
-    store = Store(tmp_path, entry.study, Scale.QUICK)
+    study = study_named(name)
+    store = study.store(tmp_path, Scale.QUICK)
     store.prepare()
-    told = []
-    table = entry.run(store, lambda what, done, of: told.append((what, done, of)))
-    assert told
+    reports = []
+    table = study.run(tmp_path, Scale.QUICK, lambda stage, done, total: reports.append((stage, done, total)))
+    assert reports
     for column in table.arrays.values():
         assert column.dtype.kind in "fiub"
     assert float(table.arrays["spent_seconds"][0]) > 0
-    written = store.publish(table)
+    written = study.publish(tmp_path, Scale.QUICK, table)
     assert {path.name for path in written} == {
         *(f"{name}{suffix}_quick.png" for suffix in pictures(table)),
         f"{name}_quick.txt",
@@ -41,11 +42,11 @@ def test_a_quick_study_runs_to_its_pictures_and_words(name, tmp_path):
     seen = findings(table)
     assert seen
     assert all(finding.text in words for finding in seen)
-    assert entry.study.claim in words
+    assert study.specification.claim in words
 
     # The table that lies there is what a second run gives, with nothing run again.
     before = {path: path.stat().st_mtime_ns for path in store.parts.iterdir()}
-    again = entry.run(store, lambda *_: None)
+    again = study.run(tmp_path, Scale.QUICK)
     assert {path: path.stat().st_mtime_ns for path in store.parts.iterdir()} == before
     assert again.header == table.header
     for key, column in table.arrays.items():

@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.rates import run as running
 from wnsense.lab.studies.rates.cases import TABLE_1_STUDY
-from wnsense.lab.studies.rates.measure import Course, UnbalancedGD, measure, objective_of
-from wnsense.lab.studies.rates.picture import RateTable
-from wnsense.lab.studies.rates.run import run_rates
-from wnsense.lab.studies.rates.specification import Analysis, Method, RatePlan, Run, Setting, Start
+from wnsense.lab.studies.rates.measure import RateCourse, UnbalancedGD, measure, objective_of
+from wnsense.lab.studies.rates.specification import Analysis, RateMethod, RatePlan, RateRun, RateSetting, RateStart
+from wnsense.lab.studies.rates.study import rate_study
+from wnsense.lab.studies.rates.table import RateTable
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
 from wnsense.theory.published_rates import TABLE_1, Factorization
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
-SETTING = Setting(8, 2, 4, 2.0, 400)
+SETTING = RateSetting(8, 2, 4, 2.0, 400)
 TINY = dataclasses.replace(
     TABLE_1_STUDY, quick=RatePlan((SETTING,), (0.5, 1.0), (101,), (0, 1), 60, 400, (1e-2, 1e-4, 1e-8))
 )
@@ -34,20 +34,20 @@ def tiny(tmp_path_factory):
     """The tiny study, uninterrupted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
-        return run_rates(Store(tmp_path_factory.mktemp("tiny"), TINY, Scale.QUICK))
+        return rate_study(TINY).run(tmp_path_factory.mktemp("tiny"), Scale.QUICK)
 
 
 def test_every_row_of_the_table_is_there_once_with_its_own_method():
     analyses = TABLE_1_STUDY.analyses
     assert [of.row for of in analyses] == list(range(len(TABLE_1)))
     words = {
-        Method.GD: "gradient descent",
-        Method.UNBALANCED: "gradient descent",
-        Method.SCALED: "ScaledGD",
-        Method.DAMPED: "ScaledGD(lambda)",
-        Method.PRECONDITIONED: "PrecGD",
-        Method.AGN: "approximated Gauss-Newton",
-        Method.WN: "weight-normalized gradient descent",
+        RateMethod.GD: "gradient descent",
+        RateMethod.UNBALANCED: "gradient descent",
+        RateMethod.SCALED: "ScaledGD",
+        RateMethod.DAMPED: "ScaledGD(lambda)",
+        RateMethod.PRECONDITIONED: "PrecGD",
+        RateMethod.AGN: "approximated Gauss-Newton",
+        RateMethod.WN: "weight-normalized gradient descent",
     }
     for of in analyses:
         if of.method is None:
@@ -55,16 +55,16 @@ def test_every_row_of_the_table_is_there_once_with_its_own_method():
             continue
         assert of.rate.method.startswith(words[of.method])
         assert (of.kind is Kind.RECTANGULAR) == (of.rate.model is Factorization.RECTANGULAR)
-        width = Run(of, SETTING, 1.0, (0,), 1).width
+        width = RateRun(of, SETTING, 1.0, (0,), 1).width
         assert width == (4 if of.rate.overparameterized else 2)
-    assert {of.method for of in analyses} == {*Method, None}
+    assert {of.method for of in analyses} == {*RateMethod, None}
 
 
 def test_what_cannot_be_run_is_refused():
     with pytest.raises(InputError, match="a method, or the reason"):
         Analysis(0, None)
     with pytest.raises(InputError, match="a row from 0 to 11"):
-        Analysis(12, Method.GD)
+        Analysis(12, RateMethod.GD)
     with pytest.raises(InputError, match="working rank"):
         dataclasses.replace(SETTING, rank=9)
 
@@ -87,16 +87,16 @@ def test_unbalanced_factors_stay_as_they_are_drawn():
 
 def test_steps_are_counted_to_the_first_row_below_a_level():
     error = np.array([[1.0, 1.0], [0.1, 0.5], [0.001, 0.2], [0.01, 0.1]])
-    course = Course(np.array([0, 5, 10, 15]), error, 2, diverged=False, seconds=0.0)
+    course = RateCourse(np.array([0, 5, 10, 15]), error, 2, diverged=False, seconds=0.0)
     np.testing.assert_array_equal(course.steps_to(0.1), [5, 15])
     np.testing.assert_array_equal(course.steps_to(0.05), [10, np.nan])
 
 
 def test_a_step_size_with_which_a_start_diverges_is_told():
-    run = Run(Analysis(0, Method.GD), SETTING, 30.0, (0, 1), 200)
-    assert measure(run, Method.GD).diverged
-    tame = Run(Analysis(0, Method.GD), SETTING, 0.5, (0, 1), 20)
-    assert not measure(tame, Method.GD).diverged
+    run = RateRun(Analysis(0, RateMethod.GD), SETTING, 30.0, (0, 1), 200)
+    assert measure(run, RateMethod.GD).diverged
+    tame = RateRun(Analysis(0, RateMethod.GD), SETTING, 0.5, (0, 1), 20)
+    assert not measure(tame, RateMethod.GD).diverged
 
 
 def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(tiny, tmp_path, monkeypatch):
@@ -109,10 +109,9 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(tiny, tmp_path
         return measure(run, method)
 
     monkeypatch.setattr(running, "measure", counted)
-    store = Store(tmp_path, TINY, Scale.QUICK)
     with pytest.raises(KeyboardInterrupt):
-        run_rates(store)
-    again = run_rates(store)
+        rate_study(TINY).run(tmp_path, Scale.QUICK)
+    again = rate_study(TINY).run(tmp_path, Scale.QUICK)
     assert not set(made[:7]) & set(made[8:])
     assert len(made) == RUNS + 1
     assert again.header == tiny.header
@@ -130,14 +129,14 @@ def test_the_step_size_is_the_best_of_the_grid(tiny):
 
 def test_surplus_makes_gradient_descent_sublinear_and_weight_normalization_is_linear(tiny):
     [rows] = RateTable.of(tiny).counted
-    by_row = {of.row: of for of in rows}
+    by_row = {row.head.row: row for row in rows}
     assert by_row[0].is_linear() is not False
     assert by_row[1].is_linear() is False
     assert by_row[11].is_linear() is not False
     assert by_row[11].reached(2) is not None
     assert by_row[1].reached(2) is None
-    assert by_row[11].applications == 4
-    assert by_row[1].applications == 2
+    assert by_row[11].head.applications == 4
+    assert by_row[1].head.applications == 2
 
 
 def test_captions_and_verdicts_are_made_of_the_table(tiny):
@@ -175,4 +174,4 @@ def test_pictures_name_their_axes_and_rows(tiny):
 
 
 def test_every_start_is_one_of_the_words():
-    assert {of.start for of in TABLE_1_STUDY.analyses} == set(Start)
+    assert {of.start for of in TABLE_1_STUDY.analyses} == set(RateStart)

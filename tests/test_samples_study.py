@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.studies.exponents.specification import Varied
-from wnsense.lab.studies.forms import caption, findings, pictures
-from wnsense.lab.studies.frame.store import Scale, Store
+from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.samples import measure as measuring
 from wnsense.lab.studies.samples import run as running
 from wnsense.lab.studies.samples.cases import SAMPLES_STUDY
 from wnsense.lab.studies.samples.measure import _stored_in_full, counts, drawn, isometry, recovers, smallest
 from wnsense.lab.studies.samples.picture import SampleTable
-from wnsense.lab.studies.samples.run import run_samples
 from wnsense.lab.studies.samples.specification import Case, Effort, IsometrySearch, Recoverer, Search
+from wnsense.lab.studies.samples.study import sample_study
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -116,7 +116,7 @@ def table(tmp_path_factory):
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         patch.setattr(running, "search", lambda sought: sought.case.information_limit * (2 + sought.seed / 4))
         patch.setattr(running, "isometry", lambda sought: 30 / sought.count**0.5)
-        return run_samples(Store(tmp_path_factory.mktemp("samples"), SAMPLES_STUDY, Scale.PAPER))
+        return sample_study(SAMPLES_STUDY).run(tmp_path_factory.mktemp("samples"), Scale.PAPER)
 
 
 def test_captions_and_verdicts_are_made_of_the_table(table):
@@ -154,21 +154,20 @@ def test_searches_are_kept_and_not_repeated(tmp_path, monkeypatch):
 
     monkeypatch.setattr(running, "search", counted)
     monkeypatch.setattr(running, "isometry", lambda sought: 0.5)
-    store = Store(tmp_path, SAMPLES_STUDY, Scale.QUICK)
     with pytest.raises(KeyboardInterrupt):
-        run_samples(store)
+        sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     first = made[:3]
-    run_samples(store)
+    sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     assert not set(first) & set(made[4:])
     assert made[3] == made[4]
     total = len(made)
-    run_samples(store)
+    sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     assert len(made) == total
 
 
 @pytest.mark.slow
 def test_the_quick_study_needs_far_fewer_than_the_bound(tmp_path):
-    table = run_samples(Store(tmp_path, SAMPLES_STUDY, Scale.QUICK))
+    table = sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     assert findings(table)[0].holds
     for sweep in SampleTable.of(table).sweeps:
         for found in sweep.counts.values():

@@ -12,31 +12,41 @@ from matplotlib.figure import Figure
 
 import wnsense as wn
 from cases.commands import assert_refused
+from cases.presented import caption, findings
 from wnsense.checks import InputError
 from wnsense.cli import terminal
-from wnsense.cli.commands.study import StudyName, StudyScale
+from wnsense.cli.commands.study import StudyScale
 from wnsense.files.tables import Table, read_table, write_table
-from wnsense.lab.studies import registry as catalogue
 from wnsense.lab.studies.curves import run as running
 from wnsense.lab.studies.curves.cases import CURVE_STUDIES
 from wnsense.lab.studies.curves.measure import measure, measure_together
 from wnsense.lab.studies.curves.picture import paper_picture, shade
 from wnsense.lab.studies.curves.problem import drawn, squared_error
-from wnsense.lab.studies.curves.run import run_curves
-from wnsense.lab.studies.curves.specification import Case, Curve, CurveStudy, Method, Rows, Run, StepSizes, Tuning
+from wnsense.lab.studies.curves.specification import (
+    Curve,
+    CurveCase,
+    CurveMethod,
+    CurveRun,
+    CurveSpecification,
+    Rows,
+    StepSizes,
+    Tuning,
+)
+from wnsense.lab.studies.curves.study import curve_study
 from wnsense.lab.studies.curves.table import PaperTable, largest_ratio
-from wnsense.lab.studies.forms import caption, findings
-from wnsense.lab.studies.frame.store import Scale, Store
-from wnsense.lab.studies.registry import Entry
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
+from wnsense.lab.studies.lookup import all_studies
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.pages.style import METHODS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
-SMALL = Case(8, 2, 3.0, 300)
-RUN = Run(SMALL, Method.WN, 4, StepSizes(1.0), (0, 1, 2), 60)
+SMALL = CurveCase(8, 2, 3.0, 300)
+RUN = CurveRun(SMALL, CurveMethod.WN, 4, StepSizes(1.0), (0, 1, 2), 60)
 ETAS = (StepSizes(0.5), StepSizes(1.0))
-TINY = CurveStudy(
+TINY = CurveSpecification(
     "figure-2a",
     "Something small",
     "Something is said.",
@@ -47,17 +57,17 @@ TINY = CurveStudy(
             Tuning(dataclasses.replace(RUN, method=method, seeds=(9,), steps=40), ETAS),
         )
         for kappa in (2.0, 3.0)
-        for method in (Method.WN, Method.GD)
+        for method in (CurveMethod.WN, CurveMethod.GD)
     ),
     paper=(),
-    chosen=("everything",),
+    choices=("everything",),
 )
 # Two tunings of two settings each, and four curves.
 TINY_RUNS = 8
 
 
-def run_study(study: CurveStudy, scale: Scale, directory, **named) -> Table:
-    return run_curves(Store(directory, study, scale), **named)
+def run_study(study: CurveSpecification, scale: Scale, directory, **named) -> Table:
+    return curve_study(study).run(directory, scale, **named)
 
 
 def quick(name: str, directory) -> Table:
@@ -108,7 +118,7 @@ def made(monkeypatch):
 
 def settings(name: str) -> set[tuple[int, int, int, float, int]]:
     """(m, r, r_A, kappa, n) of a study at the paper's scale."""
-    runs = [curve.run for curve in CURVE_STUDIES[name].curves(Scale.PAPER)]
+    runs = [curve.run for curve in CURVE_STUDIES[name].plan(Scale.PAPER)]
     return {(r.case.size, r.width, r.case.rank, r.case.condition, r.case.measurements) for r in runs}
 
 
@@ -126,16 +136,16 @@ def test_the_parameters_are_the_paper_s():
 @pytest.mark.parametrize("scale", Scale)
 @pytest.mark.parametrize("study", CURVE_STUDIES.values(), ids=CURVE_STUDIES.keys())
 def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
-    curves = study.curves(scale)
+    curves = study.plan(scale)
     assert study.claim
-    assert study.chosen
+    assert study.choices
     assert len(dict.fromkeys((curve.label, curve.run.method) for curve in curves)) == len(curves)
     for curve in curves:
         case = curve.run.case
         starts = len(curve.run.seeds) * len(curve.data_seeds)
         assert starts >= (3 if scale is Scale.QUICK else 2 if case.size == 300 else 5)
         # Preconditioned WN is ours, and is not tuned.
-        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not Method.PRECONDITIONED_WN)
+        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not CurveMethod.PRECONDITIONED_WN)
         assert not set(curve.tuning.run.seeds) & set(curve.run.seeds)
         assert curve.tuning.run.method is curve.run.method
         # The rank is overestimated, as the paper has it.
@@ -149,12 +159,11 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         for method in grids
     }
     if len(etas) == 2 and study.name != "figure-2c":
-        assert len(etas[Method.GD]) >= len(etas[Method.WN])
+        assert len(etas[CurveMethod.GD]) >= len(etas[CurveMethod.WN])
 
 
 def test_the_command_line_knows_every_study():
-    assert {str(name) for name in StudyName} == set(catalogue.STUDIES)
-    assert all(entry.study.name == name for name, entry in catalogue.STUDIES.items())
+    assert [study.name for study in all_studies()] == list(STUDY_FOLDERS)
     assert {str(scale) for scale in StudyScale} == {str(scale) for scale in Scale}
 
 
@@ -163,7 +172,7 @@ def test_keys_are_distinct_and_the_same_in_every_process():
         run
         for study in CURVE_STUDIES.values()
         for scale in Scale
-        for curve in study.curves(scale)
+        for curve in study.plan(scale)
         for run in (*curve.tuning.runs(), *curve.runs(curve.tuning.grid[0]))
     }
     assert len({run.key for run in runs}) == len(runs)
@@ -188,15 +197,15 @@ def test_what_cannot_be_run_is_refused():
 
 
 SIZES = {
-    Method.WN: StepSizes(1.0),
-    Method.GD: StepSizes(0.5),
-    Method.PRECGD: StepSizes(0.5, damping=0.1),
-    Method.SCALEDGD_LAMBDA: StepSizes(0.5, damping=0.1),
-    Method.PRECONDITIONED_WN: StepSizes(1.0, 2.0, 0.3),
+    CurveMethod.WN: StepSizes(1.0),
+    CurveMethod.GD: StepSizes(0.5),
+    CurveMethod.PRECGD: StepSizes(0.5, damping=0.1),
+    CurveMethod.SCALEDGD_LAMBDA: StepSizes(0.5, damping=0.1),
+    CurveMethod.PRECONDITIONED_WN: StepSizes(1.0, 2.0, 0.3),
 }
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", CurveMethod)
 def test_a_batch_gives_what_single_runs_give(method, tmp_path):
     run = dataclasses.replace(RUN, method=method, step_sizes=SIZES[method])
     together = measure(run, tmp_path / "together.npz").arrays
@@ -208,12 +217,12 @@ def test_a_batch_gives_what_single_runs_give(method, tmp_path):
         np.testing.assert_allclose(together["error"][:, place], alone["error"][:, 0], rtol=1e-6, atol=1e-22)
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", CurveMethod)
 def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_path):
     """The same with another method and another width beside it, on the triangular factor."""
-    case = Case(8, 2, 3.0, 100, rows=Rows.FACTOR)
+    case = CurveCase(8, 2, 3.0, 100, rows=Rows.FACTOR)
     run = dataclasses.replace(RUN, case=case, method=method, step_sizes=SIZES[method], steps=30)
-    other = dataclasses.replace(run, method=Method.GD, step_sizes=SIZES[Method.GD], width=3, steps=20)
+    other = dataclasses.replace(run, method=CurveMethod.GD, step_sizes=SIZES[CurveMethod.GD], width=3, steps=20)
     courses = {}
     measure_together([run, other], lambda of: tmp_path / f"{of.key}.npz", courses.__setitem__, lambda _: None)
     for one in (run, other):
@@ -227,7 +236,7 @@ def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_pat
 
 def test_a_large_study_shares_its_sweeps_and_keeps_each_run_as_it_ends(tmp_path, monkeypatch, made):
     monkeypatch.setattr(running, "_LARGE", 8)
-    case = Case(8, 2, 3.0, 100, rows=Rows.FACTOR)
+    case = CurveCase(8, 2, 3.0, 100, rows=Rows.FACTOR)
     runs = [dataclasses.replace(RUN, case=case, width=width) for width in (3, 5)]
     curves = tuple(
         Curve(f"r = {run.width}", run, Tuning(dataclasses.replace(RUN, seeds=(9,), steps=40), ETAS)) for run in runs
@@ -302,7 +311,7 @@ def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
 
 def test_a_start_that_diverges_spoils_no_other(tmp_path):
     # So far that only some starts survive would be luck: here all diverge, and are told one by one.
-    course = measure(dataclasses.replace(RUN, method=Method.GD, step_sizes=StepSizes(40.0)), tmp_path / "run.npz")
+    course = measure(dataclasses.replace(RUN, method=CurveMethod.GD, step_sizes=StepSizes(40.0)), tmp_path / "run.npz")
     assert course.diverged == (True, True, True)
     assert np.isfinite(course.arrays["error"][0]).all()
     assert np.isinf(course.arrays["error"][-1]).all()
@@ -339,7 +348,7 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(at, tiny, tmp_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(TINY, Scale.QUICK, tmp_path, tell=interrupting)
+        run_study(TINY, Scale.QUICK, tmp_path, progress=interrupting)
     store = Store(tmp_path, TINY, Scale.QUICK)
     assert store.has_begun
     assert not store.table.exists()
@@ -406,8 +415,8 @@ def test_of_settings_that_end_at_rounding_the_first_there_is_taken(tmp_path):
 
 
 def test_a_grid_that_diverges_everywhere_is_told(tmp_path):
-    tuning = Tuning(dataclasses.replace(RUN, method=Method.GD), (StepSizes(30.0), StepSizes(40.0)))
-    study = dataclasses.replace(TINY, quick=(Curve("one", dataclasses.replace(RUN, method=Method.GD), tuning),))
+    tuning = Tuning(dataclasses.replace(RUN, method=CurveMethod.GD), (StepSizes(30.0), StepSizes(40.0)))
+    study = dataclasses.replace(TINY, quick=(Curve("one", dataclasses.replace(RUN, method=CurveMethod.GD), tuning),))
     with pytest.raises(InputError, match="no start diverges"):
         run_study(study, Scale.QUICK, tmp_path)
 
@@ -565,18 +574,16 @@ def test_pictures_name_axes_and_curves(name, quick_tables):
 @pytest.fixture
 def small_studies(monkeypatch):
     """The command with the tiny study in place of a large one."""
-    entry = catalogue.STUDIES["figure-2a"]
-    monkeypatch.setitem(catalogue.STUDIES, "figure-2a", Entry(TINY, entry.run))
+    monkeypatch.setattr("wnsense.cli.study.study_named", lambda _: curve_study(TINY))
 
 
 def test_list_tells_of_every_study(wnsense):
     outcome = wnsense("study", "list")
     assert outcome.code == 0
     assert outcome.err == ""
-    for entry in catalogue.STUDIES.values():
-        study = entry.study
+    for study in all_studies():
         assert study.name in outcome.out
-        assert study.claim in outcome.out
+        assert study.specification.claim in outcome.out
 
 
 def test_run_and_show(wnsense, small_studies, tmp_path):
@@ -645,6 +652,6 @@ def test_the_table_of_another_study_is_not_shown(tiny, tmp_path):
 
 def test_publishing_writes_two_files(tiny, tmp_path):
     store = Store(tmp_path, TINY, Scale.QUICK)
-    assert store.publish(tiny) == [store.picture(), store.caption]
+    assert curve_study(TINY).publish(tmp_path, Scale.QUICK, tiny) == [store.picture(), store.caption]
     assert store.caption.read_text() == caption(tiny)
     assert json.dumps(tiny.header)

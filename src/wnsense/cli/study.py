@@ -8,18 +8,17 @@ from wnsense.cli.exit_codes import EXIT_INTERRUPTED
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import interruptible
 from wnsense.cli.terminal import complain, display, say, say_files
-from wnsense.files.tables import Table
-from wnsense.lab.studies.forms import caption
-from wnsense.lab.studies.frame.store import Scale, Store, Tell
-from wnsense.lab.studies.registry import STUDIES
+from wnsense.lab.studies.frame.specification import Scale
+from wnsense.lab.studies.frame.store import Store
+from wnsense.lab.studies.frame.study import Study
+from wnsense.lab.studies.lookup import all_studies, study_named
 
 
 def list_studies(_options: StudyListOptions) -> int:
     """Show each study with its claim; returns the exit code."""
-    for entry in STUDIES.values():
-        study = entry.study
-        say(f"{study.name}: {study.title}", style="bold")
-        say(f"  {study.claim}")
+    for study in all_studies():
+        say(f"{study.name}: {study.specification.title}", style="bold")
+        say(f"  {study.specification.claim}")
     return 0
 
 
@@ -29,23 +28,24 @@ def run_study(options: StudyRunOptions) -> int:
     Raises:
         InputError: If the directory holds another table, or nothing to resume from, or cannot be written.
     """
-    store = _writable_store(options)
+    study = _on_data(study_named(options.name), options)
+    store = _writable_store(study, options)
     require(
         store.has_begun or not options.resume,
-        f"something of {store.study.name} in {options.out} to go on from",
+        f"something of {study.name} in {options.out} to go on from",
         "nothing",
         "leave out --resume to begin",
     )
     with interruptible(), display("starting") as shown:
         try:
-            table = _table(options, store, shown.count)
+            table = study.run(options.out, store.scale, shown.count)
         except KeyboardInterrupt:
             command = shlex.join(["wnsense", *options.words()])
             complain(f"interrupted; what was done is kept in {options.out}, go on with: {command}")
             return EXIT_INTERRUPTED
         shown.stage("drawing")
-        files = store.publish(table)
-    say(caption(table).rstrip())
+        files = study.publish(options.out, store.scale, table)
+    say(study.caption(table).text().rstrip())
     say_files((store.table, *files))
     return 0
 
@@ -56,27 +56,28 @@ def show_study(options: StudyShowOptions) -> int:
     Raises:
         InputError: If the directory holds no table of the study, or cannot be written.
     """
+    study, scale = study_named(options.name), Scale(options.scale)
     # A missing table is reported before a directory that cannot be written.
-    table = Store(options.out, STUDIES[options.name].study, Scale(options.scale)).written()
-    store = _writable_store(options)
-    files = store.publish(table)
-    say(caption(table).rstrip())
+    table = study.store(options.out, scale).written()
+    _writable_store(study, options)
+    files = study.publish(options.out, scale, table)
+    say(study.caption(table).text().rstrip())
     say_files(files)
     return 0
 
 
-def _table(options: StudyRunOptions, store: Store, progress: Tell) -> Table:
-    entry = STUDIES[options.name]
+def _on_data(study: Study, options: StudyRunOptions) -> Study:
+    """Return the study on the data that the options name, if any."""
     if options.data is None:
-        return entry.run(store, progress)
-    if entry.run_on is None:
+        return study
+    if study.on_data is None:
         raise InputError(f"needed no data for {options.name}, got --data {options.data}; leave it out")
-    return entry.run_on(store, progress, options.data)
+    return study.on_data(options.data)
 
 
-def _writable_store(options: StudyRunOptions | StudyShowOptions) -> Store:
-    """Return the store of a study in a directory that can be written."""
-    store = Store(options.out, STUDIES[options.name].study, Scale(options.scale))
+def _writable_store(study: Study, options: StudyRunOptions | StudyShowOptions) -> Store:
+    """Return the files of a study in a directory that can be written."""
+    store = study.store(options.out, Scale(options.scale))
     require_writable(options.out, [path.name for path in (store.table, store.picture(), store.caption)])
     require(not store.parts.is_file(), f"a place for the folder {store.parts}", "a file of that name")
     return store

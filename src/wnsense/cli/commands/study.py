@@ -8,40 +8,10 @@ from typing import Annotated
 import typer
 
 from wnsense.cli.commands.execution import execute
+from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 RUN_EPILOG = "Exit codes: 0 done; 2 bad input; 130 interrupted."
 SHOW_EPILOG = "Exit codes: 0 done; 2 bad input."
-
-
-class StudyName(StrEnum):
-    """Studies that `study` runs."""
-
-    FIGURE_1 = "figure-1"
-    FIGURE_2A = "figure-2a"
-    FIGURE_2B = "figure-2b"
-    FIGURE_2C = "figure-2c"
-    FIGURE_3A = "figure-3a"
-    FIGURE_3B = "figure-3b"
-    FIGURE_4 = "figure-4"
-    BEYOND_CONDITION = "beyond-condition"
-    BEYOND_RANK = "beyond-rank"
-    BEYOND_ENSEMBLES = "beyond-ensembles"
-    BEYOND_KINDS = "beyond-kinds"
-    BEYOND_CONE = "beyond-cone"
-    TABLE_1 = "table-1"
-    EXPONENTS = "exponents"
-    SAMPLES = "samples"
-    DIAGONAL_RECOVERY = "diagonal-recovery"
-    DIAGONAL_TRAJECTORIES = "diagonal-trajectories"
-    DIAGONAL_BOUND = "diagonal-bound"
-    DIAGONAL_RATIO = "diagonal-ratio"
-    DIAGONAL_SPEED = "diagonal-speed"
-    NETWORKS_TRAINING = "networks-training"
-    NETWORKS_CURVATURE = "networks-curvature"
-    NETWORKS_GENERALIZATION = "networks-generalization"
-    NETWORKS_MINIMUM_NORM = "networks-minimum-norm"
-    NETWORKS_ACTIVATIONS = "networks-activations"
-    NETWORKS_RATES = "networks-rates"
 
 
 class StudyScale(StrEnum):
@@ -60,7 +30,7 @@ class StudyListOptions:
 class StudyRunOptions:
     """Options of `wnsense study run`."""
 
-    name: StudyName
+    name: str
     scale: StudyScale
     out: Path
     resume: bool
@@ -68,7 +38,7 @@ class StudyRunOptions:
 
     def words(self) -> list[str]:
         """Return the words to type to resume."""
-        words = ["study", "run", str(self.name), "--scale", str(self.scale), f"--out={self.out}"]
+        words = ["study", "run", self.name, "--scale", str(self.scale), f"--out={self.out}"]
         return [*words, *([] if self.data is None else [f"--data={self.data}"]), "--resume"]
 
 
@@ -76,12 +46,36 @@ class StudyRunOptions:
 class StudyShowOptions:
     """Options of `wnsense study show`."""
 
-    name: StudyName
+    name: str
     scale: StudyScale
     out: Path
 
 
-StudyArgument = Annotated[StudyName, typer.Argument(help="Name of the study; `wnsense study list` describes each.")]
+def _study_name(text: str) -> str:
+    """Return the name of a study.
+
+    Raises:
+        BadParameter: If there is no study of that name.
+    """
+    if text not in STUDY_FOLDERS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, STUDY_FOLDERS))}")
+    return text
+
+
+def _study_names(incomplete: str) -> list[str]:
+    """Return the names that begin with the letters typed so far."""
+    return [name for name in STUDY_FOLDERS if name.startswith(incomplete)]
+
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="name",
+        parser=_study_name,
+        autocompletion=_study_names,
+        help=f"One of {', '.join(STUDY_FOLDERS)}; `wnsense study list` describes each.",
+    ),
+]
 ScaleOption = Annotated[
     StudyScale,
     typer.Option(help="quick: smaller problems, seconds each; paper: the paper's own sizes, up to hours and 10 GB."),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wnsense.files.tables import Table, read_table
-from wnsense.lab.studies.forms import findings
 from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.lookup import study_of
 
 _HEAD = """# Gallery: the published figures, and what is seen here
 
@@ -67,7 +67,7 @@ def _summary(shown: Sequence[Exhibit]) -> str:
     lines = ["| study | what the source says | holds | does not | s on two cores | GB |", "|---|---|---|---|---|---|"]
     for exhibit in shown:
         header, arrays = exhibit.table.header, exhibit.table.arrays
-        verdicts = [finding.holds for finding in findings(exhibit.table)]
+        verdicts = [finding.holds for finding in study_of(exhibit.table).presentation.findings(exhibit.table)]
         seconds, memory = float(arrays["spent_seconds"][0]), float(arrays["peak_memory"][0])
         name = str(header["name"])
         counts = " | ".join(str(sum(verdict is of for verdict in verdicts)) for of in (True, False))
@@ -78,7 +78,7 @@ def _summary(shown: Sequence[Exhibit]) -> str:
 def _section(exhibit: Exhibit) -> str:
     header = exhibit.table.header
     name, title = str(header["name"]), str(header["title"])
-    found = findings(exhibit.table)
+    found = study_of(exhibit.table).presentation.findings(exhibit.table)
     said = [_line(finding) for finding in found if finding.holds is not None]
     beside = [_line(finding) for finding in found if finding.holds is None]
     lines = [f"## {name}", "", f"{title}.", "", *_shown(exhibit, title)]

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
 
@@ -12,11 +12,8 @@ from matplotlib.figure import Figure
 
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
-from wnsense.lab.studies import forms as study_figures
-from wnsense.lab.studies.curves.page import curves_view
-from wnsense.lab.studies.frame.study_page import caption_parts, study_facts
-from wnsense.lab.studies.images.page import images_view
-from wnsense.lab.studies.learning.page import learning_view
+from wnsense.lab.studies.frame.study_page import study_facts, words_above, words_below
+from wnsense.lab.studies.lookup import study_of
 from wnsense.pages import html, recovery_page
 from wnsense.pages import recovery_picture as recovery_figures
 from wnsense.pages.citation import citation
@@ -26,13 +23,6 @@ from wnsense.pages.view import View, image_source, kept_moments, long_form, page
 from wnsense.pages.words import number, size, words
 from wnsense.running.status import Status
 
-# Forms of studies whose curves are known; of others a page has the pictures.
-_VIEWS: Mapping[str, Callable[[Table], View]] = {
-    "curves": curves_view,
-    "settings": curves_view,
-    "images": images_view,
-    "learning": learning_view,
-}
 _RECOVERY_PICTURES = {
     "": "What each step left unexplained",
     "-spectrum": "The spectrum of the matrix found",
@@ -69,8 +59,7 @@ def view_of(table: Table) -> View:
     """
     if _source(table) is Source.RECOVERY:
         return run_view(table)
-    make = _VIEWS.get(str(table.header["form"]))
-    return View() if make is None else make(table)
+    return study_of(table).presentation.view(table)
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
@@ -80,7 +69,7 @@ def pictures(table: Table) -> Mapping[str, Figure]:
         InputError: When the table is of neither a study nor a recovery, or there is nothing to draw.
     """
     if _source(table) is Source.STUDY:
-        return study_figures.pictures(table)
+        return study_of(table).presentation.pictures(table)
     found: dict[str, Figure] = {}
     if recovery_figures.has_convergence(table):
         found[""] = recovery_figures.convergence(table)
@@ -158,10 +147,9 @@ def _moving(view: View) -> list[str]:
 
 
 def _study_parts(table: Table) -> tuple[str, list[str], list[str]]:
-    header = table.header
-    title = f"{header['name']}, {header['scale']} scale: {header['title']}"
-    seen, rest = caption_parts(table)
-    return title, seen, [*rest, html.section("What made it", *study_facts(table))]
+    caption = study_of(table).caption(table)
+    below = [*words_below(caption), html.section("What made it", *study_facts(caption, table))]
+    return caption.title, words_above(caption), below
 
 
 def _recovery_parts(table: Table) -> tuple[str, list[str], list[str]]:

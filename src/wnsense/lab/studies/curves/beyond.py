@@ -14,7 +14,15 @@ from wnsense.lab.studies.curves.settings import (
     TUNING_SEEDS,
     curves_of,
 )
-from wnsense.lab.studies.curves.specification import Case, Curve, CurveStudy, Ensemble, Method, StepSizes, Tuning
+from wnsense.lab.studies.curves.specification import (
+    Curve,
+    CurveCase,
+    CurveEnsemble,
+    CurveMethod,
+    CurveSpecification,
+    StepSizes,
+    Tuning,
+)
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
 
@@ -25,22 +33,22 @@ _SHORT = (0.1, 0.25)
 _TUNING_STEPS = 1_000
 _REACH = "a setting is reached where the median squared error is at most (sigma_{r_A} / 10)^2"
 
-Budgets = Mapping[Method, int]
+Budgets = Mapping[CurveMethod, int]
 
 
 def _settings(
-    cases: Sequence[tuple[str, Case, int]],
+    cases: Sequence[tuple[str, CurveCase, int]],
     budgets: Budgets,
     seeds: int,
     *,
-    tuned_on: tuple[Case, int] | None = None,
-    grids: Mapping[Method, tuple[StepSizes, ...]] = _ALL_GRIDS,
+    tuned_on: tuple[CurveCase, int] | None = None,
+    grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = _ALL_GRIDS,
 ) -> tuple[Curve, ...]:
     """Every method in every setting that it can treat, tuned in each, or all on one."""
     curves: list[Curve] = []
     for label, case, width in cases:
         for method, most in budgets.items():
-            if case.kind is Kind.SYMMETRIC and method not in {Method.WN, Method.PRECONDITIONED_WN}:
+            if case.kind is Kind.SYMMETRIC and method not in {CurveMethod.WN, CurveMethod.PRECONDITIONED_WN}:
                 continue
             curves += curves_of(
                 label,
@@ -57,26 +65,26 @@ def _settings(
 
 def _budgets(slow: int, fast: int) -> Budgets:
     return {
-        Method.WN: slow,
-        Method.GD: slow,
-        Method.SCALEDGD_LAMBDA: slow,
-        Method.PRECGD: fast,
-        Method.PRECONDITIONED_WN: fast,
+        CurveMethod.WN: slow,
+        CurveMethod.GD: slow,
+        CurveMethod.SCALEDGD_LAMBDA: slow,
+        CurveMethod.PRECGD: fast,
+        CurveMethod.PRECONDITIONED_WN: fast,
     }
 
 
 def _by_condition(conditions: Sequence[float], count: int, seeds: int, budgets: Budgets) -> tuple[Curve, ...]:
-    cases = [(f"kappa = {kappa:g}", Case(10, 3, kappa, count), 5) for kappa in conditions]
-    return _settings(cases, budgets, seeds, tuned_on=(Case(10, 3, 100.0, count), 5))
+    cases = [(f"kappa = {kappa:g}", CurveCase(10, 3, kappa, count), 5) for kappa in conditions]
+    return _settings(cases, budgets, seeds, tuned_on=(CurveCase(10, 3, 100.0, count), 5))
 
 
-BEYOND_CONDITION = CurveStudy(
+BEYOND_CONDITION = CurveSpecification(
     "beyond-condition",
     "What each method needs at condition numbers up to 1e6",
     "Nothing beyond kappa = 100; the theorem's step size, burn-in and rate all go with powers of kappa.",
     quick=_by_condition((1.0, 10.0, 100.0, 1e4), 4_000, 2, _budgets(400, 200)),
     paper=_by_condition((1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6), 60_000, 5, _budgets(20_000, 2_000)),
-    chosen=(
+    choices=(
         "m = 10, r = 5, r_A = 3 and n as in figure 2a (quick: n = 4,000)",
         _REACH,
         SPECTRUM,
@@ -93,17 +101,17 @@ BEYOND_CONDITION = CurveStudy(
 
 
 def _by_width(widths: Sequence[int], seeds: int, budgets: Budgets) -> tuple[Curve, ...]:
-    cases = [(f"r = {width}", Case(20, 3, 10.0, 4_000), width) for width in widths]
+    cases = [(f"r = {width}", CurveCase(20, 3, 10.0, 4_000), width) for width in widths]
     return _settings(cases, budgets, seeds)
 
 
-BEYOND_WIDTH = CurveStudy(
+BEYOND_WIDTH = CurveSpecification(
     "beyond-rank",
     "What each method needs at every working rank, from r_A to m",
     "The larger r, the faster WN; nothing is said of r = r_A, where the theorem has no rate, nor of r > m/2.",
     quick=_by_width((3, 6, 20), 2, _budgets(300, 150)),
     paper=_by_width((3, 4, 5, 6, 8, 10, 14, 20), 5, _budgets(4_000, 1_000)),
-    chosen=(
+    choices=(
         "m = 20, r_A = 3, kappa = 10, n = 4,000, which is 19 m(m+1)/2",
         _REACH,
         SPECTRUM,
@@ -118,37 +126,37 @@ BEYOND_WIDTH = CurveStudy(
 )
 
 _ENSEMBLES = {
-    Ensemble.GAUSSIAN: 1_500,
-    Ensemble.RADEMACHER: 1_500,
-    Ensemble.PAIRED: 1_500,
-    Ensemble.RANK_ONE: 1_500,
+    CurveEnsemble.GAUSSIAN: 1_500,
+    CurveEnsemble.RADEMACHER: 1_500,
+    CurveEnsemble.PAIRED: 1_500,
+    CurveEnsemble.RANK_ONE: 1_500,
     # Of 300 different numbers no more can be had.
-    Ensemble.DCT: 240,
-    Ensemble.ENTRIES: 240,
+    CurveEnsemble.DCT: 240,
+    CurveEnsemble.ENTRIES: 240,
 }
 _LONG_GRIDS = {
     method: (*(StepSizes(eta, damping=grid[0].damping) for eta in _SHORT), *grid) if len(grid) > 1 else grid
     for method, grid in _ALL_GRIDS.items()
 }
 # Far from an isometry mu = 2 is beyond the limit of stability.
-_LONG_GRIDS[Method.WN] = tuple(StepSizes(eta, mu) for eta in (0.25, 0.5, 1.0, 1.5) for mu in (2.0, 1.0, 0.3))
+_LONG_GRIDS[CurveMethod.WN] = tuple(StepSizes(eta, mu) for eta in (0.25, 0.5, 1.0, 1.5) for mu in (2.0, 1.0, 0.3))
 
 
 def _by_ensemble(seeds: int, budgets: Budgets, size: int = 24, share: float = 1.0) -> tuple[Curve, ...]:
     cases = [
-        (str(ensemble), Case(size, 2, 10.0, round(count * share), ensemble=ensemble), 6)
+        (str(ensemble), CurveCase(size, 2, 10.0, round(count * share), ensemble=ensemble), 6)
         for ensemble, count in _ENSEMBLES.items()
     ]
     return _settings(cases, budgets, seeds, grids=_LONG_GRIDS)
 
 
-BEYOND_ENSEMBLES = CurveStudy(
+BEYOND_ENSEMBLES = CurveSpecification(
     "beyond-ensembles",
     "What each method needs with measurements other than Gaussian",
     "Nothing: theorem and experiments are of Gaussian measurements, which have the restricted isometry property.",
     quick=_by_ensemble(2, _budgets(150, 100), 12, 0.25),
     paper=_by_ensemble(5, _budgets(4_000, 1_000)),
-    chosen=(
+    choices=(
         "m = 24, r_A = 2, r = 6, kappa = 10; n = 1,500, but 240 of the 300 numbers that DCT and entries have",
         "quick: m = 12 and a quarter of n",
         "raw rank-one measurements are centred and scaled as the library does; the others are taken as they are",
@@ -167,17 +175,17 @@ BEYOND_ENSEMBLES = CurveStudy(
 
 
 def _by_kind(size: int, count: int, seeds: int, budgets: Budgets) -> tuple[Curve, ...]:
-    cases = [(str(kind), Case(size, 2, 10.0, count, kind=kind), 6) for kind in Kind]
+    cases = [(str(kind), CurveCase(size, 2, 10.0, count, kind=kind), 6) for kind in Kind]
     return _settings(cases, budgets, seeds, grids=_LONG_GRIDS)
 
 
-BEYOND_KINDS = CurveStudy(
+BEYOND_KINDS = CurveSpecification(
     "beyond-kinds",
     "What each method needs for indefinite, complex and rectangular unknowns",
     "Nothing: the unknown is real, symmetric and positive semidefinite.",
     quick=_by_kind(10, 500, 2, _budgets(150, 100)),
     paper=_by_kind(16, 2_000, 5, _budgets(4_000, 1_000)),
-    chosen=(
+    choices=(
         "m = 16 on both sides, r_A = 2, r = 6, kappa = 10, n = 2,000 (quick: m = 10, n = 500)",
         "rectangular: Z = X Theta Y^T, each frame with its own gradient; hermitian: conjugate transposes throughout",
         "indefinite unknowns have no factor Y Y^T: only the two that have a Theta take part",
@@ -200,12 +208,12 @@ def _by_set(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ..
     for magnitude_set in MagnitudeSet:
         [curve] = curves_of(
             f"Theta {magnitude_set}",
-            Case(10, 3, kappa, count),
+            CurveCase(10, 3, kappa, count),
             5,
             range(seeds),
             steps,
             tuning_steps=steps,
-            grids={Method.WN: GRIDS[Method.WN]},
+            grids={CurveMethod.WN: GRIDS[CurveMethod.WN]},
         )
         run = replace(curve.run, magnitude_set=magnitude_set)
         tuning = Tuning(replace(run, seeds=TUNING_SEEDS), curve.tuning.grid)
@@ -213,13 +221,13 @@ def _by_set(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ..
     return tuple(curves)
 
 
-BEYOND_CONE = CurveStudy(
+BEYOND_CONE = CurveSpecification(
     "beyond-cone",
     "Theta only symmetric, kept positive semidefinite, or kept diagonal",
     "Theta's positive semidefinite constraint is relaxed to symmetry: no decomposition in a step, and no loss.",
     quick=_by_set(5.0, 4_000, 3, 800),
     paper=_by_set(10.0, 60_000, 10, 4_000),
-    chosen=(
+    choices=(
         "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
         "PSD: each step of Theta is followed by the projection onto the cone; diagonal: by the diagonal",
         SPECTRUM,

@@ -17,29 +17,37 @@ from wnsense.lab.studies.curves.settings import (
     curves_of,
     later,
 )
-from wnsense.lab.studies.curves.specification import Case, Curve, CurveStudy, Method, Rows, Run, Tuning
+from wnsense.lab.studies.curves.specification import (
+    Curve,
+    CurveCase,
+    CurveMethod,
+    CurveRun,
+    CurveSpecification,
+    Rows,
+    Tuning,
+)
 from wnsense.manifolds.stiefel import Retraction
 
 
 def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, tuning_steps: int) -> tuple[Curve, ...]:
     curves: list[Curve] = []
     for kappa in conditions:
-        label, case = f"kappa = {kappa:g}", Case(10, 3, kappa, count)
+        label, case = f"kappa = {kappa:g}", CurveCase(10, 3, kappa, count)
         curves += curves_of(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
         # They are at rounding long before.
-        fewer = {Method.PRECGD: 400, Method.SCALEDGD_LAMBDA: steps // 10, Method.PRECONDITIONED_WN: 100}
+        fewer = {CurveMethod.PRECGD: 400, CurveMethod.SCALEDGD_LAMBDA: steps // 10, CurveMethod.PRECONDITIONED_WN: 100}
         for method, most in fewer.items():
             curves += curves_of(label, case, 5, range(seeds), most, tuning_steps=most, grids=later(method))
     return tuple(curves)
 
 
-FIGURE_2A = CurveStudy(
+FIGURE_2A = CurveSpecification(
     "figure-2a",
     "WN and GD for several condition numbers",
     "After a saddle phase WN converges linearly whatever the condition number; GD is sublinear.",
     quick=_figure_2a((2.0, 5.0, 10.0), 4_000, 3, 3_000, 1_000),
     paper=_figure_2a((50.0, 75.0, 100.0), 60_000, 5, 200_000, 20_000),
-    chosen=(
+    choices=(
         SPECTRUM,
         START,
         SEEDS,
@@ -52,7 +60,7 @@ FIGURE_2A = CurveStudy(
 
 
 def _figure_2b(
-    case: Case, widths: Sequence[int], seeds: int, tuning_steps: int, tuning: tuple[Case, int] | None = None
+    case: CurveCase, widths: Sequence[int], seeds: int, tuning_steps: int, tuning: tuple[CurveCase, int] | None = None
 ) -> tuple[Curve, ...]:
     """In each width; tuned there, or on a smaller case at a width of so many times less."""
     curves: list[Curve] = []
@@ -63,7 +71,7 @@ def _figure_2b(
         curves += curves_of(
             label, case, width, range(seeds), 1_000, tuning_steps=tuning_steps, tuning=tuned, confirming=again
         )
-        fewer = {Method.PRECGD: 300, Method.SCALEDGD_LAMBDA: 1_000, Method.PRECONDITIONED_WN: 150}
+        fewer = {CurveMethod.PRECGD: 300, CurveMethod.SCALEDGD_LAMBDA: 1_000, CurveMethod.PRECONDITIONED_WN: 150}
         for method, most in fewer.items():
             curves += curves_of(
                 label, case, width, range(seeds), most, tuning_steps=most, tuning=tuned, grids=later(method)
@@ -71,20 +79,20 @@ def _figure_2b(
     return tuple(curves)
 
 
-FIGURE_2B = CurveStudy(
+FIGURE_2B = CurveSpecification(
     "figure-2b",
     "WN and GD for several working ranks",
     "The larger the working rank r, the shorter WN's plateau and the faster its convergence; GD slows a little with r.",
-    quick=_figure_2b(Case(40, 2, 10.0, 1_100), (7, 10, 13), 3, 300),
+    quick=_figure_2b(CurveCase(40, 2, 10.0, 1_100), (7, 10, 13), 3, 300),
     # Tuned at a fifth of the size, at the paper's r/m and n/m^2.
     paper=_figure_2b(
-        Case(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
+        CurveCase(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
         (50, 75, 100),
         2,
         1_000,
-        (Case(60, 5, 10.0, 2_000), 5),
+        (CurveCase(60, 5, 10.0, 2_000), 5),
     ),
-    chosen=(
+    choices=(
         SPECTRUM,
         START,
         SEEDS,
@@ -98,7 +106,7 @@ FIGURE_2B = CurveStudy(
 
 
 def _figure_2c(
-    near: Case, far: Case, seeds: tuple[int, int], tuning_steps: int, tuning: Case | None = None
+    near: CurveCase, far: CurveCase, seeds: tuple[int, int], tuning_steps: int, tuning: CurveCase | None = None
 ) -> tuple[Curve, ...]:
     tuned = None if tuning is None else (tuning, tuning.size)
     return tuple(
@@ -117,19 +125,19 @@ def _figure_2c(
     )
 
 
-FIGURE_2C = CurveStudy(
+FIGURE_2C = CurveSpecification(
     "figure-2c",
     "WN and GD with the working rank r = m",
     "With r = m there is no saddle phase, and WN converges very fast.",
-    quick=_figure_2c(Case(24, 2, 10.0, 333), Case(10, 2, 10.0, 4_000), (3, 3), 300),
+    quick=_figure_2c(CurveCase(24, 2, 10.0, 333), CurveCase(10, 2, 10.0, 4_000), (3, 3), 300),
     paper=_figure_2c(
-        Case(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
-        Case(10, 3, 10.0, 60_000),
+        CurveCase(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
+        CurveCase(10, 3, 10.0, 60_000),
         (2, 5),
         1_000,
-        Case(60, 5, 10.0, 2_000),
+        CurveCase(60, 5, 10.0, 2_000),
     ),
-    chosen=(
+    choices=(
         "m, n, r_A and kappa: those of figure 2b (quick: smaller, with about the same n over m(m+1)/2)",
         "beside them those of figure 2a with kappa = 10, where n is far larger than m(m+1)/2",
         FACTOR,
@@ -145,20 +153,20 @@ FIGURE_2C = CurveStudy(
 
 
 def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = Run(Case(10, 3, kappa, count), Method.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
+    run = CurveRun(CurveCase(10, 3, kappa, count), CurveMethod.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
     # One choice for all: what is compared is the retraction and nothing else.
     tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     labels = {Retraction.POLAR: "polar", Retraction.QR: "QR", Retraction.CAYLEY: "Cayley"}
     return tuple(Curve(label, replace(run, retraction=retraction), tuning) for retraction, label in labels.items())
 
 
-FIGURE_3A = CurveStudy(
+FIGURE_3A = CurveSpecification(
     "figure-3a",
     "WN with three retractions",
     "Polar, QR and Cayley retractions give curves that coincide.",
     quick=_figure_3a(5.0, 4_000, 3, 800),
     paper=_figure_3a(10.0, 60_000, 10, 4_000),
-    chosen=(
+    choices=(
         "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
         SPECTRUM,
         "X_0 is Haar-distributed, Theta_0 = 0.1 I",
@@ -172,7 +180,7 @@ FIGURE_3A = CurveStudy(
 
 
 def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = Run(Case(10, 3, kappa, count), Method.WN, 5, WN_GRID[0], (0,), steps)
+    run = CurveRun(CurveCase(10, 3, kappa, count), CurveMethod.WN, 5, WN_GRID[0], (0,), steps)
     tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     return tuple(
         Curve(
@@ -185,13 +193,13 @@ def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: in
     )
 
 
-FIGURE_3B = CurveStudy(
+FIGURE_3B = CurveSpecification(
     "figure-3b",
     "WN from noisy measurements",
     "WN is robust to noise: it converges as without noise, down to a floor that the noise sets.",
     quick=_figure_3b((1e-1, 1e-2, 1e-3, 1e-4, 0.0), 5.0, 4_000, 3, 800),
     paper=_figure_3b((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 0.0), 10.0, 60_000, 5, 4_000),
-    chosen=(
+    choices=(
         "the noise is Gaussian; its level is its standard deviation over the root mean square of the measurements",
         "m = 10, r = 5, r_A = 3 and n as in figure 2a, kappa = 10 (quick: n = 4,000, kappa = 5)",
         SPECTRUM,

@@ -15,10 +15,11 @@ from torch import Tensor
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
 from wnsense.lab.studies.curves.problem import drawn, oracle_error, squared_error
-from wnsense.lab.studies.curves.specification import Method, Run
+from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun
 from wnsense.linalg import symmetric_part
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
+from wnsense.running.progress import StepCallback, no_steps
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Metric, Trace
@@ -43,15 +44,12 @@ _SMALL = 1e-12
 # Steps that are timed where runs share their sweeps.
 _TIMED_STEPS = 3
 
-# Steps between words about how far a run is.
-_TELL_EVERY = 20
-
-# Told how many steps of a run are done.
-TellSteps = Callable[[int], None]
+# Steps between two reports of progress.
+_REPORT_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Course:
+class CurveCourse:
     """What is kept of a run.
 
     Attributes:
@@ -66,7 +64,7 @@ class Course:
     diverged: tuple[bool, ...]
 
 
-def measure(run: Run, checkpoint: Path, *, tell: TellSteps = lambda _: None) -> Course:
+def measure(run: CurveRun, checkpoint: Path, *, progress: StepCallback = no_steps) -> CurveCourse:
     """Make a run, going on from its checkpoint where there is one; the caller removes it once the course is kept.
 
     Starts in one batch end together; when one of them diverges, each is run by itself.
@@ -74,12 +72,12 @@ def measure(run: Run, checkpoint: Path, *, tell: TellSteps = lambda _: None) -> 
     Raises:
         KeyboardInterrupt: When interrupted, the checkpoint being written.
     """
-    course = _made(run, checkpoint, tell)
+    course = _made(run, checkpoint, progress)
     if not any(course.diverged) or len(run.seeds) == 1:
         return course
     alone = [replace(run, seeds=(seed,)) for seed in run.seeds]
     checkpoints = [checkpoint.with_name(f"{one.key}.part.npz") for one in alone]
-    courses = [_made(one, path, tell) for one, path in zip(alone, checkpoints, strict=True)]
+    courses = [_made(one, path, progress) for one, path in zip(alone, checkpoints, strict=True)]
     arrays = dict(courses[0].arrays)
     arrays["seconds"] = np.sum([of.arrays["seconds"] for of in courses], axis=0)
     for name in ("error", "least"):
@@ -87,11 +85,14 @@ def measure(run: Run, checkpoint: Path, *, tell: TellSteps = lambda _: None) -> 
     # Not before all are made: what is interrupted between two of them reads the first again.
     for path in checkpoints:
         path.unlink(missing_ok=True)
-    return Course(arrays, tuple(diverged for of in courses for diverged in of.diverged))
+    return CurveCourse(arrays, tuple(diverged for of in courses for diverged in of.diverged))
 
 
 def measure_together(
-    runs: Sequence[Run], checkpoint: Callable[[Run], Path], ended: Callable[[Run, Course], None], tell: TellSteps
+    runs: Sequence[CurveRun],
+    checkpoint: Callable[[CurveRun], Path],
+    ended: Callable[[CurveRun, CurveCourse], None],
+    progress: StepCallback,
 ) -> None:
     """Make several runs on one problem of dense rows, every sweep over them serving all runs.
 
@@ -101,7 +102,7 @@ def measure_together(
         runs: All of one case.
         checkpoint: Where a run under way is kept.
         ended: Told of each course when its run ends.
-        tell: Told how many steps all of them have made.
+        progress: Callback that takes the steps that all runs have made.
 
     Raises:
         InputError: When the rows of the case are not dense.
@@ -114,10 +115,10 @@ def measure_together(
     alone = [_seconds_of_a_step(objective, run) for run in runs]
     made = dict.fromkeys(runs, 0)
 
-    def job_of(run: Run, seconds: float) -> Callable[[Operator], None]:
+    def job_of(run: CurveRun, seconds: float) -> Callable[[Operator], None]:
         def told(steps: int) -> None:
             made[run] = steps
-            tell(sum(made.values()))
+            progress(sum(made.values()))
 
         def job(shared: Operator) -> None:
             problem = replace(objective.problem, operator=shared)
@@ -131,7 +132,7 @@ def measure_together(
     gather(operator, [job_of(run, seconds) for run, seconds in zip(runs, alone, strict=True)])
 
 
-def _seconds_of_a_step(objective: SensingObjective, run: Run) -> float:
+def _seconds_of_a_step(objective: SensingObjective, run: CurveRun) -> float:
     """The median of a few steps, alone on the machine as far as this process goes."""
     solver = _solver(run)
     state, spent = solver.start(objective, _starts(objective, run)), []
@@ -142,15 +143,17 @@ def _seconds_of_a_step(objective: SensingObjective, run: Run) -> float:
     return statistics.median(spent)
 
 
-def _made(run: Run, checkpoint: Path, tell: TellSteps, given: SensingObjective | None = None) -> Course:
+def _made(
+    run: CurveRun, checkpoint: Path, progress: StepCallback, given: SensingObjective | None = None
+) -> CurveCourse:
     objective, solver = given or drawn(run.case), _solver(run)
     run_checkpoint: Checkpoint[State] = Checkpoint(
         checkpoint, objective.problem, solver, (run.key,), resume=_is_readable(checkpoint)
     )
 
-    def look(progress: Progress) -> None:
-        if progress.step % _TELL_EVERY == 0:
-            tell(progress.step)
+    def look(state: Progress) -> None:
+        if state.step % _REPORT_EVERY == 0:
+            progress(state.step)
 
     result: Result[State] | None = None
     try:
@@ -180,7 +183,7 @@ def _is_readable(checkpoint: Path) -> bool:
     return True
 
 
-def _course(run: Run, result: Result[State] | None) -> Course:
+def _course(run: CurveRun, result: Result[State] | None) -> CurveCourse:
     """The columns of a result at all steps that were to be written down; those never reached count as infinite."""
     steps = np.array(sorted(run.recorded_steps()))
     error = np.full((len(steps), len(run.seeds)), np.inf)
@@ -197,32 +200,32 @@ def _course(run: Run, result: Result[State] | None) -> Course:
     arrays = {"step": steps, "applications": applications, "seconds": seconds, "error": error, "least": least}
     if run.case.noise > 0:
         arrays["oracle"] = np.array([oracle_error(run.case)])
-    return Course(arrays, tuple(bool(last) for last in ~np.isfinite(error[-1])))
+    return CurveCourse(arrays, tuple(bool(last) for last in ~np.isfinite(error[-1])))
 
 
-def _solver(run: Run) -> Solver[State]:
+def _solver(run: CurveRun) -> Solver[State]:
     eta, mu, damping = run.step_sizes.direction, run.step_sizes.magnitude, run.step_sizes.damping
     match run.method:
-        case Method.WN:
+        case CurveMethod.WN:
             return WeightNormalizedGD(eta, mu, run.retraction, run.magnitude_set)
-        case Method.GD:
+        case CurveMethod.GD:
             return GradientDescent(eta)
-        case Method.PRECGD:
+        case CurveMethod.PRECGD:
             return PreconditionedGD(eta, damping)
-        case Method.SCALEDGD_LAMBDA:
+        case CurveMethod.SCALEDGD_LAMBDA:
             return DampedScaledGD(eta, damping)
-        case Method.PRECONDITIONED_WN:
+        case CurveMethod.PRECONDITIONED_WN:
             # Its states know more than those of the others, which only its own steps see.
             return cast("Solver[State]", PreconditionedWN(eta, mu, damping))
 
 
-def _starts(objective: SensingObjective, run: Run) -> LowRank:
+def _starts(objective: SensingObjective, run: CurveRun) -> LowRank:
     """A start for each seed, the same whether they are run together or alone.
 
     All methods begin at the same matrices but ScaledGD(lambda), which is made for a small start and has its published
     one.
     """
-    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is Method.SCALEDGD_LAMBDA else haar_start
+    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is CurveMethod.SCALEDGD_LAMBDA else haar_start
     starts = [begin(objective, run.width, generator=torch.Generator().manual_seed(seed)) for seed in run.seeds]
     right = [start.Y for start in starts if start.Y is not None]
     return LowRank(

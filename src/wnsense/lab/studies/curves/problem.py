@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError
-from wnsense.lab.studies.curves.specification import Case, Ensemble, Rows
+from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, Rows
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
@@ -29,7 +29,7 @@ from wnsense.solvers.objective import SensingObjective
 _DATA_SEEDS = 1_000_000
 
 
-def _gaussian(case: Case, dtype: torch.dtype, generator: torch.Generator) -> Operator:
+def _gaussian(case: CurveCase, dtype: torch.dtype, generator: torch.Generator) -> Operator:
     if case.rows is Rows.FACTOR:
         return TriangularSensing.draw(case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype)
     return GaussianSensing.draw(
@@ -37,32 +37,32 @@ def _gaussian(case: Case, dtype: torch.dtype, generator: torch.Generator) -> Ope
     )
 
 
-_DRAWS: Mapping[Ensemble, Callable[[Case, torch.dtype, torch.Generator], Operator]] = {
-    Ensemble.GAUSSIAN: _gaussian,
-    Ensemble.RADEMACHER: lambda case, dtype, generator: RademacherSensing.draw(
+_DRAWS: Mapping[CurveEnsemble, Callable[[CurveCase, torch.dtype, torch.Generator], Operator]] = {
+    CurveEnsemble.GAUSSIAN: _gaussian,
+    CurveEnsemble.RADEMACHER: lambda case, dtype, generator: RademacherSensing.draw(
         case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
     ),
-    Ensemble.DCT: lambda case, dtype, generator: DCTSensing.draw(
+    CurveEnsemble.DCT: lambda case, dtype, generator: DCTSensing.draw(
         case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
     ),
-    Ensemble.PAIRED: lambda case, dtype, generator: PairedRankOneSensing.draw(
+    CurveEnsemble.PAIRED: lambda case, dtype, generator: PairedRankOneSensing.draw(
         case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
     ),
-    Ensemble.RANK_ONE: lambda case, dtype, generator: RankOneSensing.draw(
+    CurveEnsemble.RANK_ONE: lambda case, dtype, generator: RankOneSensing.draw(
         case.measurements, case.size, kind=case.kind, generator=generator, dtype=dtype
     ),
-    Ensemble.ENTRIES: lambda case, dtype, generator: EntrySensing.draw(
+    CurveEnsemble.ENTRIES: lambda case, dtype, generator: EntrySensing.draw(
         case.measurements, (case.size, case.size), kind=case.kind, generator=generator, dtype=dtype
     ),
 }
 
 # Of these E M*M = 1 on the unknown's space, so that the paper's own units can be kept; the others are probed.
-_ISOTROPIC = {Ensemble.GAUSSIAN, Ensemble.RADEMACHER, Ensemble.DCT, Ensemble.ENTRIES}
+_ISOTROPIC = {CurveEnsemble.GAUSSIAN, CurveEnsemble.RADEMACHER, CurveEnsemble.DCT, CurveEnsemble.ENTRIES}
 
 
 # Runs of one problem follow one another, so that it need not be drawn for each.
 @lru_cache(maxsize=1)
-def drawn(case: Case) -> SensingObjective:
+def drawn(case: CurveCase) -> SensingObjective:
     """The objective of a case, in the paper's own units where E M*M = 1: nothing is probed, since ||A||_2 = 1."""
     generator = torch.Generator().manual_seed(_DATA_SEEDS + case.seed)
     real = torch.float64 if case.dtype == "float64" else torch.float32
@@ -90,7 +90,7 @@ def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def oracle_error(case: Case) -> float:
+def oracle_error(case: CurveCase) -> float:
     """||Z - A||_F^2 of the least-squares fit of rank r_A, started at the truth."""
     objective = drawn(case)
     truth = objective.problem.truth

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.curves.specification import Case, Curve, Method, Run, StepSizes, Tuning
+from wnsense.lab.studies.curves.specification import Curve, CurveCase, CurveMethod, CurveRun, StepSizes, Tuning
 
 # Never among the seeds that count.
 TUNING_SEEDS = (101, 102, 103)
@@ -11,16 +11,18 @@ TUNING_SEEDS = (101, 102, 103)
 # Both reach past the limit of stability, eta = 1 for GD and 2 for WN where M*M is the identity: the best lies inside.
 WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
 GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
-GRIDS = {Method.WN: WN_GRID, Method.GD: GD_GRID}
+GRIDS = {CurveMethod.WN: WN_GRID, CurveMethod.GD: GD_GRID}
 # What came after GD, each with as many settings, and ours with the one that it has.
 LATER_GRIDS = {
-    Method.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
-    Method.SCALEDGD_LAMBDA: tuple(StepSizes(eta, damping=of) for eta in (0.35, 0.5, 0.7) for of in (1e-1, 1e-2, 1e-3)),
-    Method.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
+    CurveMethod.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
+    CurveMethod.SCALEDGD_LAMBDA: tuple(
+        StepSizes(eta, damping=damping) for eta in (0.35, 0.5, 0.7) for damping in (1e-1, 1e-2, 1e-3)
+    ),
+    CurveMethod.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
 }
 # Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
 WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
-FULL_GRIDS = {Method.WN: WN_FULL_GRID, Method.GD: GD_GRID}
+FULL_GRIDS = {CurveMethod.WN: WN_FULL_GRID, CurveMethod.GD: GD_GRID}
 
 START = (
     "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
@@ -49,14 +51,14 @@ RULE = (
 
 def curves_of(
     label: str,
-    case: Case,
+    case: CurveCase,
     width: int,
     seeds: Sequence[int],
     steps: int,
     *,
     tuning_steps: int,
-    tuning: tuple[Case, int] | None = None,
-    grids: Mapping[Method, tuple[StepSizes, ...]] = GRIDS,
+    tuning: tuple[CurveCase, int] | None = None,
+    grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = GRIDS,
     confirming: bool = False,
 ) -> tuple[Curve, ...]:
     """Every method of the grids in one setting, tuned there or on another case and width.
@@ -74,14 +76,14 @@ def curves_of(
     """
     curves = []
     for method, grid in grids.items():
-        run = Run(case, method, width, grid[0], tuple(seeds), steps)
+        run = CurveRun(case, method, width, grid[0], tuple(seeds), steps)
         tuning_case, tuning_width = tuning or (case, width)
-        tuned = Run(tuning_case, method, tuning_width, grid[0], TUNING_SEEDS, tuning_steps)
+        tuned = CurveRun(tuning_case, method, tuning_width, grid[0], TUNING_SEEDS, tuning_steps)
         again = Tuning(replace(run, seeds=TUNING_SEEDS[:1]), grid) if confirming and len(grid) > 1 else None
         curves.append(Curve(label, run, Tuning(tuned, grid), confirming=again))
     return tuple(curves)
 
 
-def later(method: Method) -> dict[Method, tuple[StepSizes, ...]]:
+def later(method: CurveMethod) -> dict[CurveMethod, tuple[StepSizes, ...]]:
     """The grid of one of the later methods."""
     return {method: LATER_GRIDS[method]}

@@ -8,13 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
-from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.curves.table import FOUND_PART, PaperTable
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, Look, dress, legend_below, new_figure
 
 _WIDTH, _HEIGHT = 11.0, 5.2
-# Every direction is known to a tenth of the smallest eigenvalue, or better.
-_PART = 0.01
 _NAMES = {"condition": "condition number of A", "width": "working rank r"}
 # How far the methods stand apart at one setting that is no number.
 _APART = 0.14
@@ -30,13 +27,13 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     figure = new_figure(_WIDTH, _HEIGHT)
     left, right = figure.subplots(1, 2)
     places = _places(study)
-    for rank, method in enumerate(_methods(study)):
+    for rank, method in enumerate(study.methods):
         curves = study.of_method(method)
-        shift = 0.0 if _is_number(study) else _APART * (rank - (len(_methods(study)) - 1) / 2)
+        shift = 0.0 if _is_number(study) else _APART * (rank - (len(study.methods) - 1) / 2)
         x = np.array([places[curve.label] + shift for curve in curves])
         # Between settings that are no numbers there is nothing for a line to run through.
         look = METHODS[method] if _is_number(study) else replace(METHODS[method], line="none")
-        _draw(left, look, x, [(cost_to_find_all(curve), _spent(curve)) for curve in curves])
+        _draw(left, look, x, [(curve.cost_to_find_all, curve.spent) for curve in curves])
         _draw(right, look, x, [(curve.final, np.inf) for curve in curves])
     scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
     figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
@@ -49,47 +46,11 @@ def pictures(table: Table) -> Mapping[str, Figure]:
         _mark_settings(axes, study, places)
     if study.text("against") == "condition":
         ends = np.array(sorted(places.values()))
-        right.plot(ends, _PART / ends**2, color=FAINT, linewidth=1.0, linestyle=":", label="what counts as reached")
+        right.plot(
+            ends, FOUND_PART / ends**2, color=FAINT, linewidth=1.0, linestyle=":", label="what counts as reached"
+        )
     legend_below(figure, right, 3)
     return {"": figure}
-
-
-def findings(table: Table) -> list[Finding]:
-    """Method by method, what it needs in each setting; the paper says nothing of them.
-
-    Raises:
-        InputError: When it is no table of such a study.
-    """
-    study = PaperTable.of(table)
-    found = []
-    for method in _methods(study):
-        curves = study.of_method(method)
-        costs = [cost_to_find_all(curve) for curve in curves]
-        reached = [curve for curve, cost in zip(curves, costs, strict=True) if cost is not None]
-        told = "; ".join(_told(curve, cost) for curve, cost in zip(curves, costs, strict=True))
-        name = METHODS[method].label
-        found.append(Finding(f"{name} finds all directions in {len(reached)} of {len(curves)} settings: {told}", None))
-    return found
-
-
-def cost_to_find_all(curve: PaperCurve) -> float | None:
-    """Applications until the median squared error is at most (sigma_{r_A} / 10)^2."""
-    return curve.cost_of(_PART / curve.number("condition") ** 2)
-
-
-def _told(curve: PaperCurve, cost: float | None) -> str:
-    if cost is None:
-        what = "diverged" if not np.isfinite(curve.final) else f"not in {_spent(curve):,.0f}, ends at {curve.final:.0e}"
-        return f"{curve.label} {what}"
-    return f"{curve.label} {cost:,.0f}"
-
-
-def _spent(curve: PaperCurve) -> float:
-    return float(np.nanmax(curve.applications))
-
-
-def _methods(study: PaperTable) -> list[str]:
-    return list(dict.fromkeys(curve.method for curve in study.curves))
 
 
 def _is_number(study: PaperTable) -> bool:

@@ -6,8 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
@@ -18,7 +17,7 @@ _MOST_POINTS = 200
 _ROUNDING = {"float64": 1e-24, "float32": 1e-10}
 
 
-class Method(StrEnum):
+class CurveMethod(StrEnum):
     """What is compared, by the names of the solvers' catalogue: the paper's two, and three that came after GD."""
 
     WN = "wn"
@@ -40,7 +39,7 @@ class Rows(StrEnum):
     FACTOR = "factor"
 
 
-class Ensemble(StrEnum):
+class CurveEnsemble(StrEnum):
     """What measures."""
 
     GAUSSIAN = "gaussian"
@@ -52,7 +51,7 @@ class Ensemble(StrEnum):
 
 
 @dataclass(frozen=True)
-class Case:
+class CurveCase:
     """A problem to be drawn; ||A||_2 = 1.
 
     Attributes:
@@ -73,7 +72,7 @@ class Case:
     condition: float
     measurements: int
     noise: float = 0.0
-    ensemble: Ensemble = Ensemble.GAUSSIAN
+    ensemble: CurveEnsemble = CurveEnsemble.GAUSSIAN
     kind: Kind = Kind.PSD
     dtype: str = "float64"
     rows: Rows = Rows.COMPRESSED
@@ -83,7 +82,7 @@ class Case:
         """Refuse what no problem can be drawn of."""
         require_rank("the rank", self.rank, self.size)
         require_level("noise", self.noise)
-        is_law = self.ensemble is Ensemble.GAUSSIAN and self.noise == 0
+        is_law = self.ensemble is CurveEnsemble.GAUSSIAN and self.noise == 0
         require(self.rows is not Rows.FACTOR or is_law, "Gaussian rows without noise for their factor", self.ensemble)
         require(self.dtype in _ROUNDING, "float64 or float32", self.dtype)
 
@@ -107,22 +106,22 @@ class StepSizes:
     magnitude: float = 2.0
     damping: float = 0.0
 
-    def text(self, method: Method) -> str:
+    def text(self, method: CurveMethod) -> str:
         """In words."""
         eta = f"eta {self.direction:g}"
         mu = f"{eta}, mu {self.magnitude:g}"
         texts = {
-            Method.WN: mu,
-            Method.GD: eta,
-            Method.PRECGD: f"{eta}, c {self.damping:g}",
-            Method.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
-            Method.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
+            CurveMethod.WN: mu,
+            CurveMethod.GD: eta,
+            CurveMethod.PRECGD: f"{eta}, c {self.damping:g}",
+            CurveMethod.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
+            CurveMethod.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
         }
         return texts[method]
 
 
 @dataclass(frozen=True)
-class Run:
+class CurveRun:
     """One call of the loop, from several starts at once.
 
     Attributes:
@@ -136,8 +135,8 @@ class Run:
         magnitude_set: Where WN's Theta may be.
     """
 
-    case: Case
-    method: Method
+    case: CurveCase
+    method: CurveMethod
     width: int
     step_sizes: StepSizes
     seeds: tuple[int, ...]
@@ -174,10 +173,10 @@ class Tuning:
         grid: The step sizes to choose from.
     """
 
-    run: Run
+    run: CurveRun
     grid: tuple[StepSizes, ...]
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[CurveRun]:
         """One run for each setting; none where there is no choice."""
         return [replace(self.run, step_sizes=sizes) for sizes in self.grid] if len(self.grid) > 1 else []
 
@@ -196,51 +195,35 @@ class Curve:
     """
 
     label: str
-    run: Run
+    run: CurveRun
     tuning: Tuning
     data_seeds: tuple[int, ...] = (0,)
     confirming: Tuning | None = None
 
-    def runs(self, sizes: StepSizes) -> list[Run]:
+    def runs(self, sizes: StepSizes) -> list[CurveRun]:
         """With the step sizes that were chosen."""
         return [replace(self.run, step_sizes=sizes, case=replace(self.run.case, seed=seed)) for seed in self.data_seeds]
 
 
 @dataclass(frozen=True)
-class CurveStudy:
-    """A figure of the paper.
+class CurveSpecification(Specification[tuple[Curve, ...]]):
+    """Specification of a figure of curves; a plan is the tuple of its curves.
 
     Attributes:
-        name: `figure-2a` and so on.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        quick: Its curves at a size of seconds.
-        paper: Its curves at the paper's own size.
-        chosen: What the paper does not give and was chosen here.
-        beside: What the second panel shows: `applications`, `ratio` (of curves to the first), `floor` (final error
-            against noise), `cone` (the least eigenvalue along the run), or `reach` (no curves: what each method needs,
+        beside: Content of the second panel: `applications`, `ratio` (of curves to the first), `floor` (final error
+            against noise), `cone` (the least eigenvalue along the run), or `reach` (no curves: the cost of each method
             against a number of the setting).
         against: That number: `condition`, `width`, or `label` for settings that are no numbers.
     """
 
-    name: str
-    title: str
-    claim: str
-    quick: tuple[Curve, ...]
-    paper: tuple[Curve, ...]
-    chosen: tuple[str, ...]
     beside: str = "applications"
     against: str = ""
 
     @property
     def form(self) -> str:
-        """Squared errors along runs, or what they come to over many settings."""
+        """Form of the table: squared errors along runs, or their ends over many settings."""
         return "settings" if self.beside == "reach" else "curves"
 
-    def curves(self, scale: Scale) -> tuple[Curve, ...]:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return hashed([asdict(curve) for curve in self.curves(scale)])
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return [asdict(curve) for curve in self.plan(scale)]

@@ -17,6 +17,8 @@ Facts = Mapping[str, object]
 # Squared errors below this are rounding, by dtype.
 _ROUNDING = {"float64": 1e-24, "float32": 1e-10}
 _LOW, _HIGH = 0.1, 0.9
+# A squared error of this part of `sigma_{r_A}^2` means that every direction has been found to a tenth.
+FOUND_PART = 0.01
 # A fit through fewer points says nothing.
 _FEWEST_POINTS = 5
 
@@ -115,6 +117,16 @@ class PaperCurve:
         return float(there[0]) if len(there) else None
 
     @property
+    def cost_to_find_all(self) -> float | None:
+        """Applications until the median squared error is at most `(sigma_{r_A} / 10)^2`, None if it never is."""
+        return self.cost_of(FOUND_PART / self.number("condition") ** 2)
+
+    @property
+    def spent(self) -> float:
+        """Applications of the whole run."""
+        return float(np.nanmax(self.applications))
+
+    @property
     def burn_in(self) -> int | None:
         """The first step at which the squared error is below half of sigma_{r_A}^2: every direction has been found."""
         return self.first_below(0.5 / self.number("condition") ** 2)
@@ -166,6 +178,11 @@ class PaperTable:
     def of_method(self, method: str) -> list[PaperCurve]:
         """The curves of a method."""
         return [curve for curve in self.curves if curve.method == method]
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods of the curves, each once."""
+        return list(dict.fromkeys(curve.method for curve in self.curves))
 
     @property
     def labels(self) -> list[str]:

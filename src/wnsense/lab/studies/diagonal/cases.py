@@ -5,7 +5,7 @@ from itertools import product
 
 from wnsense.lab.studies.diagonal.specification import (
     BoundPart,
-    DiagonalStudy,
+    DiagonalSpecification,
     Drawing,
     Family,
     GridPart,
@@ -38,7 +38,7 @@ _PACE = (
 )
 _RECOVERY_RATIOS: Rates = (None, 10.0, 1.0, 0.1, 0.01)
 
-RECOVERY = DiagonalStudy(
+RECOVERY = DiagonalSpecification(
     "diagonal-recovery",
     "Recovery of sparse vectors by discrete descent, with and without weight normalization",
     "Weight normalization's bias towards sparse solutions is robust: it persists where the start is so large that "
@@ -58,7 +58,7 @@ RECOVERY = DiagonalStudy(
         )
         for sparsity, depth, seed in product((5, 10, 20), _DEPTHS, range(3))
     ),
-    chosen=(
+    choices=(
         f"N = 1000, M = 150 as published (quick: 100, 40). {_MAP}; nonzeros are standard normal",
         "x_0 = alpha in all 2 N entries, so that r_0 = alpha sqrt(2 N)",
         _PACE,
@@ -68,7 +68,7 @@ RECOVERY = DiagonalStudy(
     ),
 )
 
-TRAJECTORIES = DiagonalStudy(
+TRAJECTORIES = DiagonalSpecification(
     "diagonal-trajectories",
     "Coordinates, radius and magnification along the flow, and what it conserves",
     "Along the flow with weight normalization a function of u and r changes within the range of A^T only, so that its "
@@ -81,7 +81,7 @@ TRAJECTORIES = DiagonalStudy(
         for depth in _DEPTHS
         for ratio in (None, 10.0, 1.0, 0.3, 0.1)
     ),
-    chosen=(
+    choices=(
         f"N = 30, M = 15, s = 2, the truth scaled to a least l1 norm of 1.7. {_MAP}",
         "alpha = 0.05, 0.12 and 0.2 for L = 2, 3 and 4; time is that of the flow with eta_u = 1, up to 1e8",
         "Radau's method with a tolerance of 1e-10 in logarithms; it knows nothing of what is conserved",
@@ -107,7 +107,7 @@ def _reference(seed: int) -> tuple[BoundPart, BoundPart]:
     )
 
 
-BOUND = DiagonalStudy(
+BOUND = DiagonalSpecification(
     "diagonal-bound",
     "The l1 norm of the limit over the least, beside its bound, in every cell",
     "Theorem 2.1: the limit's l1 norm exceeds the least one by a part that is at most epsilon, which falls with the "
@@ -126,7 +126,7 @@ BOUND = DiagonalStudy(
             for seed, depth, signed, spread in product((100, 101), _DEPTHS, (True, False), (0.0, 1.0))
         ),
     ),
-    chosen=(
+    choices=(
         f"N = 30, M = 15, s = 2 (quick: also 16, 8, 2). {_MAP}, or positive with a dense part of the truth",
         "limits are found without running flows, from the equations that runs are held against elsewhere",
         "unequal starts: alpha e^g with standard normal g, entry by entry",
@@ -158,7 +158,7 @@ def _ratio_parts(
     )
 
 
-RATIO = DiagonalStudy(
+RATIO = DiagonalSpecification(
     "diagonal-ratio",
     "The ratio of learning rates over four decades, and the steps that stay stable",
     "The source has a constant ratio eta = eta_r / eta_u and shows that rates (r^2, 1) follow gradient flow, without "
@@ -171,7 +171,7 @@ RATIO = DiagonalStudy(
         for depth, problem in product((2, 3), _RATIO_PROBLEMS)
         for part in _ratio_parts(problem, depth, _FOUR_DECADES, _geometric(1e-3, 1.0, 13), residual=1e-3, steps=6_000)
     ),
-    chosen=(
+    choices=(
         f"N = 200, M = 60, s = 5, two problems (quick: 50, 20, 2, one). {_MAP}; alpha = 0.03",
         _FAMILIES,
         _STABLE,
@@ -197,7 +197,7 @@ def _speed_parts(
     )
 
 
-SPEED = DiagonalStudy(
+SPEED = DiagonalSpecification(
     "diagonal-speed",
     "How fast: steps for an error, and rates at the end beside those foretold",
     "Weight normalization converges faster than gradient descent. For L = 2 the loss falls at least like 1/t; on "
@@ -228,7 +228,7 @@ SPEED = DiagonalStudy(
             for sizes, spread, seed in product(_LAYER_SIZES, (0.1, 0.3), range(2))
         ),
     ),
-    chosen=(
+    choices=(
         f"steps: N = 200, M = 60, s = 5, two problems (quick: 50, 20, 2, one). {_MAP}; alpha from 0.001 to 0.1",
         "each method has the constant step, of 0.003 to 0.3, that never raises the loss and is first at residual 1e-3",
         "rates: flows at N = 30, M = 15, s = 2, over the last decade down to a relative residual of 1e-7",
@@ -236,6 +236,6 @@ SPEED = DiagonalStudy(
     ),
 )
 
-DIAGONAL_STUDIES: Mapping[str, DiagonalStudy] = {
+DIAGONAL_STUDIES: Mapping[str, DiagonalSpecification] = {
     study.name: study for study in (RECOVERY, TRAJECTORIES, BOUND, RATIO, SPEED)
 }

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.bound_measure import measure_bounds
 from wnsense.lab.studies.diagonal.descent_measure import measure_grid, measure_recovery
 from wnsense.lab.studies.diagonal.flow_measure import measure_layers, measure_rate, measure_trajectory
 from wnsense.lab.studies.diagonal.specification import (
     BoundPart,
-    DiagonalStudy,
+    DiagonalSpecification,
     GridPart,
     LayersPart,
     Part,
@@ -23,8 +22,9 @@ from wnsense.lab.studies.diagonal.specification import (
     TrajectoryPart,
     part_key,
 )
-from wnsense.lab.studies.frame.parts import make_parts, part_facts, study_of
-from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.frame.parts import make_parts, part_facts
+from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.running.progress import ProgressCallback
 
 
 def measure(part: Part) -> Mapping[str, np.ndarray]:
@@ -48,33 +48,27 @@ def measure(part: Part) -> Mapping[str, np.ndarray]:
             return measure_layers(part)
 
 
-def run_parts(store: Store, tell: Tell = lambda *_: None) -> Table:
-    """Make every part that has not been made, and merge all into the study's table.
+def run_diagonal(specification: DiagonalSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+    """Make every missing part of the study, and return the content of its table.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        store: Files of the study.
+        progress: Callback for reports of progress.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
-    study = study_of(store, DiagonalStudy, "diagonal networks")
-    finished = store.finished()
-    if finished is not None:
-        return finished
-    parts = study.parts(store.scale)
+    parts = specification.plan(store.scale)
     made = make_parts(
         store,
         parts,
-        tell,
+        progress,
         key=part_key,
         words=lambda part: part.words,
         facts=lambda part: {"part": part_facts(part)},
         make=measure,
     )
     told = {"parts": [part_facts(part) for part in parts]}
-    return store.finish(made.numbered(), told, seconds=made.seconds, memory=made.memory)
+    return made.result(made.numbered(), told)

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require
-from wnsense.lab.studies.frame.parts import hashed, part_facts
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.parts import part_facts
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 
 # None among rates is plain flow or descent, without weight normalization.
 Rates = tuple[float | None, ...]
@@ -218,37 +218,17 @@ def part_key(part: Part) -> str:
 
 
 @dataclass(frozen=True)
-class DiagonalStudy:
-    """A study at two scales.
-
-    Attributes:
-        name: What to call it; its form too.
-        title: What it shows, in a line.
-        claim: What the source says of it, in our words.
-        quick: Parts of seconds.
-        paper: Parts of minutes.
-        chosen: What the source does not give.
-    """
-
-    name: str
-    title: str
-    claim: str
-    quick: tuple[Part, ...]
-    paper: tuple[Part, ...]
-    chosen: tuple[str, ...]
+class DiagonalSpecification(Specification[tuple[Part, ...]]):
+    """Specification of a study of diagonal networks; a plan is the tuple of its parts."""
 
     @property
     def form(self) -> str:
-        """Each has pictures of its own."""
+        """Form of the table: that of this study alone."""
         return self.name
 
-    def parts(self, scale: Scale) -> tuple[Part, ...]:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return hashed([part_facts(part) for part in self.parts(scale)])
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return [part_facts(part) for part in self.plan(scale)]
 
 
 def _rate_words(ratio: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.exponents.specification import ExponentStudy, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.specification import ExponentSpecification, Point, Sweep, Varied
 from wnsense.theory.convergence import step_size
 
 # In the population WN is stable up to eta = 2; the largest step of a sweep that follows the theorem's eta.
@@ -41,7 +41,7 @@ _BASE = Point(size=100, rank=12, true_rank=4, condition=5.0, step_size=0.5)
 _SAMPLED = Point(size=24, rank=6, true_rank=2, condition=3.0, step_size=0.5, measurements=4_000)
 _STARTS, _PROBLEMS = 24, 4
 
-EXPONENTS_STUDY = ExponentStudy(
+EXPONENTS_STUDY = ExponentSpecification(
     "exponents",
     "Burn-in and rate of Algorithm 1 beside the exponents of Theorem 3.2",
     "With eta = O((r-r_A)^4/(kappa^2 m^2 r^2 r_A)) the burn-in takes at most O(kappa^4 m^4 r^4 r_A^2/(r-r_A)^8) steps, "
@@ -69,7 +69,7 @@ EXPONENTS_STUDY = ExponentStudy(
         _held(_SAMPLED, Varied.SIZE, (16, 24, 34), _PROBLEMS),
         _held(_SAMPLED, Varied.MEASUREMENTS, (300, 1_200, 4_000, 16_000), _PROBLEMS),
     ),
-    chosen=(
+    choices=(
         "base points and grids; r + r_A <= m, so that no start has a direction of span(U) for sure",
         "eigenvalues are evenly spaced from 1 to 1/kappa, X_0 is Haar-distributed, Theta_0 = 0.1 I, mu = 2",
         "burn-in: the first recorded step with Tr(Phi Phi^T) >= r_A - 0.5, at least 1; a row every hundredth or so",

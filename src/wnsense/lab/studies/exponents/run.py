@@ -7,36 +7,31 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.exponents.measure import measure
-from wnsense.lab.studies.exponents.specification import ExponentStudy, Part, Sweep
-from wnsense.lab.studies.frame.parts import make_parts, study_of
-from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.exponents.specification import ExponentSpecification, Part, Sweep
+from wnsense.lab.studies.frame.parts import make_parts
+from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.running.progress import ProgressCallback
 
 
-def run_exponents(store: Store, tell: Tell = lambda *_: None) -> Table:
-    """Make every part that has not been made, and merge all into the study's table.
+def run_exponents(specification: ExponentSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+    """Make every missing part of the study, and return the content of its table.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        store: Files of the study.
+        progress: Callback for reports of progress.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
-    study = study_of(store, ExponentStudy, "exponents")
-    finished = store.finished()
-    if finished is not None:
-        return finished
-    sweeps = study.sweeps(store.scale)
+    sweeps = specification.plan(store.scale)
     # Sweeps meet at the base point: each part once.
     parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
     made = make_parts(
         store,
         parts,
-        tell,
+        progress,
         key=lambda part: part.key,
         words=_words,
         facts=lambda part: {"part": asdict(part)},
@@ -46,7 +41,7 @@ def run_exponents(store: Store, tell: Tell = lambda *_: None) -> Table:
     for place, sweep in enumerate(sweeps):
         arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made.tables).items()}
     told = {"sweeps": [_told(sweep) for sweep in sweeps]}
-    return store.finish(arrays, told, seconds=made.seconds, memory=made.memory)
+    return made.result(arrays, told)
 
 
 def _make(store: Store, part: Part) -> dict[str, np.ndarray]:

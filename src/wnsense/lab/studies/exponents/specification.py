@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.theory.convergence import TheoremSetting
 
 
@@ -125,34 +124,14 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class ExponentStudy:
-    """Sweeps at two scales.
-
-    Attributes:
-        name: What to call it.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        quick: Sweeps of seconds.
-        paper: Sweeps of minutes.
-        chosen: What the paper does not give.
-    """
-
-    name: str
-    title: str
-    claim: str
-    quick: tuple[Sweep, ...]
-    paper: tuple[Sweep, ...]
-    chosen: tuple[str, ...]
+class ExponentSpecification(Specification[tuple[Sweep, ...]]):
+    """Specification of the study of exponents; a plan is the tuple of its sweeps."""
 
     @property
     def form(self) -> str:
-        """Slopes beside exponents."""
+        """Form of the table: slopes beside exponents."""
         return "exponents"
 
-    def sweeps(self, scale: Scale) -> tuple[Sweep, ...]:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return hashed([asdict(sweep) for sweep in self.sweeps(scale)])
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return [asdict(sweep) for sweep in self.plan(scale)]

@@ -1,7 +1,5 @@
-"""The parts of a study: their names, how each is made and kept, and the arrays of all under one roof."""
+"""Parts of a study that are all made in one way: how they are kept, and their arrays in one table."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,64 +7,41 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.store import Specification, Store, Tell
+from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.running.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Study = TypeVar("Study", bound=Specification)
 Part = TypeVar("Part", bound=Hashable)
 
-# Of a part's arrays, what it took; summed over parts, it is no array of the study.
+# Name of the array of a part that holds its time; the table of the study holds the sum only.
 _SECONDS = "seconds"
 
 
-def hashed(facts: object) -> str:
-    """Sixty-four digits that are the same for the same facts in every process, and others for all others."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
 def part_facts(part: "DataclassInstance") -> dict[str, object]:
-    """What a table's head says of a part."""
+    """Return the entry of a table's head for a part: the name of its class as `kind`, and its fields."""
     return {"kind": type(part).__name__, **asdict(part)}
 
 
-def study_of(store: Store, kind: type[Study], words: str) -> Study:
-    """The study of a store, where it is of that kind.
-
-    Args:
-        store: Which study.
-        kind: What is needed.
-        words: The kind in words.
-
-    Raises:
-        InputError: When it is another.
-    """
-    if not isinstance(store.study, kind):
-        raise InputError(f"needed a study of {words}, got {store.study.name} of form {store.study.form}")
-    return store.study
-
-
 @dataclass(frozen=True)
-class Made(Generic[Part]):
-    """All parts as they were kept.
+class PartTables(Generic[Part]):
+    """Tables of all parts of a study.
 
     Attributes:
-        parts: In order.
-        tables: Each part's.
-        seconds: What they took together.
-        memory: The most bytes that the process held in any of them.
+        parts: Parts, in order.
+        tables: Table of each part.
+        ledger: Ledger in which the parts were entered.
     """
 
     parts: Sequence[Part]
     tables: Mapping[Part, Table]
-    seconds: float
-    memory: int
+    ledger: PartLedger
 
     def numbered(self) -> dict[str, np.ndarray]:
-        """The arrays of the k-th part under `k_` and their names."""
+        """Return the arrays of all parts; array `name` of the k-th part is called `k_name`."""
         return {
             f"{place}_{name}": array
             for place, part in enumerate(self.parts)
@@ -74,45 +49,47 @@ class Made(Generic[Part]):
             if name != _SECONDS
         }
 
+    def result(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> StudyResult:
+        """Return the content of the study's table, with the time and the memory of the parts."""
+        return self.ledger.result(arrays, facts)
+
 
 def make_parts(
     store: Store,
     parts: Sequence[Part],
-    tell: Tell,
+    progress: ProgressCallback,
     *,
     key: Callable[[Part], str],
     words: Callable[[Part], str],
     facts: Callable[[Part], Mapping[str, object]],
     make: Callable[[Part], Mapping[str, np.ndarray]],
-) -> Made[Part]:
-    """Make every part that has not been made, and keep each in a file of its own as it ends.
+) -> PartTables[Part]:
+    """Make every part that is missing, and keep each in a file of its own as it ends.
 
     Args:
-        store: Where they are kept.
-        parts: Which, in order.
-        tell: Told of progress.
-        key: What to call a part's file.
-        words: What to call it in words.
-        facts: What its file's head says of it.
-        make: What gives its arrays. Where these have `seconds` (1,), they are what it took, over interruptions too;
-            otherwise it is timed here.
+        store: Files of the study.
+        parts: Parts, in order.
+        progress: Callback for reports of progress.
+        key: Returns the name of a part's file.
+        words: Returns a part in words.
+        facts: Returns the entries of the head of a part's file.
+        make: Returns the arrays of a part. An array `seconds` (1,) among them is its time, interruptions included;
+            without it the time is measured here.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If there are files of another specification or version, or files cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
     store.prepare()
-    tables: dict[Part, Table] = {}
-    for place, part in enumerate(parts):
-        tell(words(part), place, len(parts))
-        table = store.kept(key(part))
-        if table is None:
-            begun = time.perf_counter()
-            arrays = make(part)
-            spent = {_SECONDS: np.array([time.perf_counter() - begun]), **arrays}
-            table = store.keep(key(part), spent, facts(part))
-        tables[part] = table
-    tell("merging", len(parts), len(parts))
-    seconds = sum(float(table.arrays[_SECONDS][0]) for table in tables.values())
-    memory = max((int(str(table.header["peak_memory"])) for table in tables.values()), default=0)
-    return Made(parts, tables, seconds, memory)
+    ledger = PartLedger(store, progress, len(parts), lambda table: float(table.arrays[_SECONDS][0]))
+
+    def content(part: Part) -> PartContent:
+        ledger.report(words(part))
+        begun = time.perf_counter()
+        arrays = make(part)
+        return {_SECONDS: np.array([time.perf_counter() - begun]), **arrays}, facts(part)
+
+    def made(part: Part) -> Table:
+        return ledger.part(key(part), words(part), lambda: content(part))
+
+    return PartTables(parts, {part: made(part) for part in parts}, ledger)

@@ -1,66 +1,55 @@
-"""What a study's page says in words: the source's sentence with its verdicts, the choices, and what made it."""
+"""Words on the page of a study: the claim with its verdicts, the choices, and how the table was made."""
 
 import json
+from collections.abc import Iterable
 from html import escape
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.forms import caption, findings
+from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.frame.study_caption import VERDICTS, Caption
 from wnsense.pages import html
 from wnsense.pages.words import number, versions
 
-_CLASSES = {True: "as-said", False: "not-as-said"}
-_ITEM = "- "
+_CLASSES = {True: ' class="as-said"', False: ' class="not-as-said"', None: ""}
 
 
-def caption_parts(table: Table) -> tuple[list[str], list[str]]:
-    """The caption as HTML: what stands above the curves (what was claimed and seen) and what stands below.
-
-    Raises:
-        InputError: When no caption is made of tables of this form.
-    """
-    # The first paragraph is the page's title; the last says what made it, which has a section of its own.
-    blocks = [block.splitlines() for block in caption(table).strip().split("\n\n")][1:-1]
-    verdicts = {of.text: _CLASSES.get(of.holds) if of.holds is not None else None for of in findings(table)}
-    parts = [_block(lines, verdicts) for lines in blocks]
-    # The claim, and what is seen of it.
-    seen = 1 + sum(lines[0].startswith("Seen") for lines in blocks)
-    return parts[:seen], parts[seen:]
+def words_above(caption: Caption) -> list[str]:
+    """Return as HTML what stands above the curves: the claim of the source, and the findings."""
+    return [html.paragraph(caption.claim), _section("Seen here", map(_item, caption.findings))]
 
 
-def _block(lines: list[str], verdicts: dict[str, str | None]) -> str:
-    if not any(line.startswith(_ITEM) for line in lines):
-        return html.paragraph(" ".join(lines))
-    items = "\n".join(_item(line.removeprefix(_ITEM), verdicts) for line in lines if line.startswith(_ITEM))
-    return html.section(lines[0].rstrip(":"), f"<ul>\n{items}\n</ul>")
+def words_below(caption: Caption) -> list[str]:
+    """Return as HTML what stands below the curves: the further lists of the caption."""
+    lists = [one for one in (*caption.paragraphs, caption.choices) if one.lines]
+    return [_section(one.heading.rstrip(":"), map(escape, one.lines)) for one in lists]
 
 
-def _item(text: str, verdicts: dict[str, str | None]) -> str:
-    """A line of a list; of a finding the verdict stands out, by words first and by colour besides."""
-    for finding, kind in verdicts.items():
-        if text.endswith(finding):
-            verdict = escape(text.removesuffix(finding).strip())
-            marked = f'<strong class="{kind}">{verdict}</strong>' if kind else f"<strong>{verdict}</strong>"
-            return f"<li>{marked} {escape(finding)}</li>"
-    return f"<li>{escape(text)}</li>"
+def _section(heading: str, items: Iterable[str]) -> str:
+    points = "\n".join(f"<li>{item}</li>" for item in items)
+    return html.section(heading, f"<ul>\n{points}\n</ul>")
 
 
-def study_facts(table: Table) -> list[str]:
-    """The specification, the versions, the machine and what it took; the whole head of the table to be opened."""
-    header, arrays = table.header, table.arrays
-    spent, memory = arrays.get("spent_seconds"), arrays.get("peak_memory")
+def _item(finding: Finding) -> str:
+    """Return a finding as HTML; its verdict stands out by words, and by colour besides."""
+    return f"<strong{_CLASSES[finding.holds]}>{VERDICTS[finding.holds]}:</strong> {escape(finding.text)}"
+
+
+def study_facts(caption: Caption, table: Table) -> list[str]:
+    """Return as HTML how a table was made: versions, machine, time and memory, and its whole head, folded."""
+    head = caption.head
     rows = [
-        ("Study", str(header["name"])),
-        ("Scale", str(header["scale"])),
-        ("Specification, SHA-256", str(header.get("fingerprint", ""))),
-        ("Format of the table", str(header.get("format", ""))),
-        ("Versions", versions(header.get("versions"))),
-        ("Machine", str(header.get("machine", ""))),
-        ("Threads", str(header.get("threads", ""))),
-        ("Seconds in all", "" if spent is None else number(float(spent[0]))),
-        ("Memory at most", "" if memory is None else f"{float(memory[0]) / 1e9:.2g} GB"),
+        ("Study", head.name),
+        ("Scale", str(head.scale)),
+        ("Specification, SHA-256", head.fingerprint),
+        ("Format of the table", "" if head.format is None else str(head.format)),
+        ("Versions", versions(head.versions)),
+        ("Machine", head.machine),
+        ("Threads", "" if head.threads is None else str(head.threads)),
+        ("Seconds in all", number(caption.seconds)),
+        ("Memory at most", f"{caption.memory / 1e9:.2g} GB"),
     ]
     facts = html.facts([(name, value) for name, value in rows if value], "What was run, with what and where")
-    whole = escape(json.dumps(dict(header), indent=1, sort_keys=True))
+    whole = escape(json.dumps(dict(table.header), indent=1, sort_keys=True))
     return [
         facts,
         f'<details><summary>All that the table says of itself</summary>\n<pre class="whole">{whole}</pre>\n</details>',

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wnsense.lab.studies.images.photographs import Photograph
-from wnsense.lab.studies.images.specification import ImageStudy, Model, Plan, Scene, Setting
+from wnsense.lab.studies.images.specification import ImageModel, ImagePlan, ImageSetting, ImageSpecification, Scene
 
 FEW, EXACT, FULL = "few measurements", "exactly low rank", "r = m"
 
 # Past the limit of stability of both methods where M*M is the identity: 1 for GD, 2 for WN.
-_GRID = tuple(Setting(eta, start) for start in (0.1, 1e-3) for eta in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0))
+_GRID = tuple(ImageSetting(eta, start) for start in (0.1, 1e-3) for eta in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0))
 _ROWS_FOR_FREEDOM = 2.5
 
 
@@ -18,18 +18,18 @@ def _few(photograph: Photograph) -> list[Scene]:
     m1, m2 = photograph.rows, photograph.columns
     width = min(m1, m2) // 8
     n = int(_ROWS_FOR_FREEDOM * width * (m1 + m2 - width))
-    return [Scene(FEW, photograph, model, width, n) for model in Model]
+    return [Scene(FEW, photograph, model, width, n) for model in ImageModel]
 
 
 def _exact(photograph: Photograph) -> list[Scene]:
     """The best approximation of rank 3, r = m/4, n half the unknowns."""
-    scenes = [Scene(EXACT, photograph, model, photograph.rows // 4, 1, kept=3) for model in Model]
+    scenes = [Scene(EXACT, photograph, model, photograph.rows // 4, 1, kept=3) for model in ImageModel]
     return [_measured(scene, 0.5) for scene in scenes]
 
 
 def _full(photograph: Photograph) -> list[Scene]:
     """The photograph itself, all directions open, n twice the unknowns."""
-    sides = {Model.RECTANGULAR: photograph.rows, Model.PSD: photograph.rows + photograph.columns}
+    sides = {ImageModel.RECTANGULAR: photograph.rows, ImageModel.PSD: photograph.rows + photograph.columns}
     # (1 + sqrt(1/2))^2 = 2.9 is the largest eigenvalue of M*M on all matrices, and mu must stay below 4 / 2.9.
     scenes = [Scene(FULL, photograph, model, side, 1, magnitude_step_size=1.0) for model, side in sides.items()]
     return [_measured(scene, 2.0) for scene in scenes]
@@ -39,8 +39,8 @@ def _measured(scene: Scene, share: float) -> Scene:
     return replace(scene, measurements=int(share * scene.unknowns))
 
 
-def _plan(scenes: Sequence[Scene], budgets: tuple[int, ...], grid: tuple[Setting, ...], starts: int) -> Plan:
-    return Plan(tuple(scenes), budgets, grid, tuple(range(starts)), (101,))
+def _plan(scenes: Sequence[Scene], budgets: tuple[int, ...], grid: tuple[ImageSetting, ...], starts: int) -> ImagePlan:
+    return ImagePlan(tuple(scenes), budgets, grid, tuple(range(starts)), (101,))
 
 
 def _size(photograph: Photograph) -> str:
@@ -70,7 +70,7 @@ _PAPER = replace(
     unlimited=True,
 )
 
-FIGURE_4 = ImageStudy(
+FIGURE_4 = ImageSpecification(
     "figure-4",
     "Photographs recovered by WN, by GD and by recover()",
     "WN reaches a visibly better image than GD, sooner.",
@@ -84,7 +84,7 @@ FIGURE_4 = ImageStudy(
             "the photograph itself; r = m, all directions open; n twice the unknowns, so that no low rank is needed",
         ),
     ),
-    chosen=(
+    choices=(
         "photographs: the middle of scikit-image's camera, astronaut (grey) and coins, each pixel the mean of a block",
         (
             f"sizes: {', '.join(_size(photograph) for photograph in (*_PHOTOGRAPHS, _SIDE))}, the last where it is "

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
-from wnsense.lab.studies.curves.measure import TellSteps
 from wnsense.lab.studies.images.photographs import as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.lab.studies.images.specification import ImageRun, Method, Model, Scene, Setting, digest
+from wnsense.lab.studies.images.specification import ImageMethod, ImageModel, ImageRun, ImageSetting, Scene, digest
 from wnsense.recovery import Recovery, recover
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
+from wnsense.running.progress import StepCallback, no_steps
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Trace
@@ -36,11 +36,11 @@ from wnsense.solvers.weight_norm import WeightNormalizedGD
 _LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
 # Measurements and starts are drawn from different seeds, so that no start knows anything of them.
 _DATA_SEEDS = 2_000_000
-_TELL_EVERY = 10
+_REPORT_EVERY = 10
 _BRIGHTEST = 255.0
 # Applications of a first state and of a step.
 AT_START = 2
-A_STEP = {Method.WN: 4, Method.GD: 2}
+A_STEP = {ImageMethod.WN: 4, ImageMethod.GD: 2}
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -51,10 +51,10 @@ def drawn(scene: Scene) -> SensingObjective:
     """The objective of a scene."""
     picture = scene.photograph.pixels()
     rank = scene.kept or scene.rank_limit
-    truth = as_rectangular(picture, rank) if scene.model is Model.RECTANGULAR else lifted(picture, rank)
+    truth = as_rectangular(picture, rank) if scene.model is ImageModel.RECTANGULAR else lifted(picture, rank)
     generator = torch.Generator().manual_seed(_DATA_SEEDS + scene.seed)
     kind, dtype = str(scene.model), torch.float32
-    size = scene.shape if scene.model is Model.RECTANGULAR else scene.shape[0]
+    size = scene.shape if scene.model is ImageModel.RECTANGULAR else scene.shape[0]
     operator = GaussianSensing.draw(scene.measurements, size, kind=kind, generator=generator, dtype=dtype)
     # Probes and fits do not see the truth; no metric here needs it.
     measured = operator.measure(truth.to(dtype=dtype))
@@ -84,7 +84,7 @@ def picture_of(scene: Scene, matrix: LowRank) -> Float[np.ndarray, "*batch m1 m2
     """The picture in a matrix of the scene's model, as it is shown."""
     rows, columns = scene.photograph.rows, scene.photograph.columns
     left, right = matrix.X, matrix.right
-    if scene.model is Model.PSD:
+    if scene.model is ImageModel.PSD:
         left, right = left[..., :rows, :], right[..., rows : rows + columns, :]
     return shown((left @ matrix.Theta @ right.mH).double().numpy())
 
@@ -95,25 +95,25 @@ def as_bytes(picture: Float[np.ndarray, "*batch m1 m2"]) -> np.ndarray:
     return pixels
 
 
-def steps_within(scene: Scene, method: Method, budget: int) -> int:
+def steps_within(scene: Scene, method: ImageMethod, budget: int) -> int:
     """How many steps of a method a budget of applications pays for, after the calibration and the first state."""
     left = budget - drawn(scene).calibration.applications - AT_START
     return max(0, left // A_STEP[method])
 
 
-def solver_of(scene: Scene, method: Method, setting: Setting) -> Solver[State]:
+def solver_of(scene: Scene, method: ImageMethod, setting: ImageSetting) -> Solver[State]:
     """The method with its step sizes."""
-    if method is Method.GD:
+    if method is ImageMethod.GD:
         return GradientDescent(setting.step_size)
     return WeightNormalizedGD(setting.step_size, scene.magnitude_step_size)
 
 
-def seconds_a_step(scene: Scene, settings: Mapping[Method, Setting], steps: int) -> dict[Method, float]:
+def seconds_a_step(scene: Scene, settings: Mapping[ImageMethod, ImageSetting], steps: int) -> dict[ImageMethod, float]:
     """The median processor time of a step of each method, one start; steps are taken in turn, to meet the same load."""
     objective = drawn(scene)
     solvers = {method: solver_of(scene, method, setting) for method, setting in settings.items()}
     states = {method: solver.start(objective, _start(scene, settings[method], 0)) for method, solver in solvers.items()}
-    spent: dict[Method, list[float]] = {method: [] for method in solvers}
+    spent: dict[ImageMethod, list[float]] = {method: [] for method in solvers}
     # One more than counts, since the first loads what is compiled.
     for _ in range(steps + 1):
         for method, solver in solvers.items():
@@ -124,7 +124,7 @@ def seconds_a_step(scene: Scene, settings: Mapping[Method, Setting], steps: int)
 
 
 def measure(
-    run: ImageRun, checkpoint: Path | None = None, *, tell: TellSteps = lambda _: None
+    run: ImageRun, checkpoint: Path | None = None, *, progress: StepCallback = no_steps
 ) -> dict[str, np.ndarray]:
     """Make a run, going on from its checkpoint where there is one; the caller removes it once the arrays are kept.
 
@@ -150,9 +150,9 @@ def measure(
     def first(at: SensingObjective, point: LowRank) -> Tensor:
         return torch.from_numpy(as_bytes(pictures(at, point)[0]))
 
-    def look(progress: Progress) -> None:
-        if progress.step % _TELL_EVERY == 0:
-            tell(progress.step)
+    def look(state: Progress) -> None:
+        if state.step % _REPORT_EVERY == 0:
+            progress(state.step)
 
     starts = [_start(scene, run.setting, seed) for seed in run.seeds]
     result: Result[State] | None = None
@@ -174,7 +174,7 @@ def measure(
 
 
 def recovered(
-    scene: Scene, limit: int | None, checkpoint: Path, *, tell: TellSteps = lambda _: None
+    scene: Scene, limit: int | None, checkpoint: Path, *, progress: StepCallback = no_steps
 ) -> tuple[Recovery, dict[str, np.ndarray]]:
     """What `recover()` gives within a limit of applications, with its picture, PSNR, SSIM and processor time.
 
@@ -183,8 +183,8 @@ def recovered(
     """
     problem = drawn(scene).problem
 
-    def look(progress: Progress) -> None:
-        tell(progress.applications)
+    def look(state: Progress) -> None:
+        progress(state.applications)
 
     began = time.process_time()
     recovery = recover(
@@ -208,7 +208,7 @@ def recovered(
     }
 
 
-def _start(scene: Scene, setting: Setting, seed: int) -> LowRank:
+def _start(scene: Scene, setting: ImageSetting, seed: int) -> LowRank:
     generator = torch.Generator().manual_seed(seed)
     return haar_start(drawn(scene), scene.width, magnitude=setting.magnitude, generator=generator)
 

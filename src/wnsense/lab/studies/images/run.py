@@ -1,14 +1,15 @@
-"""All parts of the study of images, each kept in a file of its own as it ends, and the one table that they become."""
+"""Parts of the study of images, each kept in a file of its own as it ends, and the content of its table."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.lab.studies.frame.study_head import read_head
 from wnsense.lab.studies.images.measure import (
     as_bytes,
     measure,
@@ -19,205 +20,223 @@ from wnsense.lab.studies.images.measure import (
     steps_within,
 )
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.lab.studies.images.specification import ImageRun, ImageStudy, Method, Plan, Scene, Setting, digest
+from wnsense.lab.studies.images.specification import (
+    ImageMethod,
+    ImagePlan,
+    ImageRun,
+    ImageSetting,
+    ImageSpecification,
+    Scene,
+    digest,
+)
+from wnsense.running.progress import ProgressCallback
 
-# What a recovery without a limit is expected to take, for the share of the work that is told.
+# Applications that a recovery without a limit is expected to take; progress is reported in shares of them.
 _EXPECTED = 1200
+# Name of the array of a part that holds its time.
+_SPENT = "spent"
 
 Arrays = dict[str, np.ndarray]
 
 
-def run_images(store: Store, tell: Tell) -> Table:
-    """Make every part that has not been made, and merge all into the table.
+@dataclass(frozen=True)
+class _RecoveryHead:
+    """Entries of the head of a recovery's part."""
+
+    status: str
+    rank: int
+
+
+def run_images(specification: ImageSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+    """Make every missing part, and return the content of the study's table.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        store: Files of the study.
+        progress: Callback for reports of progress.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
-    study = store.study
-    if not isinstance(study, ImageStudy):
-        raise InputError(f"needed a study of images, got {study.name} of form {study.form}")
-    finished = store.finished()
-    if finished is not None:
-        return finished
     store.prepare()
-    making = _Making(store, study.plan(store.scale), tell)
-    told = []
+    plan = specification.plan(store.scale)
+    ledger = PartLedger(store, progress, _work_of_all(plan), lambda part: float(part.arrays[_SPENT]))
+    scenes = [_scene(ledger, plan, scene) for scene in plan.scenes]
+    arrays = {f"{place}_{name}": array for place, (_, part) in enumerate(scenes) for name, array in part.items()}
+    facts = {"scenes": [facts for facts, _ in scenes], "budgets": plan.budgets, "groups": specification.groups}
+    return ledger.result(arrays, facts)
+
+
+def _scene(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> tuple[dict[str, object], Arrays]:
+    """Return the content of the table for a scene: the entry of its head, and arrays."""
+    scores = {method: _scores(ledger, plan, scene, method) for method in ImageMethod}
+    settings = {method: plan.grid[int(np.argmax(score))] for method, score in scores.items()}
+    times = _times(ledger, plan, scene, settings)
     arrays: Arrays = {}
-    for place, scene in enumerate(making.plan.scenes):
-        facts, part = making.scene(scene)
-        told.append(facts)
-        arrays |= {f"{place}_{name}": array for name, array in part.items()}
-    facts = {"scenes": told, "budgets": making.plan.budgets, "groups": study.groups}
-    return store.finish(arrays, facts, seconds=making.seconds, memory=making.memory)
+    for method, shown in _shown_steps(plan, scene, times).items():
+        run = _run(plan, scene, method, settings[method], shown)
+        columns = _course(ledger, plan, run, len(shown))
+        columns |= {"seconds_a_step": np.array(times[method]), "scores": scores[method]}
+        arrays |= {f"{method}_{name}": array for name, array in columns.items()}
+    recoveries = _recoveries(ledger, plan, scene)
+    names = ("picture", "psnr", "ssim", "applications", "seconds")
+    arrays |= {f"recover_{name}": np.stack([part.arrays[name] for part in recoveries]) for name in names}
+    heads = [read_head(part, _RecoveryHead, "images") for part in recoveries]
+    facts: dict[str, object] = {
+        **asdict(scene),
+        "unknowns": scene.unknowns,
+        "settings": {str(method): setting.text for method, setting in settings.items()},
+        "grid": [setting.text for setting in plan.grid],
+        "recover_status": [head.status for head in heads],
+        "recover_rank": [head.rank for head in heads],
+    }
+    return facts, arrays | _references(scene)
 
 
-class _Making:
-    """Parts under way, and how much of all is done."""
-
-    def __init__(self, store: Store, plan: Plan, tell: Tell) -> None:
-        self.store = store
-        self.plan = plan
-        self.tell = tell
-        self.done = 0.0
-        self.seconds = 0.0
-        self.memory = 0
-        self.total = sum(
-            (self._tuning_work(scene) + self._running_work(scene)) * len(Method) + self._recovering_work(scene)
-            for scene in plan.scenes
-        )
-
-    def scene(self, scene: Scene) -> tuple[dict[str, object], Arrays]:
-        """All that the table holds of a scene: facts for its head, and arrays."""
-        scores = {method: self._tuned(scene, method) for method in Method}
-        settings = {method: self.plan.grid[int(np.argmax(of))] for method, of in scores.items()}
-        times = self._timed(scene, settings)
-        steps = {m: [steps_within(scene, m, budget) for budget in self.plan.budgets] for m in Method}
-        ratio = times[Method.GD] / times[Method.WN]
-        # At equal time WN takes what GD's time at the same budget pays for; at equal steps, as many as GD.
-        wanted = {
-            Method.GD: steps[Method.GD],
-            Method.WN: [*steps[Method.WN], *(int(s * ratio) for s in steps[Method.GD])],
-        }
-        last = steps[Method.GD][-1]
-        arrays: Arrays = {}
-        for method in Method:
-            run = ImageRun(scene, method, settings[method], self.plan.seeds, last, ())
-            run = replace(run, wanted=tuple(min(step, last) for step in [*wanted[method], *steps[Method.GD]]))
-            course = self._ran(run)
-            count = len(wanted[method])
-            arrays |= {f"{method}_{name}": array for name, array in course.items()}
-            # Those of equal steps are compared by numbers alone.
-            arrays[f"{method}_pictures"] = course["pictures"][:count]
-            arrays[f"{method}_wanted"] = np.array(run.wanted)
-            arrays[f"{method}_seconds_a_step"] = np.array(times[method])
-            arrays[f"{method}_scores"] = scores[method]
-        statuses, ranks, found = self._recovered(scene)
-        target, best = reference(scene), oracle(scene)
-        arrays |= found | {
-            "reference": as_bytes(target),
-            "oracle": as_bytes(best),
-            "oracle_psnr": np.array(signal_to_noise(best, target)),
-            "oracle_ssim": np.array(structural_similarity(best, target)),
-        }
-        facts: dict[str, object] = {
-            **asdict(scene),
-            "unknowns": scene.unknowns,
-            "settings": {str(method): setting.text for method, setting in settings.items()},
-            "grid": [setting.text for setting in self.plan.grid],
-            "recover_status": statuses,
-            "recover_rank": ranks,
-        }
-        return facts, arrays
-
-    def _tuned(self, scene: Scene, method: Method) -> np.ndarray:
-        """The mean PSNR over all budgets with each setting, at half the side."""
-        small = scene.halved()
-
-        def make() -> tuple[Arrays, dict[str, object]]:
-            scores = []
-            for place, setting in enumerate(self.plan.grid):
-                self._say(
-                    f"choosing step sizes of {method}, {_name(scene)}",
-                    self._tuning_work(scene) * place / len(self.plan.grid),
-                )
-                wanted = tuple(steps_within(small, method, budget) for budget in self.plan.budgets)
-                run = ImageRun(small, method, setting, self.plan.tuning_seeds, wanted[-1], wanted)
-                course = measure(run)
-                at = np.searchsorted(course["step"], wanted)
-                scores.append(float(np.median(course["psnr"][at], axis=1).mean()))
-            return {"scores": np.array(scores)}, {}
-
-        part = self._part(f"tune_{method}_{self._key(scene)}", make, self._tuning_work(scene))
-        return part.arrays["scores"]
-
-    def _timed(self, scene: Scene, settings: Mapping[Method, Setting]) -> dict[Method, float]:
-        def make() -> tuple[Arrays, dict[str, object]]:
-            times = seconds_a_step(scene, settings, self.plan.timed_steps)
-            return {str(method): np.array(seconds) for method, seconds in times.items()}, {}
-
-        part = self._part(f"time_{self._key(scene)}", make, 0.0)
-        return {method: float(part.arrays[str(method)]) for method in Method}
-
-    def _ran(self, run: ImageRun) -> Arrays:
-        key = f"{run.method}_{digest(run)[:20]}"
-        work = self._running_work(run.scene)
-
-        def tell(steps: int) -> None:
-            self._say(f"running {run.method}, {_name(run.scene)}", work * steps / run.steps)
-
-        def make() -> tuple[Arrays, dict[str, object]]:
-            return measure(run, self.store.checkpoint(key), tell=tell), {}
-
-        return dict(self._part(key, make, work).arrays)
-
-    def _recovered(self, scene: Scene) -> tuple[list[object], list[object], Arrays]:
-        """What `recover()` gives within each budget, and perhaps without any."""
-        limits = [*self.plan.budgets, *([None] if self.plan.unlimited else [])]
-        parts = [self._recovered_within(scene, limit) for limit in limits]
-        columns = {
-            f"recover_{name}": np.stack([part.arrays[name] for part in parts])
-            for name in ("picture", "psnr", "ssim", "applications", "seconds")
-        }
-        return [part.header["status"] for part in parts], [part.header["rank"] for part in parts], columns
-
-    def _recovered_within(self, scene: Scene, limit: int | None) -> Table:
-        key = f"recover_{limit or 'whole'}_{self._key(scene)}"
-        expected = limit or _EXPECTED
-
-        def tell(applications: int) -> None:
-            self._say(f"running recover(), {_name(scene)}", _work(scene, min(applications, expected)))
-
-        def make() -> tuple[Arrays, dict[str, object]]:
-            recovery, arrays = recovered(scene, limit, self.store.checkpoint(key), tell=tell)
-            return arrays, {"status": str(recovery.status), "rank": recovery.rank}
-
-        return self._part(key, make, _work(scene, expected))
-
-    def _part(self, key: str, make: Callable[[], tuple[Arrays, dict[str, object]]], work: float) -> Table:
-        """A part from its file where it has been made."""
-        part = self.store.kept(key)
-        if part is None:
-            began = time.perf_counter()
-            arrays, facts = make()
-            spent = np.array(time.perf_counter() - began)
-            part = self.store.keep(key, {**arrays, "spent": spent}, facts)
-        self.done += work
-        self.seconds += float(part.arrays["spent"])
-        self.memory = max(self.memory, int(str(part.header["peak_memory"])))
-        self._say("going on", 0.0)
-        arrays = {name: array for name, array in part.arrays.items() if name != "spent"}
-        return Table(part.header, arrays)
-
-    def _key(self, scene: Scene) -> str:
-        """Parts of a scene in this plan, and of no other."""
-        return digest(replace(self.plan, scenes=(scene,)))[:20]
-
-    def _say(self, words: str, under_way: float) -> None:
-        self.tell(words, round(self.done + under_way), round(self.total))
-
-    def _tuning_work(self, scene: Scene) -> float:
-        return _work(scene.halved(), self.plan.budgets[-1]) * len(self.plan.grid)
-
-    def _running_work(self, scene: Scene) -> float:
-        # WN is run to as many steps as GD.
-        return _work(scene, 3 * self.plan.budgets[-1]) / len(Method)
-
-    def _recovering_work(self, scene: Scene) -> float:
-        return _work(scene, sum(self.plan.budgets) + _EXPECTED * self.plan.unlimited)
+def _references(scene: Scene) -> Arrays:
+    target, best = reference(scene), oracle(scene)
+    return {
+        "reference": as_bytes(target),
+        "oracle": as_bytes(best),
+        "oracle_psnr": np.array(signal_to_noise(best, target)),
+        "oracle_ssim": np.array(structural_similarity(best, target)),
+    }
 
 
-def _work(scene: Scene, applications: int) -> float:
-    """Numbers of the operator that are read, in millions."""
-    return scene.measurements * scene.unknowns * applications / 1e6
+def _shown_steps(plan: ImagePlan, scene: Scene, times: Mapping[ImageMethod, float]) -> dict[ImageMethod, list[int]]:
+    """Return for each method the steps whose pictures are shown.
+
+    These are the steps within each budget. WN also has the steps for which the time of GD within each budget is enough.
+    """
+    steps = {method: [steps_within(scene, method, budget) for budget in plan.budgets] for method in ImageMethod}
+    ratio = times[ImageMethod.GD] / times[ImageMethod.WN]
+    steps[ImageMethod.WN] += [int(count * ratio) for count in steps[ImageMethod.GD]]
+    return steps
+
+
+def _run(plan: ImagePlan, scene: Scene, method: ImageMethod, setting: ImageSetting, shown: Sequence[int]) -> ImageRun:
+    """Return the run of a method, to as many steps as GD takes within the largest budget.
+
+    Beside the steps that are shown it measures the steps of GD, at which both methods are compared by numbers alone.
+    """
+    equal_steps = [steps_within(scene, ImageMethod.GD, budget) for budget in plan.budgets]
+    wanted = tuple(min(step, equal_steps[-1]) for step in (*shown, *equal_steps))
+    return ImageRun(scene, method, setting, plan.seeds, equal_steps[-1], wanted)
+
+
+def _course(ledger: PartLedger, plan: ImagePlan, run: ImageRun, shown: int) -> Arrays:
+    """Return the arrays of a run, with as many of its pictures as are shown."""
+    key, words = f"{run.method}_{digest(run)[:20]}", f"running {run.method}, {_name(run.scene)}"
+    work = _running_work(plan, run.scene)
+
+    def make() -> PartContent:
+        def report(steps: int) -> None:
+            ledger.report(words, work * steps / run.steps)
+
+        return measure(run, ledger.store.checkpoint(key), progress=report), {}
+
+    arrays = _arrays(_timed_part(ledger, key, words, make, work))
+    return arrays | {"pictures": arrays["pictures"][:shown], "wanted": np.array(run.wanted)}
+
+
+def _scores(ledger: PartLedger, plan: ImagePlan, scene: Scene, method: ImageMethod) -> np.ndarray:
+    """Return the mean PSNR over all budgets with each setting, at half the side."""
+    small = scene.halved()
+    words = f"choosing step sizes of {method}, {_name(scene)}"
+    work = _tuning_work(plan, scene)
+
+    def make() -> PartContent:
+        wanted = tuple(steps_within(small, method, budget) for budget in plan.budgets)
+        scores = []
+        for place, setting in enumerate(plan.grid):
+            ledger.report(words, work * place / len(plan.grid))
+            course = measure(ImageRun(small, method, setting, plan.tuning_seeds, wanted[-1], wanted))
+            rows = np.searchsorted(course["step"], wanted)
+            scores.append(float(np.median(course["psnr"][rows], axis=1).mean()))
+        return {"scores": np.array(scores)}, {}
+
+    return _timed_part(ledger, f"tune_{method}_{_key(plan, scene)}", words, make, work).arrays["scores"]
+
+
+def _times(
+    ledger: PartLedger, plan: ImagePlan, scene: Scene, settings: Mapping[ImageMethod, ImageSetting]
+) -> dict[ImageMethod, float]:
+    """Return the median time of a step of each method, in seconds."""
+
+    def make() -> PartContent:
+        times = seconds_a_step(scene, settings, plan.timed_steps)
+        return {str(method): np.array(seconds) for method, seconds in times.items()}, {}
+
+    part = _timed_part(ledger, f"time_{_key(plan, scene)}", f"timing steps, {_name(scene)}", make, 0.0)
+    return {method: float(part.arrays[str(method)]) for method in ImageMethod}
+
+
+def _recoveries(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> list[Table]:
+    """Return the results of `recover()` within each budget, and without a limit if the plan has it."""
+    limits = [*plan.budgets, *([None] if plan.unlimited else [])]
+    return [_recovery(ledger, plan, scene, limit) for limit in limits]
+
+
+def _recovery(ledger: PartLedger, plan: ImagePlan, scene: Scene, limit: int | None) -> Table:
+    key, words = f"recover_{limit or 'whole'}_{_key(plan, scene)}", f"running recover(), {_name(scene)}"
+    expected = limit or _EXPECTED
+
+    def make() -> PartContent:
+        def report(applications: int) -> None:
+            ledger.report(words, _work(scene, min(applications, expected)))
+
+        recovery, arrays = recovered(scene, limit, ledger.store.checkpoint(key), progress=report)
+        return arrays, {"status": str(recovery.status), "rank": recovery.rank}
+
+    return _timed_part(ledger, key, words, make, _work(scene, expected))
+
+
+def _timed_part(ledger: PartLedger, key: str, words: str, make: Callable[[], PartContent], work: float) -> Table:
+    """Return a part, from its file if it has been made; its time is kept with it."""
+
+    def timed() -> PartContent:
+        ledger.report(words)
+        began = time.perf_counter()
+        arrays, facts = make()
+        return {**arrays, _SPENT: np.array(time.perf_counter() - began)}, facts
+
+    return ledger.part(key, words, timed, work)
+
+
+def _arrays(part: Table) -> Arrays:
+    return {name: array for name, array in part.arrays.items() if name != _SPENT}
+
+
+def _key(plan: ImagePlan, scene: Scene) -> str:
+    """Return a name for the parts of a scene in this plan."""
+    return digest(replace(plan, scenes=(scene,)))[:20]
 
 
 def _name(scene: Scene) -> str:
     return f"{scene.photograph.name}, {scene.model}, {scene.group}"
+
+
+def _work_of_all(plan: ImagePlan) -> float:
+    return sum(
+        (_tuning_work(plan, scene) + _running_work(plan, scene)) * len(ImageMethod) + _recovering_work(plan, scene)
+        for scene in plan.scenes
+    )
+
+
+def _tuning_work(plan: ImagePlan, scene: Scene) -> float:
+    return _work(scene.halved(), plan.budgets[-1]) * len(plan.grid)
+
+
+def _running_work(plan: ImagePlan, scene: Scene) -> float:
+    # WN is run to as many steps as GD.
+    return _work(scene, 3 * plan.budgets[-1]) / len(ImageMethod)
+
+
+def _recovering_work(plan: ImagePlan, scene: Scene) -> float:
+    return _work(scene, sum(plan.budgets) + _EXPECTED * plan.unlimited)
+
+
+def _work(scene: Scene, applications: int) -> float:
+    """Return the numbers of the operator that are read, in millions."""
+    return scene.measurements * scene.unknowns * applications / 1e6

@@ -6,22 +6,21 @@ from enum import StrEnum
 import numpy as np
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.lab.studies.images.photographs import Photograph
 
 # Points of a curve besides those that budgets ask for.
 _POINTS = 40
 
 
-class Method(StrEnum):
+class ImageMethod(StrEnum):
     """What is compared, by the names of the solvers' catalogue."""
 
     WN = "wn"
     GD = "gd"
 
 
-class Model(StrEnum):
+class ImageModel(StrEnum):
     """As what a picture is measured."""
 
     RECTANGULAR = "rectangular"
@@ -45,7 +44,7 @@ class Scene:
 
     group: str
     photograph: Photograph
-    model: Model
+    model: ImageModel
     width: int
     measurements: int
     magnitude_step_size: float = 2.0
@@ -68,13 +67,13 @@ class Scene:
     def shape(self) -> tuple[int, int]:
         """Of the matrix that is measured."""
         m1, m2 = self.photograph.rows, self.photograph.columns
-        return (m1, m2) if self.model is Model.RECTANGULAR else (m1 + m2, m1 + m2)
+        return (m1, m2) if self.model is ImageModel.RECTANGULAR else (m1 + m2, m1 + m2)
 
     @property
     def unknowns(self) -> int:
         """The numbers of a matrix of this shape and kind."""
         m1, m2 = self.shape
-        return m1 * m2 if self.model is Model.RECTANGULAR else m1 * (m1 + 1) // 2
+        return m1 * m2 if self.model is ImageModel.RECTANGULAR else m1 * (m1 + 1) // 2
 
     def halved(self) -> "Scene":
         """The same picture at half the side, with about the same r/m and n over the unknowns: where one tunes."""
@@ -84,7 +83,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ImageSetting:
     """What is tuned, for both methods alike.
 
     Attributes:
@@ -115,8 +114,8 @@ class ImageRun:
     """
 
     scene: Scene
-    method: Method
-    setting: Setting
+    method: ImageMethod
+    setting: ImageSetting
     seeds: tuple[int, ...]
     steps: int
     wanted: tuple[int, ...]
@@ -128,7 +127,7 @@ class ImageRun:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImagePlan:
     """A study at a scale.
 
     Attributes:
@@ -143,7 +142,7 @@ class Plan:
 
     scenes: tuple[Scene, ...]
     budgets: tuple[int, ...]
-    grid: tuple[Setting, ...]
+    grid: tuple[ImageSetting, ...]
     seeds: tuple[int, ...]
     tuning_seeds: tuple[int, ...]
     timed_steps: int = 15
@@ -151,41 +150,25 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class ImageStudy:
-    """Figure 4.
+class ImageSpecification(Specification[ImagePlan]):
+    """Specification of figure 4.
 
     Attributes:
-        name: What to call it.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        quick: At a size of seconds.
-        paper: At the size that is stored.
-        groups: What the settings of the scenes are, in words.
-        chosen: What the paper does not give and was chosen here.
+        groups: Names of the settings of the scenes, each with a description.
     """
 
-    name: str
-    title: str
-    claim: str
-    quick: Plan
-    paper: Plan
     groups: tuple[tuple[str, str], ...]
-    chosen: tuple[str, ...]
 
     @property
     def form(self) -> str:
-        """Pictures side by side."""
+        """Form of the table: pictures side by side."""
         return "images"
 
-    def plan(self, scale: Scale) -> Plan:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return digest(self.plan(scale))
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return asdict(self.plan(scale))
 
 
-def digest(value: Plan | ImageRun | Scene) -> str:
+def digest(value: ImagePlan | ImageRun | Scene) -> str:
     """The same for the same value in every process, and another for every other."""
     return hashed(asdict(value))

@@ -1,6 +1,6 @@
 """Figure 1 with its sizes (arXiv 2510.01175 shows it; the sizes are ours)."""
 
-from wnsense.lab.studies.learning.specification import LearningStudy, Sensed, Setting
+from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, Sensed
 
 _MEASUREMENTS = (
     "n = 60,000 Gaussian measurements, as in figure 2a (quick: 8,000), drawn and iterated on as the m(m+1)/2 numbers "
@@ -19,21 +19,21 @@ _AT_A_SADDLE = (
     "lie in span(U), their trace within 0.1 of l"
 )
 
-FIGURE_1 = LearningStudy(
+FIGURE_1 = LearningSpecification(
     "figure-1",
     "Sequential learning: one eigenvalue after another, a saddle for each",
     "WN goes from saddle to saddle, the best rank-l approximations A_l of A, l = 0, 1, ...: at each the error is on a "
     "plateau and the gradient drops by orders, while the alignment with A's eigenvectors climbs monotonically; then it "
     "converges linearly.",
     quick=(
-        Setting(Sensed.IDENTITY, 400, 20, 3, 6, 10.0, (0, 1), 2_500),
-        Setting(Sensed.GAUSSIAN, 8_000, 20, 3, 6, 10.0, (0, 1), 2_500),
+        LearningSetting(Sensed.IDENTITY, 400, 20, 3, 6, 10.0, (0, 1), 2_500),
+        LearningSetting(Sensed.GAUSSIAN, 8_000, 20, 3, 6, 10.0, (0, 1), 2_500),
     ),
     paper=(
-        Setting(Sensed.IDENTITY, 2_500, 50, 5, 15, 100.0, (0, 1, 2, 3, 4), 300_000),
-        Setting(Sensed.GAUSSIAN, 60_000, 50, 5, 15, 100.0, (0, 1, 2), 60_000),
+        LearningSetting(Sensed.IDENTITY, 2_500, 50, 5, 15, 100.0, (0, 1, 2, 3, 4), 300_000),
+        LearningSetting(Sensed.GAUSSIAN, 60_000, 50, 5, 15, 100.0, (0, 1, 2), 60_000),
     ),
-    chosen=(
+    choices=(
         "all sizes: m = 50, r_A = 5, r = 15, kappa = 100 (quick: m = 20, r_A = 3, r = 6, kappa = 10)",
         "the eigenvalues of A fall from 1 to 1/kappa in equal ratios, so that every saddle has the same relative gap",
         _MEASUREMENTS,

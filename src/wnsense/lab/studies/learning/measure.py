@@ -1,6 +1,6 @@
 """One setting of figure 1: all starts in one batch, and at each step that is seen everything that six panels show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,12 @@ from wnsense.checks import InputError
 from wnsense.files.tables import read_table
 from wnsense.lab.analysis.alignment import ALONG_A_RUN
 from wnsense.lab.studies.learning.identity import IdentitySensing
-from wnsense.lab.studies.learning.specification import Sensed, Setting
+from wnsense.lab.studies.learning.specification import LearningSetting, Sensed
 from wnsense.linalg import frobenius_norm, symmetric_part
 from wnsense.manifolds.stiefel import tangent_projection
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
+from wnsense.running.progress import StepCallback, no_steps
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Metric, Trace
@@ -31,13 +32,11 @@ from wnsense.solvers.weight_norm import WeightNormalizedGD
 
 # Truth and measurements are drawn from a seed of their own, so that no start knows anything of them.
 _DATA_SEED = 1_000_000
-# Steps between words about how far a run is.
-_TELL_EVERY = 50
-
-TellSteps = Callable[[int], None]
+# Steps between two reports of progress.
+_REPORT_EVERY = 50
 
 
-def drawn(setting: Setting) -> SensingObjective:
+def drawn(setting: LearningSetting) -> SensingObjective:
     """The objective of a setting, its truth the same for both kinds of measurements.
 
     Gaussian ones are drawn as the m(m+1)/2 rows that give the same least squares (Bartlett).
@@ -50,7 +49,7 @@ def drawn(setting: Setting) -> SensingObjective:
     return _objective(Problem.measure(operator, truth))
 
 
-def starts(objective: SensingObjective, setting: Setting) -> LowRank:
+def starts(objective: SensingObjective, setting: LearningSetting) -> LowRank:
     """A start for each seed, the same whether they are run together or alone."""
     points = [
         haar_start(objective, setting.width, generator=torch.Generator().manual_seed(seed)) for seed in setting.seeds
@@ -58,7 +57,7 @@ def starts(objective: SensingObjective, setting: Setting) -> LowRank:
     return LowRank(torch.stack([point.X for point in points]), torch.stack([point.Theta for point in points]))
 
 
-def start_alignments(setting: Setting) -> Float[Tensor, "starts k"]:
+def start_alignments(setting: LearningSetting) -> Float[Tensor, "starts k"]:
     """s_0 of each of A's eigenvectors for the law of escapes (`theory.saddles.escape_steps`): the pivots of Phi Phi^T.
 
     The law takes Phi Phi^T for diagonal, which no random frame has. When u_1..u_l have been learned, span(X) holds
@@ -73,7 +72,7 @@ def start_alignments(setting: Setting) -> Float[Tensor, "starts k"]:
     return pivots
 
 
-def _truth(setting: Setting, generator: torch.Generator) -> LowRank:
+def _truth(setting: LearningSetting, generator: torch.Generator) -> LowRank:
     return low_rank(setting.size, setting.rank, setting.condition, spectrum="geometric", generator=generator)
 
 
@@ -82,7 +81,7 @@ def _objective(problem: Problem) -> SensingObjective:
     return SensingObjective(problem, given=Calibration(torch.ones_like(problem.measurements), None, 1.0, 1.0, 0))
 
 
-def solver_of(setting: Setting) -> WeightNormalizedGD:
+def solver_of(setting: LearningSetting) -> WeightNormalizedGD:
     """Algorithm 1 with a setting's step sizes."""
     return WeightNormalizedGD(step_size=setting.step_size, magnitude_step_size=setting.magnitude_step_size)
 
@@ -127,7 +126,9 @@ def gradients_of(solver: WeightNormalizedGD) -> Metric:
     return norms
 
 
-def measure(setting: Setting, checkpoint: Path, *, tell: TellSteps = lambda _: None) -> Mapping[str, np.ndarray]:
+def measure(
+    setting: LearningSetting, checkpoint: Path, *, progress: StepCallback = no_steps
+) -> Mapping[str, np.ndarray]:
     """Make a run, going on from its checkpoint where there is one; the caller removes it once the rows are kept.
 
     Returns:
@@ -142,9 +143,9 @@ def measure(setting: Setting, checkpoint: Path, *, tell: TellSteps = lambda _: N
         checkpoint, objective.problem, solver, (setting.key,), resume=_is_readable(checkpoint)
     )
 
-    def look(progress: Progress) -> None:
-        if progress.step % _TELL_EVERY == 0:
-            tell(progress.step)
+    def look(state: Progress) -> None:
+        if state.step % _REPORT_EVERY == 0:
+            progress(state.step)
 
     metrics: dict[str, Metric] = {
         **ALONG_A_RUN,

@@ -30,12 +30,13 @@ from dataclasses import asdict
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import Plateau, escapes, monotonicity, plateaus
-from wnsense.lab.studies.frame.store import Store, Tell
-from wnsense.lab.studies.learning.measure import TellSteps, measure, start_alignments
-from wnsense.lab.studies.learning.specification import LearningStudy, Setting
+from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.lab.studies.learning.measure import measure, start_alignments
+from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification
+from wnsense.running.progress import ProgressCallback
 
 # Rows of the table: in equal ratios, evenly, and in equal ratios around each escape, from and to these shares of it.
 _IN_RATIOS, _EVENLY, _AROUND = 55, 55, 13
@@ -53,62 +54,45 @@ _OF_ONE_START = (
 )
 
 
-def run_learning(store: Store, tell: Tell) -> Table:
-    """Make every run that has not been made, and merge all into the table.
+def run_learning(specification: LearningSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+    """Make every missing run, and return the content of the study's table.
 
-    Each run is kept when it ends, and every half minute on its way: whatever stops the study, the same call goes on and
-    repeats no finished run.
+    Each run is kept as it ends, and has a checkpoint every half minute.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        store: Files of the study.
+        progress: Callback for reports of progress.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
-    settings = learning_study(store).settings(store.scale)
-    finished = store.finished()
-    if finished is not None:
-        return finished
+    settings = specification.plan(store.scale)
     store.prepare()
-    parts, before, total = [], 0, sum(setting.steps for setting in settings)
-    for setting in settings:
-        part = store.kept(setting.key)
-        if part is None:
-            words = f"running WN, {setting.sensed} M"
-            arrays = measure(setting, store.checkpoint(setting.key), tell=_after(before, total, words, tell))
-            part = store.keep(setting.key, arrays, {"setting": asdict(setting)})
-        before += setting.steps
-        parts.append(part)
-    merged = {
+    total = sum(setting.steps for setting in settings)
+    ledger = PartLedger(store, progress, total, lambda part: float(part.arrays["seconds"][-1]))
+    arrays = {
         f"{setting.sensed}_{name}": array
-        for setting, part in zip(settings, parts, strict=True)
-        for name, array in thinned(setting, part.arrays).items()
+        for setting in settings
+        for name, array in thinned(setting, _made(ledger, setting).arrays).items()
     }
-    return store.finish(
-        merged,
-        {"settings": [asdict(setting) for setting in settings]},
-        seconds=sum(float(part.arrays["seconds"][-1]) for part in parts),
-        memory=max(int(str(part.header["peak_memory"])) for part in parts),
-    )
+    return ledger.result(arrays, {"settings": [asdict(setting) for setting in settings]})
 
 
-def learning_study(store: Store) -> LearningStudy:
-    """The study of a store, as this one.
+def _made(ledger: PartLedger, setting: LearningSetting) -> Table:
+    """Return the part of a setting, from its file if it has been made."""
+    words = f"running WN, {setting.sensed} M"
 
-    Raises:
-        InputError: When it is of another form.
-    """
-    if not isinstance(store.study, LearningStudy):
-        raise InputError(f"needed a study of learning, got {store.study.name} of form {store.study.form}")
-    return store.study
+    def make() -> PartContent:
+        checkpoint = ledger.store.checkpoint(setting.key)
+        arrays = measure(setting, checkpoint, progress=lambda steps: ledger.report(words, steps))
+        return arrays, {"setting": asdict(setting)}
+
+    return ledger.part(setting.key, words, make, setting.steps)
 
 
-def thinned(setting: Setting, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def thinned(setting: LearningSetting, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the table keeps of a run (see the module)."""
     step, sigma, traces = arrays["step"], arrays["eigenvalues"], arrays["alignment_trace"]
     stays = [
@@ -142,11 +126,6 @@ def chosen_rows(step: Num[np.ndarray, " rows"], stays: tuple[Plateau, ...]) -> B
     firsts = np.flatnonzero(np.isin(step, [stay.first for stay in stays]))
     kept[np.maximum(firsts - 1, 0)] = True
     return kept
-
-
-def _after(before: int, total: int, words: str, tell: Tell) -> TellSteps:
-    """How far all runs are, from how far one is."""
-    return lambda steps: tell(words, before + steps, total)
 
 
 def _by_level(found: Mapping[int, int], sigma: Float[np.ndarray, " k"]) -> list[float]:

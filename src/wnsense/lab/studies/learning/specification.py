@@ -6,8 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 
 # So many rows at most are seen of a run, most of them in equal ratios: every step at first, then one in a hundred.
 _SEEN_IN_RATIOS = 1_000
@@ -22,7 +21,7 @@ class Sensed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Setting:
+class LearningSetting:
     """One problem with ||A||_2 = 1, run by Algorithm 1 from several starts at once.
 
     Attributes:
@@ -72,34 +71,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class LearningStudy:
-    """Figure 1: one run of Algorithm 1 seen from six sides, with several kinds of measurements.
-
-    Attributes:
-        name: Its name.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        quick: At a size of seconds.
-        paper: At full size.
-        chosen: What the paper does not give and was chosen here.
-    """
-
-    name: str
-    title: str
-    claim: str
-    quick: tuple[Setting, ...]
-    paper: tuple[Setting, ...]
-    chosen: tuple[str, ...]
+class LearningSpecification(Specification[tuple[LearningSetting, ...]]):
+    """Specification of figure 1: one run of Algorithm 1 seen from six sides, with several kinds of measurements."""
 
     @property
     def form(self) -> str:
-        """The course of runs beside the truth."""
+        """Form of the table: the course of runs beside the truth."""
         return "learning"
 
-    def settings(self, scale: Scale) -> tuple[Setting, ...]:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return hashed([asdict(setting) for setting in self.settings(scale)])
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return [asdict(setting) for setting in self.plan(scale)]

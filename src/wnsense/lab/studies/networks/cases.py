@@ -9,7 +9,7 @@ from wnsense.lab.studies.networks.specification import (
     Design,
     Images,
     KinkPart,
-    NetworkStudy,
+    NetworkSpecification,
     Part,
     Sampling,
     TrainingPart,
@@ -27,7 +27,7 @@ _NETWORK = "10 outputs for one-hot labels, tanh, no biases, V free, ||v_0|| = 1 
 
 _TRAINING_WIDTHS = (64, 256, 1024)
 
-TRAINING = NetworkStudy(
+TRAINING = NetworkSpecification(
     "networks-training",
     "Weight-normalized networks trained as published: loss, gradient-to-loss ratio, shortest row",
     "Restricted strong convexity, and with it linear convergence, holds where ||grad L||^2 / L is large against "
@@ -43,7 +43,7 @@ TRAINING = NetworkStudy(
             (Images.MNIST, Images.CIFAR), _TRAINING_WIDTHS, (True, False), (0, 1, 2)
         )
     ),
-    chosen=(
+    choices=(
         "published: plain SGD, batch 512, rate 0.001, mean squared loss, uniform start, MNIST and CIFAR-10",
         (
             "smaller than published: 8,000 training images, 20 epochs (320 steps), 3 hidden layers, 3 seeds; widths 64 "
@@ -86,7 +86,7 @@ def _curvature_parts(
     return tuple(CurvaturePart(sampling, design, seed) for design, seed in product(dict.fromkeys(designs), seeds))
 
 
-CURVATURE = NetworkStudy(
+CURVATURE = NetworkSpecification(
     "networks-curvature",
     "Hessians of outputs and of the loss at the start, against width, depth and the length of rows",
     "||grad^2 f|| <= c_H / sqrt(m) with c_H = O(L^3 / min(W_min, W_min^2)): no exponential in depth under weight "
@@ -98,7 +98,7 @@ CURVATURE = NetworkStudy(
         _SEEDS,
         ((64, 256, 1024, 4096), (1, 2, 4, 8, 16), (0.25, 0.5, 1.0, 2.0, 4.0)),
     ),
-    chosen=(
+    choices=(
         (
             "widths 64 to 4,096 at 2 hidden layers, depths 1 to 16 and rows of length 0.25 to 4 at width 256, "
             "rows of length 1/sqrt(3) (torch's start) elsewhere, 3 seeds (quick: widths to 96, depths to 4, digits, 2 "
@@ -142,7 +142,7 @@ def _trained_at(
     )
 
 
-GENERALIZATION = NetworkStudy(
+GENERALIZATION = NetworkSpecification(
     "networks-generalization",
     "The generalization gap against width and depth, with and without weight normalization, beside Rademacher bounds",
     "With weight normalization the Rademacher complexity is O(sqrt(L / n)), independent of the width and without an "
@@ -151,7 +151,7 @@ GENERALIZATION = NetworkStudy(
     paper=_trained_at(
         Sampling(Images.MNIST, 4096, 2000), range(5), (16, 64, 256, 1024), (1, 2, 4, 8), at=Design(128, 2), epochs=20
     ),
-    chosen=(
+    choices=(
         (
             "4,096 training and 2,000 test images of MNIST, 20 epochs of SGD, batch 64, 5 seeds (quick: 256 digits, 6 "
             "epochs, 2 seeds); at the published rate and batch nothing is fitted, and there is no gap to see"
@@ -180,14 +180,14 @@ def _length_parts(
     return tuple(replace(part, seed=seed) for part, seed in product((*starts, *midway), seeds))
 
 
-MINIMUM_NORM = NetworkStudy(
+MINIMUM_NORM = NetworkSpecification(
     "networks-minimum-norm",
     "The length of rows, set at the start and changed midway, which leaves the function alone",
     "Scaling a row by c leaves f and divides its gradient by c; curvature is bounded by 1 / min(W_min, W_min^2), so "
     "that a large minimum weight norm helps restricted strong convexity.",
     quick=_length_parts(Sampling(Images.DIGITS, 256, 200), Design(16, 2), (0, 1), epochs=4, batch=64, rate=0.05),
     paper=_length_parts(Sampling(Images.MNIST, 8000, 2000), Design(128, 2), _SEEDS, epochs=12, batch=512, rate=0.05),
-    chosen=(
+    choices=(
         (
             "rows of length 0.25 to 4 set at the start, the same f for all; rows of length 1 times 0.3, 1 and 3 after "
             "half of the epochs"
@@ -220,14 +220,14 @@ def _activation_parts(
     return (*trainings, *kinks)
 
 
-ACTIVATIONS_STUDY = NetworkStudy(
+ACTIVATIONS_STUDY = NetworkSpecification(
     "networks-activations",
     "ReLU, leaky ReLU, GELU and tanh beside theory for smooth activations",
     "Theory asks for a smooth phi with phi(0) = 0 and bounded slopes: then gradient and Hessian are bounded; of ReLU "
     "nothing is said that takes second derivatives.",
     quick=_activation_parts(Sampling(Images.DIGITS, 256, 200), _SMALL_UNIT, Design(16, 2), (0, 1), epochs=4, batch=64),
     paper=_activation_parts(Sampling(Images.MNIST, 8000, 2000), _UNIT, Design(128, 2), _SEEDS, epochs=15, batch=512),
-    chosen=(
+    choices=(
         (
             "width 128, 2 hidden layers, 8,000 images of MNIST, 15 epochs of SGD at rate 0.01, batch 512, 3 seeds "
             "(quick: width 16, 256 digits, batch 64, 4 epochs, 2 seeds)"
@@ -256,7 +256,7 @@ def _rate_parts(
     )
 
 
-RATES = NetworkStudy(
+RATES = NetworkSpecification(
     "networks-rates",
     "Gradient descent at learning rates from 0.01 / beta to 16 / beta, with and without weight normalization",
     "Gradient descent with the step omega / beta, omega below 2, contracts: beta bounds the loss' curvature, and each "
@@ -275,7 +275,7 @@ RATES = NetworkStudy(
         _RELATIVE_RATES,
         40,
     ),
-    chosen=(
+    choices=(
         (
             "all of 512 images of MNIST in one batch, the published size, so that a step is one of gradient descent; "
             "40 steps, width 128, 2 hidden layers, 3 seeds (quick: 128 digits, 10 steps, width 16, 2 seeds)"
@@ -289,6 +289,6 @@ RATES = NetworkStudy(
     ),
 )
 
-NETWORK_STUDIES: Mapping[str, NetworkStudy] = {
+NETWORK_STUDIES: Mapping[str, NetworkSpecification] = {
     study.name: study for study in (TRAINING, CURVATURE, GENERALIZATION, MINIMUM_NORM, ACTIVATIONS_STUDY, RATES)
 }

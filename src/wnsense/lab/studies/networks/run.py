@@ -11,19 +11,20 @@ import numpy as np
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.parts import make_parts, part_facts, study_of
-from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.frame.parts import make_parts, part_facts
+from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.networks.image_source import Library
 from wnsense.lab.studies.networks.specification import (
     CurvaturePart,
     KinkPart,
-    NetworkStudy,
+    NetworkSpecification,
     Part,
     TrainingPart,
     part_key,
 )
 from wnsense.lab.studies.networks.start_measure import measure_curvature, measure_kinks
 from wnsense.lab.studies.networks.training_measure import measure_training
+from wnsense.running.progress import ProgressCallback
 
 
 def measure_part(part: Part, library: Library, checkpoint: Path) -> Mapping[str, np.ndarray]:
@@ -48,33 +49,41 @@ def measure_part(part: Part, library: Library, checkpoint: Path) -> Mapping[str,
             return measure_kinks(part, samples)
 
 
-def run_networks(store: Store, tell: Tell = lambda *_: None, data: Path | None = None) -> Table:
-    """Make every part that has not been made, and merge all into the study's table.
+def require_same_data(specification: NetworkSpecification, data: Path, store: Store, table: Table) -> None:
+    """Check that a finished table was made from the images in a folder.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-        data: The folder with images that no package has. Where the table is there already, it may be left out.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        data: Folder with images.
+        store: Files of the study.
+        table: Finished table.
 
     Raises:
-        InputError: When images are missing, or what is there is of another specification, version or data, or cannot be
-            written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If images are missing, or the table was made from other files.
     """
-    study, library = study_of(store, NetworkStudy, "deep networks"), Library(data)
-    wanted = study.images(store.scale)
-    finished = store.finished()
-    if finished is not None:
-        if data is not None:
-            same = finished.header.get("data") == library.facts(wanted)
-            advice = "name another directory with --out, or remove it to begin anew"
-            require(same, f"{store.table} of the data in {data}", "one of other files", advice)
-        return finished
+    same = table.header.get("data") == Library(data).facts(specification.images(store.scale))
+    advice = "name another directory with --out, or remove it to begin anew"
+    require(same, f"{store.table} of the data in {data}", "one of other files", advice)
+
+
+def run_networks(
+    specification: NetworkSpecification, data: Path | None, store: Store, progress: ProgressCallback
+) -> StudyResult:
+    """Make every missing part of the study, and return the content of its table.
+
+    Args:
+        specification: Description of the study.
+        data: Folder with images that no package has.
+        store: Files of the study.
+        progress: Callback for reports of progress.
+
+    Raises:
+        InputError: If images are missing, or files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
+    """
+    library, wanted = Library(data), specification.images(store.scale)
     library.check(wanted)
-    parts = study.parts(store.scale)
+    parts = specification.plan(store.scale)
 
     def key(part: Part) -> str:
         return part_key(part, library.digest(part.sampling.images))
@@ -82,11 +91,11 @@ def run_networks(store: Store, tell: Tell = lambda *_: None, data: Path | None =
     made = make_parts(
         store,
         parts,
-        tell,
+        progress,
         key=key,
         words=lambda part: part.words,
         facts=lambda part: {"part": part_facts(part)},
         make=lambda part: measure_part(part, library, store.checkpoint(key(part))),
     )
     facts = {"parts": [part_facts(part) for part in parts], "data": library.facts(wanted)}
-    return store.finish(made.numbered(), facts, seconds=made.seconds, memory=made.memory)
+    return made.result(made.numbered(), facts)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wnsense.checks import require
-from wnsense.lab.studies.frame.parts import hashed, part_facts
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.parts import part_facts
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.data.labelled_images import Inputs
 from wnsense.networks.initial_weights import TORCH_ROW_NORM
@@ -187,41 +187,21 @@ def part_key(part: Part, digest: str) -> str:
 
 
 @dataclass(frozen=True)
-class NetworkStudy:
-    """A study at two scales.
-
-    Attributes:
-        name: What to call it; its form too.
-        title: What it shows, in a line.
-        claim: What the source says of it, in our words.
-        quick: Parts of a second, on images of packages.
-        paper: Parts of seconds to a minute, on images from a folder.
-        chosen: What the source does not give, and what is smaller than published.
-    """
-
-    name: str
-    title: str
-    claim: str
-    quick: tuple[Part, ...]
-    paper: tuple[Part, ...]
-    chosen: tuple[str, ...]
+class NetworkSpecification(Specification[tuple[Part, ...]]):
+    """Specification of a study of deep networks; a plan is the tuple of its parts."""
 
     @property
     def form(self) -> str:
-        """Each has pictures of its own."""
+        """Form of the table: that of this study alone."""
         return self.name
 
-    def parts(self, scale: Scale) -> tuple[Part, ...]:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return [part_facts(part) for part in self.plan(scale)]
 
     def images(self, scale: Scale) -> tuple[Images, ...]:
-        """What it looks at."""
-        return tuple(dict.fromkeys(part.sampling.images for part in self.parts(scale)))
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on, but for files, of which its table has hashes."""
-        return hashed([part_facts(part) for part in self.parts(scale)])
+        """Return the sets of images that the parts use, each once."""
+        return tuple(dict.fromkeys(part.sampling.images for part in self.plan(scale)))
 
 
 def _design_words(of: Design) -> str:

@@ -1,35 +1,41 @@
 """Table 1, row by row, with the method and the start that each analysis is of."""
 
-from wnsense.lab.studies.rates.specification import Analysis, Method, RatePlan, RateStudy, Setting, Start
+from wnsense.lab.studies.rates.specification import (
+    Analysis,
+    RateMethod,
+    RatePlan,
+    RateSetting,
+    RateSpecification,
+    RateStart,
+)
 
 _SMALL = 1e-6
 _TINY = 1e-20
 
 _ANALYSES = (
-    Analysis(0, Method.GD),
-    Analysis(1, Method.GD),
-    Analysis(2, Method.UNBALANCED, Start.GAUSSIAN),
-    Analysis(3, Method.UNBALANCED, Start.GAUSSIAN),
+    Analysis(0, RateMethod.GD),
+    Analysis(1, RateMethod.GD),
+    Analysis(2, RateMethod.UNBALANCED, RateStart.GAUSSIAN),
+    Analysis(3, RateMethod.UNBALANCED, RateStart.GAUSSIAN),
     Analysis(4, None, reason="the modified step is not restated here, and not implemented"),
-    Analysis(5, Method.GD, noise=1e-3),
-    Analysis(6, Method.GD, Start.GAUSSIAN, magnitude=_SMALL),
-    Analysis(7, Method.SCALED, Start.SPECTRAL),
-    Analysis(8, Method.PRECONDITIONED, Start.SPECTRAL),
-    Analysis(9, Method.DAMPED, Start.GAUSSIAN, magnitude=_TINY),
-    Analysis(10, Method.AGN, Start.GAUSSIAN, magnitude=_SMALL),
-    Analysis(11, Method.WN),
+    Analysis(5, RateMethod.GD, noise=1e-3),
+    Analysis(6, RateMethod.GD, RateStart.GAUSSIAN, magnitude=_SMALL),
+    Analysis(7, RateMethod.SCALED, RateStart.SPECTRAL),
+    Analysis(8, RateMethod.PRECONDITIONED, RateStart.SPECTRAL),
+    Analysis(9, RateMethod.DAMPED, RateStart.GAUSSIAN, magnitude=_TINY),
+    Analysis(10, RateMethod.AGN, RateStart.GAUSSIAN, magnitude=_SMALL),
+    Analysis(11, RateMethod.WN),
 )
 _GRID = (0.5, 0.75, 1.0, 1.5)
 _LEVELS = (1e-3, 1e-6, 1e-9)
 
-TABLE_1_STUDY = RateStudy(
+TABLE_1_STUDY = RateSpecification(
     "table-1",
     "Rates of earlier analyses and of weight normalization, each beside steps that were counted",
     "Where r > r_A, gradient descent on the symmetric factor is sublinear from a random start; weight normalization is "
     "linear.",
-    _ANALYSES,
     quick=RatePlan(
-        (Setting(12, 2, 4, 3.0, 1_500),),
+        (RateSetting(12, 2, 4, 3.0, 1_500),),
         _GRID[:3],
         (101,),
         (0, 1),
@@ -38,7 +44,7 @@ TABLE_1_STUDY = RateStudy(
         _LEVELS,
     ),
     paper=RatePlan(
-        (Setting(20, 3, 6, 3.0, 4_000), Setting(20, 3, 6, 10.0, 4_000)),
+        (RateSetting(20, 3, 6, 3.0, 4_000), RateSetting(20, 3, 6, 10.0, 4_000)),
         _GRID,
         (101, 102),
         (0, 1, 2),
@@ -46,7 +52,7 @@ TABLE_1_STUDY = RateStudy(
         4_000,
         _LEVELS,
     ),
-    chosen=(
+    choices=(
         "one setting for all: m = 20, r_A = 3, n = 4,000 Gaussian measurements, kappa = 3 and 10 (quick: smaller)",
         "r = 6 where an analysis allows for surplus and r = r_A where it does not",
         "eigenvalues are evenly spaced from 1 to 1/kappa; with two factors the same matrix is measured as any matrix",
@@ -57,4 +63,5 @@ TABLE_1_STUDY = RateStudy(
         "where 1e-6 is not reached it is the eta of the least median error; one with which a start diverges is out",
         "a step is an update of all factors: WN and AGN spend four applications on it, the others two",
     ),
+    analyses=_ANALYSES,
 )

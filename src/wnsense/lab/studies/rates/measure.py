@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wnsense.checks import InputError
 from wnsense.lab.analysis.reduced_population import in_own_units
-from wnsense.lab.studies.rates.specification import Method, Run, Setting, Start
+from wnsense.lab.studies.rates.specification import RateMethod, RateRun, RateSetting, RateStart
 from wnsense.linalg import frobenius_norm
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
@@ -62,19 +62,19 @@ class UnbalancedGD:
         return GradientDescent(self.step_size).step(objective, state)
 
 
-_SOLVERS: Mapping[Method, Callable[[float], Solver[State]]] = {
-    Method.GD: GradientDescent,
-    Method.UNBALANCED: UnbalancedGD,
-    Method.SCALED: ScaledGD,
-    Method.DAMPED: lambda step_size: DampedScaledGD(step_size, _DAMPING),
-    Method.PRECONDITIONED: PreconditionedGD,
-    Method.AGN: AlternatingGaussNewton,
-    Method.WN: WeightNormalizedGD,
+_SOLVERS: Mapping[RateMethod, Callable[[float], Solver[State]]] = {
+    RateMethod.GD: GradientDescent,
+    RateMethod.UNBALANCED: UnbalancedGD,
+    RateMethod.SCALED: ScaledGD,
+    RateMethod.DAMPED: lambda step_size: DampedScaledGD(step_size, _DAMPING),
+    RateMethod.PRECONDITIONED: PreconditionedGD,
+    RateMethod.AGN: AlternatingGaussNewton,
+    RateMethod.WN: WeightNormalizedGD,
 }
 
 
 @dataclass(frozen=True)
-class Course:
+class RateCourse:
     """What is kept of a run.
 
     Attributes:
@@ -99,7 +99,7 @@ class Course:
 
 
 @lru_cache(maxsize=2)
-def objective_of(setting: Setting, kind: Kind, noise: float) -> SensingObjective:
+def objective_of(setting: RateSetting, kind: Kind, noise: float) -> SensingObjective:
     """Gaussian measurements, compressed; the same eigenvectors for every kind."""
     generator = torch.Generator().manual_seed(_DATA_SEED)
     truth = low_rank(setting.size, setting.true_rank, setting.condition, generator=generator)
@@ -110,7 +110,7 @@ def objective_of(setting: Setting, kind: Kind, noise: float) -> SensingObjective
     return in_own_units(compress(Problem.measure(operator, truth, noise, generator=generator)).problem)
 
 
-def measure(run: Run, method: Method) -> Course:
+def measure(run: RateRun, method: RateMethod) -> RateCourse:
     """Make a run.
 
     Raises:
@@ -128,7 +128,7 @@ def measure(run: Run, method: Method) -> Course:
         )
     except _LinAlgError:
         # A factorization of numbers that are none.
-        return Course(np.zeros(1, int), np.full((1, len(run.seeds)), np.inf), 0, diverged=True, seconds=0.0)
+        return RateCourse(np.zeros(1, int), np.full((1, len(run.seeds)), np.inf), 0, diverged=True, seconds=0.0)
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     error = np.nan_to_num(result.trace["error"], nan=np.inf)
@@ -136,20 +136,20 @@ def measure(run: Run, method: Method) -> Course:
     each = int(spent[-1] - spent[0]) // max(result.steps, 1)
     # What grows beyond its start has diverged, whether or not it is infinite yet.
     diverged = bool((error[-1] > error[0].max()).any())
-    return Course(result.trace["step"].astype(int), error, each, diverged, result.seconds)
+    return RateCourse(result.trace["step"].astype(int), error, each, diverged, result.seconds)
 
 
-def _starts(objective: SensingObjective, run: Run) -> LowRank:
+def _starts(objective: SensingObjective, run: RateRun) -> LowRank:
     """A start for each seed, the same whether they are run together or alone."""
     starts = [_start(objective, run, torch.Generator().manual_seed(seed)) for seed in run.seeds]
     Y = None if starts[0].Y is None else torch.stack([start.right for start in starts])
     return LowRank(torch.stack([start.X for start in starts]), torch.stack([start.Theta for start in starts]), Y)
 
 
-def _start(objective: SensingObjective, run: Run, generator: torch.Generator) -> LowRank:
-    if run.analysis.start is Start.HAAR:
+def _start(objective: SensingObjective, run: RateRun, generator: torch.Generator) -> LowRank:
+    if run.analysis.start is RateStart.HAAR:
         return haar_start(objective, run.width, generator=generator)
-    if run.analysis.start is Start.GAUSSIAN:
+    if run.analysis.start is RateStart.GAUSSIAN:
         return gaussian_start(objective, run.width, magnitude=run.analysis.magnitude, generator=generator)
     return spectral_start(objective, run.width, generator=generator)[0]
 

@@ -4,13 +4,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_level, require_rank
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.sensing.kinds import Kind
 from wnsense.theory.published_rates import TABLE_1, Factorization, Rate
 
 
-class Method(StrEnum):
+class RateMethod(StrEnum):
     """A method of the table; `look` is its name in the pictures' styles."""
 
     GD = "gd"
@@ -24,10 +23,10 @@ class Method(StrEnum):
     @property
     def look(self) -> str:
         """How it is drawn: gradient descent looks the same from wherever it starts."""
-        return "gd" if self is Method.UNBALANCED else str(self)
+        return "gd" if self is RateMethod.UNBALANCED else str(self)
 
 
-class Start(StrEnum):
+class RateStart(StrEnum):
     """Where a method begins."""
 
     HAAR = "X_0 Haar-distributed, magnitude 0.1"
@@ -49,8 +48,8 @@ class Analysis:
     """
 
     row: int
-    method: Method | None
-    start: Start = Start.HAAR
+    method: RateMethod | None
+    start: RateStart = RateStart.HAAR
     magnitude: float = 0.1
     noise: float = 0.0
     reason: str = ""
@@ -73,7 +72,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Setting:
+class RateSetting:
     """The common setting; ||A||_2 = 1, Gaussian measurements.
 
     Attributes:
@@ -97,7 +96,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Run:
+class RateRun:
     """One call of the loop, from several starts at once.
 
     Attributes:
@@ -109,7 +108,7 @@ class Run:
     """
 
     analysis: Analysis
-    setting: Setting
+    setting: RateSetting
     step_size: float
     seeds: tuple[int, ...]
     steps: int
@@ -139,7 +138,7 @@ class RatePlan:
         levels: Relative errors, falling; the steps to each are counted, and the step size is chosen by the middle one.
     """
 
-    settings: tuple[Setting, ...]
+    settings: tuple[RateSetting, ...]
     step_sizes: tuple[float, ...]
     tuning_seeds: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -152,44 +151,26 @@ class RatePlan:
         """The level by which step sizes are chosen."""
         return self.levels[len(self.levels) // 2]
 
-    def tuning(self, analysis: Analysis, setting: Setting) -> list[Run]:
+    def tuning(self, analysis: Analysis, setting: RateSetting) -> list[RateRun]:
         """One run for each step size."""
-        return [Run(analysis, setting, size, self.tuning_seeds, self.tuning_steps) for size in self.step_sizes]
+        return [RateRun(analysis, setting, size, self.tuning_seeds, self.tuning_steps) for size in self.step_sizes]
 
 
 @dataclass(frozen=True)
-class RateStudy:
-    """The table at two scales.
+class RateSpecification(Specification[RatePlan]):
+    """Specification of Table 1.
 
     Attributes:
-        name: What to call it.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        analyses: One for each row of Table 1.
-        quick: A plan of seconds.
-        paper: A plan of minutes.
-        chosen: What the paper does not give.
+        analyses: One analysis for each row of Table 1.
     """
 
-    name: str
-    title: str
-    claim: str
     analyses: tuple[Analysis, ...]
-    quick: RatePlan
-    paper: RatePlan
-    chosen: tuple[str, ...]
 
     @property
     def form(self) -> str:
-        """Stated rates beside counted steps."""
+        """Form of the table: stated rates beside counted steps."""
         return "rates"
 
-    def plan(self, scale: Scale) -> RatePlan:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        analyses = [asdict(analysis) for analysis in self.analyses]
-        facts: dict[str, object] = {"plan": asdict(self.plan(scale)), "analyses": analyses}
-        return hashed(facts)
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return {"plan": asdict(self.plan(scale)), "analyses": [asdict(analysis) for analysis in self.analyses]}

@@ -10,7 +10,7 @@ from wnsense.lab.studies.samples.specification import (
     IsometrySearch,
     Recoverer,
     SamplePlan,
-    SampleStudy,
+    SampleSpecification,
     SampleSweep,
 )
 
@@ -34,7 +34,7 @@ _BASE = Case(size=12, rank=5, true_rank=2, condition=1.5)
 # Of figure 2a of the paper, whose n is 60,000.
 _FIGURE_2A = Case(size=10, rank=5, true_rank=3, condition=50.0)
 
-SAMPLES_STUDY = SampleStudy(
+SAMPLES_STUDY = SampleSpecification(
     "samples",
     "The smallest number of measurements that recovers",
     "n = O(kappa^4 m^7 r^9 r_A^2/(r-r_A)^12) Gaussian measurements suffice, through an RIP of level "
@@ -58,7 +58,7 @@ SAMPLES_STUDY = SampleStudy(
             IsometrySearch(_FIGURE_2A, 60_000, 0, 50),
         ),
     ),
-    chosen=(
+    choices=(
         "base case and grids; eigenvalues are evenly spaced from 1 to 1/kappa",
         "counts tried, by bisection: the information limit times powers of 1.15 (quick: 1.4), which is the precision",
         "a seed has one smallest count, with its own truth, rows and start",

@@ -4,36 +4,30 @@ from dataclasses import asdict
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.parts import make_parts, study_of
-from wnsense.lab.studies.frame.store import Store, Tell
+from wnsense.lab.studies.frame.parts import make_parts
+from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.samples.measure import isometry, search
-from wnsense.lab.studies.samples.specification import IsometrySearch, SamplePlan, SampleStudy, Search
+from wnsense.lab.studies.samples.specification import IsometrySearch, SamplePlan, SampleSpecification, Search
+from wnsense.running.progress import ProgressCallback
 
 
-def run_samples(store: Store, tell: Tell = lambda *_: None) -> Table:
-    """Make every search that has not been made, and merge all into the study's table.
+def run_samples(specification: SampleSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+    """Make every missing part of the study, and return the content of its table.
 
     Args:
-        store: Which study, how large, and where everything is kept.
-        tell: Told of progress.
-
-    Returns:
-        The table that was written.
+        specification: Description of the study.
+        store: Files of the study.
+        progress: Callback for reports of progress.
 
     Raises:
-        InputError: When what is there is of another specification or version, or cannot be written.
-        KeyboardInterrupt: When interrupted.
+        InputError: If files belong to another specification or version, or cannot be written.
+        KeyboardInterrupt: If interrupted.
     """
-    study = study_of(store, SampleStudy, "samples")
-    finished = store.finished()
-    if finished is not None:
-        return finished
-    plan = study.plan(store.scale)
+    plan = specification.plan(store.scale)
     made = make_parts(
         store,
         _jobs(plan),
-        tell,
+        progress,
         key=lambda job: job.key,
         words=_words,
         facts=lambda job: {"job": asdict(job)},
@@ -45,7 +39,7 @@ def run_samples(store: Store, tell: Tell = lambda *_: None) -> Table:
         for recoverer in sweep.recoverers:
             rows = [[found[sought] for sought in plan.searches(case, recoverer)] for case in sweep.cases]
             arrays[f"{place}_{recoverer}"] = np.array(rows)
-    return store.finish(arrays, _told(plan), seconds=made.seconds, memory=made.memory)
+    return made.result(arrays, _told(plan))
 
 
 def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:

@@ -5,8 +5,7 @@ from enum import StrEnum
 
 from wnsense.checks import require, require_rank
 from wnsense.lab.studies.exponents.specification import Varied
-from wnsense.lab.studies.frame.parts import hashed
-from wnsense.lab.studies.frame.store import Scale
+from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.sensing.kinds import Kind
 from wnsense.theory.convergence import TheoremSetting
 
@@ -175,34 +174,14 @@ class SamplePlan:
 
 
 @dataclass(frozen=True)
-class SampleStudy:
-    """Sweeps at two scales.
-
-    Attributes:
-        name: What to call it.
-        title: What it shows, in a line.
-        claim: What the paper says of it, in our words.
-        quick: A plan of seconds.
-        paper: A plan of minutes.
-        chosen: What the paper does not give.
-    """
-
-    name: str
-    title: str
-    claim: str
-    quick: SamplePlan
-    paper: SamplePlan
-    chosen: tuple[str, ...]
+class SampleSpecification(Specification[SamplePlan]):
+    """Specification of the study of sample sizes."""
 
     @property
     def form(self) -> str:
-        """Counts of measurements beside bounds."""
+        """Form of the table: counts of measurements beside bounds."""
         return "samples"
 
-    def plan(self, scale: Scale) -> SamplePlan:
-        """At a scale."""
-        return self.quick if scale is Scale.QUICK else self.paper
-
-    def fingerprint(self, scale: Scale) -> str:
-        """A hash of all that its table's numbers depend on."""
-        return hashed(asdict(self.plan(scale)))
+    def facts(self, scale: Scale) -> object:
+        """Return the values that the numbers of the table depend on."""
+        return asdict(self.plan(scale))

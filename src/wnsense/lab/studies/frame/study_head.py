@@ -1,0 +1,69 @@
+"""Heads of tables as typed values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from wnsense.checks import InputError
+from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.specification import Scale
+
+Head = TypeVar("Head")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyHead:
+    """Part of the head that the tables of all studies share; a study extends it by entries of its own.
+
+    Attributes:
+        name: Name of the study.
+        form: Form of the table.
+        scale: Scale of the study.
+        title: Title, one line.
+        claim: Statement of the source, in our words.
+        chosen: Settings that the source does not give and that were chosen here.
+        machine: Machine on which the study ran.
+        threads: Number of threads.
+        versions: Versions of the libraries by their names.
+        fingerprint: Hash of the specification.
+        format: Version of the format of the table.
+    """
+
+    name: str
+    form: str
+    scale: Scale
+    title: str
+    claim: str
+    chosen: Sequence[str] = ()
+    machine: str = ""
+    threads: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    format: int | None = None
+
+    @property
+    def scaled_title(self) -> str:
+        """Title, with the scale in parentheses if it is not that of the source."""
+        return self.title if self.scale is Scale.PAPER else f"{self.title} ({self.scale} scale)"
+
+
+def read_head(table: Table, kind: type[Head], words: str) -> Head:
+    """Return the head of a table as a dataclass; fields that the dataclass does not have are ignored.
+
+    Args:
+        table: Table of a study.
+        kind: Dataclass whose fields have the names and the types of the head's entries.
+        words: Subject of the study, for the message.
+
+    Raises:
+        InputError: If an entry is missing or of another type.
+    """
+    try:
+        return msgspec.convert(dict(table.header), kind)
+    except msgspec.ValidationError as error:
+        damage = str(error).replace("`", "")
+        raise InputError(
+            f"needed the table of a study of {words}, got another: {damage}; run the study again"
+        ) from error
