@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from cases.presented import findings, pictures
+from cases.stored_results import RESULTS, needs_results
 from wnsense.lab.studies.gallery import exhibits, gallery
 from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "studies" / "results"
 PAGE = ROOT / "docs" / "gallery.md"
 STORED = sorted(path.name.removesuffix("_paper.npz") for path in RESULTS.glob("*_paper.npz"))
 
-pytestmark = pytest.mark.usefixtures("as_users_run")
+pytestmark = [pytest.mark.usefixtures("as_users_run"), needs_results]
 
 
 def shown():

@@ -22,6 +22,7 @@ from cases.browser import CHROMIUM, Browser
 from cases.commands import assert_refused
 from cases.picture_tables import recovery_table
 from cases.presented import findings
+from cases.stored_results import RESULTS, needs_results
 from cases.study_tables import curves_table, learning_table
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
@@ -212,8 +213,9 @@ def test_a_study_of_learning_has_a_slider_through_spectrum_and_alignment(pages):
     assert {chart["run"] for chart in data["charts"]} == {0}
 
 
+@needs_results
 def test_a_study_of_images_has_a_slider_through_the_pictures_at_each_budget():
-    whole = read_table(ROOT / "studies" / "results" / "figure-4_paper.npz")
+    whole = read_table(RESULTS / "figure-4_paper.npz")
     table = Table(dict(whole.header) | {"scenes": whole.header["scenes"][:2]}, whole.arrays)
     view = view_of(table)
     scenes = scenes_of(table)

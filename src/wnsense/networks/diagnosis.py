@@ -105,7 +105,7 @@ def diagnose(
     return Diagnosis(reports, plain, count, len(inputs), name, measurement, tuple(advice))
 
 
-def _check(model: nn.Module, samples: int, learning_rate: float | None) -> None:
+def _check(model: nn.Module, samples: object, learning_rate: float | None) -> None:
     if not isinstance(model, nn.Module):
         raise InputError(f"needed a torch.nn.Module, got {type(model).__name__}")
     require(isinstance(samples, int) and samples >= 1, "a whole number of samples, at least one", samples)

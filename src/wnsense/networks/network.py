@@ -24,7 +24,7 @@ class Scaling(StrEnum):
     ONE = "1"
 
 
-def _activation(value: Activation | str) -> Activation:
+def _activation(value: object) -> Activation:
     """Return an activation, or the one of a name in `ACTIVATIONS`."""
     if isinstance(value, Activation):
         return value

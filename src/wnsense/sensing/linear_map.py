@@ -296,7 +296,7 @@ class ScipyMap(LinearMap):
             back = _asked("rmatvec", self._transpose_times, w)
         except (NotImplementedError, TypeError) as error:
             raise InputError(
-                f"needed an operator with its adjoint, got one without ({error or type(error).__name__}); "
+                f"needed an operator with its adjoint, got one without ({str(error) or type(error).__name__}); "
                 "give LinearOperator(..., rmatvec=...)"
             ) from error
         require(there.shape == (M,), f"a matvec that gives vectors of length {M}", size_text(there.shape))

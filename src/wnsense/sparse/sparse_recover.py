@@ -85,7 +85,8 @@ def sparse_recover(
         InputError: If A or y cannot be used, in one line.
     """
     begun = time.perf_counter()
-    is_seed = isinstance(seed, int) and 0 <= seed < 2**63
+    whole: object = seed
+    is_seed = isinstance(whole, int) and 0 <= whole < 2**63
     require(is_seed, "a whole number from 0 to 2^63 - 1 as a seed", repr(seed))
     require(callback is None or callable(callback), "a function of words, products and misfit", repr(callback))
     operator = linear_map(A)
