@@ -40,7 +40,10 @@ def is_forced_assignment(node: ast.AST) -> bool:
 
 
 def exported(package: Path) -> int:
-    """Return the number of names in `__all__` of the package's `__init__`."""
+    """Return the number of names in the package: those of `__all__`, or of the stub where names load lazily."""
+    stub = package / "__init__.pyi"
+    if stub.exists():
+        return sum(len(node.names) for node in ast.parse(stub.read_text()).body if isinstance(node, ast.ImportFrom))
     for node in ast.parse((package / "__init__.py").read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return len(ast.literal_eval(node.value))
