@@ -48,7 +48,7 @@ class WindowStart:
 
 
 @dataclass(frozen=True)
-class Window:
+class StepWindow:
     """Steps since losses were last read from the device.
 
     Attributes:
@@ -61,7 +61,7 @@ class Window:
     batches: tuple[tuple[Tensor, Tensor], ...] = ()
     start: WindowStart | None = None
 
-    def with_step(self, reading: Tensor, batch: tuple[Tensor, Tensor], start: WindowStart | None) -> "Window":
+    def with_step(self, reading: Tensor, batch: tuple[Tensor, Tensor], start: WindowStart | None) -> "StepWindow":
         """Return the window with one more step.
 
         Args:
@@ -70,7 +70,7 @@ class Window:
             start: States before the window; None if steps need not be replayed.
         """
         batches = self.batches if start is None else (*self.batches, batch)
-        return Window((*self.readings, reading), batches, start)
+        return StepWindow((*self.readings, reading), batches, start)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Moment:
     rows: tuple[Row, ...]
     random: RandomStates
     saved_at: float
-    window: Window = Window()
+    window: StepWindow = StepWindow()
     is_loaded: bool = False
     trouble: Trouble | None = None
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from wnsense.networks.measuring.nonfinite import Trouble, broken_parameter, first_trouble
 from wnsense.networks.module_state import Buffers
-from wnsense.networks.training.moment import Moment, TrainingState, Window, WindowStart
+from wnsense.networks.training.moment import Moment, StepWindow, TrainingState, WindowStart
 from wnsense.networks.training.random_states import RandomStates
 from wnsense.networks.training.training_task import ParameterBackup, TrainingTask
 
@@ -60,7 +60,7 @@ def check_window(task: TrainingTask, state: TrainingState) -> None:
         finite = torch.isfinite(readings).all(dim=1)
         if bool(finite.all()):
             position = moment.position.with_losses((loss, slope) for loss, slope, _ in readings.tolist())
-            state.moment = replace(moment, position=position, window=Window())
+            state.moment = replace(moment, position=position, window=StepWindow())
         else:
             first = moment.position.step - len(readings) + 1 + int(torch.nonzero(~finite)[0])
             state.moment = _replayed(task, moment, first)
@@ -78,13 +78,13 @@ def _replayed(task: TrainingTask, moment: Moment, first: int) -> Moment:
     if window.start is not None:
         window.start.restore(task)
     checking = replace(task, backup=ParameterBackup.of(task.parameters))
-    replay = TrainingState(replace(moment, position=moment.position.moved(-len(window.batches)), window=Window()))
+    replay = TrainingState(replace(moment, position=moment.position.moved(-len(window.batches)), window=StepWindow()))
     for inputs, targets in window.batches:
         take_step(checking, replay, inputs, targets)
         if replay.moment.trouble is not None:
             break
     unseen = Trouble(first, "", "the loss, which the same steps taken again did not show")
-    return replace(replay.moment, window=Window(), trouble=replay.moment.trouble or unseen)
+    return replace(replay.moment, window=StepWindow(), trouble=replay.moment.trouble or unseen)
 
 
 def _gradient(task: TrainingTask, inputs: Tensor, targets: Tensor) -> Tensor:
