@@ -325,6 +325,24 @@ def test_an_order_that_cannot_be_kept_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
 
+@pytest.mark.parametrize("step", [3, 5])
+def test_a_loader_without_a_generator_goes_on_to_the_same_bits(tmp_path, step):
+    """It draws from torch's global generator at the start of each epoch: in the middle of one, and between two."""
+    path = tmp_path / "run.npz"
+
+    def trained(epochs, checkpoint=None, progress=None):
+        model = normed()
+        data = DataLoader(TensorDataset(*samples()), BATCH)
+        return train(model, sgd(model), data, TrainingPlan(epochs), checkpoint=checkpoint, progress=progress)
+
+    whole = trained(3)
+    part = trained(3, CheckpointPlan(path), press_at(step))
+    assert (part.ending, part.steps) == (Ending.INTERRUPTED, step)
+    same(trained(3, CheckpointPlan(path, resume=True)), whole)
+    trained(1, CheckpointPlan(path))
+    same(trained(3, CheckpointPlan(path, resume=True)), whole)
+
+
 def never(*_args):
     raise AssertionError("a step was taken")
 

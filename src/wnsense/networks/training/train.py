@@ -186,16 +186,20 @@ def _save_if_due(task: TrainingTask, state: TrainingState, around: _Surroundings
 
 def _batches_left(task: TrainingTask, state: TrainingState) -> Iterator[Any]:
     """Return the batches of the epoch without those before the position."""
-    position = state.moment.position
+    moment = state.moment
+    position = moment.position
     if position.order is not None and task.generator is not None:
         task.generator.set_state(position.order)
+    # A loader without a generator draws from torch's global one when it starts. The states of a checkpoint are from
+    # before that if no step of the epoch is done, else from after it.
+    if moment.is_loaded and position.in_epoch == 0:
+        moment.random.restore()
     batches = iter(task.data)
     for _ in range(position.in_epoch):
         next(batches)
-    if state.moment.is_loaded:
-        # After the loader has drawn its own numbers, as in the run that was interrupted.
-        state.moment.random.restore()
-        state.moment = replace(state.moment, is_loaded=False)
+    if moment.is_loaded and position.in_epoch > 0:
+        moment.random.restore()
+    state.moment = replace(moment, is_loaded=False)
     return batches
 
 
