@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test test-slow demo demo-networks lint bench bench-methods clean
+.PHONY: check test test-slow demo demo-networks lint bench bench-methods clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,6 +15,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Before each commit, under a minute: the tests of what changed, or a smoke set.
+check: lint
+	$(BIN)/python -m pytest -m "not slow" -n 2 $$($(BIN)/python tests/selection.py)
 
 test: lint
 	$(BIN)/python -m pytest -m "not slow" -n 2

@@ -9,6 +9,8 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
+from selection import MOST_FILES, SMOKE, select
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -48,3 +50,13 @@ def test_lock_pins_all_that_is_declared():
     declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
     names = {re.split(r"[>=<\[]", line)[0].lower() for line in declared}
     assert names <= locked
+
+
+def test_the_quick_check_runs_what_a_change_concerns():
+    importing = select(["src/wnsense/recovery/robust.py"])
+    assert importing[0] == "tests/test_robust.py"
+    assert len(select(["src/wnsense/sensing/operator.py", "src/wnsense/checks.py"])) == MOST_FILES
+    assert select(["tests/test_checks.py", "docs/files.md"]) == ["tests/test_checks.py"]
+    assert "tests/test_cli.py" in select(["tests/cases/commands.py"])
+    assert select(["README.md"]) == list(SMOKE)
+    assert all((ROOT / path).is_file() for path in SMOKE)
