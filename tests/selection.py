@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SMOKE = ("tests/test_checks.py", "tests/test_low_rank.py", "tests/test_packaging.py", "tests/test_problem_arguments.py")
 MOST_FILES = 4
-# The name of a test file counts more than its imports, and an import of a changed module more than any from its package.
+# A test file's name counts more than its imports, and an import of a changed module more than all from its package.
 _NAMED, _DIRECT = 10_000, 100
 
 
