@@ -16,7 +16,8 @@ from common import arguments, show
 import wnsense as wn
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
+from wnsense.sensing.ensembles.rank_one import RectangularRankOneSensing
 
 RANK = 10
 

@@ -15,7 +15,8 @@ import wnsense as wn
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.operator import Operator, RowDual
 from wnsense.sensing.ensembles.pauli import PauliSensing
-from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, discrete_cosine, walsh_hadamard
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
+from wnsense.sensing.ensembles.fast_transforms import discrete_cosine, walsh_hadamard
 
 RANK, MASKS, STATE_RANK = 3, 8, 4
 

@@ -24,20 +24,11 @@ from cases.orders import (
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.combining.algebra import (
-    RestrictedSensing,
-    ScaledSensing,
-    StackedSensing,
-    SumSensing,
-    WeightedSensing,
-    operator_sum,
-    restrict,
-    row_weighted,
-    scaled,
-    stacked,
-)
+from wnsense.sensing.combining.algebra import StackedSensing, SumSensing, operator_sum, stacked
 from wnsense.sensing.combining.centring import centred, centred_problem
 from wnsense.sensing.combining.composition import ComposedSensing, FactorMap, composed
+from wnsense.sensing.combining.measurement_maps import ScaledSensing, WeightedSensing, row_weighted, scaled
+from wnsense.sensing.combining.restriction import RestrictedSensing, restrict
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing

@@ -23,11 +23,14 @@ from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.sensing.adapters import from_functions
 from wnsense.sensing.combining import compression
-from wnsense.sensing.combining.algebra import restrict, scaled, stacked
+from wnsense.sensing.combining.algebra import stacked
 from wnsense.sensing.combining.compression import Factorization, compress, packed_rows
-from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing
+from wnsense.sensing.combining.measurement_maps import scaled
+from wnsense.sensing.combining.restriction import restrict
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.rademacher import RademacherSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.kinds import Kind

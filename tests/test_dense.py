@@ -9,8 +9,9 @@ import torch
 from cases.orders import FOUR_KINDS, PSD, generator, normal, random_point
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles import packed
-from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, signs_of, store_rows
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, store_rows
 from wnsense.sensing.ensembles.kernels import gradient
+from wnsense.sensing.ensembles.rademacher import RademacherSensing, signs_of
 from wnsense.sensing.ensembles.seeded import Law, SeededSensing, philox_words
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank

@@ -19,7 +19,8 @@ from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
-from wnsense.sensing.linear_map import gaussian_map, linear_map, partial_cosine_map
+from wnsense.sensing.drawn_maps import gaussian_map, partial_cosine_map
+from wnsense.sensing.map_sources import linear_map
 from wnsense.sparse.optimality import optimality_gap
 from wnsense.sparse.references import basis_pursuit, oracle_least_squares
 from wnsense.theory.diagonal import magnification

@@ -12,7 +12,9 @@ import wnsense as wn
 from cases.diffraction import fourier_matrix
 from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, generator, normal, random_point
 from wnsense.checks import InputError
-from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.mask_law import MaskLaw
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
 from wnsense.sensing.operator import RowDual
 
 

@@ -21,12 +21,8 @@ from cases.rank_one import BOTH_RECTANGULAR
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.running.status import Status
-from wnsense.sensing.ensembles.rank_one import (
-    BlockRankSensing,
-    PairedRankOneSensing,
-    RankOneSensing,
-    RectangularRankOneSensing,
-)
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import low_rank
 

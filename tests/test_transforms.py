@@ -10,15 +10,10 @@ import wnsense as wn
 from cases.orders import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, generator, normal, random_point
 from cases.transforms import cosine_matrix, hadamard_matrix
 from wnsense.checks import InputError
-from wnsense.sensing.ensembles.diffraction import PartialFourierSensing
 from wnsense.sensing.ensembles.distinct import draw_distinct
-from wnsense.sensing.ensembles.transforms import (
-    DCTSensing,
-    HadamardSensing,
-    discrete_cosine,
-    inverse_discrete_cosine,
-    walsh_hadamard,
-)
+from wnsense.sensing.ensembles.fast_transforms import discrete_cosine, inverse_discrete_cosine, walsh_hadamard
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
+from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
 
 EPS = torch.finfo(torch.float64).eps
 ENSEMBLES = (DCTSensing, HadamardSensing, PartialFourierSensing)

@@ -18,21 +18,22 @@
 
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_pylops, from_scipy
 from wnsense.sensing.checking.operator_probes import OperatorReport, check_operator
-from wnsense.sensing.combining.algebra import operator_sum, restrict, row_weighted, scaled, stacked
+from wnsense.sensing.combining.algebra import operator_sum, stacked
 from wnsense.sensing.combining.centring import centred, centred_problem
 from wnsense.sensing.combining.composition import FactorMap, composed
 from wnsense.sensing.combining.compression import Compression, Factorization, compress
-from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, RademacherSensing, store_rows
-from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.combining.measurement_maps import row_weighted, scaled
+from wnsense.sensing.combining.restriction import restrict
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
+from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, store_rows
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.mask_law import MaskLaw
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects
-from wnsense.sensing.ensembles.rank_one import (
-    BlockRankSensing,
-    PairedRankOneSensing,
-    RankOneSensing,
-    RectangularRankOneSensing,
-)
+from wnsense.sensing.ensembles.rademacher import RademacherSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.ensembles.seeded import Law, SeededSensing
 from wnsense.sensing.ensembles.sparse_rows import SparseSensing
 from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing

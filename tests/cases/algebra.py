@@ -14,9 +14,11 @@ from cases.orders import (
     unpacked_literally,
 )
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.combining.algebra import RestrictedSensing, operator_sum, row_weighted, scaled, stacked
+from wnsense.sensing.combining.algebra import operator_sum, stacked
 from wnsense.sensing.combining.centring import centred
 from wnsense.sensing.combining.composition import FactorMap, composed
+from wnsense.sensing.combining.measurement_maps import row_weighted, scaled
+from wnsense.sensing.combining.restriction import RestrictedSensing
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from cases.orders import ALL_FLAVORS, QUADRATIC, Made, OperatorCase, Order, normal
 from cases.transforms import SMALL_SETTINGS, drawn_size, entry_matrices
-from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, MaskLaw, PartialFourierSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
+from wnsense.sensing.ensembles.mask_law import MaskLaw
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
 
 # n is the number of masks times that of pixels.
 PATTERN_SETTINGS = ((3, (1, 1), torch.float64), (30, (6, 6), torch.float64), (15, (5, 5), torch.float32))

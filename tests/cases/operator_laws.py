@@ -18,7 +18,7 @@ from cases.operators import OPERATORS, Bench, factor_norms
 from cases.orders import Flavor, OperatorCase, Order, random_point
 from wnsense.checks import InputError
 from wnsense.sensing.checking.operator_probes import check_operator
-from wnsense.sensing.combining.algebra import restrict
+from wnsense.sensing.combining.restriction import restrict
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import RowDual
 

@@ -3,7 +3,8 @@
 import torch
 
 from cases.orders import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR, Made, OperatorCase, Order, normal
-from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RectangularRankOneSensing
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
+from wnsense.sensing.ensembles.rank_one import RectangularRankOneSensing
 
 
 def block_matrices(blocks: torch.Tensor) -> torch.Tensor:

@@ -10,10 +10,11 @@ from wnsense.cli.inputs import require_seed
 from wnsense.cli.terminal import display, say
 from wnsense.files.problem_file import read_problem
 from wnsense.sensing.checking.operator_probes import check_operator
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.pauli import PauliSensing
-from wnsense.sensing.ensembles.rank_one import BlockRankSensing, RankOneSensing
+from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem

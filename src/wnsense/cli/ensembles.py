@@ -8,17 +8,15 @@ import torch
 
 from wnsense.checks import size_text
 from wnsense.cli.commands.simulate import Ensemble
-from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
-from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing, PartialFourierSensing
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.povm import PovmProductSensing, tetrahedral_effects
-from wnsense.sensing.ensembles.rank_one import (
-    BlockRankSensing,
-    PairedRankOneSensing,
-    RankOneSensing,
-    RectangularRankOneSensing,
-)
+from wnsense.sensing.ensembles.rademacher import RademacherSensing
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing
 from wnsense.sensing.kinds import Kind

@@ -15,7 +15,7 @@ from wnsense.cli.terminal import say, say_command
 from wnsense.files.containers import container_suffix
 from wnsense.files.problem_file import write_problem
 from wnsense.files.problem_writer import LARGEST_TRUTH
-from wnsense.sensing.ensembles.transforms import is_power_of_two
+from wnsense.sensing.ensembles.fast_transforms import is_power_of_two
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import Problem, low_rank
 

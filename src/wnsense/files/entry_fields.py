@@ -7,8 +7,8 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.files.named_arrays import FileArrays, numpy_array
-from wnsense.sensing.ensembles.diffraction import PartialFourierSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.partial_fourier import PartialFourierSensing
 from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, TransformedEntrySensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space

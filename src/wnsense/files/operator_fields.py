@@ -11,14 +11,10 @@ from wnsense.files.entry_fields import read_entries
 from wnsense.files.named_arrays import FileArrays
 from wnsense.files.state_fields import read_effects, read_paulis, read_scale
 from wnsense.linalg import frobenius_norm
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
-from wnsense.sensing.ensembles.rank_one import (
-    BlockRankSensing,
-    PairedRankOneSensing,
-    RankOneSensing,
-    RectangularRankOneSensing,
-)
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator
 

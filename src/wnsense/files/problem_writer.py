@@ -8,18 +8,14 @@ from wnsense.checks import require
 from wnsense.files.entry_fields import entry_arrays
 from wnsense.files.named_arrays import numpy_array
 from wnsense.files.state_fields import effect_arrays, pauli_arrays, scale_array
+from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.povm import PovmProductSensing
-from wnsense.sensing.ensembles.rank_one import (
-    BlockRankSensing,
-    PairedRankOneSensing,
-    RankOneSensing,
-    RectangularRankOneSensing,
-)
+from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing

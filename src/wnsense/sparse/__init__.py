@@ -1,6 +1,8 @@
 """Sparse recovery: a sparse solution of `A z = y`, and the references beside it."""
 
-from wnsense.sensing.linear_map import LinearMap, gaussian_map, linear_map, partial_cosine_map, sparse_map
+from wnsense.sensing.drawn_maps import gaussian_map, partial_cosine_map, sparse_map
+from wnsense.sensing.linear_map import LinearMap
+from wnsense.sensing.map_sources import linear_map
 from wnsense.sparse.optimality import OptimalityGap, optimality_gap
 from wnsense.sparse.references import (
     Reference,

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.linear_map import LinearMap, MatrixLike, VectorLike, linear_map, vector_for
+from wnsense.sensing.linear_map import LinearMap
+from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
 from wnsense.sparse.support import Scaled, dual_on
 
 # Rounds of asking violated columns to be met with equality; a vertex of the dual program seldom takes more.

@@ -16,7 +16,8 @@ from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
 from wnsense.checks import InputError, require
-from wnsense.sensing.linear_map import LinearMap, MatrixLike, SparseMap, VectorLike, linear_map, vector_for
+from wnsense.sensing.linear_map import LinearMap, SparseMap
+from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
 
 # HiGHS reports an infeasible program by this number.
 _INFEASIBLE = 2

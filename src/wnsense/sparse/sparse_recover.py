@@ -12,14 +12,8 @@ from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite, size_text
 from wnsense.running.status import Status
-from wnsense.sensing.linear_map import (
-    DenseMap,
-    LinearMap,
-    MatrixLike,
-    PartialCosineMap,
-    SparseMap,
-    linear_map,
-)
+from wnsense.sensing.linear_map import DenseMap, LinearMap, PartialCosineMap, SparseMap
+from wnsense.sensing.map_sources import MatrixLike, linear_map
 from wnsense.sparse.noise_fit import Chosen, choose_support, held_out_rows
 from wnsense.sparse.optimality import optimality_gap
 from wnsense.sparse.sparse_recovery import SparseRecovery

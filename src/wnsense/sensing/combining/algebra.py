@@ -5,192 +5,19 @@ rows. Changes of the unknown are in `composition`, the removal of the trace in `
 """
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Inexact, Int, Shaped
+from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
-from wnsense.checks import require, require_finite, require_size
+from wnsense.checks import require, require_size
+from wnsense.sensing.combining.restriction import RestrictedSensing, operator_of_rows
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual, selected_rows
 from wnsense.sensing.space import Space
-
-
-@dataclass(frozen=True)
-class OperatorAfter(Operator):
-    """T M: a linear map T of measurements after an operator M. What differs is T, given by its two maps.
-
-    Attributes:
-        operator: M.
-    """
-
-    operator: Operator
-
-    @cached_property
-    def space(self) -> Space:
-        """Space of the unknown, that of `M`."""
-        return self.operator.space
-
-    @cached_property
-    def count(self) -> int:
-        """Number of measurements, that of `M` unless `T` changes it."""
-        return self.operator.count
-
-    @cached_property
-    def second_moment(self) -> tuple[float, float] | None:
-        """None, unless the law is known."""
-        return None
-
-    @abstractmethod
-    def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch n"]:
-        """T y."""
-
-    @abstractmethod
-    def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch l"]:
-        """T^T v."""
-
-    def inner_dual(self, dual: Dual) -> Dual:
-        """What M back-projects where this operator back-projects dual(y): T^T dual(T y)."""
-        return lambda y: self.after_transpose(dual(self.after(y)))
-
-    def traces(self) -> Float[Tensor, " n"]:
-        """T of the inner traces."""
-        return self.after(self.operator.traces())
-
-    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
-        return self.after(self.operator.measure(point))
-
-    def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        return self.operator.adjoint(self.after_transpose(v))
-
-    def _adjoint_times(
-        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
-    ) -> Inexact[Tensor, "*batch m1 k"]:
-        return self.operator.adjoint_times(self.after_transpose(v), V)
-
-    def _adjoint_transpose_times(
-        self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
-    ) -> Inexact[Tensor, "*batch m2 k"]:
-        return self.operator.adjoint_transpose_times(self.after_transpose(v), U)
-
-    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
-        back = self.operator.pull_back(point, self.inner_dual(dual), width=width)
-        return PulledBack(self.after(back.measurements), back.left, back.right)
-
-
-@dataclass(frozen=True)
-class ScaledSensing(OperatorAfter):
-    """c M.
-
-    Attributes:
-        factor: c.
-    """
-
-    factor: float
-
-    @cached_property
-    def second_moment(self) -> tuple[float, float] | None:
-        """Law of `M` times `c^2`, if declared."""
-        moment = self.operator.second_moment
-        square = self.factor * self.factor
-        return None if moment is None else (square * moment[0], square * moment[1])
-
-    def after(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """The factor times y."""
-        return self.factor * y
-
-    def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """The factor times v."""
-        return self.factor * v
-
-    def inner_dual(self, dual: Dual) -> Dual:
-        """For each row on its own, c w (c y - t) = c^2 w (y - t/c)."""
-        if not isinstance(dual, RowDual):
-            return lambda y: self.factor * dual(self.factor * y)
-        target = None if dual.target is None else dual.target / self.factor
-        return RowDual(self.factor * (self.factor * dual.weight), target)
-
-    def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The same multiple of the chosen rows."""
-        selected = selected_rows(self.operator, rows)
-        return None if selected is None else ScaledSensing(selected, self.factor)
-
-
-@dataclass(frozen=True)
-class WeightedSensing(OperatorAfter):
-    """diag(c) M: each row times a number of its own.
-
-    Attributes:
-        weights: c, (n,), real; a row of weight zero measures nothing.
-    """
-
-    weights: Float[Tensor, " n"]
-
-    def after(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """Each entry times the weight of its row."""
-        return self.weights * y
-
-    def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """Each entry times the weight of its row."""
-        return self.weights * v
-
-    def inner_dual(self, dual: Dual) -> Dual:
-        """For each row on its own, c w (c y - t) = c^2 w (y - t/c); zero where c is."""
-        c = self.weights
-        if not isinstance(dual, RowDual):
-            return lambda y: c * dual(c * y)
-        # A row whose weight is zero, or vanishes when squared, back-projects nothing: any divisor but zero will do.
-        square = c.square()
-        target = None if dual.target is None else dual.target / torch.where(square == 0, 1, c)
-        return RowDual(square * dual.weight, target)
-
-    def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The chosen rows, each times its weight."""
-        selected = selected_rows(self.operator, rows)
-        return None if selected is None else WeightedSensing(selected, self.weights[rows])
-
-
-@dataclass(frozen=True)
-class RestrictedSensing(OperatorAfter):
-    """Some rows of an operator whose data cannot be taken apart: all rows are measured, and these kept.
-
-    `restrict` makes one where it must, and checks the rows.
-
-    Attributes:
-        rows: Which, in which order, (k,), each once.
-    """
-
-    rows: Int[Tensor, " k"]
-
-    @cached_property
-    def count(self) -> int:
-        """Number of rows kept."""
-        return len(self.rows)
-
-    def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch k"]:
-        """The entries of the chosen rows."""
-        return y[..., self.rows]
-
-    def after_transpose(self, v: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch l"]:
-        """The entries of v where they came from, zero elsewhere."""
-        out = v.new_zeros((*v.shape[:-1], self.operator.count))
-        out[..., self.rows] = v
-        return out
-
-    def inner_dual(self, dual: Dual) -> Dual:
-        """Rows that were not chosen have weight zero."""
-        if not isinstance(dual, RowDual):
-            return lambda y: self.after_transpose(dual(self.after(y)))
-        target = None if dual.target is None else self.after_transpose(dual.target)
-        return RowDual(self.after_transpose(dual.weight), target)
-
-    def select_rows(self, rows: Int[Tensor, " k"]) -> Operator:
-        """The chosen of the chosen."""
-        return chosen_rows(self.operator, self.rows[rows])
 
 
 @dataclass(frozen=True)
@@ -297,7 +124,7 @@ class StackedSensing(Operator):
         for operator in self.operators:
             places = torch.nonzero((rows >= start) & (rows < start + operator.count)).flatten()
             if len(places):
-                parts.append(chosen_rows(operator, rows[places] - start))
+                parts.append(operator_of_rows(operator, rows[places] - start))
                 order.append(places)
             start += operator.count
         together = StackedSensing(tuple(parts)) if len(parts) > 1 else parts[0]
@@ -351,32 +178,6 @@ def operator_sum(first: Operator, second: Operator) -> SumSensing:
     return SumSensing(first, second)
 
 
-def scaled(operator: Operator, factor: float) -> ScaledSensing:
-    """The multiple c M, whose law is (c^2 alpha, c^2 beta) where that of M is declared.
-
-    Raises:
-        InputError: When the factor is zero or not finite.
-    """
-    require(math.isfinite(factor) and factor != 0, "a factor that is finite and not zero", factor)
-    return ScaledSensing(operator, float(factor))
-
-
-def row_weighted(operator: Operator, weights: Float[Tensor, " n"]) -> WeightedSensing:
-    """diag(c) M: row i times c_i, which may be negative or zero.
-
-    Weights w of a `Problem` are those of squares: its objective is that of c = sqrt(w), with sqrt(w) y as measurements.
-
-    Raises:
-        InputError: When there is not one finite weight for each row, in the dtype of the measurements.
-    """
-    require_size("the weights", weights.shape, (operator.count,), "one for each row")
-    real = operator.real_dtype
-    require(weights.dtype == real, f"weights of {real}", weights.dtype, "convert them")
-    if weights.device.type != "meta":
-        require_finite("the weights", weights)
-    return WeightedSensing(operator, weights.to(operator.device))
-
-
 def stacked(operators: Sequence[Operator]) -> StackedSensing:
     """The rows of all operators one after the other.
 
@@ -386,47 +187,6 @@ def stacked(operators: Sequence[Operator]) -> StackedSensing:
         InputError: When there is none, or they differ in kind, shape, dtype or device.
     """
     return StackedSensing(tuple(operators))
-
-
-def restrict(operator: Operator, rows: Shaped[Tensor, " k"]) -> Operator:
-    """Some rows of an operator, in the order given: rows held out, say, or those of one sensor.
-
-    Where the data can be taken apart (`Operator.select_rows`) the result holds the chosen rows and its cost is theirs;
-    otherwise every application measures all rows and keeps these (`RestrictedSensing`).
-
-    Args:
-        operator: The operator.
-        rows: Indices from 0, each at most once, or a mask of length n, true for the rows to keep.
-
-    Raises:
-        InputError: When no row is chosen, an index is negative, too large or there twice, or a mask has another length.
-    """
-    integer = not (rows.is_floating_point() or rows.is_complex())
-    require(integer, "indices of rows, or a mask of booleans", rows.dtype)
-    if rows.dtype == torch.bool:
-        require_size("the mask of rows", rows.shape, (operator.count,), "one for each row")
-        rows = torch.nonzero(rows).flatten()
-    require(len(rows), "at least one row to keep", "none")
-    rows = rows.long()
-    if rows.device.type != "meta":
-        _require_rows(rows, operator.count)
-    return chosen_rows(operator, rows.to(operator.device))
-
-
-def chosen_rows(operator: Operator, rows: Int[Tensor, " k"]) -> Operator:
-    """What `restrict` gives, for rows that are known to be right."""
-    selected = selected_rows(operator, rows)
-    return RestrictedSensing(operator, rows) if selected is None else selected
-
-
-def _require_rows(rows: Tensor, count: int) -> None:
-    least, most = int(rows.min()), int(rows.max())
-    require(least >= 0, f"rows between 0 and {count - 1}", least, "count them from 0")
-    require(most < count, f"rows between 0 and {count - 1}", most, "count them from 0")
-    values, times = torch.unique(rows, return_counts=True)
-    if bool((times > 1).any()):
-        twice = int(values[times > 1][0])
-        require(condition=False, needed="each row once", came=f"row {twice} again", advice="use weights to count rows")
 
 
 def _require_alike(first: Operator, other: Operator) -> None:

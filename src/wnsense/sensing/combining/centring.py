@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.combining.algebra import OperatorAfter, row_weighted
+from wnsense.sensing.combining.measurement_maps import OperatorAfter, row_weighted
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 

@@ -3,17 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from importlib.util import find_spec
-from typing import ClassVar
 
 import torch
-from jaxtyping import Complex, Float, Inexact, Shaped
+from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_finite
-from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
+from wnsense.sensing.ensembles.mask_law import MaskLaw
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
@@ -27,54 +25,6 @@ _BLOCK_NUMBERS_ELSEWHERE = 2**26
 _CACHED_NUMBERS = {"cpu": 2**16}
 # From this many pixels on, a compiled pass is worth being loaded.
 _COMPILED_PIXELS = 2**16
-
-
-class MaskLaw(StrEnum):
-    """The distribution of the entries of random masks, i.i.d., of mean zero.
-
-    OCTANARY and TERNARY are the admissible ones of Candes, Li and Soltanolkotabi (arXiv 1310.3240, 1407.1065):
-    E |d|^4 = 2 (E |d|^2)^2, for complex and for real images. OCTANARY is b c with b uniform on {1, -1, i, -i} and
-    c = sqrt(1/2) or sqrt(3) with probabilities 4/5 and 1/5; TERNARY is 1, 0, -1 with probabilities 1/4, 1/2, 1/4 and
-    real; PHASES is uniform on the unit circle.
-    """
-
-    OCTANARY = "octanary"
-    TERNARY = "ternary"
-    PHASES = "phases"
-
-    @property
-    def power(self) -> float:
-        """E |d|^2."""
-        return 0.5 if self is MaskLaw.TERNARY else 1.0
-
-    def draw(
-        self, shape: tuple[int, ...], *, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float64
-    ) -> Tensor:
-        """Independent entries, complex unless ternary.
-
-        Args:
-            shape: (L, *image) of the masks.
-            generator: The source of randomness.
-            dtype: The real dtype of their precision.
-        """
-        device = generator.device if generator is not None else torch.device("cpu")
-
-        def uniform() -> Tensor:
-            return torch.rand(shape, generator=generator, dtype=torch.float64, device=device)
-
-        if self is MaskLaw.TERNARY:
-            drawn = uniform()
-            return (drawn < 1 / 4).to(dtype) - (drawn >= 3 / 4).to(dtype)
-        if self is MaskLaw.PHASES:
-            return torch.polar(torch.ones(shape, dtype=torch.float64, device=device), 2 * math.pi * uniform()).to(
-                dtype.to_complex()
-            )
-        quarter = torch.randint(4, shape, generator=generator, device=device)
-        # Not by cosines, which are not exactly zero.
-        b = torch.tensor([1, 1j, -1, -1j], dtype=torch.complex128, device=device)[quarter]
-        large = uniform() < 1 / 5
-        c = torch.full(shape, math.sqrt(0.5), dtype=torch.float64, device=device).masked_fill_(large, math.sqrt(3))
-        return (b * c).to(dtype.to_complex())
 
 
 @dataclass(frozen=True)
@@ -335,60 +285,3 @@ def _see_compiled(y: Tensor, W: list[Tensor], Theta: Tensor, weight: Tensor | No
             target=None if target is None else target.numpy(),
             threads=torch.get_num_threads(),
         )
-
-
-class PartialFourierSensing(TransformedEntrySensing):
-    """Real and imaginary parts of entries of F Z F^H, F the unitary discrete Fourier transforms of both sides.
-
-    Its entry p, q is that of p, -q (modulo m2) of the two-dimensional transform F Z F^T. In this order it is Hermitian
-    where Z is, and Z~[-p, -q] is the conjugate of Z~[p, q] where Z is real. There are no signs.
-    """
-
-    complex_transform: ClassVar[bool] = True
-    has_signs: ClassVar[bool] = False
-
-    @classmethod
-    def from_frequencies(
-        cls,
-        frequencies: Shaped[Tensor, "k 2"],
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.RECTANGULAR,
-        dtype: torch.dtype | None = None,
-    ) -> "PartialFourierSensing":
-        """Measure what `torch.fft.fft2(Z, norm="ortho")` has at given positions: k real parts, then k imaginary ones.
-
-        Nothing is scaled; positions may be repeated. Imaginary parts that must vanish are rows of zeros.
-
-        Args:
-            frequencies: The positions as integers, (k, 2); negative ones count from the end.
-            size: m, or (m1, m2).
-            kind: What is known of the unknown.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-
-        Raises:
-            InputError: When a position lies outside, or is not an integer.
-        """
-        space = Space.from_size(size, kind, dtype, frequencies.device)
-        shape = space.shape
-        integral = not (frequencies.is_floating_point() or frequencies.is_complex())
-        require(integral, "integers as positions", frequencies.dtype)
-        require(len(frequencies) > 0, "at least one position", "none")
-        sides = torch.tensor(shape, device=frequencies.device)
-        outside = ((frequencies < -sides) | (frequencies >= sides)).any(-1)
-        if bool(outside.any()):
-            first = frequencies[outside][0].tolist()
-            require(condition=False, needed=f"positions inside a {shape[0]} x {shape[1]} spectrum", came=tuple(first))
-        rows = (frequencies[:, 0] % shape[0]).repeat(2)
-        columns = (-frequencies[:, 1] % shape[1]).repeat(2)
-        imaginary = torch.arange(len(rows), device=rows.device) >= len(frequencies)
-        weights = torch.ones(len(rows), dtype=space.real_dtype, device=rows.device)
-        return cls(rows, columns, weights, space, imaginary)
-
-    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
-        W: Tensor = torch.fft.fft(A, norm="ortho")
-        return W
-
-    def _transform_back(self, A: Complex[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
-        W: Tensor = torch.fft.ifft(A, norm="ortho")
-        return W

@@ -12,9 +12,9 @@ from wnsense.checks import require, require_finite, require_size, size_text
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.placed import PlacedSensing
 from wnsense.sensing.ensembles.positions import check_indices, int64_indices
-from wnsense.sensing.ensembles.rank_one import moment_of_rows
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.second_moment import moment_of_rows
 from wnsense.sensing.space import Space
 
 

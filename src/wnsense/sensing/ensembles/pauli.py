@@ -16,7 +16,7 @@ from torch import Tensor
 from wnsense.checks import require
 from wnsense.linalg import symmetric_part
 from wnsense.sensing.ensembles.distinct import draw_distinct
-from wnsense.sensing.ensembles.transforms import walsh_hadamard
+from wnsense.sensing.ensembles.fast_transforms import walsh_hadamard
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator

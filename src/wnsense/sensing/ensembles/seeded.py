@@ -10,8 +10,8 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.ensembles.dense import signs_of
 from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.ensembles.rademacher import signs_of
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space
 

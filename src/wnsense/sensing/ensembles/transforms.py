@@ -12,12 +12,19 @@ from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Complex, Float, Inexact, Int
+from jaxtyping import Bool, Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.sensing.ensembles.distinct import draw_distinct
+from wnsense.sensing.ensembles.fast_transforms import (
+    discrete_cosine,
+    inverse_discrete_cosine,
+    is_power_of_two,
+    walsh_hadamard,
+)
 from wnsense.sensing.ensembles.positions import connected_parts
+from wnsense.sensing.ensembles.transformed_coordinates import TransformedCoordinates
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
@@ -26,76 +33,9 @@ from wnsense.sensing.space import Space
 # Rows of factors are gathered in blocks of this many numbers, which stay in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
-# The Walsh-Hadamard transform multiplies by Hadamard matrices of up to 2^4 rows: fewer passes through memory than
-# butterflies, fewer operations than larger matrices.
-_HADAMARD_BITS = 4
 
 
 # --------------------------------------------------------------------------------------------------- transforms
-
-
-def discrete_cosine(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """The orthonormal DCT-II along the last dimension, of any length, by one FFT (Makhoul, IEEE ASSP 28, 1980).
-
-    sqrt((2 - [k = 0]) / m) sum_j a_j cos(pi (j + 1/2) k / m).
-    """
-    m = A.shape[-1]
-    folded = torch.cat([A[..., ::2], A[..., 1::2].flip(-1)], dim=-1)
-    # Of a real sequence half the spectrum is known; the real part is coefficient k, minus the imaginary one is m - k.
-    half = torch.fft.rfft(folded) * _quarter_turns(m, A)
-    C = torch.cat([half.real, -half.imag[..., 1 : (m + 1) // 2].flip(-1)], dim=-1) * math.sqrt(2 / m)
-    C[..., 0] *= math.sqrt(0.5)
-    return C
-
-
-def inverse_discrete_cosine(C: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """The inverse, and transpose, of `discrete_cosine`: the orthonormal DCT-III."""
-    m = C.shape[-1]
-    scaled = C * math.sqrt(m / 2)
-    scaled[..., 0] *= math.sqrt(2)
-    mirrored = torch.zeros_like(scaled[..., : m // 2 + 1])
-    mirrored[..., 1:] = scaled[..., (m + 1) // 2 :].flip(-1)
-    half = torch.complex(scaled[..., : m // 2 + 1], -mirrored) * _quarter_turns(m, C).conj()
-    folded = torch.fft.irfft(half, n=m)
-    A = torch.empty_like(folded)
-    A[..., ::2] = folded[..., : (m + 1) // 2]
-    A[..., 1::2] = folded[..., (m + 1) // 2 :].flip(-1)
-    return A
-
-
-def walsh_hadamard(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """sum_j (-1)^popcount(k & j) a_j along the last dimension, a power of two: sqrt(m) times an orthonormal transform.
-
-    The transform is a Kronecker product of Hadamard matrices, one for each group of bits, applied one after the other.
-    """
-    m = A.shape[-1]
-    bits, stride, out = m.bit_length() - 1, 1, A
-    while bits > 0:
-        step = min(_HADAMARD_BITS, bits)
-        H = _hadamard_matrix(step, A)
-        size = 1 << step
-        # With one number in a group the matrices are multiplied on the right: as one product, not many tiny ones.
-        out = out.reshape(-1, size) @ H if stride == 1 else H @ out.reshape(-1, size, stride)
-        bits, stride = bits - step, stride * size
-    return out.reshape(A.shape)
-
-
-def is_power_of_two(number: int) -> bool:
-    """Whether a Walsh-Hadamard transform has this size."""
-    return number >= 1 and number & (number - 1) == 0
-
-
-def _quarter_turns(m: int, like: Tensor) -> Complex[Tensor, " half"]:
-    """exp(-i pi k / 2m) for k = 0..m/2."""
-    angles = torch.arange(m // 2 + 1, dtype=like.dtype, device=like.device) * (-math.pi / (2 * m))
-    return torch.complex(angles.cos(), angles.sin())
-
-
-def _hadamard_matrix(bits: int, like: Tensor) -> Float[Tensor, "size size"]:
-    H = torch.ones((1, 1), dtype=like.dtype, device=like.device)
-    for _ in range(bits):
-        H = torch.cat([torch.cat([H, H], dim=1), torch.cat([H, -H], dim=1)])
-    return H
 
 
 # ---------------------------------------------------------------------------------------------------- operators
@@ -189,7 +129,7 @@ class TransformedEntrySensing(Operator):
         cls.require_sides(space.shape)
         dimension, real = space.dimension, space.real_dtype
         require(1 <= n <= dimension, f"between 1 and {dimension} measurements, as many as coordinates", n)
-        coordinates = _Coordinates(space.shape, space.kind, space.is_complex, cls.complex_transform)
+        coordinates = TransformedCoordinates(space.shape, space.kind, space.is_complex, cls.complex_transform)
         # A matrix that the transform makes sparse is spread by signs.
         sides = () if not cls.has_signs else space.shape[:1] if space.kind.is_symmetric else space.shape
         signs = [_random_signs(side, generator, real).to(space.device) for side in sides]
@@ -377,75 +317,6 @@ class HadamardSensing(TransformedEntrySensing):
 
 
 # -------------------------------------------------------------------------------------------------- coordinates
-
-
-@dataclass(frozen=True)
-class _Coordinates:
-    """The coordinates of transformed matrices of a kind, numbered with gaps: (p m2 + q) parts + part.
-
-    Entries of Z~ that determine each other are one coordinate, that of the first of them. Z~ is Hermitian for the
-    symmetric kinds, and where a unitary DFT meets real matrices, Z~[-p, -q] is the conjugate of Z~[p, q].
-
-    Attributes:
-        shape: (m1, m2).
-        kind: What is known of the matrices.
-        is_complex: Whether they are complex.
-        complex_transform: Whether the transform of real matrices is complex.
-    """
-
-    shape: tuple[int, int]
-    kind: Kind
-    is_complex: bool
-    complex_transform: bool
-
-    @property
-    def parts(self) -> int:
-        """2 where an entry has an imaginary part."""
-        return 2 if self.is_complex or self.complex_transform else 1
-
-    @property
-    def limit(self) -> int:
-        """One above the greatest number."""
-        return self.shape[0] * self.shape[1] * self.parts
-
-    def split(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """P, q, and whether it is the imaginary part."""
-        position = numbers // self.parts
-        return position // self.shape[1], position % self.shape[1], numbers % self.parts == 1
-
-    def accept(self, numbers: Tensor) -> Tensor:
-        """Which numbers are coordinates: those of first entries, imaginary parts only where they need not vanish."""
-        p, q, imaginary = self.split(numbers)
-        here = p * self.shape[1] + q
-        accepted = torch.ones_like(imaginary)
-        for there, conjugate in self._equals(p, q):
-            accepted &= here <= there
-            if conjugate:
-                accepted &= ~(imaginary & (here == there))
-        return accepted
-
-    def multiplicity(self, p: Tensor, q: Tensor) -> Tensor:
-        """How many entries are one coordinate with this one."""
-        here = p * self.shape[1] + q
-        equals = self._equals(p, q)
-        fixed = torch.ones_like(here)
-        for there, _ in equals:
-            fixed += here == there
-        # Symmetries are a group: the entries that it moves one to are its order over the number that leave it.
-        return (1 + len(equals)) // fixed
-
-    def _equals(self, p: Tensor, q: Tensor) -> list[tuple[Tensor, bool]]:
-        """The positions of entries equal to Z~[p, q], or to its conjugate."""
-        m1, m2 = self.shape
-        equals = []
-        real_spectrum = self.complex_transform and not self.is_complex
-        if self.kind.is_symmetric:
-            equals.append((q * m2 + p, True))
-        if real_spectrum:
-            equals.append(((-p) % m1 * m2 + (-q) % m2, True))
-        if self.kind.is_symmetric and real_spectrum:
-            equals.append(((-q) % m1 * m2 + (-p) % m2, False))
-        return equals
 
 
 def _random_signs(size: int, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:

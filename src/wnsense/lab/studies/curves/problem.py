@@ -12,8 +12,9 @@ from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
 from wnsense.sensing.combining.compression import compress
-from wnsense.sensing.ensembles.dense import GaussianSensing, RademacherSensing
+from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.ensembles.rademacher import RademacherSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing
 from wnsense.sensing.ensembles.transforms import DCTSensing
 from wnsense.sensing.ensembles.triangular import TriangularSensing

@@ -6,7 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.lab.studies.diagonal.specification import Drawing
-from wnsense.sensing.linear_map import LinearMap, gaussian_map, linear_map
+from wnsense.sensing.drawn_maps import gaussian_map
+from wnsense.sensing.linear_map import LinearMap
+from wnsense.sensing.map_sources import linear_map
 from wnsense.sparse.references import basis_pursuit
 
 # Truths are drawn from seeds of their own, so that A is the same for every sparsity.

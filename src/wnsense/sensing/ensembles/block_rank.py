@@ -1,0 +1,133 @@
+"""Measurements through blocks of vectors, `Tr(A_i^H Z A_i)`."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Inexact, Int
+from torch import Tensor
+
+from wnsense.checks import require
+from wnsense.sensing.ensembles.measurement_vectors import (
+    draw_vectors,
+    fourth_moment,
+    require_positive,
+    require_quadratic,
+    require_rows,
+    space_of_vectors,
+)
+from wnsense.sensing.ensembles.vector_products import combine, project, quadratic_form, squared_lengths, weighted_gram
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Dual, Operator, PulledBack
+from wnsense.sensing.second_moment import moment_of_rows
+from wnsense.sensing.space import Space
+
+
+@dataclass(frozen=True)
+class BlockRankSensing(Operator):
+    """y_i = Tr(A_i^H Z A_i), the sum of a^H Z a over the columns a of A_i: M_i = A_i A_i^H is of rank at most k.
+
+    Attributes:
+        blocks: Matrices `A_i`, (n, m, k); complex for kind hermitian. Where each column is contiguous in memory, all
+            columns are the rows of one matrix, without a copy; `from_blocks` provides that.
+        space: Space of the unknown, of kind psd, symmetric or hermitian.
+        second_moment: See `Operator`; known for drawn blocks only.
+    """
+
+    blocks: Inexact[Tensor, "n m k"]
+    space: Space
+    second_moment: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the kind, and the blocks against the space."""
+        require_quadratic(self.kind)
+        columns = self.blocks.shape[2]
+        require_rows("the blocks", self.blocks, (self.count, self.shape[0], columns), self.dtype)
+        require(columns > 0, "at least one column in a block", "none")
+
+    @classmethod
+    def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: Kind | str = Kind.PSD) -> "BlockRankSensing":
+        """Measure with given blocks `A_i`, (n, m, k), as they are; copied where their columns are not contiguous.
+
+        Raises:
+            InputError: If there are none, they have no column, or their dtype does not suit the kind.
+        """
+        return cls(_with_contiguous_columns(blocks), space_of_vectors(blocks, kind))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @classmethod
+    def draw(
+        cls,
+        n: int,
+        size: int,
+        columns: int = 2,
+        *,
+        kind: Kind | str = Kind.PSD,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "BlockRankSensing":
+        """Draw i.i.d. Gaussian blocks of k columns, scaled so that E M*M(Z) = Z + beta Tr(Z) I.
+
+        With E (a^H Z a) a a^H = c Z + Tr(Z) I, c = 2 for real and 1 for complex columns, the k^2 pairs of columns of
+        A_i give c k Z + k^2 Tr(Z) I: the pairs of two different, independent ones give Tr(Z) I alone. Scaled, that is
+        beta = k/c: more columns say more of the trace and less of the rest.
+
+        Raises:
+            InputError: When n, size or columns is not positive or the kind is rectangular.
+        """
+        require_positive(n, size)
+        require(columns >= 1, "a positive number of columns", columns)
+        space = Space.from_size(size, kind, dtype, device)
+        vectors = draw_vectors((n, columns, size), space, generator)
+        moment = fourth_moment(space.dtype)
+        vectors *= (moment * columns * n) ** -0.25
+        return cls(vectors.mT, space, second_moment=(1.0, columns / moment))
+
+    def select_rows(self, rows: Int[Tensor, " k"]) -> "BlockRankSensing":
+        """The operator of some of the blocks, copied."""
+        blocks = _with_contiguous_columns(self.blocks[rows])
+        return replace(self, blocks=blocks, second_moment=moment_of_rows(self, len(rows)))
+
+    def traces(self) -> Float[Tensor, " n"]:
+        """||A_i||_F^2."""
+        return self._sums(squared_lengths(self._vectors))
+
+    @property
+    def _vectors(self) -> Inexact[Tensor, "nk m"]:
+        """All columns as the rows of one matrix, a view."""
+        return self.blocks.mT.flatten(0, 1)
+
+    def _sums(self, each: Tensor) -> Tensor:
+        """Over the columns of each block: from (..., n k) to (..., n)."""
+        return torch.unflatten(each, -1, (-1, self.blocks.shape[2])).sum(-1)
+
+    def _repeated(self, v: Tensor) -> Tensor:
+        """For each column that of its block: from (..., n) to (..., n k)."""
+        return v.unsqueeze(-1).expand(*v.shape, self.blocks.shape[2]).flatten(-2)
+
+    def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+        return self._sums(quadratic_form(project(self._vectors, point.X), point.Theta))
+
+    def _adjoint_times(
+        self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m k"]
+    ) -> Inexact[Tensor, "*batch m k"]:
+        return combine(self._vectors, self._repeated(v), project(self._vectors, V))
+
+    def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m m"]:
+        return weighted_gram(self._vectors, self._repeated(v))
+
+    def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
+        A = self._vectors
+        W = project(A, point.X)
+        y = self._sums(quadratic_form(W, point.Theta))
+        return PulledBack(y, combine(A, self._repeated(dual(y)), W[..., :width]))
+
+
+def _with_contiguous_columns(blocks: Tensor) -> Tensor:
+    return blocks.mT.contiguous().mT

@@ -1,0 +1,69 @@
+"""Entries of the two-dimensional Fourier transform of a matrix."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Complex, Inexact, Shaped
+from torch import Tensor
+
+from wnsense.checks import require
+from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.space import Space
+
+
+class PartialFourierSensing(TransformedEntrySensing):
+    """Real and imaginary parts of entries of F Z F^H, F the unitary discrete Fourier transforms of both sides.
+
+    Its entry p, q is that of p, -q (modulo m2) of the two-dimensional transform F Z F^T. In this order it is Hermitian
+    where Z is, and Z~[-p, -q] is the conjugate of Z~[p, q] where Z is real. There are no signs.
+    """
+
+    complex_transform: ClassVar[bool] = True
+    has_signs: ClassVar[bool] = False
+
+    @classmethod
+    def from_frequencies(
+        cls,
+        frequencies: Shaped[Tensor, "k 2"],
+        size: int | tuple[int, int],
+        *,
+        kind: Kind | str = Kind.RECTANGULAR,
+        dtype: torch.dtype | None = None,
+    ) -> "PartialFourierSensing":
+        """Measure what `torch.fft.fft2(Z, norm="ortho")` has at given positions: k real parts, then k imaginary ones.
+
+        Nothing is scaled; positions may be repeated. Imaginary parts that must vanish are rows of zeros.
+
+        Args:
+            frequencies: The positions as integers, (k, 2); negative ones count from the end.
+            size: m, or (m1, m2).
+            kind: What is known of the unknown.
+            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+
+        Raises:
+            InputError: When a position lies outside, or is not an integer.
+        """
+        space = Space.from_size(size, kind, dtype, frequencies.device)
+        shape = space.shape
+        integral = not (frequencies.is_floating_point() or frequencies.is_complex())
+        require(integral, "integers as positions", frequencies.dtype)
+        require(len(frequencies) > 0, "at least one position", "none")
+        sides = torch.tensor(shape, device=frequencies.device)
+        outside = ((frequencies < -sides) | (frequencies >= sides)).any(-1)
+        if bool(outside.any()):
+            first = frequencies[outside][0].tolist()
+            require(condition=False, needed=f"positions inside a {shape[0]} x {shape[1]} spectrum", came=tuple(first))
+        rows = (frequencies[:, 0] % shape[0]).repeat(2)
+        columns = (-frequencies[:, 1] % shape[1]).repeat(2)
+        imaginary = torch.arange(len(rows), device=rows.device) >= len(frequencies)
+        weights = torch.ones(len(rows), dtype=space.real_dtype, device=rows.device)
+        return cls(rows, columns, weights, space, imaginary)
+
+    def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
+        W: Tensor = torch.fft.fft(A, norm="ortho")
+        return W
+
+    def _transform_back(self, A: Complex[Tensor, "*batch m"]) -> Complex[Tensor, "*batch m"]:
+        W: Tensor = torch.fft.ifft(A, norm="ortho")
+        return W
