@@ -26,17 +26,33 @@ def test_the_page_is_that_of_the_stored_tables():
     assert PAGE.read_text() == gallery(shown())
 
 
-def test_every_stored_table_is_shown_with_every_verdict():
-    assert [str(exhibit.table.header["name"]) for exhibit in shown()] == [
-        name for name in STUDY_FOLDERS if name in STORED
-    ]
+def sections(page: str) -> dict[str, list[str]]:
+    """The lines of findings of each study."""
+    return {
+        text.split("\n", 1)[0]: [line for line in text.splitlines() if line.startswith("- ")]
+        for text in page.split("\n## ")[1:]
+    }
+
+
+def test_every_stored_table_is_shown_with_its_main_findings_and_has_all_in_its_caption():
+    names = [str(exhibit.table.header["name"]) for exhibit in shown()]
+    assert names == [name for name in STUDY_FOLDERS if name in STORED]
     assert set(STORED) <= set(STUDY_FOLDERS)
-    page = PAGE.read_text()
-    for exhibit in shown():
+    lines = sections(PAGE.read_text())
+    assert list(lines) == names
+    page_words = {True: "holds", False: "**does not hold**", None: "beside the paper"}
+    caption_words = {True: "as the paper says", False: "NOT as the paper says", None: "beside the paper"}
+    for name, exhibit in zip(names, shown(), strict=True):
         assert exhibit.table.header["scale"] == "paper"
-        for finding in findings(exhibit.table):
-            verdict = {True: "holds", False: "**does not hold**", None: "beside the paper"}[finding.holds]
-            assert f"- {verdict}: {finding.text}" in page
+        every = findings(exhibit.table)
+        text = (PAGE.parent / exhibit.caption).read_text()
+        for finding in every:
+            assert f"- {caption_words[finding.holds]}: {finding.text}\n" in text
+        assert len(lines[name]) == min(6, len(every))
+        # No finding is left out for one of a lesser kind.
+        order = [False, True, None]
+        ranked = sorted(every, key=lambda finding: order.index(finding.holds))[:6]
+        assert lines[name] == [f"- {page_words[finding.holds]}: {finding.text}" for finding in ranked]
 
 
 @pytest.mark.parametrize("name", STORED)
