@@ -33,7 +33,7 @@ from wnsense.lab.studies.curves.specification import (
     Tuning,
 )
 from wnsense.lab.studies.curves.study import curve_study
-from wnsense.lab.studies.curves.table import PaperTable, largest_ratio
+from wnsense.lab.studies.curves.table import CurveTable, largest_ratio
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import all_studies
@@ -444,9 +444,11 @@ def test_picture_and_caption_are_of_the_table_alone(tiny, tmp_path, made):
 
 def made_up(method: str, error: np.ndarray, label: str = "a", **facts: object) -> dict[str, object]:
     """A curve over steps 0 to 1000."""
-    known = {"method": method, "label": label, "condition": 10.0, "noise": 0.0, "dtype": "float64", "width": 5}
+    setting = {"label": label, "size": 10, "width": 5, "condition": 10.0, "measurements": 300, "noise": 0.0}
+    trials = {"grid": [], "grid_errors": [], "confirmed": None, "confirmed_errors": []}
+    tuned = {"step_sizes": "eta 1", "tuning_steps": 100, "tuning_size": 10, **trials}
     return {
-        "facts": {**known, "step_sizes": "eta 1", "grid": [], "grid_errors": [], "confirmed_errors": [], **facts},
+        "facts": {"method": method, "dtype": "float64", **setting, **tuned, **facts},
         "error": error,
     }
 
@@ -480,7 +482,7 @@ def verdicts(table: Table) -> list[bool]:
 def test_linear_and_sublinear_tails_are_told_apart_and_measured():
     t = np.arange(0, 1001, 10.0)[:, None] * np.ones(3)
     linear, power = 0.9 * 10 ** (-t / 125), 3 / (t + 1) ** 2
-    study = PaperTable.of(table_of(made_up("wn", linear), made_up("gd", power)))
+    study = CurveTable.of(table_of(made_up("wn", linear), made_up("gd", power)))
     wn_tail, gd_tail = (curve.tail() for curve in study.curves)
     assert wn_tail.is_linear
     assert 1 / wn_tail.decades_per_step == pytest.approx(125)
@@ -522,7 +524,7 @@ def test_the_colours_are_those_of_the_methods():
 
 
 def test_retractions_coincide(quick_tables):
-    study = PaperTable.of(quick_tables["figure-3a"])
+    study = CurveTable.of(quick_tables["figure-3a"])
     assert largest_ratio(study.curves) < 1.1
     # They are different computations all the same.
     assert not np.array_equal(study.curves[0].error, study.curves[1].error)
@@ -530,12 +532,12 @@ def test_retractions_coincide(quick_tables):
 
 
 def test_the_floor_grows_with_the_noise(quick_tables):
-    study = PaperTable.of(quick_tables["figure-3b"])
-    noisy = sorted((c for c in study.curves if c.number("noise") > 0), key=lambda c: c.number("noise"))
+    study = CurveTable.of(quick_tables["figure-3b"])
+    noisy = sorted((c for c in study.curves if c.head.noise > 0), key=lambda c: c.head.noise)
     for lower, higher in pairwise(noisy):
         # Ten times the noise, and the fit is smooth: a hundred times the squared error.
         assert higher.final / lower.final == pytest.approx(100, rel=0.1)
-    clean = next(c for c in study.curves if c.number("noise") == 0)
+    clean = next(c for c in study.curves if c.head.noise == 0)
     assert clean.final < clean.rounding
     assert all(of.holds for of in findings(quick_tables["figure-3b"]))
 

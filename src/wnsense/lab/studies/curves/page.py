@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.picture import shade
-from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
+from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
 from wnsense.pages.style import METHODS, Look
 from wnsense.pages.view import APPLICATIONS, SECONDS, STEPS, Chart, Line, View
 from wnsense.pages.words import number
@@ -23,22 +23,22 @@ _LINES = ("-", "--", ":")
 
 
 def curves_view(table: Table) -> View:
-    """Squared errors against steps, applications or seconds; beside them ratios or floors where the study has them.
+    """Return a chart of squared errors, and one of ratios or floors if the study has them.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of such a study.
     """
-    study = PaperTable.of(table)
+    study = CurveTable.of(table)
     charts = [_errors(study)]
-    beside = study.header.get("beside")
+    beside = study.head.beside
     if beside == "ratio" and len(study.curves) > 1:
         charts.append(_ratios(study))
-    if beside == "floor" and any(curve.number("noise") > 0 for curve in study.curves):
+    if beside == "floor" and study.noisy:
         charts.append(_floor(study))
     return View(tuple(charts))
 
 
-def _errors(study: PaperTable) -> Chart:
+def _errors(study: CurveTable) -> Chart:
     lines = []
     for curve in study.curves:
         low, high = curve.band()
@@ -59,16 +59,16 @@ def _errors(study: PaperTable) -> Chart:
     )
 
 
-def _look(study: PaperTable, curve: PaperCurve) -> Look:
-    """As in the picture: a method's colour and dashes, in a shade and with a marker for each label."""
+def _look(study: CurveTable, curve: MeasuredCurve) -> Look:
+    """Return the look of a curve as in the picture: colour and dashes of its method, shade and marker of its label."""
     labels = study.labels
     place = labels.index(curve.label)
     look = METHODS[curve.method]
-    line = look.line if len({of.method for of in study.curves}) > 1 else _LINES[place % len(_LINES)]
+    line = look.line if len(study.methods) > 1 else _LINES[place % len(_LINES)]
     return Look(look.label, to_hex(shade(look.color, place, len(labels))), line, _MARKERS[place % len(_MARKERS)])
 
 
-def _ratios(study: PaperTable) -> Chart:
+def _ratios(study: CurveTable) -> Chart:
     first, lines = study.curves[0], []
     for curve in study.curves[1:]:
         seen = (first.median > first.rounding) & (curve.median > curve.rounding)
@@ -95,16 +95,16 @@ def _range(line: Line) -> str:
     return f"{line.name}: from {number(float(line.y.min()))} to {number(float(line.y.max()))}"
 
 
-def _floor(study: PaperTable) -> Chart:
-    noisy = sorted((curve for curve in study.curves if curve.number("noise") > 0), key=lambda of: of.number("noise"))
-    levels = np.array([curve.number("noise") for curve in noisy])
+def _floor(study: CurveTable) -> Chart:
+    noisy = study.noisy
+    levels = np.array([curve.head.noise for curve in noisy])
     finals = np.array([curve.final for curve in noisy])
     low, high = np.array([[band[-1] for band in curve.band()] for curve in noisy]).T
     oracle = np.array([float(np.median(curve.oracle)) for curve in noisy])
-    wn, known = METHODS["wn"], "oracle: rank and start known"
+    wn, oracle_name = METHODS["wn"], "oracle: rank and start known"
     lines = (
         Line(f"{wn.label}, last step", wn.label, wn, {"noise": levels}, finals, low, high),
-        Line(known, known, Look(known, "#000000", ":", "X"), {"noise": levels}, oracle),
+        Line(oracle_name, oracle_name, Look(oracle_name, "#000000", ":", "X"), {"noise": levels}, oracle),
     )
     return Chart(
         "floor",

@@ -1,4 +1,4 @@
-"""The studies of the paper in pictures, drawn from their tables alone."""
+"""Pictures of the studies of curves."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
+from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 
 _WIDTH, _WIDE, _HEIGHT = 10.0, 13.0, 5.4
@@ -17,7 +17,7 @@ _SQUARED_ERROR = r"squared error $\|Z - A\|_F^2$, for $\|A\|_2 = 1$"
 _STEPS = "steps"
 _APPLICATIONS = "applications of M and M*"
 _SECONDS = "seconds"
-_X: Mapping[str, Callable[[PaperCurve], np.ndarray]] = {
+_X: Mapping[str, Callable[[MeasuredCurve], np.ndarray]] = {
     _STEPS: lambda curve: curve.step,
     _APPLICATIONS: lambda curve: curve.applications,
     _SECONDS: lambda curve: curve.seconds,
@@ -25,38 +25,38 @@ _X: Mapping[str, Callable[[PaperCurve], np.ndarray]] = {
 _OF_THE_PAPER = {"wn", "gd"}
 # Negative eigenvalues of this size are rounding.
 _SMALLEST = 1e-16
-# From here on steps are told in thousands.
+# From this number of steps the axis has thousands as its unit.
 _THOUSANDS = 10_000
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _MARKERS_ON_A_CURVE = 7
-# Where curves lie on each other, the first is the widest and the last is drawn upon it.
+# Where curves coincide, the first is the widest and the last is drawn upon it.
 _WIDTHS = (5.0, 3.2, 1.6)
 _LINES = ("-", "--", ":")
 _LEGEND_COLUMNS = 3
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """The one figure.
+    """Return the figure of the study.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of such a study.
     """
     return {"": paper_picture(table)}
 
 
 def paper_picture(table: Table) -> Figure:
-    """Squared errors against steps, and beside them what the study's table asks for.
+    """Return a figure of squared errors against steps, and beside them the panel that the study has.
 
     Raises:
-        InputError: When it is no table of a study.
+        InputError: If it is not a table of such a study.
     """
-    study = PaperTable.of(table)
-    beside = study.text("beside")
+    study = CurveTable.of(table)
+    beside = study.head.beside
     against_cost = beside not in {"ratio", "floor", "cone"}
     figure = new_figure(_WIDE if against_cost else _WIDTH, _HEIGHT)
     panels = figure.subplots(1, 3 if against_cost else 2)
     left = panels[0]
-    # The paper's own picture is of its own two methods.
+    # The picture of the paper has its two methods only.
     _draw_curves(left, study, _STEPS, [curve for curve in study.curves if curve.method in _OF_THE_PAPER])
     dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
     if beside == "ratio":
@@ -72,15 +72,14 @@ def paper_picture(table: Table) -> Figure:
         _draw_curves(panels[2], study, _SECONDS, study.curves)
         dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)
         _draw_precision(panels, study)
-    scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
-    figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    figure.suptitle(study.head.scaled_title, fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
     # A column for each label, of all methods, where that fits.
     legend_below(figure, panels[1] if against_cost else left, min(len(study.labels), _LEGEND_COLUMNS))
     return figure
 
 
 def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
-    """A method's colour from light to dark over its curves, so that neighbours differ for every eye."""
+    """Return a shade of a method's colour, from light for its first curve to dark for its last."""
     r, g, b = to_rgb(color)
     if count == 1:
         return r, g, b
@@ -90,13 +89,13 @@ def shade(color: str, place: int, count: int) -> tuple[float, float, float]:
     return r + (end - r) * part, g + (end - g) * part, b + (end - b) * part
 
 
-def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[PaperCurve]) -> None:
-    overlapping = study.text("beside") in {"ratio", "cone"}
+def _draw_curves(axes: Axes, study: CurveTable, x_name: str, curves: Sequence[MeasuredCurve]) -> None:
+    overlapping = study.head.beside in {"ratio", "cone"}
     labels = study.labels
     for place, curve in enumerate(curves):
-        of = labels.index(curve.label)
+        shade_place = labels.index(curve.label)
         look = METHODS[curve.method]
-        color = shade(look.color, of, len(labels))
+        color = shade(look.color, shade_place, len(labels))
         x, y = _X[x_name](curve), curve.median
         shown = np.isfinite(x) if x_name == _STEPS else np.isfinite(x) & (x > 0)
         x, y = x[shown], y[shown]
@@ -105,9 +104,9 @@ def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[Pa
             x,
             np.where(np.isfinite(y) & (y > 0), y, np.nan),
             color=color,
-            linestyle=_LINES[of % len(_LINES)] if overlapping else look.line,
-            linewidth=_WIDTHS[of % len(_WIDTHS)] if overlapping else 1.8,
-            marker=_MARKERS[of % len(_MARKERS)],
+            linestyle=_LINES[shade_place % len(_LINES)] if overlapping else look.line,
+            linewidth=_WIDTHS[shade_place % len(_WIDTHS)] if overlapping else 1.8,
+            marker=_MARKERS[shade_place % len(_MARKERS)],
             markersize=4.5,
             markevery=_marked(x if x_name == _STEPS else np.log(x), place / len(curves)),
             label=f"{look.label}, {curve.label}",
@@ -123,9 +122,9 @@ def _draw_curves(axes: Axes, study: PaperTable, x_name: str, curves: Sequence[Pa
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _draw_precision(panels: Sequence[Axes], study: PaperTable) -> None:
-    """Where the errors are those of single precision and of no method."""
-    single = [curve for curve in study.curves if curve.facts["dtype"] == "float32"]
+def _draw_precision(panels: Sequence[Axes], study: CurveTable) -> None:
+    """Draw the level of single precision, below which errors say nothing of a method."""
+    single = [curve for curve in study.curves if curve.head.dtype == "float32"]
     if not single:
         return
     for axes in panels:
@@ -136,29 +135,29 @@ def _draw_precision(panels: Sequence[Axes], study: PaperTable) -> None:
 
 
 def _marked(x: np.ndarray, phase: float) -> list[int]:
-    """Points at about even distances, each curve's a little further than the last one's, so that none hides."""
+    """Return the places of markers at about even distances; each curve has another phase, so that none is hidden."""
     reached = x[np.isfinite(x)]
     parts = (np.arange(_MARKERS_ON_A_CURVE) + phase) / _MARKERS_ON_A_CURVE
     places = reached[0] + (reached[-1] - reached[0]) * parts
     return sorted({int(np.abs(reached - place).argmin()) for place in places})
 
 
-def _draw_ratios(axes: Axes, study: PaperTable) -> None:
-    """How far each curve is from the first, start by start."""
+def _draw_ratios(axes: Axes, study: CurveTable) -> None:
+    """Draw the ratio of each curve to the first, start by start."""
     first = study.curves[0]
     labels = study.labels
     for curve in study.curves[1:]:
-        of = labels.index(curve.label)
+        shade_place = labels.index(curve.label)
         seen = (first.median > first.rounding) & (curve.median > curve.rounding)
         ratios = curve.error[seen] / first.error[seen]
-        color = shade(METHODS[curve.method].color, of, len(labels))
+        color = shade(METHODS[curve.method].color, shade_place, len(labels))
         low, high = np.quantile(ratios, [0.1, 0.9], axis=1)
         axes.fill_between(curve.step[seen], low, high, color=color, alpha=0.22, linewidth=0)
         axes.plot(
             curve.step[seen],
             np.median(ratios, axis=1),
             color=color,
-            linestyle=_LINES[of % len(_LINES)],
+            linestyle=_LINES[shade_place % len(_LINES)],
             linewidth=2.0,
             label=f"{curve.label} over {first.label}",
         )
@@ -168,12 +167,12 @@ def _draw_ratios(axes: Axes, study: PaperTable) -> None:
     legend(axes)
 
 
-def _draw_least(axes: Axes, study: PaperTable) -> None:
-    """How far Z is outside of the cone, along the run."""
+def _draw_least(axes: Axes, study: CurveTable) -> None:
+    """Draw the distance of Z from the cone, along the run."""
     labels = study.labels
     for curve in study.curves:
-        of = labels.index(curve.label)
-        color = shade(METHODS[curve.method].color, of, len(labels))
+        shade_place = labels.index(curve.label)
+        color = shade(METHODS[curve.method].color, shade_place, len(labels))
         outside = np.where(curve.least < 0, -curve.least, 0.0)
         # Zero, as it is within the cone, has no place on a logarithmic axis.
         shown = (curve.step > 0) & (outside.max(axis=1) > _SMALLEST)
@@ -183,8 +182,8 @@ def _draw_least(axes: Axes, study: PaperTable) -> None:
             curve.step[shown],
             middle,
             color=color,
-            linestyle=_LINES[of % len(_LINES)],
-            linewidth=_WIDTHS[of % len(_WIDTHS)],
+            linestyle=_LINES[shade_place % len(_LINES)],
+            linewidth=_WIDTHS[shade_place % len(_WIDTHS)],
             label=curve.label if shown.any() else f"{curve.label}: never outside",
         )
     axes.set_xscale("log")
@@ -193,11 +192,11 @@ def _draw_least(axes: Axes, study: PaperTable) -> None:
     legend(axes)
 
 
-def _draw_floor(axes: Axes, study: PaperTable) -> None:
-    """Final errors against the noise, beside those of an oracle."""
-    noisy = sorted((curve for curve in study.curves if curve.number("noise") > 0), key=lambda of: of.number("noise"))
+def _draw_floor(axes: Axes, study: CurveTable) -> None:
+    """Draw the final errors against the noise, beside those of an oracle."""
+    noisy = study.noisy
     look = METHODS["wn"]
-    levels = np.array([curve.number("noise") for curve in noisy])
+    levels = np.array([curve.head.noise for curve in noisy])
     ends = np.array([[band[-1] for band in curve.band()] for curve in noisy])
     finals = np.array([curve.final for curve in noisy])
     axes.errorbar(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.curves.table import PaperCurve, PaperTable
+from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
 from wnsense.lab.studies.frame.findings import Finding
 from wnsense.pages.style import METHODS
 
@@ -14,17 +14,17 @@ def findings(table: Table) -> list[Finding]:
     Raises:
         InputError: If it is not a table of such a study.
     """
-    study = PaperTable.of(table)
+    study = CurveTable.of(table)
     return [_costs(METHODS[method].label, study.of_method(method)) for method in study.methods]
 
 
-def _costs(name: str, curves: list[PaperCurve]) -> Finding:
+def _costs(name: str, curves: list[MeasuredCurve]) -> Finding:
     reached = sum(curve.cost_to_find_all is not None for curve in curves)
     costs = "; ".join(_cost(curve) for curve in curves)
     return Finding(f"{name} finds all directions in {reached} of {len(curves)} settings: {costs}", None)
 
 
-def _cost(curve: PaperCurve) -> str:
+def _cost(curve: MeasuredCurve) -> str:
     cost = curve.cost_to_find_all
     if cost is not None:
         return f"{curve.label} {cost:,.0f}"

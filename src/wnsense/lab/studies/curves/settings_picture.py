@@ -1,4 +1,4 @@
-"""What each method needs over many settings: a study of curves, drawn as what its curves come to."""
+"""Picture of a study of curves over many settings: the cost and the end of each curve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,22 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.curves.table import FOUND_PART, PaperTable
+from wnsense.lab.studies.curves.table import FOUND_PART, CurveTable
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, Look, dress, legend_below, new_figure
 
 _WIDTH, _HEIGHT = 11.0, 5.2
 _NAMES = {"condition": "condition number of A", "width": "working rank r"}
-# How far the methods stand apart at one setting that is no number.
+# Distance between the methods at one setting that is no number.
 _APART = 0.14
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """Applications to find all directions, and the last error, over the settings.
+    """Return a figure of the applications that find all directions, and of the last error, over the settings.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of such a study.
     """
-    study = PaperTable.of(table)
+    study = CurveTable.of(table)
     figure = new_figure(_WIDTH, _HEIGHT)
     left, right = figure.subplots(1, 2)
     places = _places(study)
@@ -35,16 +35,15 @@ def pictures(table: Table) -> Mapping[str, Figure]:
         look = METHODS[method] if _is_number(study) else replace(METHODS[method], line="none")
         _draw(left, look, x, [(curve.cost_to_find_all, curve.spent) for curve in curves])
         _draw(right, look, x, [(curve.final, np.inf) for curve in curves])
-    scale = "" if study.text("scale") == "paper" else f" ({study.text('scale')} scale)"
-    figure.suptitle(f"{study.text('title')}{scale}", fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
-    name = _NAMES.get(study.text("against"), "")
+    figure.suptitle(study.head.scaled_title, fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    name = _NAMES.get(study.head.against, "")
     dress(left, title=r"to a squared error of $(\sigma_{r_A}/10)^2$; hollow: not reached", x=name)
     left.set_ylabel("applications of M and M*", fontsize=TEXT, color=INK)
     dress(right, title="where each ends", x=name, y=r"last squared error, for $\|A\|_2 = 1$")
     for axes in (left, right):
         axes.set_yscale("log")
         _mark_settings(axes, study, places)
-    if study.text("against") == "condition":
+    if study.head.against == "condition":
         ends = np.array(sorted(places.values()))
         right.plot(
             ends, FOUND_PART / ends**2, color=FAINT, linewidth=1.0, linestyle=":", label="what counts as reached"
@@ -53,19 +52,20 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     return {"": figure}
 
 
-def _is_number(study: PaperTable) -> bool:
-    return study.text("against") in _NAMES
+def _is_number(study: CurveTable) -> bool:
+    return study.head.against in _NAMES
 
 
-def _places(study: PaperTable) -> dict[str, float]:
-    """Where each setting stands on the x axis."""
+def _places(study: CurveTable) -> dict[str, float]:
+    """Return the place of each setting on the x axis."""
     if not _is_number(study):
         return {label: float(place) for place, label in enumerate(study.labels)}
-    return {curve.label: curve.number(study.text("against")) for curve in study.curves}
+    by_condition = study.head.against == "condition"
+    return {curve.label: curve.head.condition if by_condition else float(curve.head.width) for curve in study.curves}
 
 
-def _mark_settings(axes: Axes, study: PaperTable, places: Mapping[str, float]) -> None:
-    if study.text("against") == "condition":
+def _mark_settings(axes: Axes, study: CurveTable, places: Mapping[str, float]) -> None:
+    if study.head.against == "condition":
         axes.set_xscale("log")
     elif _is_number(study):
         axes.set_xticks(sorted(set(places.values())))
@@ -74,10 +74,16 @@ def _mark_settings(axes: Axes, study: PaperTable, places: Mapping[str, float]) -
 
 
 def _draw(axes: Axes, look: Look, x: np.ndarray, values: Sequence[tuple[float | None, float]]) -> None:
-    """A method over the settings; where there is no value, a hollow mark at what was spent in vain."""
+    """Draw a method over the settings; a missing value is a hollow mark at the cost of the run."""
     y = np.array([np.nan if value is None or not np.isfinite(value) else value for value, _ in values])
     axes.plot(x, y, color=look.color, linestyle=look.line, marker=look.marker, markersize=7, label=look.label)
-    vain = np.array(
-        [spent if np.isnan(of) and np.isfinite(spent) else np.nan for of, (_, spent) in zip(y, values, strict=True)]
+    spent = np.array([cost if np.isfinite(cost) else np.nan for _, cost in values])
+    axes.plot(
+        x,
+        np.where(np.isnan(y), spent, np.nan),
+        color=look.color,
+        linestyle="none",
+        marker=look.marker,
+        markersize=7,
+        markerfacecolor="none",
     )
-    axes.plot(x, vain, color=look.color, linestyle="none", marker=look.marker, markersize=7, markerfacecolor="none")

@@ -14,7 +14,8 @@ from wnsense.solvers.weight_norm import MagnitudeSet
 # So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
 _MOST_POINTS = 200
 
-_ROUNDING = {"float64": 1e-24, "float32": 1e-10}
+# Squared errors below this are rounding, by dtype.
+ROUNDING = {"float64": 1e-24, "float32": 1e-10}
 
 
 class CurveMethod(StrEnum):
@@ -84,12 +85,12 @@ class CurveCase:
         require_level("noise", self.noise)
         is_law = self.ensemble is CurveEnsemble.GAUSSIAN and self.noise == 0
         require(self.rows is not Rows.FACTOR or is_law, "Gaussian rows without noise for their factor", self.ensemble)
-        require(self.dtype in _ROUNDING, "float64 or float32", self.dtype)
+        require(self.dtype in ROUNDING, "float64 or float32", self.dtype)
 
     @property
     def rounding(self) -> float:
         """Squared errors from here on are those of the precision."""
-        return _ROUNDING[self.dtype]
+        return ROUNDING[self.dtype]
 
 
 @dataclass(frozen=True)

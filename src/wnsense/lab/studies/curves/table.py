@@ -1,21 +1,17 @@
-"""The table of a study of the paper as curves, and what is measured on them: quantiles, burn-in and the final rate."""
+"""Table of a study of curves, and what is measured on its curves: quantiles, burn-in and the final rate."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
+from wnsense.lab.studies.curves.specification import ROUNDING
+from wnsense.lab.studies.frame.study_head import StudyHead, read_head
 
-# What a table's head says of a curve.
-Facts = Mapping[str, object]
-
-# Squared errors below this are rounding, by dtype.
-_ROUNDING = {"float64": 1e-24, "float32": 1e-10}
 _LOW, _HIGH = 0.1, 0.9
 # A squared error of this part of `sigma_{r_A}^2` means that every direction has been found to a tenth.
 FOUND_PART = 0.01
@@ -23,17 +19,71 @@ FOUND_PART = 0.01
 _FEWEST_POINTS = 5
 
 
-@dataclass(frozen=True)
-class Tail:
-    """How a median curve ends: the second half of its steps before it meets rounding.
+@dataclass(frozen=True, kw_only=True)
+class CurveHead:
+    """Entry of the head for a curve.
 
     Attributes:
-        begin: The first step.
-        end: The last.
-        decades_per_step: How fast log10 of the squared error falls, as a line in steps fits it.
-        exponent: p of the power law t^-p that fits it.
-        line_spread: Root mean square distance in decades from the line.
-        power_spread: The same from the power law.
+        label: Label of the setting, which distinguishes the curves of one method.
+        method: Name of the method, as in the styles of pictures.
+        dtype: Precision, float64 or float32.
+        size: Size `m` of the unknown.
+        width: Working rank `r`.
+        condition: Condition number `kappa` of the truth.
+        measurements: Number `n` of measurements.
+        noise: Standard deviation of the noise over the root mean square of the measurements.
+        step_sizes: Step sizes in words.
+        grid: Step sizes that were tried, in words.
+        grid_errors: Median last squared error with each, None if a start diverged; empty without a choice.
+        confirmed: Step sizes that the same grid gives at full size, if it was tried there.
+        confirmed_errors: Errors at full size.
+        tuning_steps: Number of steps of each trial.
+        tuning_size: Size `m` at which the grid was tried.
+    """
+
+    label: str
+    method: str
+    dtype: str
+    size: int
+    width: int
+    condition: float
+    measurements: int
+    noise: float
+    step_sizes: str
+    grid: tuple[str, ...]
+    grid_errors: tuple[float | None, ...]
+    confirmed: str | None
+    confirmed_errors: tuple[float | None, ...]
+    tuning_steps: int
+    tuning_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveTableHead(StudyHead):
+    """Head of the table.
+
+    Attributes:
+        curves: Entries of the curves.
+        beside: Content of the second panel, as in `CurveSpecification`.
+        against: Number of the setting on the x axis, as in `CurveSpecification`.
+    """
+
+    curves: tuple[CurveHead, ...]
+    beside: str
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """End of a median curve: the second half of its steps before it reaches rounding.
+
+    Attributes:
+        begin: First step.
+        end: Last step.
+        decades_per_step: Decrease of log10 of the squared error in a step, by a least-squares line.
+        exponent: Exponent `p` of the power law `t^-p` that fits the end.
+        line_spread: Root mean square distance from the line, in decades.
+        power_spread: Root mean square distance from the power law, in decades.
     """
 
     begin: int
@@ -45,25 +95,25 @@ class Tail:
 
     @property
     def is_linear(self) -> bool:
-        """Whether linear convergence fits it better than a power law does, and it falls at all."""
+        """True if the error falls and linear convergence fits better than a power law."""
         return self.decades_per_step > 0 and self.line_spread < self.power_spread
 
 
 @dataclass(frozen=True)
-class PaperCurve:
+class MeasuredCurve:
     """A curve of a study.
 
     Attributes:
-        facts: Of its setting, as its table's head has them.
+        head: Entry of the head.
         step: Steps, (points,).
-        applications: Of one point, (points,).
-        seconds: Of all its starts together, (points,).
-        error: ||X Theta X^T - A||_F^2 with ||A||_2 = 1, (points, starts); infinite where a start diverged.
-        least: The least eigenvalue of X Theta X^H on the span of X, (points, starts).
-        oracle: The squared error of least squares of rank r_A from the truth, for each problem; empty without noise.
+        applications: Applications of M and M* of one start, (points,).
+        seconds: Time of all starts together, in seconds, (points,).
+        error: Squared error `||X Theta X^T - A||_F^2` for `||A||_2 = 1`, (points, starts); infinite after divergence.
+        least: Least eigenvalue of `X Theta X^H` on the span of X, (points, starts).
+        oracle: Squared error of least squares of rank `r_A` from the truth, (problems,); empty without noise.
     """
 
-    facts: Facts
+    head: CurveHead
     step: Shaped[np.ndarray, " points"]
     applications: Shaped[np.ndarray, " points"]
     seconds: Shaped[np.ndarray, " points"]
@@ -73,53 +123,49 @@ class PaperCurve:
 
     @property
     def method(self) -> str:
-        """`wn` or `gd`."""
-        return str(self.facts["method"])
+        """Name of the method, as in the styles of pictures."""
+        return self.head.method
 
     @property
     def label(self) -> str:
-        """What sets it apart beside its method."""
-        return str(self.facts["label"])
-
-    def number(self, name: str) -> float:
-        """A number of its setting."""
-        return float(str(self.facts[name]))
+        """Label of the setting."""
+        return self.head.label
 
     @property
     def median(self) -> Float[np.ndarray, " points"]:
-        """Over starts."""
+        """Median of the squared error over starts."""
         middle: np.ndarray = np.median(self.error, axis=1)
         return middle
 
     def band(self) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-        """The 10% and the 90% quantile over starts; nearest starts, since there is nothing between infinities."""
+        """Return the 10% and the 90% quantile over starts: the nearest start, because errors may be infinite."""
         low, high = np.quantile(self.error, [_LOW, _HIGH], axis=1, method="nearest")
         return low, high
 
     @property
     def final(self) -> float:
-        """The median squared error at the last step."""
+        """Median squared error at the last step."""
         return float(self.median[-1])
 
     @property
     def rounding(self) -> float:
-        """Squared errors below this say nothing but the precision."""
-        return _ROUNDING[str(self.facts["dtype"])]
+        """Squared error below which the curve shows rounding only."""
+        return ROUNDING[self.head.dtype]
 
     def first_below(self, level: float) -> int | None:
-        """The first step written down at which the median is at most a level."""
-        there = self.step[self.median <= level]
-        return int(there[0]) if len(there) else None
+        """Return the first recorded step at which the median is at most a level, None if there is none."""
+        below = self.step[self.median <= level]
+        return int(below[0]) if len(below) else None
 
     def cost_of(self, level: float) -> float | None:
-        """Applications at the first step written down at which the median is at most a level."""
-        there = self.applications[self.median <= level]
-        return float(there[0]) if len(there) else None
+        """Return the applications up to the first recorded step at which the median is at most a level."""
+        below = self.applications[self.median <= level]
+        return float(below[0]) if len(below) else None
 
     @property
     def cost_to_find_all(self) -> float | None:
         """Applications until the median squared error is at most `(sigma_{r_A} / 10)^2`, None if it never is."""
-        return self.cost_of(FOUND_PART / self.number("condition") ** 2)
+        return self.cost_of(FOUND_PART / self.head.condition**2)
 
     @property
     def spent(self) -> float:
@@ -128,11 +174,11 @@ class PaperCurve:
 
     @property
     def burn_in(self) -> int | None:
-        """The first step at which the squared error is below half of sigma_{r_A}^2: every direction has been found."""
-        return self.first_below(0.5 / self.number("condition") ** 2)
+        """First step at which the squared error is below `sigma_{r_A}^2 / 2`: every direction has been found."""
+        return self.first_below(0.5 / self.head.condition**2)
 
     def tail(self) -> Tail | None:
-        """How it ends; None where too little is left above rounding."""
+        """Return the end of the curve, None if too few points are above rounding."""
         end = self.first_below(self.rounding)
         last = int(self.step[-1]) if end is None else end
         inside = (self.step >= last / 2) & (self.step <= last) & (self.median > 0) & np.isfinite(self.median)
@@ -145,39 +191,40 @@ class PaperCurve:
 
 
 @dataclass(frozen=True)
-class PaperTable:
-    """A study's table.
+class CurveTable:
+    """Table of a study.
 
     Attributes:
-        header: Its head.
-        curves: In order.
+        head: Head of the table.
+        curves: Curves, in order.
     """
 
-    header: Mapping[str, object]
-    curves: tuple[PaperCurve, ...]
+    head: CurveTableHead
+    curves: tuple[MeasuredCurve, ...]
 
     @classmethod
-    def of(cls, table: Table) -> "PaperTable":
-        """Read a table.
+    def of(cls, table: Table) -> "CurveTable":
+        """Return the table of a study as typed values.
 
         Raises:
-            InputError: When it is none of a study.
+            InputError: If it is not a table of such a study.
         """
-        told = table.header.get("curves")
-        require(isinstance(told, list) and told, "the table of a study", "one without curves", "run the study again")
+        head = read_head(table, CurveTableHead, "curves")
+        require(head.curves, "the table of a study of curves", "one without curves", "run the study again")
         try:
-            curves = tuple(_curve(place, facts, table.arrays) for place, facts in enumerate(cast("list[Facts]", told)))
+            curves = tuple(_curve(place, entry, table.arrays) for place, entry in enumerate(head.curves))
         except KeyError as error:
             raise InputError(f"needed the table of a study, got one without {error}; run the study again") from error
-        return cls(table.header, curves)
+        return cls(head, curves)
 
-    def text(self, name: str) -> str:
-        """Words of the head."""
-        return str(self.header[name])
-
-    def of_method(self, method: str) -> list[PaperCurve]:
-        """The curves of a method."""
+    def of_method(self, method: str) -> list[MeasuredCurve]:
+        """Return the curves of a method."""
         return [curve for curve in self.curves if curve.method == method]
+
+    @property
+    def noisy(self) -> list[MeasuredCurve]:
+        """Curves with noise, from the least noise to the largest."""
+        return sorted((curve for curve in self.curves if curve.head.noise > 0), key=lambda curve: curve.head.noise)
 
     @property
     def methods(self) -> list[str]:
@@ -186,35 +233,35 @@ class PaperTable:
 
     @property
     def labels(self) -> list[str]:
-        """Of the curves, each once."""
+        """Labels of the curves, each once."""
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
-def _curve(place: int, facts: Facts, arrays: Mapping[str, np.ndarray]) -> PaperCurve:
+def _curve(place: int, head: CurveHead, arrays: Mapping[str, np.ndarray]) -> MeasuredCurve:
     step, applications, seconds, error, least = (
         arrays[f"{place}_{name}"] for name in ("step", "applications", "seconds", "error", "least")
     )
-    return PaperCurve(facts, step, applications, seconds, error, least, arrays.get(f"{place}_oracle", np.empty(0)))
+    return MeasuredCurve(head, step, applications, seconds, error, least, arrays.get(f"{place}_oracle", np.empty(0)))
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The slope of the least-squares line, and the root mean square of what it leaves."""
+    """Return the slope of the least-squares line, and the root mean square of its residuals."""
     slope, height = np.polyfit(x, y, 1)
     return float(slope), math.sqrt(float(np.mean((y - slope * x - height) ** 2)))
 
 
-def largest_ratio(curves: Sequence[PaperCurve]) -> float:
-    """The largest factor between medians of any curve and the first at one step, above rounding."""
+def largest_ratio(curves: Sequence[MeasuredCurve]) -> float:
+    """Return the largest factor between the medians of any curve and of the first at one step, above rounding."""
     first = curves[0]
-    seen = first.median > first.rounding
+    above = first.median > first.rounding
     for curve in curves[1:]:
-        seen &= curve.median > curve.rounding
-    factors = [np.abs(np.log(curve.median[seen] / first.median[seen])).max() for curve in curves[1:]]
+        above &= curve.median > curve.rounding
+    factors = [np.abs(np.log(curve.median[above] / first.median[above])).max() for curve in curves[1:]]
     return float(np.exp(max(factors, default=0.0)))
 
 
-def noise_exponent(curves: Sequence[PaperCurve]) -> float:
-    """The power p with which the final squared error goes as noise^p, over the curves with noise."""
-    noisy = [curve for curve in curves if curve.number("noise") > 0]
-    slope, _ = _fitted(np.log10([curve.number("noise") for curve in noisy]), np.log10([curve.final for curve in noisy]))
+def noise_exponent(noisy: Sequence[MeasuredCurve]) -> float:
+    """Return the exponent `p` with which the final squared error grows as `noise^p`."""
+    levels, finals = [curve.head.noise for curve in noisy], [curve.final for curve in noisy]
+    slope, _ = _fitted(np.log10(levels), np.log10(finals))
     return slope
