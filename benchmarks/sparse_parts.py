@@ -17,8 +17,8 @@ import torch
 from common import arguments, show
 
 from sparse_transition import problem
-from wnsense.sparse.support_search import Ledger, Search, search, search_weighted
-from wnsense.sparse.support import Scaled, exact_fit, least_squares
+from wnsense.sparse.support_search import SearchLog, SearchPlan, search_support, search_weighted_support
+from wnsense.sparse.support import ScaledProblem, exact_fit, least_squares
 
 _N = 200
 _CELLS = ((0.2, 0.1), (0.2, 0.2), (0.35, 0.2), (0.35, 0.3), (0.5, 0.3), (0.5, 0.4), (0.7, 0.4), (0.7, 0.5))
@@ -30,23 +30,23 @@ def silent(_words: str, _products: int, _misfit: float) -> None:
     """Tell nobody."""
 
 
-def attempts(scaled: Scaled) -> list[tuple[torch.Tensor | None, float]]:
+def attempts(scaled: ScaledProblem) -> list[tuple[torch.Tensor | None, float]]:
     """Return the answer of each part, None if it has none, and its products."""
     N = scaled.A.shape[1]
-    plan = Search(_TOLERANCE, _STEPS, watch=False)
-    ledger = Ledger(silent)
-    place = search(scaled, replace(plan, fits=False), ledger).places[-1]
+    plan = SearchPlan(_TOLERANCE, _STEPS, watch=False)
+    log = SearchLog(silent)
+    place = search_support(scaled, replace(plan, fits=False), log).points[-1]
     support = place.z.abs().topk(len(scaled.y) // 2).indices
     rounded = least_squares(scaled, support, place.z[support], tolerance=_TOLERANCE, orthogonal=1e-6)
-    out: list[tuple[torch.Tensor | None, float]] = [(rounded.answer(N), ledger.products + rounded.products)]
-    ledger = Ledger(silent)
-    outcome = search(scaled, plan, ledger)
+    out: list[tuple[torch.Tensor | None, float]] = [(rounded.answer(N), log.products + rounded.products)]
+    log = SearchLog(silent)
+    outcome = search_support(scaled, plan, log)
     exact = outcome.exact.answer(N) if outcome.exact else None
-    out.append((exact, ledger.products))
+    out.append((exact, log.products))
     if exact is None:
-        weighted = search_weighted(scaled, outcome.places[-1].z, replace(plan, steps=200), ledger)
+        weighted = search_weighted_support(scaled, outcome.points[-1].z, replace(plan, steps=200), log)
         exact = weighted.exact.answer(N) if weighted.exact else None
-    out.append((exact, ledger.products))
+    out.append((exact, log.products))
     start = scaled.A.transpose_times(scaled.y)
     fit = exact_fit(scaled, start, tolerance=_TOLERANCE)
     products = fit.products
@@ -69,7 +69,7 @@ def main() -> None:
         for seed in range(options.seeds):
             A, z = problem(_N, M, round(filled * M), 70_000 + 100 * c + seed)
             size = A.times(z).norm()
-            scaled = Scaled(
+            scaled = ScaledProblem(
                 A, A.times(z) / size, torch.ones(M, dtype=torch.float64), torch.ones(_N, dtype=torch.float64)
             )
             for k, (answer, products) in enumerate(attempts(scaled)):

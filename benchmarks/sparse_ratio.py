@@ -16,13 +16,13 @@ from common import arguments, show
 from wnsense import sparse
 from wnsense.sparse.potential import Memory, Potential, descend
 from wnsense.sparse.support_search import RATIOS, first_bound
-from wnsense.sparse.support import Scaled
+from wnsense.sparse.support import ScaledProblem
 
 _GRID = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 _GOAL, _BUDGET, _DONE = 1e-3, 1500, 1e-4
 
 
-def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
+def problem(seed: int) -> tuple[ScaledProblem, torch.Tensor]:
     """Draw a Gaussian map and a sparse vector, scaled so that `y` has length 1."""
     rng = torch.Generator().manual_seed(seed)
     A = sparse.gaussian_map(40, 100, rng)
@@ -32,10 +32,10 @@ def problem(seed: int) -> tuple[Scaled, torch.Tensor]:
     z[torch.randperm(100, generator=rng)[:sparsity]] = values.sign() if seed % 2 else values
     size = A.times(z).norm()
     y = A.times(z) / size
-    return Scaled(A, y, torch.ones_like(y), torch.ones(100, dtype=torch.float64)), z / size
+    return ScaledProblem(A, y, torch.ones_like(y), torch.ones(100, dtype=torch.float64)), z / size
 
 
-def products_until(problem: Scaled, z: torch.Tensor, excesses: tuple[float, ...]) -> float:
+def products_until(problem: ScaledProblem, z: torch.Tensor, excesses: tuple[float, ...]) -> float:
     """Return the products until the error is at most the goal, at decreasing ratios; infinite beyond the budget."""
     bound = first_bound(problem)
     start = 0.1 * bound

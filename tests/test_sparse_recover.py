@@ -15,8 +15,8 @@ from wnsense.running.status import Status
 from wnsense.sensing.linear_map import DenseMap, LinearMap
 from wnsense.sparse.noise_fit import _chance, exchanged, held_out_rows, penalized_misfit
 from wnsense.sparse.potential import Memory, Potential, descend
-from wnsense.sparse.support import Fit, Scaled, explains_anything, least_squares
-from wnsense.sparse.support_search import Ledger, Search, search
+from wnsense.sparse.support import Fit, ScaledProblem, explains_anything, least_squares
+from wnsense.sparse.support_search import SearchLog, SearchPlan, search_support
 
 
 def drawn(N: int, M: int, sparsity: int, seed: int = 0, *, signs: bool = False) -> tuple[DenseMap, torch.Tensor]:
@@ -33,8 +33,8 @@ def distance(z: torch.Tensor, truth: torch.Tensor) -> float:
     return float((z - truth).norm() / truth.norm())
 
 
-def scaled(A: LinearMap, y: torch.Tensor) -> Scaled:
-    return Scaled(A, y, torch.ones_like(y), torch.ones(A.shape[1], dtype=torch.float64))
+def scaled(A: LinearMap, y: torch.Tensor) -> ScaledProblem:
+    return ScaledProblem(A, y, torch.ones_like(y), torch.ones(A.shape[1], dtype=torch.float64))
 
 
 # -- the potential -----------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_chance_is_that_of_students_distribution(count):
     chances = []
     for values in y:
         full = torch.cat([torch.ones(5, dtype=torch.float64), values])
-        problem = Scaled(A, full, rows, torch.ones(30, dtype=torch.float64))
+        problem = ScaledProblem(A, full, rows, torch.ones(30, dtype=torch.float64))
         misfit = torch.cat([torch.zeros(5, dtype=torch.float64), predicted - values])
         chances.append(_chance(problem, misfit))
     for level in (0.5, 0.1, 0.01):
@@ -470,14 +470,14 @@ def test_rows_held_out_leave_enough():
 
 def test_a_search_writes_down_its_work():
     A, z = drawn(80, 30, 9)
-    ledger = Ledger(lambda _words, _products, _misfit: None)
-    plan = Search(1e-11, 20, watch=False, ratios=(1.0,), fits=False)
-    found = search(scaled(A, A.times(z) / A.times(z).norm()), plan, ledger)
+    log = SearchLog(lambda _words, _products, _misfit: None)
+    plan = SearchPlan(1e-11, 20, watch=False, ratios=(1.0,), fits=False)
+    found = search_support(scaled(A, A.times(z) / A.times(z).norm()), plan, log)
     assert found.exact is None
-    assert len(found.places) == 1
+    assert len(found.points) == 1
     # A bound, a first place, and two products each step.
-    assert ledger.products == 2 + 2 * ledger.steps
-    assert 0 < ledger.steps <= 20
+    assert log.products == 2 + 2 * log.steps
+    assert 0 < log.steps <= 20
 
 
 # -- what proves nothing, and what needs no proof ----------------------------------------------------------------------
@@ -527,7 +527,7 @@ def test_as_many_rows_as_columns_are_solved_but_prove_nothing():
     result = sparse.sparse_recover(A, A.times(z))
     assert result.status is Status.TOO_FEW_MEASUREMENTS
     assert distance(result.solution, z) < 1e-7
-    assert "the one vector that there is" in str(result)
+    assert "This is the only solution" in str(result)
 
 
 def test_measurements_rounded_to_single_precision_are_told_from_noise():

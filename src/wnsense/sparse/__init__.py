@@ -1,4 +1,13 @@
-"""Sparse recovery: a sparse solution of `A z = y`, and the references beside it."""
+"""Sparse solutions of `A z = y`, bounds on their l1 norm, and reference methods.
+
+| to do | names |
+|---|---|
+| recover a sparse vector | `sparse_recover`, `SparseRecovery` |
+| bound the l1 norm of a vector from below | `optimality_gap`, `OptimalityGap` |
+| compare with public methods | `basis_pursuit`, `lasso`, `orthogonal_matching_pursuit`, `Reference` |
+| compare with the true support | `oracle_least_squares` |
+| make a map | `linear_map`, `LinearMap`, `gaussian_map`, `partial_cosine_map`, `sparse_map` |
+"""
 
 from wnsense.sensing.drawn_maps import gaussian_map, partial_cosine_map, sparse_map
 from wnsense.sensing.linear_map import LinearMap

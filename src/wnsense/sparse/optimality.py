@@ -1,7 +1,8 @@
-"""How far a vector is from the least l1 norm: a dual vector that bounds it from below, whoever found the vector.
+"""Optimality gap of a vector: a lower bound on the least l1 norm by a dual vector, for an answer of any method.
 
-For min sum w_n |z_n| subject to A z = y, every nu with |A^T nu| <= w entrywise gives <y, nu> <= the minimum (weak
-duality). With an answer z the gap 1 - <y, nu> / sum w |z| is at least the relative excess of z, 0 only at a minimum.
+For `min sum w_n |z_n|` subject to `A z = y`, every `nu` with `|A^T nu| <= w` entrywise gives `<y, nu> <= min` (weak
+duality). For an answer `z` the gap `1 - <y, nu> / sum w |z|` is at least the relative excess of `z`; it is 0 only at a
+minimum.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from torch import Tensor
 from wnsense.checks import require
 from wnsense.sensing.linear_map import LinearMap
 from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
-from wnsense.sparse.support import Scaled, dual_on
+from wnsense.sparse.support import ScaledProblem, dual_on
 
-# Rounds of asking violated columns to be met with equality; a vertex of the dual program seldom takes more.
+# Most rounds in which violated constraints are made equalities; a vertex of the dual program seldom takes more.
 _ROUNDS = 12
 _SLACK = 1e-9
 _EXPLAINED = 1e-4
@@ -23,14 +24,14 @@ _EXPLAINED = 1e-4
 
 @dataclass(frozen=True)
 class OptimalityGap:
-    """A bound on how much smaller an l1 norm could be.
+    """Bound on the relative excess of an l1 norm over the least one.
 
     Attributes:
-        gap: 1 - lower_bound / norm, at least the relative excess of the vector where A z = y; at most 1.
-        lower_bound: On the least (weighted) l1 norm of any solution of A z = y.
-        norm: That of the vector.
-        dual: nu, (M,), with |A^T nu| <= w (A^T nu <= w where nonnegative).
-        products: With A and A^T.
+        gap: `1 - lower_bound / norm`, at least the relative excess of the vector where `A z = y`; at most 1.
+        lower_bound: Lower bound on the (weighted) l1 norm of any solution of `A z = y`.
+        norm: (Weighted) l1 norm of the vector.
+        dual: Dual vector `nu`, (M,), with `|A^T nu| <= w` (`A^T nu <= w` where nonnegative).
+        products: Products with `A` and `A^T`.
     """
 
     gap: float
@@ -49,19 +50,19 @@ def optimality_gap(
     dual: VectorLike | None = None,
     nonnegative: bool = False,
 ) -> OptimalityGap:
-    """Bound the least l1 norm of solutions of A z = y from below, with products only, and compare a vector with it.
+    """Return a lower bound on the l1 norm of solutions of `A z = y`, by products only, and the gap of a vector.
 
-    nu is the one of least norm with A_S^T nu = w sign(z) on the support S, which is feasible where z is a minimum that
-    stays one nearby; columns that it violates are asked for equality too, in some rounds. All of them, y and the given
-    dual vector are scaled to feasibility, and the best bound counts.
+    The first dual vector is the `nu` of least norm with `A_S^T nu = w sign(z)` on the support `S`. It is feasible if
+    `z` is a stable minimum. Columns that violate the constraint are added as equalities, in some rounds. All these
+    vectors, `y` and the given dual vector are scaled to feasibility, and the best bound is returned.
 
     Args:
-        A: The map.
-        y: What was measured.
-        z: The vector that is judged, A z = y; one that explains y only nearly is judged with `A.times(z)` for y.
-        weights: w, positive; 1 unless given.
-        dual: A dual vector to try as well, of any length.
-        nonnegative: Whether solutions are z >= 0, which leaves nu only A^T nu <= w to keep.
+        A: Map.
+        y: Measurements, (M,).
+        z: Vector with `A z = y`, (N,). For a vector that explains `y` only nearly, give `A.times(z)` for y.
+        weights: Weights `w`, (N,), positive; by default 1.
+        dual: Further dual vector to try, (M,), of any length.
+        nonnegative: True if solutions have `z >= 0`, for which `nu` needs only `A^T nu <= w`.
 
     Raises:
         InputError: If sizes do not fit, an entry is NaN or infinite, a weight is not positive, or A z is not y.
@@ -76,9 +77,9 @@ def optimality_gap(
     _require_explained(operator, y, z)
     norm = float((w * z.abs()).sum())
     if norm == 0 or not bool((y != 0).any()):
-        # The only bound that there is for y = 0, and none is needed for z = 0.
+        # For y = 0 the bound is 0; for z = 0 the gap is 0.
         return OptimalityGap(0.0 if norm == 0 else 1.0, 0.0, norm, torch.zeros_like(y), 1)
-    scaled = Scaled(operator, y, torch.ones_like(y), 1 / w)
+    scaled = ScaledProblem(operator, y, torch.ones_like(y), 1 / w)
     best = _Best(torch.zeros_like(y), 0.0)
     products = 1
     for trial in (y, dual):
@@ -101,10 +102,10 @@ def optimality_gap(
 
 
 def _require_explained(operator: LinearMap, y: Tensor, z: Tensor) -> None:
-    """A z = y up to what single precision or a solver of linear programs leaves of it; the gap is no more exact."""
-    missed, size = float((operator.times(z) - y).norm()), float(y.norm())
-    came = f"a misfit of {missed / size:.1e} of y" if size > 0 else "A z other than y = 0"
-    require(missed <= _EXPLAINED * size, "z with A z = y", came, "give A.times(z) for y to compare with the same A z")
+    """Check that `A z = y` up to the error of single precision or of a linear program; the gap is no more precise."""
+    misfit, size = float((operator.times(z) - y).norm()), float(y.norm())
+    came = f"a misfit of {misfit / size:.1e} of y" if size > 0 else "A z other than y = 0"
+    require(misfit <= _EXPLAINED * size, "z with A z = y", came, "give A.times(z) for y to compare with the same A z")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Best:
     bound: float
 
     def better(self, y: Tensor, nu: Tensor, pulled: Tensor) -> "_Best":
-        """The better of this and nu, divided by the largest entry of A^T nu so that it is feasible."""
+        """Return the better of this vector and `nu`, divided by the largest entry of `A^T nu` to be feasible."""
         largest = float(pulled.abs().max())
         if not largest > 0:
             return self
@@ -121,7 +122,7 @@ class _Best:
         return _Best(nu / largest, bound) if bound > self.bound else self
 
 
-def _pulled(scaled: Scaled, nu: Tensor, *, nonnegative: bool) -> Tensor:
+def _pulled(scaled: ScaledProblem, nu: Tensor, *, nonnegative: bool) -> Tensor:
     pulled = scaled.A.transpose_times(nu) * scaled.scale
     return pulled.clamp(min=0) if nonnegative else pulled
 
@@ -129,7 +130,7 @@ def _pulled(scaled: Scaled, nu: Tensor, *, nonnegative: bool) -> Tensor:
 def _with_violated(
     support: Int[Tensor, " k"], signs: Float[Tensor, " k"], pulled: Float[Tensor, " n"], M: int, *, nonnegative: bool
 ) -> tuple[Tensor, Tensor, bool]:
-    """The support with the columns that break |A^T nu| <= 1 most, as many as leave the equations solvable."""
+    """Return the support with the most violated columns added, as many as the equations stay solvable with."""
     excess = (pulled if nonnegative else pulled.abs()) - 1
     excess[support] = 0
     count = min(int((excess > _SLACK).sum()), max(0, M - 1 - len(support)))

@@ -1,29 +1,29 @@
-"""The weight-normalized flow of depth 2 in M numbers: a gradient flow of a convex function, and faster steps on it.
+"""Potential of the weight-normalized flow of depth 2: a convex function of M numbers, with fast steps on it.
 
-With z = r^2 (u_+^2 - u_-^2), ||u|| = 1, equal starts u_n^2 = 1 / (2N) and dual' = -4 r^2 (A z - y), the invariant
-log u_n + r^2 / (2 eta) of the flow (arXiv 2305.05448) says
+Let `z = r^2 (u_+^2 - u_-^2)`, `||u|| = 1`, with equal starts `u_n^2 = 1 / (2N)` and `dual' = -4 r^2 (A z - y)`. By the
+invariant `log u_n + r^2 / (2 eta)` of the flow (arXiv 2305.05448)
 
     u_n^2 = exp(+-(A^T dual)_n - (r^2 - r_0^2) / eta) / (2N).
 
-The sphere then fixes the radius,
+The sphere determines the radius,
 
     r^2 = r_0^2 + eta phi,    phi = log mean_n cosh (A^T dual)_n,
 
-so that the whole network is a function of the dual vector, A z - y is the gradient of the convex
+so that the network is a function of the dual vector. `A z - y` is the gradient of the convex function
 
     Psi(dual) = (r_0^2 + eta phi)^2 / (2 eta) - <y, dual>,
 
-and the limit is the z >= 0 in 2N dimensions, A' z = y, m = sum z, that minimizes (by conjugation)
+The limit is the `z >= 0` in 2N dimensions, `A' z = y`, `m = sum z`, that minimizes (by conjugation)
 
     (m - r_0^2)^2 / (2 eta) + m KL(z / m || 1 / (2N)).
 
-Since 0 <= KL <= log(2N), with Q > r_0^2 the least l1 norm,
+Since `0 <= KL <= log(2N)`, with the least l1 norm `Q > r_0^2`,
 
     ||z||_1 <= m <= Q + eta Q log(2N) / (Q - r_0^2):
 
-a bound on the l1 excess without the limit's radius, hence a rule for eta. Whatever descends on Psi in the dual vector
-ends in the same limit as the flow; here it is L-BFGS, whose line search costs one product with A^T however many steps
-are tried.
+which bounds the excess of the l1 norm without the radius of the limit, and so gives a rule for `eta`. Every descent on
+`Psi` in the dual vector has the limit of the flow. Here it is L-BFGS, whose line search takes one product with `A^T`
+for any number of trial steps.
 """
 
 import math
@@ -38,7 +38,7 @@ from wnsense.sensing.linear_map import LinearMap
 
 _MEMORY = 12
 _LEAST_CURVATURE = 1e-14
-# The slope along a line that is small enough, as a part of the first; Psi is convex, so that slopes only rise.
+# Slope at which the line search ends, relative to the first; slopes only rise, since Psi is convex.
 _SLOPE = 0.4
 _TRIES = 40
 _EXPANSION = 4.0
@@ -46,15 +46,15 @@ _EXPANSION = 4.0
 
 @dataclass(frozen=True)
 class Potential:
-    """Psi, for fitted rows of a map whose columns are scaled.
+    """Potential `Psi` for the fitted rows of a map with scaled columns.
 
     Attributes:
-        A: The map.
-        y: What was measured, (M,).
-        fitted: 1 for rows to fit, 0 for rows held out, (M,).
-        scale: What each column is multiplied with, (N,).
-        ratio: eta, the learning rate of the radius over that of the direction.
-        start: r_0^2.
+        A: Map.
+        y: Measurements, (M,).
+        fitted: 1 for rows to fit, 0 for held-out rows, (M,).
+        scale: Factor of each column, (N,).
+        ratio: Learning rate `eta` of the radius over that of the direction.
+        start: First squared radius `r_0^2`.
     """
 
     A: LinearMap
@@ -65,11 +65,11 @@ class Potential:
     start: float
 
     def pull(self, dual: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
-        """The scaled A^T dual: one product."""
+        """Return the scaled `A^T dual`: one product."""
         return self.A.transpose_times(self.fitted * dual) * self.scale
 
     def network(self, logits: Float[Tensor, " n"]) -> tuple[float, Float[Tensor, " n"]]:
-        """r^2 and u_+^2 - u_-^2 where A^T dual are the logits."""
+        """Return `r^2` and `u_+^2 - u_-^2` for the logits `A^T dual`."""
         sizes = logits.abs()
         top = sizes.max()
         most, least = torch.exp(sizes - top), torch.exp(-sizes - top)
@@ -77,28 +77,28 @@ class Potential:
         phi = float(top + torch.log(total)) - math.log(2 * len(logits))
         return self.start + self.ratio * max(phi, 0.0), torch.sign(logits) * (most - least) / total
 
-    def at(self, dual: Float[Tensor, " m"], logits: Float[Tensor, " n"]) -> "Place":
-        """The network at a dual vector: one product."""
+    def at(self, dual: Float[Tensor, " m"], logits: Float[Tensor, " n"]) -> "NetworkPoint":
+        """Return the network at a dual vector: one product."""
         radius, direction = self.network(logits)
         misfit = self.A.times(self.scale * (radius * direction)) - self.y
-        return Place(dual, logits, radius, radius * direction, misfit)
+        return NetworkPoint(dual, logits, radius, radius * direction, misfit)
 
-    def slope(self, at: "Place", direction: "Line", step: float) -> float:
-        """dPsi/dt along a line: no product."""
+    def slope(self, at: "NetworkPoint", direction: "SearchDirection", step: float) -> float:
+        """Return `dPsi/dt` along a direction: no product."""
         radius, difference = self.network(at.logits + step * direction.pulled)
         return radius * float(difference @ direction.pulled) - direction.gain
 
 
 @dataclass(frozen=True)
-class Place:
-    """A dual vector with what follows from it.
+class NetworkPoint:
+    """Dual vector with the network that it determines.
 
     Attributes:
-        dual: (M,), zero on rows held out.
-        logits: The scaled A^T dual, (N,).
-        radius: r^2, the l1 norm of the split answer.
-        z: The answer in scaled units, (N,).
-        misfit: A z - y on all rows, (M,).
+        dual: Dual vector, (M,), zero on held-out rows.
+        logits: Scaled `A^T dual`, (N,).
+        radius: Squared radius `r^2`, the l1 norm of the split answer.
+        z: Answer in scaled units, (N,).
+        misfit: `A z - y` on all rows, (M,).
     """
 
     dual: Float[Tensor, " m"]
@@ -108,19 +108,19 @@ class Place:
     misfit: Float[Tensor, " m"]
 
     def bound(self, y: Float[Tensor, " m"]) -> float:
-        """<y, nu> for nu = dual / ||A^T dual||_inf: no scaled answer on the fitted rows has a smaller l1 norm."""
+        """Return `<y, nu>` for `nu = dual / ||A^T dual||_inf`, a lower bound on the l1 norm of any scaled answer."""
         largest = float(self.logits.abs().max())
         return float(y @ self.dual) / largest if largest > 0 else 0.0
 
 
 @dataclass(frozen=True)
-class Line:
-    """A direction to search along.
+class SearchDirection:
+    """Direction of a line search.
 
     Attributes:
-        dual: (M,).
-        pulled: Its scaled A^T, (N,).
-        gain: Its product with y.
+        dual: Direction of the dual vector, (M,).
+        pulled: Scaled `A^T` of the direction, (N,).
+        gain: Inner product of the direction with `y`.
     """
 
     dual: Float[Tensor, " m"]
@@ -130,18 +130,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Memory:
-    """Pairs of steps and changes of the gradient, the latest last.
+    """Curvature pairs of L-BFGS: steps and changes of the gradient, the latest last.
 
     Attributes:
-        steps: What was added to the dual vector, (pairs, M); None at first.
-        changes: What that added to the gradient, (pairs, M).
+        steps: Steps of the dual vector, (pairs, M); None at first.
+        changes: Changes of the gradient, (pairs, M); None at first.
     """
 
     steps: Float[Tensor, "pairs m"] | None = None
     changes: Float[Tensor, "pairs m"] | None = None
 
     def remember(self, step: Tensor, change: Tensor) -> "Memory":
-        """With one pair more, unless rounding has taken its curvature."""
+        """Return the memory with one pair more, unless its curvature is lost to rounding."""
         if float(step @ change) <= _LEAST_CURVATURE * float(step.norm() * change.norm()):
             return self
         if self.steps is None or self.changes is None:
@@ -150,15 +150,15 @@ class Memory:
         return Memory(steps, torch.cat([self.changes[1 - _MEMORY :], change.unsqueeze(0)]))
 
     def rescaled(self, factor: float) -> "Memory":
-        """For the dual vector times a factor, at which the gradient is about the same."""
+        """Return the memory for a dual vector times a factor, at which the gradient is about the same."""
         return self if self.steps is None else Memory(self.steps * factor, self.changes)
 
     def descent(self, gradient: Tensor) -> Tensor:
-        """Minus the inverse Hessian that the pairs suggest, times the gradient.
+        """Return `-H g`, with the inverse Hessian `H` of the pairs and the gradient `g`.
 
-        With S and Y of steps and changes as columns, gamma = s^T y / y^T y of the last pair, R the upper triangle of
-        S^T Y and D its diagonal (Byrd, Nocedal and Schnabel, 1994, Theorem 2.2):
-        H g = gamma g + S R^{-T} ((D + gamma Y^T Y) R^{-1} S^T g - gamma Y^T g) - gamma Y R^{-1} S^T g.
+        Let `S` and `Y` hold steps and changes as columns, let `gamma = s^T y / y^T y` for the last pair, and let `R` be
+        the upper triangle of `S^T Y` and `D` its diagonal. Then (Byrd, Nocedal and Schnabel, 1994, Theorem 2.2)
+        `H g = gamma g + S R^{-T} ((D + gamma Y^T Y) R^{-1} S^T g - gamma Y^T g) - gamma Y R^{-1} S^T g`.
         """
         if self.steps is None or self.changes is None:
             return -gradient
@@ -176,15 +176,15 @@ class Memory:
         return towards
 
 
-def descend(potential: Potential, place: Place, memory: Memory) -> Iterator[tuple[Place, Memory]]:
-    """Steps down Psi, two products each, without end; it stops where no step goes down any more.
+def descend(potential: Potential, point: NetworkPoint, memory: Memory) -> Iterator[tuple[NetworkPoint, Memory]]:
+    """Yield the points and memories of a descent on `Psi`, two products each, until no step decreases it.
 
     Args:
-        potential: What is descended.
-        place: Where it starts, evaluated with this potential.
-        memory: What is known of the curvature.
+        potential: Potential.
+        point: First point, evaluated with this potential.
+        memory: Curvature pairs.
     """
-    gradient = potential.fitted * place.misfit
+    gradient = potential.fitted * point.misfit
     while True:
         toward = memory.descent(gradient)
         first = float(gradient @ toward)
@@ -192,25 +192,25 @@ def descend(potential: Potential, place: Place, memory: Memory) -> Iterator[tupl
             memory, toward, first = Memory(), -gradient, -float(gradient @ gradient)
         if not first < 0 or not math.isfinite(first):
             return
-        line = Line(toward, potential.pull(toward), float(potential.y @ (potential.fitted * toward)))
-        # A first step changes no logit by more than 1.
+        line = SearchDirection(toward, potential.pull(toward), float(potential.y @ (potential.fitted * toward)))
+        # The first step changes each logit by at most 1.
         trial = 1.0 if memory.steps is not None else min(1.0, 1.0 / max(float(line.pulled.abs().max()), 1e-300))
-        step = _step_length(potential, place, line, first, trial)
+        step = _step_length(potential, point, line, first, trial)
         if step == 0:
             return
-        moved = potential.at(place.dual + step * toward, place.logits + step * line.pulled)
+        moved = potential.at(point.dual + step * toward, point.logits + step * line.pulled)
         after = potential.fitted * moved.misfit
         memory = memory.remember(step * toward, after - gradient)
-        place, gradient = moved, after
-        yield place, memory
+        point, gradient = moved, after
+        yield point, memory
 
 
-def _step_length(potential: Potential, place: Place, line: Line, first: float, trial: float) -> float:
-    """A step at which the slope is small against the first; 0 where there is none."""
+def _step_length(potential: Potential, point: NetworkPoint, line: SearchDirection, first: float, trial: float) -> float:
+    """Return a step at which the slope is small against the first, or 0 if there is none."""
     low, low_slope, high, high_slope = 0.0, first, math.inf, math.inf
     step = trial
     for _ in range(_TRIES):
-        slope = potential.slope(place, line, step)
+        slope = potential.slope(point, line, step)
         if abs(slope) <= -_SLOPE * first:
             return step
         if slope < 0:
@@ -222,6 +222,6 @@ def _step_length(potential: Potential, place: Place, line: Line, first: float, t
             continue
         middle = low + (high - low) * low_slope / (low_slope - high_slope) if math.isfinite(high_slope) else math.nan
         margin = 0.1 * (high - low)
-        # The secant, kept away from the ends, halves where it says nothing.
+        # The secant, away from the ends of the interval; the middle where the secant is not finite.
         step = min(max(middle, low + margin), high - margin) if math.isfinite(middle) else (low + high) / 2
     return low

@@ -1,4 +1,4 @@
-"""What answers are held against: exact basis pursuit, the true support, and what a practitioner would pick."""
+"""Reference methods: exact basis pursuit, least squares on the true support, and scikit-learn's methods."""
 
 import time
 import warnings
@@ -19,20 +19,20 @@ from wnsense.checks import InputError, require
 from wnsense.sensing.linear_map import LinearMap, SparseMap
 from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
 
-# HiGHS reports an infeasible program by this number.
+# Status by which HiGHS reports an infeasible program.
 _INFEASIBLE = 2
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a public method found.
+    """Result of a public method.
 
     Attributes:
-        solution: z, (N,), float64.
-        dual: nu of the linear program, (M,), with |A^T nu| <= 1 (A^T nu <= 1 where z >= 0) up to the solver's tolerance
-            of 1e-7; None where the method has none.
-        seconds: Wall clock, from the matrix as the method wants it to the answer.
-        ending: What the method said of its ending, or what it chose.
+        solution: Solution `z`, (N,), float64.
+        dual: Dual vector `nu` of the linear program, (M,), with `|A^T nu| <= 1` (`A^T nu <= 1` where `z >= 0`) up to
+            the solver's tolerance of 1e-7; None if the method has none.
+        seconds: Wall-clock seconds, from the matrix in the method's own form to the answer.
+        ending: Message of the method on its ending.
     """
 
     solution: Float[Tensor, " n"]
@@ -42,17 +42,17 @@ class Reference:
 
 
 def basis_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, nonnegative: bool = False) -> Reference:
-    """The z of least ||z||_1 with A z = y (and z >= 0), as a linear program, by SciPy's HiGHS.
+    """Return the `z` of least `||z||_1` with `A z = y` (and `z >= 0`), as a linear program, by SciPy's HiGHS.
 
-    z = p - q with p, q >= 0, and 1^T (p + q) is what is minimized. A sparse A is handed over as such; others are
-    written out, M N numbers and twice that in the program.
+    The program minimizes `1^T (p + q)` for `z = p - q` with `p, q >= 0`. A sparse `A` stays sparse; others are formed
+    as a dense matrix of `M N` numbers, and twice that in the program.
 
     Raises:
         InputError: If sizes do not fit, no z (>= 0) has A z = y, or the solver gives up.
     """
     operator = linear_map(A)
     y = vector_for("y", y, operator.shape[0], operator)
-    matrix = _written_out(operator)
+    matrix = _matrix_of(operator)
     N = operator.shape[1]
     begun = time.perf_counter()
     if nonnegative:
@@ -64,13 +64,13 @@ def basis_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, nonnegative: bool
     if program.status != 0:
         which = "z >= 0" if nonnegative else "z"
         needed = f"measurements that some {which} explains" if program.status == _INFEASIBLE else "a program that ends"
-        raise InputError(f"needed {needed}, HiGHS says: {' '.join(program.message.split())}")
+        raise InputError(f"needed {needed}, HiGHS reports: {' '.join(program.message.split())}")
     z = program.x if nonnegative else program.x[:N] - program.x[N:]
     return Reference(torch.from_numpy(z), torch.from_numpy(program.eqlin.marginals), seconds, str(program.message))
 
 
 def oracle_least_squares(A: LinearMap | MatrixLike, y: VectorLike, support: Int[Tensor, " s"]) -> Float[Tensor, " n"]:
-    """Least squares on the true support, which only an oracle knows: the least error that can be hoped for under noise.
+    """Return least squares on the true support, the least error possible under noise.
 
     Raises:
         InputError: If sizes do not fit, or an index of the support does not exist.
@@ -91,12 +91,12 @@ def oracle_least_squares(A: LinearMap | MatrixLike, y: VectorLike, support: Int[
 
 
 def orthogonal_matching_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, sparsity: int | None = None) -> Reference:
-    """Orthogonal matching pursuit by scikit-learn.
+    """Return the result of orthogonal matching pursuit by scikit-learn.
 
     Args:
-        A: The map; it is written out.
-        y: What was measured.
-        sparsity: How many entries to choose, which nobody knows; None is scikit-learn's cross-validation.
+        A: Map, which is formed as a dense matrix.
+        y: Measurements, (M,).
+        sparsity: Number of entries; None for scikit-learn's cross-validation.
 
     Raises:
         InputError: If sizes do not fit or scikit-learn is not installed.
@@ -114,12 +114,12 @@ def orthogonal_matching_pursuit(A: LinearMap | MatrixLike, y: VectorLike, *, spa
 
 
 def lasso(A: LinearMap | MatrixLike, y: VectorLike, *, penalty: float | None = None) -> Reference:
-    """The LASSO by scikit-learn: min ||A z - y||^2 / (2 M) + penalty ||z||_1.
+    """Return the LASSO by scikit-learn: `min ||A z - y||^2 / (2 M) + penalty ||z||_1`.
 
     Args:
-        A: The map; it is written out.
-        y: What was measured.
-        penalty: scikit-learn's alpha; None is chosen by its cross-validation in five parts.
+        A: Map, which is formed as a dense matrix.
+        y: Measurements, (M,).
+        penalty: scikit-learn's alpha; None for its cross-validation in five parts.
 
     Raises:
         InputError: If sizes do not fit or scikit-learn is not installed.
@@ -142,7 +142,7 @@ class _Fitted(Protocol):
 
 @runtime_checkable
 class _Estimator(Protocol):
-    """What scikit-learn's linear models have, which come without types."""
+    """Linear model of scikit-learn, which has no types of its own."""
 
     def fit(self, matrix: np.ndarray, y: np.ndarray, /) -> _Fitted: ...
 
@@ -155,14 +155,14 @@ def _fitted(model: _Estimator, operator: LinearMap, y: Tensor) -> Reference:
         fitted = model.fit(matrix, y.double().cpu().numpy())
     seconds = time.perf_counter() - begun
     coefficients = np.asarray(fitted.coef_, dtype=np.float64).reshape(-1)
-    return Reference(torch.from_numpy(coefficients), None, seconds, _told(caught) or "ended")
+    return Reference(torch.from_numpy(coefficients), None, seconds, _messages(caught) or "ended")
 
 
-def _told(caught: Sequence[warnings.WarningMessage]) -> str:
+def _messages(caught: Sequence[warnings.WarningMessage]) -> str:
     return "; ".join(sorted({" ".join(str(one.message).split())[:120] for one in caught}))
 
 
-def _written_out(operator: LinearMap) -> csr_array | np.ndarray:
+def _matrix_of(operator: LinearMap) -> csr_array | np.ndarray:
     if isinstance(operator, SparseMap):
         entries = (
             operator.values.double().cpu().numpy(),

@@ -1,4 +1,4 @@
-"""What `sparse_recover` returns."""
+"""Result of `sparse_recover`."""
 
 from dataclasses import dataclass
 
@@ -11,54 +11,52 @@ from wnsense.running.status import Status
 
 _ADVICE = {
     Status.CONVERGED: (
-        "A few entries explain all measurements to the tolerance, those that no coefficient was fitted to too."
+        "A few entries explain all measurements to the tolerance, also those that no coefficient was fitted to."
     ),
     Status.REACHED_NOISE_FLOOR: (
-        "A few entries predict measurements that were held out; what is left behaves like noise. More measurements, or "
-        "cleaner ones, would bring the answer closer."
+        "A few entries predict measurements that were held out, up to a residual that behaves like noise. "
+        "More measurements, or less noisy ones, would give a more precise answer."
     ),
     Status.TOO_FEW_MEASUREMENTS: (
-        "There are too few measurements to tell a sparse answer, or there is none: no sparse vector predicted those "
-        "that were held out. Take more, or look for a basis in which the unknown is sparser. The solution is a guess."
+        "There are too few measurements to determine a sparse answer, or there is none: no sparse vector predicted "
+        "those that were held out. Take more, or use a basis in which the unknown is sparser. "
+        "The solution is a guess."
     ),
     Status.NO_LOW_RANK_FIT: (
         "No vector predicts measurements that were held out, though there are more of them than unknowns: check that "
-        "they belong to this matrix, in this order. The solution returned means nothing."
+        "they belong to this matrix, in this order. Do not use the solution that is returned."
     ),
-    Status.INTERRUPTED: "The search was interrupted; the solution returned is the last one it had.",
+    Status.INTERRUPTED: "The search was interrupted; the solution is the latest one.",
 }
-# Below this, what is left of measurements in double precision is no noise of an instrument.
+# Residuals below these are rounding of single precision, and of an exact solution, not noise of an instrument.
 _SINGLE, _EXACT = 1e-6, 1e-9
-_ROUNDED = "What is left is no more than single precision rounds: were the measurements, or A, kept in it?"
-_UNCHECKED = (
-    "This is the one vector that there is, but as many measurements as unknowns leave nothing to check it with. Take "
-    "more."
-)
+_ROUNDED = "The residual is no larger than rounding of single precision: were the measurements, or A, stored in it?"
+_UNCHECKED = "This is the only solution, but with as many measurements as unknowns none is left to check it. Take more."
 
 
 @dataclass(frozen=True)
 class SparseRecovery:
-    """A sparse solution of A z = y with what speaks for it.
+    """Sparse solution of `A z = y` with the evidence for it.
 
     Attributes:
-        status: How it ended: CONVERGED, REACHED_NOISE_FLOOR, TOO_FEW_MEASUREMENTS, NO_LOW_RANK_FIT (here: no sparse
-            fit) or INTERRUPTED; `advice` says what that means.
-        solution: z, (N,), in the user's units.
-        support: Where it is not zero, ascending.
-        relative_residual: ||A z - y|| / ||y||, all measurements.
-        optimality_gap: No vector with the same A z has less than 1 - gap times the l1 norm of z, by a dual certificate;
-            0 says that none has less. The norm is weighted by the columns' lengths where `rescaled`.
-        held_out: ||A z - y|| / ||y|| over measurements held out, of a fit of the same support that did not see them;
-            None where nothing could be held out.
-        held_out_count: How many those were.
-        rescaled: Whether columns were brought to the same length before the l1 norm was looked at: where lengths differ
-            by more than a factor of four.
-        ratio: eta, the last learning-rate ratio, for y and columns scaled to length 1.
-        steps: Weight-normalized steps.
-        products: Products with A and with A^T, each 1; those with chosen columns of a dense A count in proportion.
-        seconds: Wall clock.
-        measurements: M.
-        seed: What the rows held out were drawn from.
+        status: Verdict: CONVERGED, REACHED_NOISE_FLOOR, TOO_FEW_MEASUREMENTS, NO_LOW_RANK_FIT (here: no sparse
+            fit) or INTERRUPTED; `advice` says what it means.
+        solution: Solution `z`, (N,), in the user's units.
+        support: Indices of the entries that are not zero, ascending.
+        relative_residual: `||A z - y|| / ||y||` over all measurements.
+        optimality_gap: Bound on the relative excess of the l1 norm: every vector with the same `A z` has at least
+            `1 - gap` times the l1 norm of `z`, by a dual certificate. The norm is weighted by the columns' lengths if
+            `rescaled`.
+        held_out: `||A z - y|| / ||y||` over held-out measurements, for a fit of the same support without them; None if
+            nothing could be held out.
+        held_out_count: Number of held-out measurements.
+        rescaled: True if columns were scaled to the same length, as where lengths differ by more than a factor of four.
+        ratio: Last learning-rate ratio `eta`, for `y` and columns scaled to length 1.
+        steps: Number of weight-normalized steps.
+        products: Products with `A` and `A^T`, each 1; products with some columns of a dense `A` count in proportion.
+        seconds: Wall-clock seconds.
+        measurements: Number of measurements M.
+        seed: Seed of the held-out rows.
     """
 
     status: Status
@@ -78,7 +76,7 @@ class SparseRecovery:
 
     @property
     def advice(self) -> str:
-        """What the status means, and what to do about it."""
+        """Meaning of the status, and what to do about it."""
         rows, columns = self.measurements, len(self.solution)
         if self.status is Status.TOO_FEW_MEASUREMENTS and rows == columns and self.relative_residual < _EXACT:
             return _UNCHECKED
@@ -87,7 +85,7 @@ class SparseRecovery:
         return _ADVICE[self.status]
 
     def facts(self) -> dict[str, object]:
-        """The figures, as plain values; None for what is not a finite number."""
+        """Return the facts as plain values; numbers that are not finite are None."""
         return {
             "status": str(self.status),
             "unknowns": len(self.solution),
@@ -106,14 +104,14 @@ class SparseRecovery:
         }
 
     def table(self) -> Table:
-        """`solution` and `support` as arrays, with `facts()` and the advice as the header."""
+        """Return `solution` and `support` as arrays, with `facts()` and the advice as the header."""
         return Table(
             self.facts() | {"advice": self.advice},
             {"solution": self.solution.cpu().numpy(), "support": self.support.cpu().numpy().astype(np.int64)},
         )
 
     def __str__(self) -> str:
-        """A short summary for a person."""
+        """Return a short summary for the terminal."""
         word = "no_sparse_fit" if self.status is Status.NO_LOW_RANK_FIT else str(self.status)
         residual = f"  relative residual {self.relative_residual:.2e}"
         if self.held_out is not None:
