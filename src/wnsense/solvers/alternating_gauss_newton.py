@@ -13,31 +13,31 @@ from wnsense.solvers.solver import State
 
 @dataclass(frozen=True)
 class AlternatingGaussNewton:
-    """AGN, the approximated Gauss-Newton method of Jia, Feng, Meng and Sun (NeurIPS 2024), its equations 33 and 34.
+    """AGN, the approximated Gauss-Newton method of Jia, Feng, Meng and Sun (NeurIPS 2024, equations 33 and 34).
 
         L+ = L - eta R Q (Q^H Q)^+          R from the residual at L Q^H
         Q+ = Q - eta R^H L+ (L+^H L+)^+     R from the residual at L+ Q^H
 
-    Linear from a small random start (`gaussian_start`) whatever the condition number, and not held up by saddles, at
-    surplus rank too, for rectangular unknowns. The objective is the source's, 1/2 ||M(L Q^H) - y||^2. A step costs 4
-    applications.
+    For rectangular unknowns, convergence from a small random start (`gaussian_start`) is linear at any condition
+    number, is not delayed by saddles, and holds at surplus rank. The objective is the source's, `1/2 ||M(L Q^H) -
+    y||^2`. A step costs 4 applications.
 
-    Symmetric kinds, indefinite ones included, are taken as the source takes symmetric sensing (its setting 2): by two
-    factors of their own, since with one the steps need not descend. The source's measurements tell L Q^H from its
-    transpose. Those of the symmetric kinds do not: what is measured is the symmetric part of L Q^H, which leaves a part
-    free that no first-order term brings down, and convergence was seen to be sublinear, as with surplus rank. The point
-    is kept as LowRank([L, Q], [[0, I/2], [I/2, 0]]), twice as wide as the one that it began with. To compare on a
-    symmetric answer at the published rate, measure it as a rectangular one.
+    Symmetric kinds, indefinite ones included, use two separate factors, as the source does for symmetric sensing (its
+    setting 2), since steps of one factor need not descend. The source's measurements distinguish `L Q^H` from its
+    transpose. Those of the symmetric kinds depend on the symmetric part of `L Q^H` only. No first-order term reduces
+    the other part, and convergence is sublinear in experiments, as with surplus rank. The point is stored as
+    `LowRank([L, Q], [[0, I/2], [I/2, 0]])`, twice as wide as the first point. For the published rate on a symmetric
+    answer, measure it as a rectangular one.
 
     Attributes:
-        step_size: eta; at most 2/(1 + delta) in the source's theory, 0.5 in its authors' program. 1 was seen to need
-            less than half the applications.
+        step_size: Step size `eta`; at most `2/(1 + delta)` in the source's theory, 0.5 in its authors' program. In
+            experiments 1 needs less than half the applications.
     """
 
     step_size: float = 0.5
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Split the point into two factors: L = X |Theta|^{1/2}, and Q = Y (or X) |Theta|^{1/2} sign(Theta)."""
+        """Return the first state, with `L = X |Theta|^{1/2}` and `Q = Y (or X) |Theta|^{1/2} sign(Theta)`."""
         Z = point.orthonormal()
         values = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real.unsqueeze(-2)
         root = values.abs().sqrt()
@@ -45,7 +45,7 @@ class AlternatingGaussNewton:
         return State(objective.evaluate(first), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
-        """One step of L, then one of Q."""
+        """Return the state after a step of `L` and a step of `Q`."""
         at = state.evaluation
         symmetric = at.point.is_symmetric
         L, Q = _factors(at.point)
@@ -57,7 +57,7 @@ class AlternatingGaussNewton:
 
 
 def _product(L: Inexact[Tensor, "*batch m1 r"], Q: Inexact[Tensor, "*batch m2 r"], *, symmetric: bool) -> LowRank:
-    """L Q^H, or its symmetric part."""
+    """Return `L Q^H`, or its symmetric part."""
     identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand(*L.shape[:-2], -1, -1)
     if not symmetric:
         return LowRank(L, identity, Q)
@@ -67,7 +67,7 @@ def _product(L: Inexact[Tensor, "*batch m1 r"], Q: Inexact[Tensor, "*batch m2 r"
 
 
 def _factors(point: LowRank) -> tuple[Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"]]:
-    """L and Q of a point that `_product` made."""
+    """Return `L` and `Q` of a point made by `_product`."""
     if point.Y is not None:
         return point.X, point.Y
     rank = point.width // 2
@@ -75,17 +75,17 @@ def _factors(point: LowRank) -> tuple[Inexact[Tensor, "*batch m1 r"], Inexact[Te
 
 
 def _left_gradient(at: Evaluation) -> Inexact[Tensor, "*batch m1 r"]:
-    """R Q."""
+    """Return `R Q`."""
     return at.left if at.right is not None else at.left[..., at.point.width // 2 :]
 
 
 def _right_gradient(at: Evaluation) -> Inexact[Tensor, "*batch m2 r"]:
-    """R^H L."""
+    """Return `R^H L`."""
     return at.right if at.right is not None else at.left[..., : at.point.width // 2]
 
 
 def _gram_pseudo_inverse(F: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch r r"]:
-    """(F^H F)^+, from the singular values of F, so that nothing is squared before it is judged to be zero."""
+    """Return `(F^H F)^+` from the singular values of `F`, which are compared with zero before they are squared."""
     _, values, Vh = torch.linalg.svd(F, full_matrices=False)
     cut = torch.finfo(values.dtype).eps * max(F.shape[-2:]) * values[..., :1]
     weights = torch.where(values > cut, values, torch.inf).square().reciprocal()

@@ -1,37 +1,39 @@
-"""Gradient descent on the Burer-Monteiro factor, what weight normalization is compared with."""
+"""Gradient descent on the Burer-Monteiro factor, the baseline of weight normalization."""
 
 from dataclasses import dataclass, replace
 
 from wnsense.sensing.low_rank import LowRank
-from wnsense.solvers.factors import balanced_factors, require_factorable
+from wnsense.solvers.factors import factored_start
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
 
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """Y+ = Y - eta R Y on f(Y) = 1/4 ||M(Y Y^H) - y||^2; L+ = L - eta R Q, Q+ = Q - eta R^H L on Z = L Q^H.
+    """Gradient descent on the factors of `Z = Y Y^H` or `Z = L Q^H`.
 
-    Sublinear from a random start once r > r_A (Xiong, Ding, Du, arXiv 2310.01769). A step costs 2 applications. The
-    point is kept as LowRank(Y, I).
+        Y+ = Y - eta R Y                            on f(Y) = 1/4 ||M(Y Y^H) - y||^2
+        L+ = L - eta R Q,  Q+ = Q - eta R^H L       on f(L, Q) = 1/2 ||M(L Q^H) - y||^2
+
+    From a random start, convergence is sublinear for r > r_A (Xiong, Ding, Du, arXiv 2310.01769). A step costs 2
+    applications. The point is stored as `LowRank(Y, I)`.
 
     Attributes:
-        step_size: eta, for an answer of unit norm.
+        step_size: Step size `eta`, for an answer of unit norm.
     """
 
     step_size: float = 0.5
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Fold the magnitude into the factor: Y = X |Theta|^{1/2}.
+        """Return the first state, with balanced factors.
 
         Raises:
-            InputError: For kind symmetric, since Y Y^T has no negative eigenvalues.
+            InputError: If the kind is symmetric.
         """
-        require_factorable(objective, "gradient descent")
-        return State(objective.evaluate(balanced_factors(point)), 2)
+        return factored_start(objective, point, "gradient descent")
 
     def step(self, objective: SensingObjective, state: State) -> State:
-        """One gradient step."""
+        """Return the state after a gradient step."""
         at = state.evaluation
         X = at.point.X - self.step_size * at.left
         Y = None

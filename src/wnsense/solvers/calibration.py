@@ -1,4 +1,4 @@
-"""What a solver must know before the first step: the operator's gain, its trace component, the size of the answer."""
+"""Calibration of a problem: the operator's gain, its trace component, and the size of the answer."""
 
 import math
 from dataclasses import dataclass, replace
@@ -17,25 +17,25 @@ _PROBE_COUNT = 2
 _PROBE_RANK = 8
 _SCALE_STEPS = 3
 _SCALE_WIDTH = 4
-# Below this excess of the trace direction over the others, taking it apart costs more than it gains.
+# The trace direction is shrunk if its squared gain exceeds the mean one by this factor.
 _TRACE_EXCESS = 3.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How measurements are weighted and rotated so that solvers meet M*M close to the identity, and ||A|| close to 1.
+    """Change of variables that brings `M*M` close to the identity and `||A||` close to 1.
 
-    With D = diag(row_scale) and T = I - (1 - trace_factor) u u^T, solvers see the operator T D M. T takes the one
-    direction u in which rank-one measurements answer to the trace alone, and shrinks it to the size of the others:
-    exact centring would drop what it says, this keeps it.
+    With `D = diag(row_scale)` and `T = I - (1 - trace_factor) u u^T`, solvers use the operator `T D M`. In the
+    direction `u`, rank-one measurements depend on the trace alone, and are far larger than in others. `T` shrinks this
+    direction to the size of the others; exact centring would lose its information.
 
     Attributes:
-        row_scale: sqrt(weight_i) / gain for rows that are fitted, 0 for rows held out; (n,).
-        trace_direction: u, (n,), unit; None where the operator has no trace component worth removing.
-        trace_factor: What remains of that direction.
-        scale: The estimate of ||A||_2; points in the solver are the matrix over this.
-        applications: What finding all this cost.
-        traces: Tr M_i of each row, weighted or not, (n,); None where there is no trace component to speak of.
+        row_scale: Factor `sqrt(weight_i) / gain` of the fitted rows, 0 for held-out rows; (n,).
+        trace_direction: Unit vector `u`, (n,); None without a large trace component.
+        trace_factor: Factor of that direction.
+        scale: Estimate of `||A||_2`; points of a solver are the matrix over this.
+        applications: Applications that the calibration took.
+        traces: Traces `Tr M_i` of all rows, (n,); None without a large trace component.
     """
 
     row_scale: Float[Tensor, " n"]
@@ -46,11 +46,11 @@ class Calibration:
     traces: Float[Tensor, " n"] | None = None
 
     def balance(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """T D applied to measurements."""
+        """Return `T D` applied to measurements."""
         return self._shrink_trace(values * self.row_scale)
 
     def balance_transpose(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """D T, the transpose of `balance`."""
+        """Return `D T` applied to measurements, the transpose of `balance`."""
         return self._shrink_trace(values) * self.row_scale
 
     def _shrink_trace(self, values: Tensor) -> Tensor:
@@ -63,13 +63,17 @@ class Calibration:
 def calibrate(
     problem: Problem, fitted: Float[Tensor, " n"] | None = None, *, seed: int = 0, scale: float | None = None
 ) -> Calibration:
-    """Find gain, trace component and scale of a problem; probes are drawn from the seed.
+    """Return the calibration of a problem: gain, trace component and scale.
 
     Args:
-        problem: The problem.
-        fitted: 1 for rows that are fitted, 0 for rows held out; None for all.
-        seed: Of the random probes.
-        scale: ||A||_2 where it is known.
+        problem: Measurements with their weights.
+        fitted: 1 for rows to fit, 0 for held-out rows, (n,); None for all.
+        seed: Seed of the random probes.
+        scale: `||A||_2` if it is known.
+
+    Raises:
+        InputError: If no row of positive weight is fitted, all fitted measurements are zero, or the operator has no
+        gain.
     """
     operator = problem.operator
     weights = problem.weights if problem.weights is not None else torch.ones_like(problem.measurements)
@@ -88,7 +92,7 @@ def calibrate(
     applications = 0
 
     if operator.second_moment is not None:
-        # Rows of a declared ensemble are alike: what is left of the law is the weight that is left.
+        # Rows of a declared ensemble have the same distribution; only their mean weight matters.
         alpha = operator.second_moment[0] * float(weights.mean())
     else:
         alpha = _probe_gain(operator, root, generator)
@@ -100,25 +104,35 @@ def calibrate(
         f"a mean squared gain of {alpha}",
         "check it with check_operator",
     )
-    u, trace_factor, traces = None, 1.0, None
-    if operator.kind.is_symmetric and (operator.second_moment is None or operator.second_moment[1] > 0):
-        traces = operator.traces()
-        applications += 1
-        excess = float((root * traces).square().sum()) / (operator.shape[0] * alpha)
-        if excess > _TRACE_EXCESS:
-            u, trace_factor = root * traces / torch.linalg.vector_norm(root * traces), excess**-0.5
-        else:
-            traces = None
-
-    found = Calibration(root / alpha**0.5, u, trace_factor, 1.0, applications, traces)
+    calibration = _with_traces(operator, root, alpha, applications)
     if scale is not None:
-        return replace(found, scale=scale)
-    scale, cost = _estimate_scale(problem, found, generator)
-    return replace(found, scale=scale, applications=applications + cost)
+        return replace(calibration, scale=scale)
+    scale, cost = _estimate_scale(problem, calibration, generator)
+    return replace(calibration, scale=scale, applications=calibration.applications + cost)
+
+
+def _with_traces(operator: Operator, root: Tensor, alpha: float, applications: int) -> Calibration:
+    """Return the calibration of scale 1, with the trace component if it is large.
+
+    Args:
+        operator: Operator `M`.
+        root: Square roots of the weights, (n,).
+        alpha: Mean squared gain.
+        applications: Applications so far.
+    """
+    scale = root / alpha**0.5
+    if not operator.kind.is_symmetric or not (operator.second_moment is None or operator.second_moment[1] > 0):
+        return Calibration(scale, None, 1.0, 1.0, applications)
+    traces = operator.traces()
+    excess = float((root * traces).square().sum()) / (operator.shape[0] * alpha)
+    if excess <= _TRACE_EXCESS:
+        return Calibration(scale, None, 1.0, 1.0, applications + 1)
+    u = root * traces / torch.linalg.vector_norm(root * traces)
+    return Calibration(scale, u, excess**-0.5, 1.0, applications + 1, traces)
 
 
 def _probe_gain(operator: Operator, root: Tensor, generator: torch.Generator) -> float:
-    """E ||D M(Z)||^2 / ||Z||^2 over random low-rank Z, of zero trace where they are symmetric."""
+    """Return the mean of `||D M(Z)||^2 / ||Z||^2` over random low-rank `Z`, of zero trace for symmetric kinds."""
     m1, m2 = operator.shape
     rank = min(_PROBE_RANK, m1, m2)
     signs = torch.ones(rank, dtype=operator.dtype, device=operator.device)
@@ -137,11 +151,14 @@ def _probe_gain(operator: Operator, root: Tensor, generator: torch.Generator) ->
     return float(gains.mean())
 
 
-def _estimate_scale(problem: Problem, found: Calibration, generator: torch.Generator) -> tuple[float, int]:
-    """||A||_2 from the back-projection of y by a block power method, at most its Frobenius estimate."""
+def _estimate_scale(problem: Problem, calibration: Calibration, generator: torch.Generator) -> tuple[float, int]:
+    """Return an estimate of `||A||_2` and its cost, by a block power method on the back-projection of `y`.
+
+    It is at most the estimate of the Frobenius norm.
+    """
     operator = problem.operator
-    balanced = found.balance(problem.measurements)
-    v = found.balance_transpose(balanced)
+    balanced = calibration.balance(problem.measurements)
+    v = calibration.balance_transpose(balanced)
     width = min(_SCALE_WIDTH, *operator.shape)
     V = haar_frame(operator.shape[1], width, generator=generator, dtype=operator.dtype, device=operator.device)
     applications = 0

@@ -1,4 +1,4 @@
-"""The solvers under the names by which people choose them."""
+"""Catalogue of the solvers by name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ SOLVERS: Mapping[str, Callable[[], Solver[Any]]] = {
     "gauss-newton": GaussNewton,
 }
 
-# Published methods to compare with, under their own names.
+# Published methods for comparison.
 BASELINES: Mapping[str, Callable[[], Solver[Any]]] = {
     "scaledgd": ScaledGD,
     "scaledgd-lambda": DampedScaledGD,
@@ -39,17 +39,17 @@ BASELINES: Mapping[str, Callable[[], Solver[Any]]] = {
 
 
 def make_solver(name: str) -> Solver[Any]:
-    """The solver of a name, with its defaults.
+    """Return the solver of a name, with its default settings.
 
     Raises:
-        InputError: If there is none of this name.
+        InputError: If no solver has this name.
     """
-    known = {**SOLVERS, **BASELINES}
-    require(name in known, f"a solver of {', '.join(known)}", repr(name))
-    return known[name]()
+    makers = {**SOLVERS, **BASELINES}
+    require(name in makers, f"a solver of {', '.join(makers)}", repr(name))
+    return makers[name]()
 
 
 def solver_name(solver: Solver[Any]) -> str:
-    """The name of a solver; that of its class when it is a user's own."""
-    known = {**SOLVERS, **BASELINES}
-    return next((name for name, make in known.items() if make is type(solver)), type(solver).__name__)
+    """Return the name of a solver, or that of its class if it is not in the catalogue."""
+    makers = {**SOLVERS, **BASELINES}
+    return next((name for name, make in makers.items() if make is type(solver)), type(solver).__name__)

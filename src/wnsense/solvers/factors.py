@@ -1,4 +1,4 @@
-"""Points held by two balanced factors and nothing between them: Z = Y Y^H, or Z = L Q^H."""
+"""Points of two balanced factors without a core: `Z = Y Y^H` or `Z = L Q^H`."""
 
 import torch
 
@@ -6,17 +6,18 @@ from wnsense.checks import require
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.solver import State
 
 
 def require_factorable(objective: SensingObjective, method: str) -> None:
-    """Refuse the kind that Y Y^H cannot hold.
+    """Check that the kind can be factored as `Y Y^H` or `L Q^H`.
 
     Args:
-        objective: What is to be minimized.
-        method: Who asks, for the message.
+        objective: Objective to minimize.
+        method: Name of the method, for the message.
 
     Raises:
-        InputError: For kind symmetric, since Y Y^T has no negative eigenvalues.
+        InputError: If the kind is symmetric, since `Y Y^T` has no negative eigenvalues.
     """
     require(
         objective.kind is not Kind.SYMMETRIC,
@@ -27,8 +28,23 @@ def require_factorable(objective: SensingObjective, method: str) -> None:
 
 
 def balanced_factors(point: LowRank) -> LowRank:
-    """The point as LowRank(Y, I) with Y = X |Theta|^{1/2}; as LowRank(L, I, Q) with L^H L = Q^H Q when rectangular."""
+    """Return the point as `LowRank(Y, I)`, `Y = X |Theta|^{1/2}`; rectangular: `LowRank(L, I, Q)`, `L^H L = Q^H Q`."""
     Z = point.orthonormal()
     root = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).abs().sqrt().unsqueeze(-2)
     identity = torch.eye(Z.width, dtype=Z.dtype, device=Z.device).expand_as(Z.Theta)
     return LowRank(Z.X * root, identity, None if Z.Y is None else Z.Y * root)
+
+
+def factored_start(objective: SensingObjective, point: LowRank, method: str) -> State:
+    """Return the first state of a method on balanced factors: `Y = X |Theta|^{1/2}`.
+
+    Args:
+        objective: Objective to minimize.
+        point: First point.
+        method: Name of the method, for the message.
+
+    Raises:
+        InputError: If the kind is symmetric.
+    """
+    require_factorable(objective, method)
+    return State(objective.evaluate(balanced_factors(point)), 2)

@@ -1,4 +1,4 @@
-"""Gauss-Newton on the manifold of matrices of one rank: second-order finishing once the rank is known."""
+"""Gauss-Newton on the manifold of matrices of one rank: second-order steps once the rank is known."""
 
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,10 @@ from wnsense.solvers.tangent import Tangent, tangent_part, truncated
 
 @dataclass(frozen=True)
 class GaussNewtonState(State):
-    """The state with its Levenberg-Marquardt damping.
+    """State of `GaussNewton`.
 
     Attributes:
-        damping: lambda, (...).
+        damping: Levenberg-Marquardt damping `lambda`, (...).
     """
 
     damping: Float[Tensor, "*batch"]
@@ -25,30 +25,30 @@ class GaussNewtonState(State):
 
 @dataclass(frozen=True)
 class GaussNewton:
-    """Minimize ||q + T D M(xi)||^2 + lambda ||xi||^2 over tangent vectors xi by conjugate gradients, then truncate.
+    """Gauss-Newton steps: `xi = argmin ||q + T D M(xi)||^2 + lambda ||xi||^2` over tangent vectors, then truncation.
 
-    The least-squares step of recursive importance sketching (Luo, Huang, Li, Zhang, arXiv 2011.08360), in orthonormal
-    coordinates of the tangent space and with Levenberg-Marquardt damping: a step that does not lower the misfit is
-    taken back and lambda grows fourfold, otherwise it falls fourfold. Rank stays what the first point has. For kind
-    psd the truncation keeps positive eigenvalues only, so that each iterate is positive semidefinite. A step costs
-    2 (inner_steps + 1) applications.
+    This is the least-squares step of recursive importance sketching (Luo, Huang, Li, Zhang, arXiv 2011.08360), by
+    conjugate gradients in orthonormal coordinates of the tangent space, with Levenberg-Marquardt damping. A step that
+    does not lower the misfit is undone and `lambda` grows fourfold; otherwise it falls fourfold. The rank is that of
+    the first point. For kind psd the truncation keeps positive eigenvalues only, so that each iterate is positive
+    semidefinite. A step costs `2 (inner_steps + 1)` applications.
 
     Attributes:
-        inner_steps: Steps of conjugate gradients for each outer one.
-        first_damping: lambda at the start, against an operator of unit gain.
+        inner_steps: Steps of conjugate gradients in each outer step.
+        first_damping: First `lambda`, for an operator of unit gain.
     """
 
     inner_steps: int = 8
     first_damping: float = 1e-3
 
     def start(self, objective: SensingObjective, point: LowRank) -> GaussNewtonState:
-        """Evaluate the first point in orthonormal form."""
+        """Return the first state, in orthonormal form."""
         at = objective.evaluate(truncated(point, point.width, objective.kind))
         damping = torch.full_like(at.misfit, self.first_damping)
         return GaussNewtonState(at, 2, damping)
 
     def step(self, objective: SensingObjective, state: GaussNewtonState) -> GaussNewtonState:
-        """One outer step."""
+        """Return the state after one outer step."""
         at = state.evaluation
         xi = least_squares_step(objective, at, state.damping, self.inner_steps)
         moved = at.point.plus(xi.at(at.point))
@@ -66,13 +66,15 @@ class GaussNewton:
 def least_squares_step(
     objective: SensingObjective, at: Evaluation, damping: Float[Tensor, "*batch"], inner_steps: int
 ) -> Tangent:
-    """Conjugate gradients on (J^T J + lambda I) xi = -J^T q; a fixed number of steps, idle once converged.
+    """Return the solution of `(J^T J + lambda I) xi = -J^T q` by a fixed number of conjugate-gradient steps.
+
+    Steps after convergence change nothing.
 
     Args:
-        objective: What is minimized.
-        at: The point in orthonormal form, with its residual.
-        damping: lambda.
-        inner_steps: How many steps, of 2 applications each.
+        objective: Objective to minimize.
+        at: Evaluation of a point in orthonormal form.
+        damping: Damping `lambda`, (...).
+        inner_steps: Number of steps, of 2 applications each.
     """
     residual = tangent_part(at.point, at.left, at.right)
     residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
@@ -83,13 +85,13 @@ def least_squares_step(
     for _ in range(inner_steps):
         image, left, right = objective.normal_times(direction.at(at.point), at.point.width)
         curvature = image.square().sum(-1) + damping * direction.squared_norm()
-        alive = squared > floor
-        length = torch.where(alive, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
+        is_active = squared > floor
+        length = torch.where(is_active, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
         xi = xi.plus(direction, length)
         back = tangent_part(at.point, left, right).plus(direction, damping)
         residual = residual.plus(back, -length)
         new_squared = residual.squared_norm()
-        ratio = torch.where(alive, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)
+        ratio = torch.where(is_active, new_squared / squared.clamp(min=torch.finfo(squared.dtype).tiny), 0)
         direction = residual.plus(direction, ratio)
         squared = new_squared
     return xi

@@ -1,6 +1,7 @@
-"""The least-squares objective that every solver descends, in units in which the answer is about 1."""
+"""Least-squares objective of all solvers, in units in which the answer has norm about 1."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Inexact
@@ -16,17 +17,17 @@ from wnsense.solvers.calibration import Calibration, calibrate
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at a point: all that one forward and one adjoint application give.
+    """Residual and gradient in one point, from one forward and one adjoint application.
 
-    With q = T D (M(Z) - y/s) the balanced residual and R = (T D M)*(q) its back-projection:
+    `q = T D (M(Z) - y/s)` is the balanced residual and `R = (T D M)*(q)` its back-projection.
 
     Attributes:
-        point: Z, in scaled units.
-        residual: M(Z) - y/s on all rows, fitted or not, (..., n).
-        balanced: q, (..., n); zero in effect on rows held out.
-        left: R Y, or R X for the symmetric kinds, (..., m1, r).
-        right: R^H X for rectangular points, (..., m2, r); None otherwise.
-        beyond: What -R holds outside of the point's directions, as far as probes carried along show it; None without.
+        point: Point `Z`, in scaled units.
+        residual: Residual `M(Z) - y/s` on all rows, fitted or not, (..., n).
+        balanced: Balanced residual `q`, (..., n); 0 up to the trace direction on held-out rows.
+        left: `R Y`, or `R X` for the symmetric kinds, (..., m1, r).
+        right: `R^H X` for rectangular points, (..., m2, r); None otherwise.
+        beyond: Part of `-R` outside of the point's directions that probes show; None without probes.
     """
 
     point: LowRank
@@ -38,74 +39,79 @@ class Evaluation:
 
     @property
     def misfit(self) -> Float[Tensor, "*batch"]:
-        """||q||, about the Frobenius distance to the answer where T D M is close to an isometry."""
+        """Norm `||q||`, about the Frobenius distance to the answer if `T D M` is close to an isometry."""
         misfit: Tensor = torch.linalg.vector_norm(self.balanced, dim=-1)
         return misfit
 
 
 @dataclass(frozen=True)
 class SensingObjective:
-    """f(Z) = 1/4 ||T D (M(Z) - y/s)||^2 for symmetric kinds, 1/2 for rectangular ones (arXiv 2510.01175, section 2).
+    """Least squares `f(Z) = 1/4 ||T D (M(Z) - y/s)||^2`; 1/2 for rectangular unknowns (arXiv 2510.01175, section 2).
 
-    Points and solvers live in scaled units, Z = A / s; `to_user` undoes it. D weights rows (0 for those held out) and
-    T shrinks the trace direction (see `Calibration`); both are found here unless given.
+    Points are in scaled units, `Z = A / s`; `to_user` returns to the user's units. `D` weights rows (0 for held-out
+    rows) and `T` shrinks the trace direction (see `Calibration`).
 
     Attributes:
-        problem: What is fitted.
-        fitted: 1 for rows that are fitted and 0 for rows held out, (n,); None for all.
-        seed: Of the probes that find the scale.
-        given: The scales where they are known already; found from the problem otherwise.
-        calibration: The scales.
-        target: y / s.
+        problem: Measurements with their weights.
+        fitted: 1 for rows to fit, 0 for held-out rows, (n,); None for all.
+        seed: Seed of the probes for the calibration.
+        given: Calibration to use; None to compute it from the problem.
     """
 
     problem: Problem
     fitted: Float[Tensor, " n"] | None = None
     seed: int = 0
     given: Calibration | None = None
-    calibration: Calibration = field(init=False)
-    target: Float[Tensor, " n"] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find the scales unless they came."""
+        """Check the sizes; this computes the calibration, so that its errors come at once."""
+        count = self.problem.measurements.shape
         if self.fitted is not None:
-            require_size("the mask of fitted rows", self.fitted.shape, self.problem.measurements.shape)
-        found = self.given if self.given is not None else calibrate(self.problem, self.fitted, seed=self.seed)
-        object.__setattr__(self, "calibration", found)
-        object.__setattr__(self, "target", self.problem.measurements / self.scale)
+            require_size("the mask of fitted rows", self.fitted.shape, count)
+        require_size("the row scale of the calibration", self.calibration.row_scale.shape, count)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Calibration: the given one, or that of the problem."""
+        return self.given if self.given is not None else calibrate(self.problem, self.fitted, seed=self.seed)
+
+    @cached_property
+    def target(self) -> Float[Tensor, " n"]:
+        """Measurements in scaled units, `y / s`, (n,)."""
+        return self.problem.measurements / self.scale
 
     @property
     def kind(self) -> Kind:
-        """The kind of unknown."""
+        """Kind of the unknown."""
         return self.problem.operator.kind
 
     @property
     def device(self) -> torch.device:
-        """Where the operator lives."""
+        """Device of the operator."""
         return self.problem.operator.device
 
     @property
     def applications(self) -> int:
-        """What the calibration cost, in applications of M and M*."""
+        """Applications of `M` and `M*` that the calibration took."""
         return self.calibration.applications
 
     @property
     def scale(self) -> float:
-        """s, the estimate of ||A||_2."""
+        """Scale `s`, the estimate of `||A||_2`."""
         return self.calibration.scale
 
     def evaluate(self, point: LowRank) -> Evaluation:
-        """Residual and back-projection at a point: 2 applications, in one pass where the operator can."""
+        """Return residual and gradient in a point: 2 applications, in one pass where the operator has one."""
         back = self.problem.operator.pull_back(point, self._dual(self.target))
         residual = back.measurements - self.target
         return Evaluation(point, residual, self.calibration.balance(residual), back.left, back.right)
 
     def residual(self, point: LowRank) -> Float[Tensor, "*batch n"]:
-        """M(Z) - y/s on all rows: 1 application."""
+        """Return `M(Z) - y/s` on all rows: 1 application."""
         return self.problem.operator.measure(point) - self.target
 
     def pull_back(self, point: LowRank, residual: Float[Tensor, "*batch n"]) -> Evaluation:
-        """The evaluation at a point whose residual is known: 1 application."""
+        """Return the evaluation in a point of known residual: 1 application."""
         operator = self.problem.operator
         balanced = self.calibration.balance(residual)
         v = self.calibration.balance_transpose(balanced)
@@ -116,23 +122,23 @@ class SensingObjective:
     def normal_times(
         self, direction: LowRank, width: int
     ) -> tuple[Float[Tensor, "*batch n"], Inexact[Tensor, "*batch m1 r"], Inexact[Tensor, "*batch m2 r"] | None]:
-        """Q = T D M(direction), and (T D M)*(q) times the direction's first columns, Y then X: 2 applications."""
+        """Return `q = T D M(direction)`, and `(T D M)*(q)` times the first columns of `Y` and `X`: 2 applications."""
         back = self.problem.operator.pull_back(direction, self._dual(None), width=width)
         return self.calibration.balance(back.measurements), back.left, back.right
 
     def _dual(self, target: Tensor | None) -> Dual:
-        """From measurements to what is back-projected, D T^2 D (y - target)."""
+        """Return the map from measurements `y` to the dual vector `D T^2 D (y - target)`."""
         calibration = self.calibration
         if calibration.trace_direction is None:
             return RowDual(calibration.row_scale.square(), target)
         return lambda y: calibration.balance_transpose(calibration.balance(y if target is None else y - target))
 
     def relative_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """||M(Z) - y|| / ||y|| over the fitted rows, in the problem's own weights."""
+        """Return `||M(Z) - y|| / ||y||` over the fitted rows, with the problem's weights."""
         return self._relative(residual, self.fitted)
 
     def holdout_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"] | None:
-        """The same over the rows held out; None when there are none."""
+        """Return the ratio over the held-out rows, or None if there are none."""
         return None if self.fitted is None else self._relative(residual, 1 - self.fitted)
 
     def _relative(self, residual: Tensor, rows: Tensor | None) -> Tensor:
@@ -148,28 +154,28 @@ class SensingObjective:
         return relative
 
     def to_user(self, point: LowRank) -> LowRank:
-        """A point in the user's units."""
+        """Return a point in the user's units."""
         return point.scaled(self.scale)
 
     def from_user(self, matrix: LowRank) -> LowRank:
-        """A matrix in the user's units as a point."""
+        """Return a matrix in the user's units as a point."""
         return matrix.scaled(1 / self.scale)
 
 
 def relative_error(objective: SensingObjective, point: LowRank) -> Float[Tensor, "*batch"]:
-    """||Z - A||_F / ||A||_F against the problem's truth, at no cost in applications.
+    """Return `||Z - A||_F / ||A||_F` for the problem's true matrix `A`, without an application.
 
     Raises:
-        InputError: If the problem has no truth.
+        InputError: If the problem has no true matrix.
     """
     return relative_distance(objective.to_user(point), objective.problem.truth)
 
 
 def relative_distance(matrix: LowRank, truth: LowRank | None) -> Float[Tensor, "*batch"]:
-    """||Z - A||_F / ||A||_F.
+    """Return `||Z - A||_F / ||A||_F` for the true matrix `A`.
 
     Raises:
-        InputError: If there is no truth to compare with.
+        InputError: If there is no true matrix.
     """
     if truth is None:
         raise InputError("needed a problem with a truth, got one without; give Problem(..., truth=...)")

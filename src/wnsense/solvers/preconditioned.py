@@ -1,4 +1,4 @@
-"""Preconditioned weight normalization, the default solver."""
+"""Preconditioned weight normalization, the fastest solver of two applications a step."""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +14,12 @@ from wnsense.solvers.solver import State, choose
 
 @dataclass(frozen=True)
 class PreconditionedState(State):
-    """The state with its safeguard.
+    """State of `PreconditionedWN`.
 
     Attributes:
-        best: The evaluation of least misfit so far.
-        fraction: The part of the full step sizes that is taken, (...): 1 until a step goes wrong.
-        waited: Steps since the misfit was last at its least, (...).
+        best: Evaluation of the least misfit so far.
+        fraction: Fraction of the full step sizes, (...); 1 until a step fails.
+        waited: Steps since the least misfit, (...).
     """
 
     best: Evaluation
@@ -28,31 +28,32 @@ class PreconditionedState(State):
 
     @property
     def answer(self) -> Evaluation:
-        """The evaluation of least misfit so far."""
+        """Evaluation of the least misfit so far."""
         return self.best
 
 
 @dataclass(frozen=True)
 class PreconditionedWN:
-    """Weight normalization whose direction step is preconditioned by the magnitude: no trace of the condition number.
+    """Weight normalization with a direction step preconditioned by the magnitude, independent of the condition number.
 
         W = R X,  K = X^H W,  H = W - X K,  lambda = c ||q||        (R from the residual q at X Theta X^H)
         X+     = polar(X - eta H Theta (Theta^2 + lambda^2 I)^{-1})
         Theta+ = Theta - (mu/2) K                                   (the same K: both move at once)
 
-    Rectangular points use Theta^H (Theta Theta^H + lambda^2 I)^{-1} for X and its mirror image for Y. A step costs 2
-    applications. Derived for this project; the damping is PrecGD's (Zhang, Fattahi, Zhang, arXiv 2206.03345), the split
-    that of arXiv 2510.01175.
+    Rectangular points use `Theta^H (Theta Theta^H + lambda^2 I)^{-1}` for `X` and its mirror image for `Y`. A step
+    costs 2 applications. The method was derived for this project; the damping is that of PrecGD (Zhang, Fattahi, Zhang,
+    arXiv 2206.03345), the split that of arXiv 2510.01175.
 
-    Safeguard: a step that raises the misfit above `growth` times the least one so far, or the last of `patience` steps
-    that found no lower one, is taken back to that point, and both step sizes are halved for good.
+    Safeguard: if a step raises the misfit above `growth` times the least one, or after `patience` steps without a new
+    least misfit, the run returns to the point of least misfit and both step sizes are halved.
 
     Attributes:
-        step_size: eta.
-        magnitude_step_size: mu; stable while mu times the largest eigenvalue of S -> X^H M*(M(X S X^H)) X is below 4.
-        damping: c.
-        growth: How far the misfit may rise above its least value.
-        patience: For how many steps the misfit may fail to reach a new least value.
+        step_size: Step size `eta`.
+        magnitude_step_size: Step size `mu`; stable while `mu` times the largest eigenvalue of
+            `S -> X^H M*(M(X S X^H)) X` is below 4.
+        damping: Factor `c` of the damping.
+        growth: Largest ratio of the misfit to its least value.
+        patience: Largest number of steps without a new least misfit.
     """
 
     step_size: float = 1.0
@@ -62,13 +63,13 @@ class PreconditionedWN:
     patience: int = 4
 
     def start(self, objective: SensingObjective, point: LowRank) -> PreconditionedState:
-        """Evaluate the first point, made orthonormal."""
+        """Return the first state, in orthonormal form."""
         at = objective.evaluate(point.framed())
         fraction = torch.ones_like(at.misfit)
         return PreconditionedState(at, 2, at, fraction, torch.zeros_like(fraction))
 
     def step(self, objective: SensingObjective, state: PreconditionedState) -> PreconditionedState:
-        """One step of X and Theta together, taken back when it went wrong."""
+        """Return the state after one step of `X` and `Theta`, which is undone if it fails."""
         at = state.evaluation
         X, Theta, Y = at.point.X, at.point.Theta, at.point.Y
         fraction = state.fraction[..., None, None]
@@ -84,31 +85,31 @@ class PreconditionedWN:
             Y = polar_factor(Y - eta * (at.right - Y @ K.mH) @ P.mH)
         trial = objective.evaluate(LowRank(X, Theta - mu / 2 * K, Y))
 
-        # Written so that NaN counts as gone wrong.
+        # Written so that NaN counts as failure.
         better = trial.misfit < state.best.misfit
         waited = torch.where(better, 0.0, state.waited + 1)
-        sound = (trial.misfit <= self.growth * state.best.misfit) & (waited <= self.patience)
+        succeeds = (trial.misfit <= self.growth * state.best.misfit) & (waited <= self.patience)
         best = choose(better, trial, state.best)
         return replace(
             state,
-            evaluation=choose(sound, trial, best),
+            evaluation=choose(succeeds, trial, best),
             applications=state.applications + 2,
             best=best,
-            fraction=torch.where(sound, state.fraction, state.fraction / 2),
-            waited=torch.where(sound, waited, 0.0),
+            fraction=torch.where(succeeds, state.fraction, state.fraction / 2),
+            waited=torch.where(succeeds, waited, 0.0),
         )
 
 
 def _damped_inverse(
     Theta: Inexact[Tensor, "*batch r r"], lamda: Float[Tensor, "*batch 1 1"]
 ) -> Inexact[Tensor, "*batch r r"]:
-    """Theta^H (Theta Theta^H + lambda^2 I)^{-1}: the inverse, without what lies below lambda.
+    """Return `Theta^H (Theta Theta^H + lambda^2 I)^{-1}`, a damped inverse of `Theta`.
 
-    The least-squares solution of [Theta; lambda I] P = [I; 0], by QR: nothing is squared, and no device is waited for,
-    as it would be for a spectral decomposition.
+    It is the least-squares solution of `[Theta; lambda I] P = [I; 0]` by QR. Nothing is squared, and unlike a spectral
+    decomposition it does not wait for the device.
     """
     identity = torch.eye(Theta.shape[-1], dtype=Theta.dtype, device=Theta.device)
-    # A surplus direction of an exact answer is 0/0, and stays where it is.
+    # A surplus direction of an exact answer is 0/0; with this floor it does not move.
     floor = torch.finfo(lamda.dtype).tiny ** 0.5
     Q, R = torch.linalg.qr(torch.cat([Theta, lamda.clamp(min=floor) * identity], dim=-2))
     damped: Tensor = torch.linalg.solve_triangular(R, Q[..., : Theta.shape[-2], :].mH, upper=True)

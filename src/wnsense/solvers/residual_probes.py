@@ -1,4 +1,4 @@
-"""Directions of no magnitude, carried beside a point and turned by the residual: they show what the point misses."""
+"""Probes: directions of zero magnitude beside a point, which show the directions that the point misses."""
 
 from dataclasses import replace
 
@@ -13,8 +13,11 @@ from wnsense.solvers.objective import Evaluation
 _SEED = 0
 
 
-def beside(point: LowRank, probes: LowRank | None, count: int) -> LowRank:
-    """The point with that many probes at zero magnitude, new random ones where there are none; itself without room."""
+def with_probes(point: LowRank, probes: LowRank | None, count: int) -> LowRank:
+    """Return the point with a number of probes of zero magnitude, random ones if `probes` is None.
+
+    If there is no room for them, the point itself is returned.
+    """
     count = min(count, *(side - point.width for side in point.shape))
     if count <= 0:
         return point
@@ -32,11 +35,12 @@ def beside(point: LowRank, probes: LowRank | None, count: int) -> LowRank:
     return point.plus(LowRank(U, zero, None if V is None or point.Y is None else _outside(point.Y, V)))
 
 
-def taken_apart(at: Evaluation, width: int) -> Evaluation:
-    """The evaluation of a point of that width alone, from the one with probes beside it.
+def without_probes(at: Evaluation, width: int) -> Evaluation:
+    """Return the evaluation of a point of this width, from the one with probes.
 
-    What lies beyond it: the probes after one more step of the power method, U+ = orth((I - X X^H) R V) and V+ likewise,
-    with -U+^H R V V^H V+ between them; all of it once they have turned to where they will, less of it before.
+    `beyond` holds the probes after a step of the power method, `U+ = orth((I - X X^H) R V)` and `V+` likewise, with the
+    core `-U+^H R V V^H V+`. Once the probes have converged, this is the dominant part of `-R` outside of the point's
+    directions; before, it is smaller.
     """
     Z, R_V = at.point, at.left
     if Z.width == width:
@@ -60,6 +64,6 @@ def taken_apart(at: Evaluation, width: int) -> Evaluation:
 
 
 def _outside(Q: Inexact[Tensor, "*batch m r"], W: Inexact[Tensor, "*batch m k"]) -> Inexact[Tensor, "*batch m k"]:
-    """An orthonormal basis of the part of W orthogonal to Q; projected twice, as rounding asks for."""
+    """Return an orthonormal basis of the part of `W` orthogonal to `Q`; it is projected twice against rounding."""
     W = orthonormal_factor(W - Q @ (Q.mH @ W))
     return orthonormal_factor(W - Q @ (Q.mH @ W))

@@ -1,4 +1,4 @@
-"""Gradient steps on the matrix itself, cut back to a rank."""
+"""Gradient steps on the matrix itself, truncated to a rank."""
 
 from dataclasses import dataclass, replace
 
@@ -14,20 +14,21 @@ from wnsense.solvers.subspace import Products, dominant_part
 
 @dataclass(frozen=True)
 class SingularValueProjection:
-    """SVP (Jain, Meka, Dhillon, arXiv 0909.5457, Algorithm 1): Z+ = P_r(Z - eta M*(M(Z) - y)).
+    """SVP (Jain, Meka, Dhillon, arXiv 0909.5457, Algorithm 1): `Z+ = P_r(Z - eta M*(M(Z) - y))`.
 
-    P_r is the best approximation of rank r, of any signature. The source minimizes 1/2 ||M(Z) - y||^2 over matrices of
-    that rank, whose gradient M*(M(Z) - y) is R here too, for symmetric kinds with their factor 1/4 as well. Its start
-    is Z = 0: `haar_start(objective, rank, magnitude=0)`, whose frame is what the first subspace is found from. All
-    kinds are taken.
+    `P_r` is the best approximation of rank r, of any signature. The source minimizes `1/2 ||M(Z) - y||^2` over matrices
+    of that rank, with the gradient `M*(M(Z) - y)`, which is `R` here, also for symmetric kinds with their factor 1/4.
+    Its start is `Z = 0`: `haar_start(objective, rank, magnitude=0)`, whose frame starts the first subspace iteration.
+    All kinds are possible.
 
-    B = Z - eta R is never formed. Its dominant part comes from subspace iteration, begun at the present frame and B
-    times it, which the gradient holds already: [X, B X], twice as wide as the rank. Each of its steps costs one
-    application of M*, or two where B is not symmetric. A step costs 2 + subspace_steps applications, rectangular ones
-    2 + 2 subspace_steps. What it leaves of the exact truncation shrinks with the singular values of B beyond 2 r.
+    `B = Z - eta R` is never formed. Its dominant part comes from subspace iteration. The iteration starts at
+    `[X, B X]`, twice as wide as the rank, which the gradient gives. Each of its steps takes one application of `M*`, or
+    two if `B` is not symmetric. A step costs `2 + subspace_steps` applications, `2 + 2 subspace_steps` for rectangular
+    unknowns. The error against the exact truncation decreases with the singular values of `B` beyond 2 r.
 
     Attributes:
-        step_size: eta; 1/(1 + delta) in the source, 3/4 where its theory ends (delta = 1/3) and in its program.
+        step_size: Step size `eta`; `1/(1 + delta)` in the source, 3/4 at the limit of its theory (`delta = 1/3`) and in
+            its program.
         subspace_steps: Steps of subspace iteration for each truncation, at least 1.
     """
 
@@ -35,11 +36,11 @@ class SingularValueProjection:
     subspace_steps: int = 1
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Evaluate the first point in orthonormal form; its width is the rank for good."""
+        """Return the first state, in orthonormal form; the width of the point is the rank of the run."""
         return State(objective.evaluate(point.framed()), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
-        """One gradient step and its truncation."""
+        """Return the state after a gradient step and its truncation."""
         at, eta = state.evaluation, self.step_size
         operator, Z = objective.problem.operator, at.point
         v = objective.calibration.balance_transpose(at.balanced)
@@ -52,7 +53,7 @@ class SingularValueProjection:
 
 
 def _first_block(at: Evaluation, step_size: float) -> Inexact[Tensor, "*batch m2 k"]:
-    """[X, B X], or [Y, B^H X]: what is known of the dominant right subspace without asking for more."""
+    """Return `[X, B X]`, or `[Y, B^H X]`: a first basis of the dominant right subspace, without an application."""
     Z = at.point
     if Z.Y is None or at.right is None:
         return torch.cat([Z.X, Z @ Z.X - step_size * at.left], dim=-1)

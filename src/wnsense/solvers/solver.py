@@ -1,4 +1,4 @@
-"""How a point moves: the interface of solvers, and the state that all of them share."""
+"""Interface of solvers, and the state that they share."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
@@ -13,11 +13,11 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 
 @dataclass(frozen=True)
 class State:
-    """Where a solver is. Solvers that remember more extend it with fields of their own.
+    """State of a solver; solvers with further state extend it by fields of their own.
 
     Attributes:
-        evaluation: The point, with the residual and back-projection evaluated at that very point.
-        applications: Applications of M and M* in this run, without the calibration of the objective.
+        evaluation: Evaluation of the present point.
+        applications: Applications of `M` and `M*` in this run, without the calibration of the objective.
     """
 
     evaluation: Evaluation
@@ -25,12 +25,12 @@ class State:
 
     @property
     def point(self) -> LowRank:
-        """The present point, in scaled units."""
+        """Present point, in scaled units."""
         return self.evaluation.point
 
     @property
     def answer(self) -> Evaluation:
-        """What to report if the run ends here: the best point known, which need not be the present one."""
+        """Evaluation to report if the run ends here: that of the best point, which may not be the present one."""
         return self.evaluation
 
 
@@ -39,10 +39,10 @@ S = TypeVar("S", bound=State)
 
 @runtime_checkable
 class Solver(Protocol[S]):
-    """A frozen set of hyper-parameters with two functions; it holds no state, prints nothing and never loops."""
+    """Solver: frozen settings with two functions; it has no state, prints nothing and does not loop."""
 
     def start(self, objective: SensingObjective, point: LowRank) -> S:
-        """The state at the first point.
+        """Return the state at the first point.
 
         Raises:
             InputError: If the solver cannot treat the objective's kind.
@@ -50,12 +50,12 @@ class Solver(Protocol[S]):
         ...
 
     def step(self, objective: SensingObjective, state: S) -> S:
-        """The state one step on."""
+        """Return the state after one step."""
         ...
 
 
 def choose_point(condition: Bool[Tensor, "*batch"], first: LowRank, second: LowRank) -> LowRank:
-    """The first point where the condition holds and the second elsewhere, for each of a batch, on the device."""
+    """Return the first point where the condition holds and the second elsewhere, for each of a batch."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(condition[..., None, None], a, b)
@@ -65,7 +65,7 @@ def choose_point(condition: Bool[Tensor, "*batch"], first: LowRank, second: LowR
 
 
 def choose(condition: Bool[Tensor, "*batch"], first: Evaluation, second: Evaluation) -> Evaluation:
-    """The first evaluation where the condition holds and the second elsewhere, for each of a batch."""
+    """Return the first evaluation where the condition holds and the second elsewhere, for each of a batch."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(condition.reshape(*condition.shape, *[1] * (a.dim() - condition.dim())), a, b)

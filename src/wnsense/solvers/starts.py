@@ -1,4 +1,4 @@
-"""Where a run begins."""
+"""First points of a run."""
 
 import math
 
@@ -13,7 +13,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.subspace import Products, dominant_part
 
-# Columns beyond the rank, which make the power method converge on the ones asked for.
+# Surplus columns, which make the power method converge on the requested ones.
 _OVERSAMPLING = 4
 
 
@@ -25,17 +25,17 @@ def haar_start(
     batch: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
 ) -> LowRank:
-    """A random frame with a small multiple of the identity: X_0 Haar on the Stiefel manifold, Theta_0 = magnitude I.
+    """Return a random frame and a small core: `X_0` Haar on the Stiefel manifold, `Theta_0 = magnitude I`.
 
-    For indefinite kinds every second sign is negative, since a direction whose Theta has the wrong sign waits until it
-    has crossed zero. From Theta_0 = 0 no direction would move at all.
+    For indefinite kinds every second sign is negative, since an eigenvalue of `Theta` with the wrong sign delays its
+    direction until it has crossed zero. From `Theta_0 = 0` no direction would move.
 
     Args:
-        objective: What will be minimized; the point is in its scaled units.
-        rank: r, the working rank.
-        magnitude: The size of Theta_0's eigenvalues, against 1 for the answer's largest.
-        batch: How many starts at once.
-        generator: The source of randomness.
+        objective: Objective; the point is in its scaled units.
+        rank: Working rank r.
+        magnitude: Size of the eigenvalues of `Theta_0`, relative to the answer's largest.
+        batch: Batch shape of the starts.
+        generator: Random generator.
 
     Raises:
         InputError: If the rank is out of range.
@@ -63,17 +63,17 @@ def gaussian_start(
     batch: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
 ) -> LowRank:
-    """Y Y^H or L Q^H of small Gaussian factors, Y = alpha G with E |G_ij|^2 = 1/m and alpha^2 = magnitude.
+    """Return `Y Y^H` or `L Q^H` of small Gaussian factors, `Y = alpha G`, `E |G_ij|^2 = 1/m`, `alpha^2 = magnitude`.
 
-    Where ScaledGD(lambda) (arXiv 2302.01186) and AGN (Jia and others, NeurIPS 2024) begin. What the surplus directions
-    are left with at the end depends on the magnitude.
+    This is the start of ScaledGD(lambda) (arXiv 2302.01186) and of AGN (Jia and others, NeurIPS 2024). The final size
+    of surplus directions depends on the magnitude.
 
     Args:
-        objective: What will be minimized; the point is in its scaled units.
-        rank: r, the working rank.
-        magnitude: alpha^2, against 1 for the answer's largest singular value.
-        batch: How many starts at once.
-        generator: The source of randomness.
+        objective: Objective; the point is in its scaled units.
+        rank: Working rank r.
+        magnitude: Size `alpha^2`, relative to the answer's largest singular value.
+        batch: Batch shape of the starts.
+        generator: Random generator.
 
     Raises:
         InputError: If the rank is out of range.
@@ -94,16 +94,17 @@ def gaussian_start(
 def spectral_start(
     objective: SensingObjective, rank: int, *, power_steps: int = 10, generator: torch.Generator | None = None
 ) -> tuple[LowRank, int]:
-    """The best approximation of rank r of the back-projected measurements, (T D M)*(T D y/s), and its cost.
+    """Return the best rank-r approximation of the back-projected measurements `(T D M)*(T D y/s)`, and its cost.
 
-    Where ScaledGD (arXiv 2005.08898), RISRO (arXiv 2011.08360), PrecGD (arXiv 2206.03345) and MiFGD (arXiv 2104.07006)
-    begin; for kind psd without its negative part. By subspace iteration from a random block.
+    This is the start of ScaledGD (arXiv 2005.08898), RISRO (arXiv 2011.08360), PrecGD (arXiv 2206.03345) and MiFGD
+    (arXiv 2104.07006). For kind psd the negative part is left out. It is computed by subspace iteration from a random
+    block.
 
     Args:
-        objective: What will be minimized; the point is in its scaled units.
-        rank: r, the working rank.
-        power_steps: Steps of subspace iteration; each costs one application of M*, two for rectangular unknowns.
-        generator: The source of randomness.
+        objective: Objective; the point is in its scaled units.
+        rank: Working rank r.
+        power_steps: Steps of subspace iteration; each takes one application of `M*`, two for rectangular unknowns.
+        generator: Random generator.
 
     Returns:
         The point, in orthonormal form, and the number of applications.
@@ -119,7 +120,7 @@ def spectral_start(
         B = Products(B.times, lambda U: operator.adjoint_transpose_times(v, U))
     shape = (operator.shape[1], min(rank + _OVERSAMPLING, *operator.shape))
     V = random_normal(shape, generator=generator, dtype=operator.dtype, device=operator.device)
-    found = dominant_part(B, V, power_steps)
+    point = dominant_part(B, V, power_steps)
     if objective.kind is Kind.PSD:
-        found = found.positive_part()
-    return found.truncate(rank), B.cost(power_steps)
+        point = point.positive_part()
+    return point.truncate(rank), B.cost(power_steps)

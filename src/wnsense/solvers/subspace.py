@@ -1,4 +1,4 @@
-"""The dominant part of a matrix that is known by its products alone."""
+"""Dominant part of a matrix that is given by its products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from wnsense.sensing.low_rank import LowRank
 
 @dataclass(frozen=True)
 class Products:
-    """A matrix B that is never formed.
+    """Matrix `B` by its products, which is never formed.
 
     Attributes:
-        times: From V to B V.
-        transpose_times: From U to B^H U; None where B is symmetric (Hermitian).
+        times: Function from `V` to `B V`.
+        transpose_times: Function from `U` to `B^H U`; None if `B` is symmetric (Hermitian).
     """
 
     times: Callable[[Tensor], Tensor]
     transpose_times: Callable[[Tensor], Tensor] | None = None
 
     def cost(self, steps: int) -> int:
-        """How many products so many steps of subspace iteration take."""
+        """Return the number of products that a number of steps of subspace iteration takes."""
         return steps if self.transpose_times is None else 2 * steps
 
 
 def dominant_part(B: Products, V: Inexact[Tensor, "*batch m2 k"], steps: int) -> LowRank:
-    """Subspace iteration from a block V, at least one step: B cut down to the subspace that comes out.
+    """Return `B` restricted to the subspace of a number of steps of subspace iteration from a block `V`.
 
-    Symmetric: V S V^H with S = V^H B V for the last orthonormal V (Rayleigh, Ritz). Otherwise U (B^H U)^H for the last
-    orthonormal U. Either is exact where the subspace holds the range of B.
+    Symmetric: `V S V^H` with `S = V^H B V` for the last orthonormal `V` (Rayleigh, Ritz). Otherwise `U (B^H U)^H` for
+    the last orthonormal `U`. Both are exact if the subspace holds the range of `B`. At least one step is made.
     """
     for _ in range(steps - 1):
         V = _applied(B, V)
@@ -46,6 +46,6 @@ def dominant_part(B: Products, V: Inexact[Tensor, "*batch m2 k"], steps: int) ->
 
 
 def _applied(B: Products, V: Tensor) -> Tensor:
-    """B V, or B^H B V, of orthonormal blocks."""
+    """Return `B V`, or `B^H B V`, of orthonormal blocks."""
     image = B.times(orthonormal_factor(V))
     return image if B.transpose_times is None else B.transpose_times(orthonormal_factor(image))

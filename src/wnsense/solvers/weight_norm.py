@@ -16,10 +16,10 @@ from wnsense.solvers.solver import State
 
 
 class MagnitudeSet(StrEnum):
-    """Where Theta may be, for the symmetric kinds.
+    """Set of the cores `Theta`, for the symmetric kinds.
 
-    The paper relaxes Theta Theta^T to a symmetric Theta, which saves a decomposition in each step. The other two are
-    what that is compared with: PSD takes each step back into the cone, DIAGONAL leaves all rotation to X.
+    The paper relaxes `Theta Theta^T` to a symmetric `Theta`, which saves a decomposition in each step. The other two
+    are for comparison: PSD projects each step onto the cone, DIAGONAL leaves all rotation to `X`.
     """
 
     SYMMETRIC = "symmetric"
@@ -27,7 +27,7 @@ class MagnitudeSet(StrEnum):
     DIAGONAL = "diagonal"
 
     def project(self, Theta: Inexact[Tensor, "*batch r r"]) -> Inexact[Tensor, "*batch r r"]:
-        """The nearest element of the set to a Hermitian matrix."""
+        """Return the element of the set nearest to a Hermitian matrix."""
         if self is MagnitudeSet.SYMMETRIC:
             return Theta
         if self is MagnitudeSet.DIAGONAL:
@@ -39,20 +39,20 @@ class MagnitudeSet(StrEnum):
 
 @dataclass(frozen=True)
 class WeightNormalizedGD:
-    """Alternating steps on the direction X on the Stiefel manifold and the magnitude Theta (arXiv 2510.01175, Alg. 1).
+    """Alternating steps of the direction `X` on the Stiefel manifold and the magnitude `Theta` (Algorithm 1).
 
         G       = tangent projection of grad_X f = R X Theta at X
         X+      = retract(X, -eta G)
         Theta+  = Theta - mu K,   K = grad_Theta f(X+, Theta) = 1/2 X+^H R X+
 
-    Rectangular points move X and Y alike and then Theta. Each step costs 4 applications, since Theta's gradient is
-    taken at the new X.
+    Rectangular points move `X` and `Y` alike and then `Theta`. Each step costs 4 applications, since the gradient of
+    `Theta` is taken at the new `X`.
 
     Attributes:
-        step_size: eta.
-        magnitude_step_size: mu; 2 makes Theta the exact minimizer where M*M is the identity.
-        retraction: How X returns to the manifold.
-        magnitude_set: Where Theta may be; each step is projected onto it. The paper's is SYMMETRIC.
+        step_size: Step size `eta`.
+        magnitude_step_size: Step size `mu`; 2 makes `Theta` the exact minimizer if `M*M` is the identity.
+        retraction: Retraction of `X` onto the manifold.
+        magnitude_set: Set of the cores `Theta`, onto which each step is projected; SYMMETRIC in the paper.
     """
 
     step_size: float = 1.0
@@ -61,10 +61,10 @@ class WeightNormalizedGD:
     magnitude_set: MagnitudeSet = MagnitudeSet.SYMMETRIC
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Evaluate the first point, made orthonormal; its Theta must lie in the set.
+        """Return the first state, in orthonormal form; its `Theta` must lie in the set.
 
         Raises:
-            InputError: If a set other than SYMMETRIC is asked for where the unknown is rectangular.
+            InputError: If the set is not SYMMETRIC and the unknown is rectangular.
         """
         require(
             self.magnitude_set is MagnitudeSet.SYMMETRIC or objective.kind.is_symmetric,
@@ -74,7 +74,7 @@ class WeightNormalizedGD:
         return State(objective.evaluate(point.framed()), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
-        """One alternating step."""
+        """Return the state after one alternating step."""
         at = state.evaluation
         X, Theta, Y = at.point.X, at.point.Theta, at.point.Y
         eta, mu = self.step_size, self.magnitude_step_size
