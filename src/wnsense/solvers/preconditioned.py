@@ -1,4 +1,4 @@
-"""Preconditioned weight normalization, the fastest solver of two applications a step."""
+"""Preconditioned weight normalization."""
 
 from dataclasses import dataclass, replace
 
