@@ -50,9 +50,9 @@ from wnsense.networks.data.labelled_images import (
     split_images,
 )
 from wnsense.networks.data_dependent_start import data_dependent_start
-from wnsense.networks.diagnosis import Diagnosis, diagnose
+from wnsense.networks.diagnosis.diagnose import Diagnosis, diagnose
+from wnsense.networks.diagnosis.layer_report import LayerReport
 from wnsense.networks.initial_weights import TORCH_ROW_NORM, uniform_network
-from wnsense.networks.layer_report import LayerReport
 from wnsense.networks.layers import (
     L1Norm,
     Normalization,

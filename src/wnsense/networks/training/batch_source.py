@@ -38,7 +38,9 @@ def pair(batch: object, device: torch.device) -> tuple[Tensor, Tensor]:
             inputs, targets = (part.to(device, non_blocking=True) for part in parts)
             return inputs, targets
     came = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
-    raise InputError(f"needed batches (inputs, targets) of tensors, got {came}; collate them so (`collate_fn`)")
+    raise InputError(
+        f"needed batches (inputs, targets) of tensors, got {came}; collate them so (`collate_fn`), or wrap the loader"
+    )
 
 
 def batch_count(data: Batches) -> int | None:

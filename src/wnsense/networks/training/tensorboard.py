@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 from wnsense.checks import InputError
-from wnsense.networks.diagnosis import Diagnosis
+from wnsense.networks.diagnosis.diagnose import Diagnosis
 from wnsense.networks.measuring.measurement import Measurement
 
 

@@ -20,7 +20,7 @@ from wnsense.networks.data.labelled_images import (
     samples,
     split_images,
 )
-from wnsense.networks.diagnosis import diagnose
+from wnsense.networks.diagnosis.diagnose import diagnose
 from wnsense.networks.initial_weights import uniform_network
 from wnsense.networks.measuring.measurement import measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from wnsense.checks import InputError, require
-from wnsense.networks.advice import advice_on, advice_on_zero_rows, trouble_advice
-from wnsense.networks.diagnosis_data import first_samples, loss_and_name, require_loss
-from wnsense.networks.layer_report import LayerReport, layer_report, plain_layers
+from wnsense.networks.diagnosis.advice import advice_on, advice_on_zero_rows, trouble_advice
+from wnsense.networks.diagnosis.diagnosis_samples import first_samples, loss_and_name, require_loss
+from wnsense.networks.diagnosis.layer_report import LayerReport, layer_report, plain_layers
 from wnsense.networks.layers import normalized_layers
 from wnsense.networks.measuring.measurement import Measurement, measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings

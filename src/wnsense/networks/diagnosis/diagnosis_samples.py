@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from wnsense.checks import InputError, require
 from wnsense.networks.measuring.surface import LossFunction
+from wnsense.networks.training.batch_source import pair
 
 
 def first_samples(loader: Iterable[object], samples: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -27,9 +28,9 @@ def first_samples(loader: Iterable[object], samples: int, device: torch.device) 
     if not isinstance(loader, Iterable):
         raise InputError(f"needed a loader of batches (inputs, targets), got {type(loader).__name__}")
     for batch in loader:
-        x, y = _pair(batch)
-        inputs.append(x.to(device))
-        targets.append(y.to(device))
+        x, y = pair(batch, device)
+        inputs.append(x)
+        targets.append(y)
         count += len(x)
         if count >= samples:
             break
@@ -82,17 +83,6 @@ def require_loss(model: nn.Module, loss: LossFunction, inputs: Tensor, targets: 
     value = _result("a loss that takes the model's outputs", lambda: loss(outputs, targets), outputs, targets)
     is_number = isinstance(value, Tensor) and value.dim() == 0
     require(is_number, "a loss of one number", f"{tuple(value.shape) if isinstance(value, Tensor) else value!r}")
-
-
-def _pair(batch: object) -> tuple[Tensor, Tensor]:
-    parts = batch if isinstance(batch, tuple | list) else ()
-    tensors = [part for part in parts if isinstance(part, Tensor)]
-    if len(parts) != 2 or len(tensors) != 2:
-        raise InputError(
-            f"needed batches (inputs, targets) of tensors, got {type(batch).__name__}; "
-            "wrap the loader in a generator that yields such pairs"
-        )
-    return tensors[0], tensors[1]
 
 
 def _result(needed: str, call: Callable[[], object], first: Tensor, second: Tensor) -> object:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from wnsense.networks.layer_report import LayerKind, LayerReport
+from wnsense.networks.diagnosis.layer_report import LayerKind, LayerReport
 from wnsense.networks.measuring.measurement import Measurement
 
 # The bound on curvature has a term 1 / W_min^2 and a term 1 / W_min: below this row length the first is the larger.

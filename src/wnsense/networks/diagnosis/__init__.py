@@ -1,0 +1,1 @@
+"""Diagnosis of any torch model: layers, row lengths, curvature and advice."""
