@@ -18,7 +18,7 @@ from wnsense.lab.diagonal.hypentropy import hypentropy_limit
 from wnsense.lab.diagonal.limit import FlowLimit, flow_limit, flow_limits, mirror_limit
 from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal import problems as studies
-from wnsense.lab.studies.diagonal.specification import Drawing
+from wnsense.lab.studies.diagonal.drawing import SparseDrawing
 from wnsense.theory import diagonal as theory
 
 # Run-time checks of shapes are five times the cost of a flow's own arithmetic: where flows run, they are off.
@@ -61,7 +61,7 @@ def drawn(seed: int, *, signed: bool, depth: int = 2, equal: bool = True, M: int
 
 def of_the_studies(seed: int) -> Drawn:
     """Signed, N = 30, M = 15, two nonzeros, the least l1 norm 1.7, from equal entries."""
-    operator, truth = studies.drawn(Drawing(15, 30, 2, seed, 1.7))
+    operator, truth = studies.drawn(SparseDrawing(15, 30, 2, seed, 1.7))
     A = operator.dense().numpy()
     return Drawn(signed_map(A), A @ truth.numpy(), np.full(60, 0.12))
 

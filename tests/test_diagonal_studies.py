@@ -14,36 +14,27 @@ from wnsense.files.tables import Table
 from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, descend
 from wnsense.lab.diagonal.diagonal_network import Weights, equal_start
 from wnsense.lab.diagonal.schedules import Geometric
-from wnsense.lab.studies.diagonal import bound_picture as diagonal_bound
-from wnsense.lab.studies.diagonal import ratio_picture as diagonal_ratio
-from wnsense.lab.studies.diagonal import recovery_picture as diagonal_recovery
-from wnsense.lab.studies.diagonal import run as running
-from wnsense.lab.studies.diagonal import speed_picture as diagonal_speed
-from wnsense.lab.studies.diagonal import trajectories_picture as diagonal_trajectories
-from wnsense.lab.studies.diagonal.bound_measure import measure_bounds
-from wnsense.lab.studies.diagonal.cases import BOUND, DIAGONAL_STUDIES, RECOVERY
-from wnsense.lab.studies.diagonal.descent_measure import (
-    largest_rate,
-    measure_grid,
-    measure_recovery,
-    objective_of,
-    run_cells,
-)
-from wnsense.lab.studies.diagonal.flow_measure import layers_of
+from wnsense.lab.studies.diagonal.bound.measure import measure_bounds
+from wnsense.lab.studies.diagonal.bound.specification import BoundPart
+from wnsense.lab.studies.diagonal.bound.table import REPORTED, bounded_parts
+from wnsense.lab.studies.diagonal.cell_runs import objective_of, run_cells
+from wnsense.lab.studies.diagonal.drawing import SparseDrawing
+from wnsense.lab.studies.diagonal.looks import rate_look
 from wnsense.lab.studies.diagonal.paced_descent import MOST_CHANGE, PacedDescent
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
-from wnsense.lab.studies.diagonal.run import measure
-from wnsense.lab.studies.diagonal.specification import (
-    BoundPart,
-    Drawing,
-    Family,
-    GridPart,
-    LayersPart,
-    RecoveryPart,
-    part_key,
-)
-from wnsense.lab.studies.diagonal.study import diagonal_study
-from wnsense.lab.studies.diagonal.table import FOUND, parts_of, rate_look
+from wnsense.lab.studies.diagonal.ratio.cases import RATIO
+from wnsense.lab.studies.diagonal.recovery.cases import RECOVERY
+from wnsense.lab.studies.diagonal.recovery.measure import measure_recovery
+from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
+from wnsense.lab.studies.diagonal.run import diagonal_study
+from wnsense.lab.studies.diagonal.specification import part_key
+from wnsense.lab.studies.diagonal.speed.measure import layers_of
+from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart
+from wnsense.lab.studies.diagonal.speed.table import flow_rates, layer_rates
+from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily
+from wnsense.lab.studies.diagonal.step_grid_measure import largest_rate, measure_grid
+from wnsense.lab.studies.diagonal.step_grid_table import families_of
+from wnsense.lab.studies.diagonal.table import FOUND, parts_of
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.lookup import study_named
 from wnsense.running.stop import Stop
@@ -51,7 +42,9 @@ from wnsense.theory.diagonal import l1_excess_bound, l1_excess_form, weighted_ex
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
-SMALL = Drawing(20, 50, 3, 0)
+SMALL = SparseDrawing(20, 50, 3, 0)
+NAMES = ("recovery", "trajectories", "bound", "ratio", "speed")
+STUDIES = tuple(study_named(f"diagonal-{name}") for name in NAMES)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +53,7 @@ def quick(tmp_path_factory) -> dict[str, Table]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         folder = tmp_path_factory.mktemp("diagonal")
-        return {name: diagonal_study(study).run(folder, Scale.QUICK) for name, study in DIAGONAL_STUDIES.items()}
+        return {study.name: study.run(folder, Scale.QUICK) for study in STUDIES}
 
 
 def paced(objective, cells: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -175,7 +168,7 @@ def test_recovery_puts_scales_and_ratios_where_they_belong():
 
 
 def test_a_grid_of_steps_is_the_same_as_single_runs():
-    part = GridPart(SMALL, 2, 0.1, Family.SCHEDULED, (0.3, 3.0), (0.01, 0.05), 1e-2, 300, first=0.1, over=20)
+    part = GridPart(SMALL, 2, 0.1, RateFamily.SCHEDULED, (0.3, 3.0), (0.01, 0.05), 1e-2, 300, first=0.1, over=20)
     found = measure_grid(part)
     solver = NormalizedDescent(0.05, 3.0 * 0.05, 0.0, True, Geometric(0.1, 0.1 ** (-1 / 20)))
     objective = objective_of(SMALL, 2)
@@ -210,23 +203,21 @@ def test_the_weighted_bound_is_its_formula():
 
 
 def test_the_least_norm_is_exact():
-    A, truth = drawn(Drawing(10, 20, 1, 3))
+    A, truth = drawn(SparseDrawing(10, 20, 1, 3))
     y = A.times(truth).numpy()
     assert least_norm(A.dense().numpy(), y, signed=True) == pytest.approx(float(truth.abs().sum()), rel=1e-12)
-    scaled = drawn(Drawing(10, 20, 1, 3, 1.7))
+    scaled = drawn(SparseDrawing(10, 20, 1, 3, 1.7))
     assert float(scaled[1].abs().sum()) == pytest.approx(1.7, rel=1e-12)
     # The same A for every sparsity.
-    torch.testing.assert_close(drawn(Drawing(10, 20, 4, 3))[0].dense(), A.dense(), rtol=0, atol=0)
+    torch.testing.assert_close(drawn(SparseDrawing(10, 20, 4, 3))[0].dense(), A.dense(), rtol=0, atol=0)
 
 
 def test_the_bounds_hold_in_every_cell_whose_assumptions_do(quick):
     """L = 2 from any start, L > 2 from equal ones, and the weighted norm from unequal ones."""
     counted = 0
-    for part in parts_of(quick[BOUND.name], "BoundPart", "excess"):
-        columns = part.arrays
-        names = (
-            ("weighted_excess", "weighted_bound") if part.depth > 2 and part.number("spread") else ("excess", "bound")
-        )
+    for measured in bounded_parts(quick["diagonal-bound"]):
+        part, columns = measured.part, measured.arrays
+        names = ("weighted_excess", "weighted_bound") if part.depth > 2 and part.spread else ("excess", "bound")
         excess, bound = (columns[name] for name in names)
         assert (excess <= bound + 1e-9).all()
         assert (columns["excess"] >= -1e-9).all()
@@ -238,9 +229,9 @@ def test_the_bounds_hold_in_every_cell_whose_assumptions_do(quick):
 
 def test_unequal_starts_break_the_form_for_equal_ones(quick):
     """So that the weighted norm is not there for nothing."""
-    finding = told(findings(quick[BOUND.name]), "it is no bound there")
+    finding = told(findings(quick["diagonal-bound"]), "it is no bound there")
     assert finding.holds is None
-    parts = [of for of in parts_of(quick[BOUND.name], "BoundPart", "excess") if of.depth > 2 and of.number("spread")]
+    parts = [of for of in bounded_parts(quick["diagonal-bound"]) if of.part.depth > 2 and of.part.spread]
     ratios = np.concatenate([of.arrays["excess"] / of.arrays["bound"] for of in parts])
     assert np.nanmax(ratios) > 10
 
@@ -249,15 +240,15 @@ def test_cells_whose_limit_is_not_found_are_counted(monkeypatch):
     def lost(*_, **__):
         raise InputError("needed another path, got lost")
 
-    monkeypatch.setattr("wnsense.lab.studies.diagonal.bound_measure.flow_limits", lost)
-    found = measure_bounds(BoundPart(Drawing(8, 16, 2, 5), 2, 0.0, (0.05, 0.1), (None, 0.5)))
+    monkeypatch.setattr("wnsense.lab.studies.diagonal.bound.measure.flow_limits", lost)
+    found = measure_bounds(BoundPart(SparseDrawing(8, 16, 2, 5), 2, 0.0, (0.05, 0.1), (None, 0.5)))
     assert found["missing"] == [2]
     assert len(found["excess"]) == 2
     assert np.isnan(found["ratio"]).all()
 
 
 def test_positive_networks_have_bounds_too():
-    found = measure_bounds(BoundPart(Drawing(8, 16, 2, 5), 3, 0.0, (0.05,), (None, 0.5), signed=False))
+    found = measure_bounds(BoundPart(SparseDrawing(8, 16, 2, 5), 3, 0.0, (0.05,), (None, 0.5), signed=False))
     assert (found["excess"] <= found["bound"]).all()
     assert (found["excess"] > -1e-9).all()
 
@@ -266,13 +257,13 @@ def test_positive_networks_have_bounds_too():
 
 
 def test_every_study_is_on_the_command_line_s_list():
-    for name, study in DIAGONAL_STUDIES.items():
-        assert study_named(name).specification is study
-        assert study.form == name
+    for study in STUDIES:
+        specification = study.specification
+        assert specification.form == study.name
         for scale in Scale:
-            keys = [part_key(part) for part in study.plan(scale)]
+            keys = [part_key(part) for part in specification.plan(scale)]
             assert len(set(keys)) == len(keys)
-        assert study.fingerprint(Scale.QUICK) != study.fingerprint(Scale.PAPER)
+        assert specification.fingerprint(Scale.QUICK) != specification.fingerprint(Scale.PAPER)
 
 
 def test_the_published_size_is_the_paper_s():
@@ -284,25 +275,25 @@ def test_the_published_size_is_the_paper_s():
     assert {max(part.scales) for part in parts} == {1.0}
 
 
-def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tmp_path, monkeypatch):
-    part = GridPart(SMALL, 2, 0.1, Family.PLAIN, (1.0,), (0.01, 0.05), 1e-2, 50)
+def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tmp_path):
+    part = GridPart(SMALL, 2, 0.1, RateFamily.PLAIN, (1.0,), (0.01, 0.05), 1e-2, 50)
     parts = tuple(dataclasses.replace(part, depth=depth) for depth in (2, 3, 4))
-    study = dataclasses.replace(RECOVERY, quick=parts)
     made = []
 
     def counted(part):
         made.append(part.depth)
         if len(made) == 2:
             raise KeyboardInterrupt
-        return measure(part)
+        return measure_grid(part)
 
-    monkeypatch.setattr(running, "measure", counted)
+    presentation = study_named("diagonal-ratio").presentation
+    study = diagonal_study(dataclasses.replace(RATIO, quick=parts), counted, presentation)
     with pytest.raises(KeyboardInterrupt):
-        diagonal_study(study).run(tmp_path, Scale.QUICK)
-    table = diagonal_study(study).run(tmp_path, Scale.QUICK)
+        study.run(tmp_path, Scale.QUICK)
+    table = study.run(tmp_path, Scale.QUICK)
     assert made == [2, 3, 3, 4]
     assert [facts["depth"] for facts in table.header["parts"]] == [2, 3, 4]
-    assert diagonal_study(study).run(tmp_path, Scale.QUICK).header == table.header
+    assert study.run(tmp_path, Scale.QUICK).header == table.header
     assert len(made) == 4
 
 
@@ -317,20 +308,23 @@ def test_an_interruption_within_a_part_is_passed_on(monkeypatch):
 
 def test_what_cannot_be_drawn_or_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="fewer rows than columns"):
-        Drawing(20, 20, 1, 0)
+        SparseDrawing(20, 20, 1, 0)
     with pytest.raises(InputError, match="a sparsity from 1 to 20"):
-        Drawing(10, 20, 0, 0)
+        SparseDrawing(10, 20, 0, 0)
     with pytest.raises(InputError, match="at least two layers"):
         LayersPart((3, 3), 0.1, 0, (None,))
     with pytest.raises(InputError, match="as wide as the narrower side"):
         LayersPart((3, 2, 3), 0.1, 0, (None,))
     with pytest.raises(InputError, match="without parts"):
-        parts_of(Table({}, {}), "RatePart", "measured")
+        parts_of(Table({}, {}), RatePart, "measured")
     facts = {"parts": [{"kind": "RatePart"}]}
     with pytest.raises(InputError, match="0_measured"):
-        parts_of(Table(facts, {}), "RatePart", "measured")
+        parts_of(Table(facts, {}), RatePart, "measured")
     with pytest.raises(InputError, match="parts of kind GridPart"):
-        parts_of(Table(facts, {}), "GridPart", "counts")
+        parts_of(Table(facts, {}), GridPart, "counts")
+    damaged = Table({"parts": [{"kind": "RatePart", "depth": "two"}]}, {"0_measured": np.ones(1)})
+    with pytest.raises(InputError, match=r"parts of kind RatePart, got another: .*depth"):
+        parts_of(damaged, RatePart, "measured")
 
 
 def test_layers_multiply_and_the_target_is_well_conditioned():
@@ -391,8 +385,8 @@ def test_recovery_s_verdicts_turn_with_the_table(quick):
         # An error that grows with the start.
         arrays["error"][:, 1:] = 1e-3 * 10.0 ** np.arange(4)[:, None]
 
-    good_ones = diagonal_recovery.findings(doctored(table, "RecoveryPart", good))
-    bad_ones = diagonal_recovery.findings(doctored(table, "RecoveryPart", bad))
+    good_ones = findings(doctored(table, "RecoveryPart", good))
+    bad_ones = findings(doctored(table, "RecoveryPart", bad))
     for depth in ("L = 2", "L = 3"):
         for words in ("largest start of the grid", "varies over starts", "fewest steps"):
             assert told(good_ones, depth, words).holds is True
@@ -402,7 +396,7 @@ def test_recovery_s_verdicts_turn_with_the_table(quick):
 
 def test_trajectories_verdicts_turn_with_the_table(quick):
     table = quick["diagonal-trajectories"]
-    before = diagonal_trajectories.findings(table)
+    before = findings(table)
     assert all(of.holds is not False for of in before)
     assert told(before, "kernel of A").holds is True
 
@@ -427,27 +421,27 @@ def test_trajectories_verdicts_turn_with_the_table(quick):
         (magnifies_in_vain, "L = 3: the l1 norm exceeds"),
     )
     for change, words in cases:
-        after = diagonal_trajectories.findings(doctored(table, "TrajectoryPart", change))
+        after = findings(doctored(table, "TrajectoryPart", change))
         assert told(before, words).holds is True
         assert told(after, words).holds is False
 
     def late(facts, arrays):
         arrays["residual"][-1] = 1e-3
 
-    after = diagonal_trajectories.findings(doctored(table, "TrajectoryPart", late))
+    after = findings(doctored(table, "TrajectoryPart", late))
     assert told(after, "no run has a residual").holds is None
     assert "residual 1.0e-03" in told(after, "not at their limit").text
 
 
 def test_bounds_verdicts_turn_with_the_table(quick):
     table = quick["diagonal-bound"]
-    before = diagonal_bound.findings(table)
+    before = findings(table)
 
     def beyond(facts, arrays):
         arrays["excess"][-1] = 2 * arrays["bound"][-1] + 1
         arrays["weighted_excess"][-1] = 2 * arrays["weighted_bound"][-1] + 1
 
-    after = diagonal_bound.findings(doctored(table, "BoundPart", beyond))
+    after = findings(doctored(table, "BoundPart", beyond))
     for words in ("L = 2, any start", "L > 2, equal entries", "of the weighted norm"):
         assert told(before, words).holds is True
         assert told(after, words).holds is False
@@ -455,7 +449,7 @@ def test_bounds_verdicts_turn_with_the_table(quick):
 
 def test_the_reference_table_is_told_digit_by_digit(quick):
     table = quick["diagonal-bound"]
-    before = diagonal_bound.findings(table)
+    before = findings(table)
     assert told(before, "from its excess alone").text.endswith(": every digit follows")
     # 0.73 was reported for L = 3; the formula gives 0.72499.
     plain = told(before, "epsilon of plain flow").text
@@ -466,14 +460,14 @@ def test_the_reference_table_is_told_digit_by_digit(quick):
         if facts["drawing"]["least_norm"] is not None and facts["depth"] == 3:
             arrays["bound"][np.isnan(arrays["ratio"])] = 0.7301
 
-    after = diagonal_bound.findings(doctored(table, "BoundPart", as_reported))
+    after = findings(doctored(table, "BoundPart", as_reported))
     assert told(after, "epsilon of plain flow").text.endswith(": every digit follows")
 
     def as_it_was(facts, arrays):
         """Every excess, epsilon and rho of the table within the range: one cell on either side."""
         if facts["drawing"]["least_norm"] is None:
             return
-        for of in diagonal_bound.REPORTED:
+        for of in REPORTED:
             ratio = arrays["ratio"]
             place = np.isnan(ratio) if of.ratio is None else ratio == of.ratio
             if of.depth == facts["depth"]:
@@ -481,7 +475,7 @@ def test_the_reference_table_is_told_digit_by_digit(quick):
                 arrays["bound"][place] = float(of.bound)
                 arrays["log_rho"][place] = math.log(float(of.magnification))
 
-    after = diagonal_bound.findings(doctored(table, "BoundPart", as_it_was))
+    after = findings(doctored(table, "BoundPart", as_it_was))
     assert "24 of 24 numbers" in told(after, "its map not given").text
     assert "24 of 24" not in told(before, "its map not given").text
 
@@ -497,22 +491,22 @@ def test_the_ratio_s_verdict_turns_with_the_table(quick):
 
         return change
 
-    same = diagonal_ratio.findings(doctored(table, "GridPart", arrives(0.1)))
-    other = diagonal_ratio.findings(doctored(table, "GridPart", arrives(0.2)))
+    same = findings(doctored(table, "GridPart", arrives(0.1)))
+    other = findings(doctored(table, "GridPart", arrives(0.2)))
     assert told(same, "errors that rates (r^2, 1)").holds is True
     assert told(other, "errors that rates (r^2, 1)").holds is False
 
     def never(facts, arrays):
         arrays["residual"][:] = 1.0
 
-    none = diagonal_ratio.findings(doctored(table, "GridPart", never))
+    none = findings(doctored(table, "GridPart", never))
     assert told(none, "on no problem do both").holds is None
     assert len([of for of in none if "no ratio arrives" in of.text]) == 3
 
 
 def test_the_largest_stable_step_is_the_last_below_a_rise(quick):
-    families = diagonal_ratio.families_of(quick["diagonal-ratio"])
-    constant = next(of for of in families if of.name == "constant")
+    families = families_of(quick["diagonal-ratio"])
+    constant = next(of for of in families if of.rule is RateFamily.CONSTANT)
     rises = np.zeros((5, 7), dtype=int)
     rises[0, 0] = rises[1, 3] = rises[1, 5] = rises[2, 6] = 1
     part = dataclasses.replace(constant.parts[0], arrays={**constant.parts[0].arrays, "rises": rises})
@@ -522,11 +516,11 @@ def test_the_largest_stable_step_is_the_last_below_a_rise(quick):
 
 def test_stable_steps_end_near_the_linearized_limit(quick):
     """Of constant ratios, where runs arrived: within one step of the grid, 10^(1/2), of 2 / lambda."""
-    families = diagonal_ratio.families_of(quick["diagonal-ratio"])
-    constant = next(of for of in families if of.name == "constant")
+    families = families_of(quick["diagonal-ratio"])
+    constant = next(of for of in families if of.rule is RateFamily.CONSTANT)
     [part] = constant.parts
     arrived = (constant.arrived(part) & constant.stable(part)).any(axis=1)
-    quotients = (constant.largest_stable(part) / constant.foretold(part))[arrived]
+    quotients = (constant.largest_stable(part) / constant.predicted_limit(part))[arrived]
     assert arrived.sum() >= 2
     assert (np.abs(np.log10(quotients)) <= 0.5).all()
 
@@ -543,8 +537,8 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
 
         return change
 
-    faster = diagonal_speed.findings(doctored(table, "GridPart", counts(100, 50)))
-    slower = diagonal_speed.findings(doctored(table, "GridPart", counts(50, 100)))
+    faster = findings(doctored(table, "GridPart", counts(100, 50)))
+    slower = findings(doctored(table, "GridPart", counts(50, 100)))
     assert told(faster, "fewest steps to the residual").holds is True
     assert told(slower, "fewest steps to the residual").holds is False
 
@@ -552,15 +546,15 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
         if "loss" in arrays:
             arrays["loss"][-1] = 2 * arrays["loss_bound"][-1]
 
-    before = diagonal_speed.findings(table)
-    after = diagonal_speed.findings(doctored(table, "RatePart", above))
+    before = findings(table)
+    after = findings(doctored(table, "RatePart", above))
     assert told(before, "the loss is below its bound").holds is True
     assert told(after, "the loss is below its bound").holds is False
 
     def half(facts, arrays):
         arrays["measured"][:] = 0.5 * np.minimum(arrays["predicted"], np.nan_to_num(arrays["bound"], nan=np.inf))
 
-    after = diagonal_speed.findings(doctored(table, "LayersPart", half))
+    after = findings(doctored(table, "LayersPart", half))
     for words in ("exponential rate beside that foretold", "times the bound from imbalance"):
         assert told(before, words).holds is True
         assert told(after, words).holds is False
@@ -568,9 +562,9 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
 
 def test_rates_at_the_end_are_those_foretold(quick):
     """At the quick scale all directions are seen: within 1%."""
-    for part in parts_of(quick["diagonal-speed"], "RatePart", "measured"):
+    for part in flow_rates(quick["diagonal-speed"]):
         assert part.single("measured") == pytest.approx(part.single("predicted"), rel=0.01)
-    for part in parts_of(quick["diagonal-speed"], "LayersPart", "measured"):
+    for part in layer_rates(quick["diagonal-speed"]):
         np.testing.assert_allclose(part.arrays["measured"], part.arrays["predicted"], rtol=0.02)
         assert part.arrays["imbalance_drift"][0] < 1e-8
         assert (part.arrays["trace_drift"] < 1e-8).all()

@@ -1,7 +1,7 @@
-"""Descent of many networks on one map at once, each at rates and time steps of its own.
+"""Descent of many networks on one map at once, each at its own rates and time steps.
 
-The steps are those of `PlainDescent` and `NormalizedDescent`, cell by cell; what is here besides is that rates are
-vectors, that the time step may follow a rule, and that a cell which has arrived, or run away, rests.
+The steps are those of `PlainDescent` and `NormalizedDescent`, cell by cell. In addition rates are vectors, the time
+step may follow a rule, and a cell that has arrived or diverged rests.
 """
 
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from torch import Tensor
 from wnsense.lab.diagonal.diagonal_network import DiagonalEvaluation, DiagonalObjective, DiagonalState, Weights
 from wnsense.lab.diagonal.schedules import Schedule
 
-# The rule: no step is longer than 1 / lambda, lambda the largest eigenvalue of the linearized flow, and none changes a
-# weight by more than this part.
+# The rule of time steps: at most 1 / lambda, lambda the largest eigenvalue of the linearized flow, and no relative
+# change of a weight above this.
 MOST_CHANGE = 0.1
-# Power steps before the first step, and steps from one to the next after it: each costs as much as a step.
+# Power steps before the first step, and steps between two power steps after it; each costs as much as a step.
 _FIRST_POWER_STEPS = 20
 _POWER_EVERY = 3
-# A relative residual from which no cell comes back.
-_LOST = 1e3
-# A loss that is larger by no more has not risen.
+# Relative residual above which a cell has diverged.
+_DIVERGED = 1e3
+# Largest relative growth of a loss that counts as rounding.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class PacedState(DiagonalState):
-    """Where all cells are.
+    """State of all cells.
 
     Attributes:
-        probe: The vector of the power method, of length 1, (cells, M).
-        stiffness: The eigenvalue lambda that it gives, (cells,).
-        time: The sum of the time steps, (cells,).
-        counts: Steps that each has taken, (cells,).
-        rises: How many of them raised the loss, (cells,).
+        probe: Vector of the power method, of length 1, (cells, M).
+        stiffness: Eigenvalue `lambda` from it, (cells,).
+        time: Sum of the time steps, (cells,).
+        counts: Number of steps of each cell, (cells,).
+        rises: Number of steps that raised the loss, (cells,).
     """
 
     probe: Float[Tensor, "cells m"]
@@ -47,18 +47,19 @@ class PacedState(DiagonalState):
 
 @dataclass(frozen=True)
 class PacedDescent:
-    """Plain or weight-normalized descent (u on the sphere) of a batch of cells.
+    """Plain or weight-normalized descent (`u` on the sphere) of a batch of cells.
 
         x+ = x - h G                                                  without ratios
         r+ = r - h eta s_t |r|^p <u, G>,  u+ = normalized(u - h r (I - u u^T) G)      with them
 
     Attributes:
-        residual: Cells whose relative residual is at most this rest.
-        ratios: eta, (cells,); None for plain descent.
-        powers: p, (cells,); None for 0.
-        schedule: s_t, for all.
-        lengths: h, (cells,); None for the rule, h = min(1 / lambda, 0.1 / nu), nu the largest | d log(weight) / dt |.
-        begun: Steps that were taken before the start, which the schedule counts.
+        residual: Relative residual at which a cell rests.
+        ratios: Ratios of learning rates `eta`, (cells,); None for plain descent.
+        powers: Powers `p`, (cells,); None for 0.
+        schedule: Factor `s_t` of all cells.
+        lengths: Time steps `h`, (cells,); None for the rule `h = min(1 / lambda, 0.1 / nu)`, `nu` the largest
+            `| d log(weight) / dt |`.
+        begun: Number of steps before the start, an offset for the schedule.
     """
 
     residual: float
@@ -69,7 +70,7 @@ class PacedDescent:
     begun: int = 0
 
     def start(self, objective: DiagonalObjective, point: Weights) -> PacedState:
-        """Evaluate the first points, and look for lambda there."""
+        """Return the state at the first points, with `lambda` there."""
         at = objective.evaluate(point.plain() if self.ratios is None else point.normalized())
         cells = at.misfit.shape[0]
         probe, stiffness = _unit(at.residual)
@@ -80,7 +81,7 @@ class PacedDescent:
         return PacedState(at, 2, self.begun, probe, stiffness, time, counts, counts)
 
     def step(self, objective: DiagonalObjective, state: PacedState) -> PacedState:
-        """One step of every cell that neither has arrived nor is lost."""
+        """Return the state after one step of every cell that has neither arrived nor diverged."""
         at, probe, stiffness = state.evaluation, state.probe, state.stiffness
         active = ~settled(objective, at, self.residual)
         direction, magnitude = self._velocity(at, state.taken)
@@ -112,23 +113,23 @@ class PacedDescent:
             taken=state.taken + 1,
         )
 
-    def narrowed(self, kept: Bool[Tensor, " cells"]) -> "PacedDescent":
-        """The same for some of the cells."""
+    def narrowed(self, live: Bool[Tensor, " cells"]) -> "PacedDescent":
+        """Return the same solver for some of the cells."""
 
         def some(values: Tensor | None) -> Tensor | None:
-            return None if values is None else values[kept]
+            return None if values is None else values[live]
 
         return replace(self, ratios=some(self.ratios), powers=some(self.powers), lengths=some(self.lengths))
 
     def _magnitude_rates(self, radius: Tensor, taken: int) -> Tensor:
-        """The rates eta s_t |r|^p."""
+        """Return the rates `eta s_t |r|^p`."""
         if self.ratios is None:
             return torch.ones_like(radius)
         rates = self.ratios * (1.0 if self.schedule is None else self.schedule.factor(taken))
         return rates if self.powers is None else rates * radius.abs() ** self.powers
 
     def _velocity(self, at: DiagonalEvaluation, taken: int) -> tuple[Tensor, Tensor | None]:
-        """The time derivatives of direction and magnitude; of x itself, and nothing, for plain descent."""
+        """Return the time derivatives of direction and magnitude; that of `x` and None for plain descent."""
         r = at.point.magnitude
         if r is None:
             return -at.gradient, None
@@ -138,7 +139,7 @@ class PacedDescent:
         return -r.unsqueeze(-1) * tangent, -self._magnitude_rates(r, taken) * along
 
     def _curved(self, objective: DiagonalObjective, at: DiagonalEvaluation, v: Tensor, taken: int) -> Tensor:
-        """J P J^T v: J the derivative of the measurements by x, P what the rates make of a gradient by x."""
+        """Return `J P J^T v`: `J` is the derivative of the measurements by `x`, `P` the matrix of the rates."""
         A, x = objective.problem.operator, at.point.x
         slope = objective.depth * x ** (objective.depth - 1)
         back = A.transpose_times(v)
@@ -155,25 +156,25 @@ class PacedDescent:
 
 
 def settled(objective: DiagonalObjective, at: DiagonalEvaluation, residual: float) -> Bool[Tensor, " cells"]:
-    """Which cells have arrived, or are lost."""
+    """Return True for cells that have arrived or diverged."""
     relative = objective.relative_residual(at.residual)
     # A comparison with NaN is false.
-    return (relative <= residual) | ~(relative < _LOST)
+    return (relative <= residual) | ~(relative < _DIVERGED)
 
 
 def all_settled(objective: DiagonalObjective, residual: float) -> Callable[[DiagonalEvaluation], bool]:
-    """A goal for `Stop`: no cell moves any more."""
+    """Return a goal for `Stop`: no cell moves any more."""
     return lambda at: bool(settled(objective, at, residual).all())
 
 
 def _unit(v: Float[Tensor, "cells m"]) -> tuple[Float[Tensor, "cells m"], Float[Tensor, " cells"]]:
-    """Of length 1, however small it was, and its length."""
+    """Return vectors scaled to length 1, and their lengths."""
     size: Tensor = torch.linalg.vector_norm(v, dim=-1)
     return v / size.unsqueeze(-1), size
 
 
 def _fastest(point: Weights, direction: Tensor, magnitude: Tensor | None) -> Tensor:
-    """The largest | d log(weight) / dt |; weights that have left the range of numbers do not count."""
+    """Return the largest `| d log(weight) / dt |`, without weights outside the range of numbers."""
     size = point.direction.abs().clamp_min_(torch.finfo(direction.dtype).tiny)
     rates = direction.abs().div_(size).amax(-1)
     if magnitude is not None and point.magnitude is not None:

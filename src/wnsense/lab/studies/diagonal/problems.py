@@ -1,24 +1,24 @@
-"""The problems of the studies, and the least l1 norm that answers are held against."""
+"""Random problems of the studies, and the least l1 norm with which answers are compared."""
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.lab.studies.diagonal.specification import Drawing
+from wnsense.lab.studies.diagonal.drawing import SparseDrawing
 from wnsense.sensing.drawn_maps import gaussian_map
 from wnsense.sensing.linear_map import LinearMap
 from wnsense.sensing.map_sources import linear_map
 from wnsense.sparse.references import basis_pursuit
 
-# Truths are drawn from seeds of their own, so that A is the same for every sparsity.
+# Truths have seeds of their own, so that A is the same for every sparsity.
 _TRUTH_SEED = 1_000_000
 # Entries of a vertex of the linear program that its tolerance leaves at zero.
 _ZERO = 1e-9
 
 
-def drawn(drawing: Drawing) -> tuple[LinearMap, Float[Tensor, " n"]]:
-    """A and the truth."""
+def drawn(drawing: SparseDrawing) -> tuple[LinearMap, Float[Tensor, " n"]]:
+    """Return the map and the truth."""
     A = gaussian_map(drawing.rows, drawing.columns, torch.Generator().manual_seed(drawing.seed))
     rng = torch.Generator().manual_seed(_TRUTH_SEED * drawing.sparsity + drawing.seed)
     truth = torch.zeros(drawing.columns, dtype=A.dtype)
@@ -30,12 +30,13 @@ def drawn(drawing: Drawing) -> tuple[LinearMap, Float[Tensor, " n"]]:
 
 
 def least_norm(A: Float[np.ndarray, "m n"], y: Float[np.ndarray, " m"], *, signed: bool) -> float:
-    """The least ||z||_1 over A z = y (and z >= 0 where not signed).
+    """Return the least `||z||_1` over `A z = y` (and `z >= 0` if not signed).
 
-    By the linear program, whose vertex is then solved for anew on its support: beyond the program's tolerance.
+    It is found by the linear program. The system is then solved again on the support of the program's vertex, for
+    more digits than the program's tolerance gives.
 
     Raises:
-        InputError: When no z explains y.
+        InputError: If no `z` explains `y`.
     """
     solved = basis_pursuit(linear_map(A), torch.from_numpy(y), nonnegative=not signed).solution.numpy()
     support = np.abs(solved) > _ZERO * np.abs(solved).max()

@@ -1,58 +1,47 @@
-"""All parts of a study of diagonal networks, each kept in a file of its own as it ends, and the table they become.
+"""Parts of a study of diagonal networks, each kept in its own file as it ends, and the table of all.
 
-The table's head has `parts`, the specifications in order; the arrays of the k-th stand under `k_` and their names,
-which are described where they are measured.
+The table's head has `parts`, the specifications in order. The arrays of the k-th part are named `k_` and their name in
+the docstring of the function that measures them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
-from wnsense.lab.studies.diagonal.bound_measure import measure_bounds
-from wnsense.lab.studies.diagonal.descent_measure import measure_grid, measure_recovery
-from wnsense.lab.studies.diagonal.flow_measure import measure_layers, measure_rate, measure_trajectory
-from wnsense.lab.studies.diagonal.specification import (
-    BoundPart,
-    DiagonalSpecification,
-    GridPart,
-    LayersPart,
-    Part,
-    RatePart,
-    RecoveryPart,
-    TrajectoryPart,
-    part_key,
-)
+from wnsense.lab.studies.diagonal.specification import DiagonalSpecification, WordedPart, part_key
 from wnsense.lab.studies.frame.parts import make_parts, part_facts
+from wnsense.lab.studies.frame.presentation import Presentation
 from wnsense.lab.studies.frame.store import Store, StudyResult
+from wnsense.lab.studies.frame.study import Study
 from wnsense.running.progress import ProgressCallback
 
+Part = TypeVar("Part", bound=WordedPart)
+PartMeasure = Callable[[Part], Mapping[str, np.ndarray]]
 
-def measure(part: Part) -> Mapping[str, np.ndarray]:
-    """What a part gives.
 
-    Raises:
-        KeyboardInterrupt: When interrupted.
+def diagonal_study(
+    specification: DiagonalSpecification[Part], measure: PartMeasure[Part], presentation: Presentation
+) -> Study:
+    """Return a study of diagonal networks.
+
+    Args:
+        specification: Description of the study.
+        measure: Returns the arrays of a part.
+        presentation: Pictures and findings of the table.
     """
-    match part:
-        case RecoveryPart():
-            return measure_recovery(part)
-        case TrajectoryPart():
-            return measure_trajectory(part)
-        case BoundPart():
-            return measure_bounds(part)
-        case GridPart():
-            return measure_grid(part)
-        case RatePart():
-            return measure_rate(part)
-        case LayersPart():
-            return measure_layers(part)
+    return Study(specification, partial(run_parts, specification, measure), presentation)
 
 
-def run_diagonal(specification: DiagonalSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
+def run_parts(
+    specification: DiagonalSpecification[Part], measure: PartMeasure[Part], store: Store, progress: ProgressCallback
+) -> StudyResult:
     """Make every missing part of the study, and return the content of its table.
 
     Args:
         specification: Description of the study.
+        measure: Returns the arrays of a part.
         store: Files of the study.
         progress: Callback for reports of progress.
 
@@ -70,5 +59,4 @@ def run_diagonal(specification: DiagonalSpecification, store: Store, progress: P
         facts=lambda part: {"part": part_facts(part)},
         make=measure,
     )
-    told = {"parts": [part_facts(part) for part in parts]}
-    return made.result(made.numbered(), told)
+    return made.result(made.numbered(), {"parts": [part_facts(part) for part in parts]})

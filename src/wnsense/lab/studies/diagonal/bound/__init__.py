@@ -1,0 +1,1 @@
+"""Study of the bounds on the l1 norm of limits."""

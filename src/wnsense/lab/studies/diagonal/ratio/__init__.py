@@ -1,0 +1,1 @@
+"""Study of the ratio of learning rates and of stable steps."""

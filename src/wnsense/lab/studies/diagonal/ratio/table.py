@@ -1,0 +1,21 @@
+"""Table of the study: families of grids, and their rules in words."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from wnsense.lab.studies.diagonal.step_grid import RateFamily
+from wnsense.lab.studies.diagonal.step_grid_table import GridFamily
+
+# Rules of the magnitude's rate in words, in the order of the panels.
+RATE_RULES: Mapping[RateFamily, str] = MappingProxyType(
+    {
+        RateFamily.CONSTANT: "eta_r = eta",
+        RateFamily.SQUARED: "eta_r = eta r^2",
+        RateFamily.SCHEDULED: "eta_r = eta s_t, growing",
+    }
+)
+
+
+def depths_of(families: Sequence[GridFamily]) -> list[int]:
+    """Return the depths, ascending."""
+    return sorted({family.depth for family in families})

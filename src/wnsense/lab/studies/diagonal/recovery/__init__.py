@@ -1,0 +1,1 @@
+"""Study of recovery by discrete descent, with and without weight normalization."""

@@ -1,0 +1,1 @@
+"""Study of speed: steps for an error, and rates at the end of the flow."""

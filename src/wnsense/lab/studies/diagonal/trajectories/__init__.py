@@ -1,0 +1,1 @@
+"""Study of trajectories of the flow: coordinates, radius, magnification and invariants."""
