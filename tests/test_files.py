@@ -479,7 +479,7 @@ def test_asymmetry_of_rounding_is_no_matter(path, dtype):
 
 def test_names_that_mean_nothing_are_ignored_with_a_warning(path):
     loaded = read(path, {"y": array(N), "vectors": array(N, M), "remark": "mine", "date": 7})
-    assert loaded.warnings == ("ignored what a problem file has no use for: date, remark",)
+    assert loaded.warnings == ("ignored arrays that are no part of a problem file: date, remark",)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -963,7 +963,7 @@ NO_PLAIN_ARRAYS = {
     ),
     "string": (as_class("vectors", "string", np.arange(3)), "one of MATLAB class string; save a plain array"),
     "table": (as_class("vectors", "table", np.arange(3)), "one of MATLAB class table; save a plain array"),
-    "no class": (without_class, "an HDF5 object without MATLAB_class, whose order of sides nobody can tell"),
+    "no class": (without_class, "an HDF5 object without MATLAB_class, whose order of sides is unknown"),
     "link within": (as_link(h5py.SoftLink("/y")), "a link to another place"),
     "link without": (as_link(h5py.ExternalLink("other.h5", "/x")), "a link to another place"),
     "another file": (stored_elsewhere, "numbers in another file"),
@@ -1012,7 +1012,7 @@ def test_what_is_no_array_under_other_names_in_v73_is_ignored(tmp_path, change):
         file.create_group("#refs#")
 
     loaded = read_problem(v73_with(tmp_path / "v73.mat", moved))
-    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+    assert loaded.warnings == ("ignored arrays that are no part of a problem file: remark",)
 
 
 def test_integers_and_logicals_of_v73_are_what_they_are(tmp_path):
@@ -1088,7 +1088,7 @@ def test_types_that_numpy_lacks(tmp_path):
     safetensors.torch.save_file(half, tmp_path / "p.safetensors", texts)
     loaded = read_problem(tmp_path / "p.safetensors")
     assert loaded.problem.operator.dtype == torch.complex128
-    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+    assert loaded.warnings == ("ignored arrays that are no part of a problem file: remark",)
 
 
 @pytest.mark.parametrize(
@@ -1267,7 +1267,7 @@ def test_matlab_classes_that_are_no_arrays(tmp_path, value, matlab_class):
 @pytest.mark.parametrize("value", [np.array([1.0, "x"], dtype=object), {"a": 1.0}])
 def test_matlab_classes_under_other_names_are_ignored(tmp_path, value):
     loaded = read(tmp_path / "p.mat", {"y": array(N), "vectors": array(N, M), "remark": value})
-    assert loaded.warnings == ("ignored what a problem file has no use for: remark",)
+    assert loaded.warnings == ("ignored arrays that are no part of a problem file: remark",)
 
 
 def test_a_name_twice(path):
@@ -1294,7 +1294,7 @@ def test_a_member_that_is_no_array(tmp_path):
 
 def test_names_of_control_characters_are_shown_harmless(tmp_path):
     loaded = read(tmp_path / "p.npz", {"y": array(N), "vectors": array(N, M), "a\nb\x1b": array(1)})
-    assert loaded.warnings == ("ignored what a problem file has no use for: a\\nb\\x1b",)
+    assert loaded.warnings == ("ignored arrays that are no part of a problem file: a\\nb\\x1b",)
 
 
 # ------------------------------------------------------------------------------------------------ hostile contents
@@ -1318,7 +1318,7 @@ HOSTILE = {
     "nothing": ({"remark": Y}, "needed y, the measurements, got a file with no name of this format"),
     "no operator": (
         {"y": Y},
-        f"{ONE_OF}, got a file with y; say what measured",
+        f"{ONE_OF}, got a file with y; add the operator",
     ),
     "two operators": (
         {**VECTORS, "matrices": symmetric()},
@@ -1686,7 +1686,7 @@ HOSTILE = {
     ),
     "n of effects": (
         {"y": Y, "effects": EFFECTS},
-        "needed 3^2 measurements, one for each outcome, got 12; say which were measured in outcomes, n x q",
+        "needed 3^2 measurements, one for each outcome, got 12; name those that were measured in outcomes, n x q",
     ),
     "n of outcomes": (
         {"y": Y, "effects": EFFECTS, "outcomes": OUTCOMES[1:] + 1},
@@ -1711,7 +1711,7 @@ HOSTILE = {
     "scale of zero": ({"y": Y, "paulis": PAULIS, "scale": 0.0}, "needed a positive scale, got 0.0"),
     "several scales": (
         {"y": Y, "paulis": PAULIS, "scale": [[1.0, 2.0]]},
-        "needed one number in scale, what each measurement is multiplied with, got float64 of size 1 x 2",
+        "needed one number in scale, the factor of all measurements, got float64 of size 1 x 2",
     ),
     "masks without kind": (
         {"y": Y, "masks": array(3, 4)},

@@ -1,4 +1,4 @@
-"""Named arrays in the containers that users have, NumPy's .npz, MATLAB's .mat and .safetensors, read without trust."""
+"""Named arrays in NumPy's .npz, MATLAB's .mat and .safetensors files, read without trust in their content."""
 
 import io
 import stat
@@ -15,23 +15,24 @@ import scipy.io
 
 from wnsense.atomic import write_bytes
 from wnsense.checks import InputError, require
-from wnsense.files.mat_file import DamageError, read_mat
+from wnsense.files.damage import DamageError
+from wnsense.files.mat_file import read_mat
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY = b"\x93NUMPY"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-# Version and byte order at the end of MATLAB's 128-byte header, and where v7.3 files hide their HDF5 signature.
+# Version and byte order at the end of MATLAB's 128-byte header, and the place of the HDF5 signature in v7.3 files.
 _MAT_VERSION = slice(124, 128)
 _MAT_5 = (b"\x00\x01IM", b"\x01\x00MI")
 _MAT_73 = (b"\x00\x02IM", b"\x02\x00MI")
 _HDF5_OFFSET = 512
 _HEAD_LENGTH = _HDF5_OFFSET + len(_HDF5)
-# MATLAB holds no variable beyond this in the formats before v7.3.
+# Largest variable, in bytes, in MATLAB's formats before v7.3.
 _MAT_LIMIT = 2**31
 _SUFFIXES = (".npz", ".mat", ".safetensors")
-# What a v7.3 file would be called, were it not called .mat.
+# Name for v7.3 files inside this module; on disk they end in .mat too.
 _HDF5_SUFFIX = ".hdf5"
-# What NumPy and zipfile were seen to raise over files that are cut short or damaged, and what may come of this reader.
+# Errors of NumPy, zipfile and this reader for files that are cut short or damaged.
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -50,12 +51,12 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Contents:
-    """What a container held.
+    """Contents of a container.
 
     Attributes:
-        arrays: The arrays that were asked for, as far as they are there, in the shapes that they have there.
-        others: The names of what else is there, sorted, fit to print.
-        first_index: What the first row or column is called there: 1 in MATLAB's files, 0 in others.
+        arrays: Requested arrays that the container has, in the shapes of the file.
+        others: Names of its other arrays, sorted, without control characters.
+        first_index: Index of the first row or column in the file: 1 in MATLAB's files, 0 in others.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -66,17 +67,16 @@ class Contents:
 def read_container(path: Path, names: Collection[str]) -> Contents:
     """Read arrays from a `.npz`, `.mat` (v5 or v7.3) or `.safetensors` file; nothing in it is ever executed.
 
-    Arrays come in the file's own dtypes, and from `.mat` in the shapes that size() shows.
+    Arrays keep the dtypes of the file. Arrays from a `.mat` have the shapes that MATLAB's size() shows.
 
     Raises:
-        InputError: When the file is missing, cannot be read, is cut short, is another format than its suffix says,
-            or holds a pickled object, or a cell, struct or sparse matrix under one of the names; when it needs a
-            package that is not there.
+        InputError: If the file is missing, cannot be read, is cut short, has another format than its suffix, or holds a
+            pickled object; if one of the names is a cell, struct or sparse matrix; or if a package is missing.
     """
     suffix = container_suffix(path)
     try:
         mode = path.stat().st_mode
-        # Before it is opened: a pipe would wait for its writer.
+        # Checked before it is opened: opening a pipe waits for its writer.
         require(not stat.S_ISDIR(mode), "a problem file", f"the directory {path}", "name a file in it")
         require(stat.S_ISREG(mode), "a problem file", f"a pipe or device at {path}", "save what it gives to a file")
         with path.open("rb") as file:
@@ -100,15 +100,15 @@ def read_container(path: Path, names: Collection[str]) -> Contents:
 def write_container(path: Path, arrays: Mapping[str, np.ndarray], *, hdf5: bool = False) -> None:
     """Write arrays to a `.npz`, `.mat` or `.safetensors` file, whole or not at all.
 
-    A `.mat` is v5, unless an array is larger than that can hold or v7.3 is asked for.
+    A `.mat` is written as v5, or as v7.3 if an array is too large for v5 or `hdf5` is True.
 
     Args:
-        path: Where.
-        arrays: Numbers, and texts as arrays of str.
-        hdf5: Whether a `.mat` shall be v7.3 in any case.
+        path: Path of the file.
+        arrays: Arrays of numbers, and of str for texts.
+        hdf5: True to write a `.mat` as v7.3 in any case.
 
     Raises:
-        InputError: When the suffix is another, the place cannot be written, or a package is not there.
+        InputError: If the suffix is another, the file cannot be written, or a package is missing.
     """
     suffix = container_suffix(path)
     if suffix == ".npz":
@@ -131,10 +131,10 @@ def write_container(path: Path, arrays: Mapping[str, np.ndarray], *, hdf5: bool 
 
 
 def container_suffix(path: Path) -> str:
-    """Which container a file of this name is, in lower case.
+    """Return the suffix of a container's path, in lower case.
 
     Raises:
-        InputError: When it is none of them.
+        InputError: If it is not the suffix of a container.
     """
     suffix = path.suffix.lower()
     named = " or ".join([", ".join(_SUFFIXES[:-1]), _SUFFIXES[-1]])
@@ -143,7 +143,7 @@ def container_suffix(path: Path) -> str:
 
 
 def first_index(path: Path) -> int:
-    """What the first row or column is called in a file of this name: 1 in MATLAB's, 0 in others."""
+    """Return the index of the first row or column in a file of this name: 1 in MATLAB's, 0 in others."""
     return 1 if container_suffix(path) == ".mat" else 0
 
 
@@ -162,22 +162,22 @@ def _require_package(name: str, purpose: str, advice: str) -> None:
 
 
 def _require_format(path: Path, suffix: str, head: bytes) -> None:
-    """Tell what the file is by its first bytes, before a reader stumbles over them."""
+    """Check that the first bytes of a file have the format of its suffix."""
     if suffix == ".npz":
-        found, needed = head.startswith(_ZIP), "a NumPy .npz archive"
+        is_right, needed = head.startswith(_ZIP), "a NumPy .npz archive"
         advice = "write it with numpy.savez"
     elif suffix == ".mat":
-        found, needed = head[_MAT_VERSION] in _MAT_5 or _is_hdf5(head), "a MATLAB v5 or v7.3 file"
+        is_right, needed = head[_MAT_VERSION] in _MAT_5 or _is_hdf5(head), "a MATLAB v5 or v7.3 file"
         advice = "write it with save(file, ..., '-v7') or scipy.io.savemat"
     else:
         # A length and a JSON object.
-        found, needed = head[8:9] == b"{", "a .safetensors file"
+        is_right, needed = head[8:9] == b"{", "a .safetensors file"
         advice = "write it with safetensors.numpy.save_file"
-    require(found, f"{needed} at {path}", _format_name(head), advice)
+    require(is_right, f"{needed} at {path}", _format_name(head), advice)
 
 
 def _is_hdf5(head: bytes) -> bool:
-    """Whether these are the first bytes of a v7.3 file: MATLAB's header, then HDF5."""
+    """Return True if these are the first bytes of a v7.3 file: MATLAB's header, then HDF5."""
     return head[_MAT_VERSION] in _MAT_73 and head[_HDF5_OFFSET:] == _HDF5
 
 
@@ -191,7 +191,7 @@ def _format_name(head: bytes) -> str:
         (version in _MAT_5 or _is_hdf5(head), "a MATLAB .mat file"),
         (head.startswith(b"MATLAB"), "a MATLAB file cut short within its header"),
     )
-    return next((name for found, name in names if found), "something else")
+    return next((name for applies, name in names if applies), "something else")
 
 
 def _read(path: Path, suffix: str, file: BinaryIO, names: Collection[str]) -> Contents:
@@ -222,7 +222,7 @@ def _read_npz(file: BinaryIO, names: Collection[str]) -> Members:
     with np.load(file, allow_pickle=False) as archive:
         members = tuple(archive.files)
         arrays = {}
-        # The others are read too: a pickle is refused wherever it is, and damage is told from absence.
+        # All members are read: a pickle is refused anywhere, and a damaged array is not taken for a missing one.
         for name in members:
             array = _read_member(archive, name)
             if name in names:
@@ -234,14 +234,14 @@ def _read_member(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         array = archive[name]
     except ValueError as error:
-        # NumPy has no class for this refusal; its message names the argument that would lift it.
+        # NumPy has no error class for a pickle; its message names the argument that would allow it.
         if "allow_pickle" in str(error):
             where = _printable({name})[0]
             raise InputError(
                 f"needed plain arrays, got a pickled object in {where}; reading it could run code, save it as numbers"
             ) from error
         raise
-    # Some versions of NumPy hand out what is no array as bytes.
+    # Some versions of NumPy return bytes for a member that is no array.
     if not isinstance(array, np.ndarray):
         raise DamageError
     return array
@@ -262,5 +262,5 @@ def _read_safetensors(path: Path, names: Collection[str]) -> Members:
 
 
 def _printable(names: set[str]) -> tuple[str, ...]:
-    """Names from a file that anybody wrote: without line ends and control characters."""
+    """Return names from a file, sorted, without line ends and control characters."""
     return tuple(sorted(name.encode("unicode_escape").decode() for name in names))

@@ -1,4 +1,4 @@
-"""Entries in a problem file, of the matrix itself or of a transform of it: read, and written."""
+"""Entries in a problem file, of the matrix or of a transform of it: reading and writing."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, Tr
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space
 
-# What a file calls them.
+# Names of the transforms in a file.
 _TRANSFORMS: dict[str, type[TransformedEntrySensing]] = {
     "dct": DCTSensing,
     "hadamard": HadamardSensing,
@@ -23,16 +23,16 @@ _Transform = type[TransformedEntrySensing] | None
 
 
 def read_entries(file: FileArrays, kind: Kind, count: int) -> EntrySensing | TransformedEntrySensing:
-    """The entries that a file names, taken literally.
+    """Return the operator of the entries in a file, without normalization.
 
     Args:
-        file: The file, with entries and shape.
-        kind: Of the unknown.
-        count: n, the number of measurements in y.
+        file: Arrays of the file, with `entries` and `shape`.
+        kind: Kind of the unknown.
+        count: Number of measurements `n`.
 
     Raises:
-        InputError: When sizes do not fit each other, an entry lies outside, an imaginary part is measured of what has
-            none, or a transform has no such name or size.
+        InputError: If sizes do not agree, an entry is outside the matrix, an imaginary part of a real number is
+            measured, or a transform has an unknown name or does not fit the size.
     """
     shape = _sides(file, kind)
     places = _places(file, shape, count)
@@ -57,14 +57,14 @@ def read_entries(file: FileArrays, kind: Kind, count: int) -> EntrySensing | Tra
 
 
 def entry_arrays(operator: EntrySensing | TransformedEntrySensing, first_index: int) -> dict[str, np.ndarray]:
-    """The arrays that `read_entries` makes the same of.
+    """Return the arrays from which `read_entries` makes the same operator.
 
     Args:
-        operator: What measured.
-        first_index: What the first row or column is called in the file.
+        operator: Operator to write.
+        first_index: Index of the first row or column in the file.
 
     Raises:
-        InputError: When the transform has no name in a file.
+        InputError: If the transform has no name in a file.
     """
     arrays = {
         "entries": numpy_array(torch.stack([operator.rows, operator.columns], dim=1)) + first_index,
@@ -74,8 +74,8 @@ def entry_arrays(operator: EntrySensing | TransformedEntrySensing, first_index: 
         arrays["entry_weights"] = numpy_array(operator.weights)
     if operator.imaginary is not None:
         arrays["imaginary"] = numpy_array(operator.imaginary)
-    told = operator.imaginary is not None and not isinstance(operator, PartialFourierSensing)
-    if operator.is_complex and not operator.kind.is_symmetric and not told:
+    imaginary_implies_complex = operator.imaginary is not None and not isinstance(operator, PartialFourierSensing)
+    if operator.is_complex and not operator.kind.is_symmetric and not imaginary_implies_complex:
         arrays["complex"] = np.array([True])
     if isinstance(operator, TransformedEntrySensing):
         arrays |= _transform_arrays(operator)
@@ -114,20 +114,23 @@ def _places(file: FileArrays, shape: tuple[int, int], count: int) -> Int[Tensor,
 def _transform(file: FileArrays) -> _Transform:
     if "transform" not in file:
         for name in ("signs", "signs_right"):
-            require(name not in file, f"transform beside {name}", file.found())
+            require(name not in file, f"transform beside {name}", file.contents())
         return None
-    word = file.text("transform", "what the entries are of")
+    word = file.text("transform", "of which the entries are")
     require(word in _TRANSFORMS, f"a transform that is {' or '.join(_TRANSFORMS)}", repr(word[:40]))
     return _TRANSFORMS[word]
 
 
 def _is_complex(file: FileArrays, kind: Kind, transform: _Transform) -> bool:
-    """Whether the unknown is: imaginary parts say so, unless the transform alone makes them."""
+    """Return True if the unknown is complex.
+
+    Imaginary parts imply it, unless the transform of a real matrix has them too.
+    """
     if kind is not Kind.RECTANGULAR:
         require("complex" not in file, f"no complex for kind {kind}", "it", "the kind says it: hermitian is complex")
         return kind is Kind.HERMITIAN
     if "complex" in file:
-        return bool(file.flags("complex", "whether the unknown is").any())
+        return bool(file.flags("complex", "1 for a complex unknown").any())
     return "imaginary" in file and (transform is None or not transform.complex_transform)
 
 

@@ -1,4 +1,4 @@
-"""The kind and the truth that a problem file describes, each size checked against the others."""
+"""Kind and truth of a problem file, with checks of their sizes."""
 
 import math
 
@@ -18,17 +18,17 @@ _SAY_COMPLEX = "the measured matrix is real, by the kind and the numbers in this
 
 
 def read_kind(file: FileArrays) -> Kind:
-    """The kind of the unknown; where the file does not say, psd, or the only one that its operator can measure.
+    """Return the kind of the unknown: that of the file, by default psd or the only kind that the operator measures.
 
     Raises:
-        InputError: When it is no text, or not a kind that the operator in the file can measure; when it is missing
-            beside masks, where the unknown is as often complex as it is not.
+        InputError: If it is no text, or a kind that the operator does not measure; or if it is missing beside masks,
+            whose unknown may be real or complex.
     """
     source = source_name(file)
     allowed = SOURCES[source]
     if "kind" not in file:
         advice = "hermitian for a complex image, psd for a real one"
-        require(source != "masks", "kind beside masks", file.found(), advice)
+        require(source != "masks", "kind beside masks", file.contents(), advice)
         return Kind.PSD if Kind.PSD in allowed else allowed[0]
     advices = {
         str(Kind.RECTANGULAR): "give a rectangular problem as matrices, entries or left_vectors and right_vectors",
@@ -39,20 +39,17 @@ def read_kind(file: FileArrays) -> Kind:
 
 
 def read_truth(file: FileArrays, operator: Operator) -> tuple[LowRank | None, tuple[str, ...]]:
-    """The matrix that was measured, where the file knows it.
+    """Return the true matrix, None if the file has none, and warnings.
 
     Args:
-        file: The file.
-        operator: What measured it.
-
-    Returns:
-        The truth, and warnings.
+        file: Arrays of the file.
+        operator: Operator that measured the matrix.
 
     Raises:
-        InputError: When it is given twice, has the wrong size, is not of the kind, or what `FileArrays.tensor` raises.
+        InputError: If the truth is given twice, has a wrong size or another kind, or as `FileArrays.tensor` does.
     """
     require("truth" not in file or "truth_factor" not in file, "truth or truth_factor", "both", "keep one of them")
-    # In double precision whatever is wanted later: the rank is read off here.
+    # Always in double precision, since the rank is determined here.
     double = FileArrays(file.arrays, torch.float64, torch.device("cpu"))
     truth, warnings = None, tuple[str, ...]()
     if "truth_factor" in file:
@@ -92,7 +89,7 @@ def _truth_from_factor(file: FileArrays, operator: Operator) -> LowRank:
     require(kind.is_symmetric, f"truth for kind {kind}", "truth_factor", "F F^T is symmetric")
     shape = file.shape("truth_factor")
     if shape in {(size,), (1, size)}:
-        # One column, whichever way it lies: SciPy writes vectors as rows.
+        # One column, also if it is stored as a row: SciPy writes vectors as rows.
         shape = (size, 1)
     fits = len(shape) == 2 and shape[0] == size and shape[1] > 0
     require(fits, f"a truth_factor of {size} rows and at least one column", file.size("truth_factor"))
@@ -101,7 +98,7 @@ def _truth_from_factor(file: FileArrays, operator: Operator) -> LowRank:
 
 
 def _above(values: Tensor, cut: float) -> Tensor:
-    """Which values exceed cut times the largest; of zeros alone the first."""
+    """Return a mask of the values above `cut` times the largest; only the first one if all are zero."""
     keep: Tensor = values > cut * values.max()
     if not bool(keep.any()):
         keep[0] = True

@@ -1,6 +1,6 @@
-"""MATLAB's v5 container ("MAT-File Format", MathWorks), read as bytes of known lengths.
+"""MATLAB's v5 container ("MAT-File Format", MathWorks), read with checks of every length.
 
-SciPy's reader indexes C tables by numbers from the file, and ends the process over a file with one wrong byte.
+SciPy's reader indexes C tables by numbers from the file: one wrong byte can end the process.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnsense.checks import InputError
+from wnsense.files.damage import DamageError, expect
 
 HEADER_LENGTH = 128
 _TAG_LENGTH = 8
@@ -22,24 +23,20 @@ _INTEGERS = ("i1", "u1", "i2", "u2", "i4", "u4")
 _STORAGE = dict(enumerate(_INTEGERS, start=1)) | {
     7: "f4", 9: "f8", 12: "i8", 13: "u8", _UTF8: "u1", 17: "u2", 18: "u4",
 }  # fmt: skip
-# MATLAB's classes of plain numbers; what is stored may be narrower, since MATLAB packs whole doubles as bytes.
+# MATLAB's classes of plain numbers; the stored type may be narrower, since MATLAB packs whole doubles as bytes.
 _NUMBERS = {6: "f8", 7: "f4", 14: "i8", 15: "u8"} | dict(enumerate(_INTEGERS, start=8))
 _OTHER_CLASSES = {1: "cell", 2: "struct", 3: "object", 5: "sparse", 16: "function", _OPAQUE: "opaque (string, table)"}
 
 
-class DamageError(Exception):
-    """The bytes do not say what the format says."""
-
-
 @dataclass(frozen=True)
 class _Bytes:
-    """A stretch of a file and its byte order, "<" or ">"."""
+    """Part of a file, and its byte order, "<" or ">"."""
 
     content: np.ndarray
     order: str
 
     def elements(self, *, padded: bool) -> "Iterator[tuple[int, _Bytes]]":
-        """The data elements end to end, each its type number and content; a short one has both in one 8-byte tag."""
+        """Yield the type number and content of each data element; a short element has both in one 8-byte tag."""
         start = 0
         while start < len(self.content):
             kind, length = (int(word) for word in self._take(start, _TAG_LENGTH).array("u4"))
@@ -53,26 +50,26 @@ class _Bytes:
                 start += length + (-length % 8 if padded else 0)
 
     def array(self, storage: str) -> np.ndarray:
-        """The bytes as numbers, not copied."""
+        """Return the bytes as numbers, without a copy."""
         dtype = np.dtype(self.order + storage)
-        _expect(len(self.content) % dtype.itemsize == 0)
+        expect(len(self.content) % dtype.itemsize == 0)
         return self.content.view(dtype)
 
     def _take(self, start: int, length: int) -> "_Bytes":
-        _expect(start + length <= len(self.content))
+        expect(start + length <= len(self.content))
         return _Bytes(self.content[start : start + length], self.order)
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable as its header describes it; `array()` makes the numbers.
+    """Variable as its header describes it.
 
     Attributes:
-        name: Its name.
-        matlab_class: The number of its class.
-        flags: The word with the class and the complex and logical bits.
-        dims: What size() shows.
-        data: The elements that follow the header.
+        name: Name of the variable.
+        matlab_class: Number of its class.
+        flags: Word with the class and the complex and logical bits.
+        dims: Shape, as size() shows it.
+        data: Elements that follow the header.
     """
 
     name: str
@@ -82,20 +79,24 @@ class Variable:
     data: tuple[tuple[int, _Bytes], ...]
 
     def array(self) -> np.ndarray:
-        """The numbers in the class that MATLAB shows, or one text.
+        """Return the numbers in the class that MATLAB shows, or the text.
 
         Raises:
-            InputError: When the variable is no plain array.
-            DamageError: When the data do not fit the header.
+            InputError: If the variable is no plain array.
+            DamageError: If the data do not fit the header.
         """
         if self.matlab_class == _CHAR:
             return self._text()
         if self.matlab_class not in _NUMBERS:
-            what = _OTHER_CLASSES.get(self.matlab_class, f"number {self.matlab_class}")
-            advice = f"save full({self.name})" if what == "sparse" else "save a plain array, or 'text' in single quotes"
-            raise InputError(f"needed a plain array in {self.name}, got one of MATLAB class {what}; {advice}")
+            class_name = _OTHER_CLASSES.get(self.matlab_class, f"number {self.matlab_class}")
+            advice = (
+                f"save full({self.name})"
+                if class_name == "sparse"
+                else "save a plain array, or 'text' in single quotes"
+            )
+            raise InputError(f"needed a plain array in {self.name}, got one of MATLAB class {class_name}; {advice}")
         is_complex = bool(self.flags & _COMPLEX_BIT)
-        _expect(len(self.data) == 1 + is_complex)
+        expect(len(self.data) == 1 + is_complex)
         parts = [self._numbers(part) for part in self.data]
         if is_complex:
             return parts[0] + 1j * parts[1]
@@ -103,28 +104,28 @@ class Variable:
 
     def _numbers(self, part: tuple[int, _Bytes]) -> np.ndarray:
         native = _stored(part).astype(_NUMBERS[self.matlab_class], copy=False)
-        _expect(native.size == math.prod(self.dims))
+        expect(native.size == math.prod(self.dims))
         return native.reshape(self.dims, order="F")
 
     def _text(self) -> np.ndarray:
-        _expect(len(self.data) == 1)
+        expect(len(self.data) == 1)
         kind, content = self.data[0]
-        _expect(math.prod(self.dims) <= len(content.content))
+        expect(math.prod(self.dims) <= len(content.content))
         if kind == _UTF8:
             units = np.array([ord(letter) for letter in content.content.tobytes().decode()], dtype=np.uint32)
         else:
             units = _stored((kind, content))
         if math.prod(self.dims) != units.size:
-            # Letters of several bytes, counted by some writers as such: one row says what it is all the same.
-            _expect(len(self.dims) == 2 and self.dims[0] == 1)
+            # Some writers count the bytes of a letter and not the letter; the text is clear if there is one row.
+            expect(len(self.dims) == 2 and self.dims[0] == 1)
             return rows_of_text(units.reshape(1, -1))
         return rows_of_text(units.reshape(self.dims, order="F"))
 
 
 def rows_of_text(units: np.ndarray) -> np.ndarray:
-    """A char array as one text, or as one for each of its rows, from code units in the shape that size() shows."""
+    """Return a char array as one text, or as one text for each row, from code units in the shape that size() shows."""
     if units.ndim != 2:
-        # Nothing here wants them: they only keep their size.
+        # Such arrays are never used as texts; only their size is kept.
         return np.empty(units.shape, dtype="U1")
     rows = ["".join(chr(code) for code in row) for row in units.tolist()]
     if len(rows) == 1:
@@ -136,22 +137,22 @@ def read_mat(content: np.ndarray, names: Collection[str]) -> tuple[dict[str, np.
     """Read variables from the bytes of a MATLAB v5 file, compressed or not, in either byte order.
 
     Args:
-        content: The whole file, uint8; arrays that come back may share its memory.
-        names: The variables that are wanted.
+        content: Bytes of the whole file, uint8; returned arrays may share its memory.
+        names: Names of the requested variables.
 
     Returns:
-        The wanted arrays that are there, and the names of all variables in the file, in its order.
+        The requested arrays that the file has, and the names of all its variables, in order.
 
     Raises:
-        InputError: When a wanted variable is a cell, struct, sparse matrix or another that is no plain array.
-        DamageError: When the file is cut short or damaged.
+        InputError: If a requested variable is a cell, struct, sparse matrix or another that is no plain array.
+        DamageError: If the file is cut short or damaged.
     """
     order = "<" if bytes(content[HEADER_LENGTH - 2 : HEADER_LENGTH]) == b"IM" else ">"
     arrays: dict[str, np.ndarray] = {}
     members = []
     for element in _Bytes(content[HEADER_LENGTH:], order).elements(padded=False):
         variable = _variable(element)
-        # MATLAB keeps what its objects need in a variable without a name.
+        # A variable without a name holds data of MATLAB's objects.
         if variable.name:
             members.append(variable.name)
         if variable.name in names:
@@ -163,18 +164,18 @@ def _variable(element: tuple[int, _Bytes]) -> Variable:
     kind, content = element
     if kind == _COMPRESSED:
         kind, content = _inflate(content)
-    _expect(kind == _MATRIX)
+    expect(kind == _MATRIX)
     parts = tuple(content.elements(padded=True))
-    _expect(len(parts) > 1)
+    expect(len(parts) > 1)
     words = _stored(parts[0])
-    _expect(len(words) > 0)
+    expect(len(words) > 0)
     flags = int(words[0])
     matlab_class = flags & 0xFF
     if matlab_class == _OPAQUE:
         return Variable(_name(parts[1]), matlab_class, flags, (), ())
-    _expect(len(parts) > 2)
+    expect(len(parts) > 2)
     dims = tuple(int(side) for side in _stored(parts[1]))
-    _expect(len(dims) > 1 and min(dims) >= 0)
+    expect(len(dims) > 1 and min(dims) >= 0)
     return Variable(_name(parts[2]), matlab_class, flags, dims, parts[3:])
 
 
@@ -184,20 +185,15 @@ def _inflate(element: _Bytes) -> tuple[int, _Bytes]:
     except zlib.error as error:
         raise DamageError from error
     inner = tuple(_Bytes(np.frombuffer(content, dtype=np.uint8), element.order).elements(padded=True))
-    _expect(len(inner) == 1)
+    expect(len(inner) == 1)
     return inner[0]
 
 
 def _stored(part: tuple[int, _Bytes]) -> np.ndarray:
     kind, content = part
-    _expect(kind in _STORAGE)
+    expect(kind in _STORAGE)
     return content.array(_STORAGE[kind])
 
 
 def _name(part: tuple[int, _Bytes]) -> str:
     return part[1].content.tobytes().decode("latin-1")
-
-
-def _expect(condition: object) -> None:
-    if not condition:
-        raise DamageError

@@ -1,4 +1,4 @@
-"""The arrays of a problem file, taken out as checked numbers, vectors and text, each fault told in its own line."""
+"""Arrays of a problem file as checked numbers, vectors and texts; each fault has a message of one line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, size_text
 
-# Beyond this a double is no longer sure of its last digit.
+# From here on a double does not hold every whole number.
 _LARGEST_INTEGER = 2**53
 
 
 @dataclass(frozen=True)
 class FileArrays:
-    """The arrays of one file, and the form in which they are wanted.
+    """Arrays of one file, and the form in which they are read.
 
     Attributes:
-        arrays: What the file holds under names that the format knows.
-        dtype: torch.float64 or torch.float32; complex numbers are of the same precision.
-        device: Where the tensors shall lie.
-        first_index: What the first row or column is called: 1 in MATLAB's files, 0 in others.
+        arrays: Arrays of the file under names of the format.
+        dtype: torch.float64 or torch.float32; complex numbers have the same precision.
+        device: Device of the tensors.
+        first_index: Index of the first row or column: 1 in MATLAB's files, 0 in others.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -34,32 +34,32 @@ class FileArrays:
         return name in self.arrays
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The size of an array as it is in the file."""
+        """Return the shape of an array in the file."""
         return self.arrays[name].shape
 
     def size(self, name: str) -> str:
-        """The same in words."""
+        """Return the shape of an array, in words."""
         return f"size {size_text(self.shape(name))}"
 
     def precision(self, name: str) -> float:
-        """The machine epsilon of the numbers once they are read: that of the file or of dtype, whichever is coarser."""
+        """Return the larger machine epsilon of the file's numbers and of `dtype`."""
         return max(float(np.finfo(self.arrays[name].dtype).eps), torch.finfo(self.dtype).eps)
 
     def is_complex(self, name: str) -> bool:
-        """Whether an array is of complex numbers, whatever they are."""
+        """Return True if an array has a complex dtype."""
         return self.arrays[name].dtype.kind == "c"
 
     def tensor(self, name: str, *, is_complex: bool = False, advice: str = "") -> Inexact[Tensor, "..."]:
-        """An array as a finite tensor of its own shape, sharing the array's memory where it can.
+        """Return an array as a finite tensor of the same shape, without a copy where possible.
 
         Args:
-            name: Which.
-            is_complex: Whether complex numbers are wanted; real ones are taken as such then.
-            advice: What to do about complex numbers that are not wanted.
+            name: Name of the array.
+            is_complex: True for a complex tensor, also from real numbers.
+            advice: Advice for complex numbers that must be real.
 
         Raises:
-            InputError: When it is complex and should not be, integer or no number at all, or an entry is NaN,
-                infinite or beyond dtype.
+            InputError: If the numbers are complex and must be real, are integers or no numbers, or an entry is NaN,
+                infinite or too large for `dtype`.
         """
         array = self.arrays[name]
         require(is_complex or not self.is_complex(name), f"real numbers in {name}", array.dtype, advice)
@@ -72,10 +72,10 @@ class FileArrays:
         return converted.to(wanted.to_complex()) if is_complex else converted
 
     def integers(self, name: str, meaning: str) -> Int[Tensor, "..."]:
-        """An array of whole numbers of any type, as MATLAB's doubles are, in its own shape.
+        """Return an array of whole numbers of any type, doubles included, in its own shape.
 
         Raises:
-            InputError: When they are no whole numbers, or too large.
+            InputError: If they are no whole numbers, or too large.
         """
         array = self.arrays[name]
         came = f"{array.dtype} of {self.size(name)}"
@@ -87,34 +87,34 @@ class FileArrays:
         return torch.from_numpy(array.astype(np.int64)).to(self.device)
 
     def indices(self, name: str, meaning: str) -> Int[Tensor, "..."]:
-        """Whole numbers that count from `first_index` in the file, counted from 0.
+        """Return indices that count from 0, from indices that count from `first_index`.
 
         Raises:
-            InputError: What `integers` raises.
+            InputError: As `integers` does.
         """
         return self.integers(name, meaning) - self.first_index
 
-    def require_indices(self, what: str, indices: Int[Tensor, "..."], side: int) -> None:
-        """Raise `InputError` when indices, counted from 0 here, reach outside; told as the file counts them.
+    def require_indices(self, name: str, indices: Int[Tensor, "..."], side: int) -> None:
+        """Check that indices are in range; the message counts as the file does.
 
         Args:
-            what: What they are of.
-            indices: At least one.
-            side: How many there are to choose from.
+            name: Name of the indices, for the message.
+            indices: Indices from 0, at least one.
+            side: Number of possible indices.
 
         Raises:
-            InputError: When one is none of those.
+            InputError: If an index is out of range.
         """
         least, most = self.first_index, side - 1 + self.first_index
         low, high = int(indices.min()) + least, int(indices.max()) + least
         advice = f"indices count from {least} in this kind of file"
-        require(low >= least and high <= most, f"{what} between {least} and {most}", f"{low} to {high}", advice)
+        require(low >= least and high <= most, f"{name} between {least} and {most}", f"{low} to {high}", advice)
 
     def flags(self, name: str, meaning: str) -> Bool[Tensor, " n"]:
-        """A vector of true and false, or of 1 and 0.
+        """Return a vector of true and false, or of 1 and 0.
 
         Raises:
-            InputError: When it holds anything else.
+            InputError: If it holds other values.
         """
         if self.arrays[name].dtype.kind == "b":
             return torch.from_numpy(self.arrays[name].reshape(-1).copy()).to(self.device)
@@ -123,21 +123,21 @@ class FileArrays:
         return values == 1
 
     def vector(self, name: str, meaning: str, *, advice: str = "") -> Float[Tensor, " n"]:
-        """A vector, (n,), n x 1 or 1 x n, of real numbers.
+        """Return a vector of real numbers, from (n,), n x 1 or 1 x n.
 
         Raises:
-            InputError: When it is missing, or has entries in two directions, or what `tensor` raises.
+            InputError: If it is missing or is no vector, or as `tensor` does.
         """
-        require(name in self, f"{name}, {meaning}", self.found())
+        require(name in self, f"{name}, {meaning}", self.contents())
         lengths = [side for side in self.shape(name) if side != 1]
         require(len(lengths) <= 1, f"a vector in {name}, {meaning}", self.size(name))
         return self.tensor(name, advice=advice).reshape(-1)
 
     def number(self, name: str, meaning: str) -> float:
-        """One real number, in an array of any shape that has one entry.
+        """Return the only number of an array of any shape.
 
         Raises:
-            InputError: When it is something else.
+            InputError: If it is not one real number.
         """
         array = self.arrays[name]
         came = f"{array.dtype} of {self.size(name)}"
@@ -145,10 +145,10 @@ class FileArrays:
         return float(array.reshape(-1)[0])
 
     def text(self, name: str, meaning: str) -> str:
-        """One text.
+        """Return the only text of an array.
 
         Raises:
-            InputError: When it is something else.
+            InputError: If it is not one text.
         """
         array = self.arrays[name]
         came = f"{array.dtype} of {self.size(name)}"
@@ -156,10 +156,10 @@ class FileArrays:
         return str(array.reshape(-1)[0]).strip()
 
     def texts(self, name: str, meaning: str) -> list[str]:
-        """Texts: an array of them, the rows of MATLAB's char matrix, or one with spaces or commas between.
+        """Return texts: those of an array, the rows of a char matrix, or one text split at spaces and commas.
 
         Raises:
-            InputError: When it is something else.
+            InputError: If the array holds no texts.
         """
         array = self.arrays[name]
         came = f"{array.dtype} of {self.size(name)}"
@@ -168,24 +168,24 @@ class FileArrays:
             return str(array.reshape(-1)[0]).replace(",", " ").split()
         return [str(text).strip() for text in array.reshape(-1)]
 
-    def found(self) -> str:
-        """What the file holds, for a message about what it does not hold."""
+    def contents(self) -> str:
+        """Return the names in the file, for a message about a missing one."""
         return f"a file with {', '.join(sorted(self.arrays))}" if self.arrays else "a file with no name of this format"
 
 
 def numpy_array(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor, wherever it lies, as a file holds them."""
+    """Return the numbers of a tensor on any device as a NumPy array."""
     array: np.ndarray = tensor.detach().resolve_conj().cpu().numpy()
     return array
 
 
 def _inexact_array(name: str, array: np.ndarray) -> np.ndarray:
-    """The array as floating-point numbers that torch can share: native byte order, writable; copied only if need be."""
+    """Return the array as floating-point numbers for torch: native byte order, writable, copied only if necessary."""
     kind = array.dtype.kind
     advice = f"save {name}.astype(float), in MATLAB double({name})"
     require(kind not in "iub", f"floating-point numbers in {name}", array.dtype, advice)
     require(kind in "fc", f"floating-point numbers in {name}", array.dtype)
-    # torch has no long double, and nothing in the other byte order.
+    # torch has no long double and no other byte order.
     if kind == "c":
         native: type = {8: np.complex64}.get(array.dtype.itemsize, np.complex128)
     else:

@@ -1,4 +1,4 @@
-"""The operator that a problem file describes, by the names of its arrays, each size checked against the others."""
+"""Operator of a problem file, by the names of its arrays, with checks of their sizes."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import Operator
 
 _SYMMETRIC = (Kind.PSD, Kind.SYMMETRIC, Kind.HERMITIAN)
-# What measured, and which kinds of unknown it can measure.
+# Arrays that describe an operator, and the kinds of unknown that it measures.
 SOURCES = {
     "matrices": (*_SYMMETRIC, Kind.RECTANGULAR),
     "svec": _SYMMETRIC,
@@ -31,7 +31,7 @@ SOURCES = {
     "effects": (Kind.HERMITIAN,),
     "masks": _SYMMETRIC,
 }
-# What only stands beside one of those.
+# Arrays that complete one of those.
 COMPANIONS = {
     "vectors_minus": ("vectors",),
     "right_vectors": ("left_vectors",),
@@ -46,7 +46,7 @@ COMPANIONS = {
     "scale": ("paulis", "masks"),
 }
 _NEEDED = {"left_vectors": "right_vectors", "entries": "shape"}
-# Asymmetry is looked for in blocks of about this many numbers, since the measurements may fill half the memory.
+# Numbers in a block of the test of symmetry, since the measurements may fill half the memory.
 _BLOCK_ENTRIES = 2**22
 _SAY_COMPLEX = "write kind = 'hermitian' into the file if the unknown is complex"
 
@@ -54,10 +54,10 @@ Read = tuple[Operator, tuple[str, ...]]
 
 
 def source_name(file: FileArrays) -> str:
-    """Which of `SOURCES` holds the operator.
+    """Return the name in `SOURCES` that describes the operator.
 
     Raises:
-        InputError: When none or several do, or a companion stands beside another or alone.
+        InputError: If none or several are there, or a companion is without its source.
     """
     given = [name for name in SOURCES if name in file]
     for name, beside in COMPANIONS.items():
@@ -66,50 +66,47 @@ def source_name(file: FileArrays) -> str:
             require(given, f"{' or '.join(beside)} beside {name}", f"{name} alone", advice)
     *most, last = SOURCES
     one_of = f"one of {', '.join(most)} and {last}"
-    require(given, one_of, file.found(), "say what measured")
+    require(given, one_of, file.contents(), "add the operator")
     require(len(given) == 1, one_of, " and ".join(given), "keep the one that gave y")
     source = given[0]
     for name, beside in COMPANIONS.items():
         fits = name not in file or source in beside
         require(fits, f"{name} only beside {' or '.join(beside)}", f"it beside {source}", "keep what gave y")
     needed = _NEEDED.get(source)
-    require(needed is None or needed in file, f"{needed} beside {source}", file.found())
+    require(needed is None or needed in file, f"{needed} beside {source}", file.contents())
     return source
 
 
 def read_operator(file: FileArrays, kind: Kind, count: int) -> Read:
-    """What measured, taken literally.
+    """Return the operator, without normalization, and warnings.
 
     Args:
-        file: The file.
-        kind: Of the unknown.
-        count: n, the number of measurements in y.
-
-    Returns:
-        The operator, and warnings.
+        file: Arrays of the file.
+        kind: Kind of the unknown.
+        count: Number of measurements `n`.
 
     Raises:
-        InputError: When there is none or more than one, or its size does not fit, or what `FileArrays.tensor` raises.
+        InputError: If there is no operator or more than one, or its size does not fit, or as `FileArrays.tensor` does.
     """
     readers: dict[str, Callable[[FileArrays, Kind, int], Read]] = {
         "matrices": _from_matrices,
         "svec": _from_svec,
         "vectors": _from_vectors,
-        "left_vectors": _from_two_sides,
+        "left_vectors": lambda file, _kind, count: _from_two_sides(file, count),
         "blocks": _from_blocks,
-        "entries": _from_entries,
-        "paulis": _from_paulis,
-        "effects": _from_effects,
+        "entries": lambda file, kind, count: (read_entries(file, kind, count), ()),
+        "paulis": lambda file, _kind, count: (read_paulis(file, count), ()),
+        "effects": lambda file, _kind, count: (read_effects(file, count), ()),
         "masks": _from_masks,
     }
     return readers[source_name(file)](file, kind, count)
 
 
 def svec_size(length: int, *, is_complex: bool = False) -> int:
-    """The m of m (m + 1) / 2 = length, or of m^2 = length for Hermitian matrices.
+    """Return `m` with `m (m + 1) / 2 = length`, or with `m^2 = length` for Hermitian matrices.
 
     Raises:
-        InputError: When there is none.
+        InputError: If there is none.
     """
     if is_complex:
         size = math.isqrt(length)
@@ -123,7 +120,7 @@ def svec_size(length: int, *, is_complex: bool = False) -> int:
 
 
 def asymmetric_count(M: Inexact[Tensor, "n m m"], precision: float) -> int:
-    """How many of the matrices differ from their conjugate transpose by more than rounding, in norm."""
+    """Return the number of matrices that differ from their conjugate transpose by more than rounding, in norm."""
     size = M.shape[1]
     tolerance = 8 * math.sqrt(size) * precision
     step = max(1, _BLOCK_ENTRIES // (size * size))
@@ -132,7 +129,7 @@ def asymmetric_count(M: Inexact[Tensor, "n m m"], precision: float) -> int:
 
 
 def symmetry_word(kind: Kind) -> str:
-    """What matrices of a symmetric kind are, in a word."""
+    """Return the adjective for matrices of a symmetric kind."""
     return "Hermitian" if kind is Kind.HERMITIAN else "symmetric"
 
 
@@ -153,8 +150,7 @@ def _from_vectors(file: FileArrays, kind: Kind, count: int) -> Read:
     return PairedRankOneSensing.from_vectors(rows, minus, kind), ()
 
 
-def _from_two_sides(file: FileArrays, kind: Kind, count: int) -> Read:
-    del kind
+def _from_two_sides(file: FileArrays, count: int) -> Read:
     is_complex = file.is_complex("left_vectors") or file.is_complex("right_vectors")
     left = _rows(file, "left_vectors", count, "m1", is_complex=is_complex)
     right = _rows(file, "right_vectors", count, "m2", is_complex=is_complex)
@@ -178,22 +174,8 @@ def _from_matrices(file: FileArrays, kind: Kind, count: int) -> Read:
     if not skew:
         return DenseSensing.from_matrices(M, kind), ()
     word = symmetry_word(kind)
-    what = f"{skew} of the {count} matrices are not {word}; each is replaced by its {word} part"
-    return DenseSensing.from_matrices(M, kind), (f"{what}, which changes no measurement of a {word} unknown",)
-
-
-def _from_entries(file: FileArrays, kind: Kind, count: int) -> Read:
-    return read_entries(file, kind, count), ()
-
-
-def _from_paulis(file: FileArrays, kind: Kind, count: int) -> Read:
-    del kind
-    return read_paulis(file, count), ()
-
-
-def _from_effects(file: FileArrays, kind: Kind, count: int) -> Read:
-    del kind
-    return read_effects(file, count), ()
+    sentence = f"{skew} of the {count} matrices are not {word}; each is replaced by its {word} part"
+    return DenseSensing.from_matrices(M, kind), (f"{sentence}, which changes no measurement of a {word} unknown",)
 
 
 def _from_masks(file: FileArrays, kind: Kind, count: int) -> Read:

@@ -1,4 +1,4 @@
-"""The arrays that a problem file says a problem with: what `read_operator` and `read_truth` make the same of."""
+"""Arrays that describe a problem in a file, from which `read_operator` and `read_truth` make the same problem."""
 
 import numpy as np
 import torch
@@ -23,19 +23,19 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 
-# What is written in full: 8 GiB of double precision.
+# Entries of the largest matrix that is written in full: 8 GiB in double precision.
 LARGEST_TRUTH = 2**30
 
 
 def operator_arrays(operator: Operator, first_index: int) -> dict[str, np.ndarray]:
-    """The arrays of an operator.
+    """Return the arrays of an operator.
 
     Args:
-        operator: What measured.
-        first_index: What the first row or column is called in the file.
+        operator: Operator to write.
+        first_index: Index of the first row or column in the file.
 
     Raises:
-        InputError: When no array of the format says what it measures.
+        InputError: If the format has no arrays for its measurements.
     """
     match operator:
         case EntrySensing() | TransformedEntrySensing():
@@ -53,10 +53,10 @@ def operator_arrays(operator: Operator, first_index: int) -> dict[str, np.ndarra
 
 
 def truth_arrays(truth: LowRank, kind: Kind) -> dict[str, np.ndarray]:
-    """The arrays that `read_truth` makes the same matrix of: its factor where it has one, the matrix otherwise.
+    """Return the array from which `read_truth` makes the same matrix: a factor if there is one, else the matrix.
 
     Raises:
-        InputError: When there are several, it is not of the kind, or it is too large to be written in full.
+        InputError: If it is a batch, is not of the kind, or is too large to be written in full.
     """
     require(not truth.batch, "one truth", "a batch of them")
     if kind.is_symmetric:

@@ -1,6 +1,6 @@
-"""The safetensors container: named tensors, with text among the metadata and complex numbers as two tensors.
+"""The safetensors container: named tensors, with texts in the metadata and complex numbers as two tensors.
 
-It needs the package safetensors, and is imported only where such a file is read or written.
+This module needs the package safetensors, and is imported only when such a file is read or written.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,12 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from wnsense.checks import InputError, require, size_text
-from wnsense.files.mat_file import DamageError
+from wnsense.files.damage import DamageError
 
 _REAL, _IMAGINARY = ".real", ".imag"
-# What NumPy has of the format's types.
+# Types of the format that NumPy has.
 _NUMPY = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64"}
-# What other programs say of the file in its metadata.
+# Metadata entry of other programs about the file itself.
 _ABOUT = "format"
 
 
@@ -25,15 +25,15 @@ def read_safetensors(path: Path, names: Collection[str]) -> tuple[dict[str, np.n
     """Read tensors and texts: `kind` from the metadata, `vectors` from `vectors` or `vectors.real` and `vectors.imag`.
 
     Args:
-        path: The file.
-        names: What is wanted.
+        path: Path of the file.
+        names: Requested names.
 
     Returns:
-        The wanted arrays that are there, and the names of all, metadata included.
+        The requested arrays that the file has, and all its names, metadata included.
 
     Raises:
-        InputError: When one of two parts is missing, or NumPy has no such numbers.
-        DamageError: When the file is cut short or damaged.
+        InputError: If one of two parts is missing, or NumPy has no such numbers.
+        DamageError: If the file is cut short or damaged.
     """
     try:
         with safe_open(path, framework="np") as file:
@@ -53,7 +53,7 @@ def read_safetensors(path: Path, names: Collection[str]) -> tuple[dict[str, np.n
 
 
 def safetensors_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as a safetensors file, several texts as one with spaces between."""
+    """Return arrays as the bytes of a safetensors file; several texts become one, with spaces between."""
     texts = {name: " ".join(array.reshape(-1).tolist()) for name, array in arrays.items() if array.dtype.kind == "U"}
     tensors = {}
     for name, array in arrays.items():
@@ -61,7 +61,7 @@ def safetensors_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
             tensors[name + _REAL], tensors[name + _IMAGINARY] = array.real, array.imag
         elif name not in texts:
             tensors[name] = array
-    # The package writes memory as it lies.
+    # The package writes the memory in its order.
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, texts)
 
 
@@ -75,13 +75,13 @@ def _complex(file: safe_open, name: str, keys: Collection[str]) -> np.ndarray:
             raise InputError(f"needed {name}{one} beside {name}{other}, got {name}{other} alone")
     parts = [_tensor(file, name + part) for part in (_REAL, _IMAGINARY)]
     same = parts[0].shape == parts[1].shape and parts[0].dtype == parts[1].dtype and parts[0].dtype.kind == "f"
-    told = " and ".join(f"{part.dtype} of {size_text(part.shape)}" for part in parts)
-    require(same, f"{name}.real and {name}.imag of one size and one floating-point type", told)
+    came = " and ".join(f"{part.dtype} of {size_text(part.shape)}" for part in parts)
+    require(same, f"{name}.real and {name}.imag of one size and one floating-point type", came)
     return parts[0] + 1j * parts[1]
 
 
 def _tensor(file: safe_open, name: str) -> np.ndarray:
-    # The package says nothing of the types of these.
+    # The package has no types for these methods.
     untyped = cast("Any", file)
     kind = untyped.get_slice(name).get_dtype()
     require(kind in _NUMPY, f"numbers in {name} that NumPy has", kind, "convert them to float32 first")

@@ -1,7 +1,7 @@
-"""Files of a sparse problem: A, dense or by its nonzeros, and y, in .npz, .mat or .safetensors.
+"""Files of a sparse problem: `y` and `A`, dense or by its nonzeros, in .npz, .mat or .safetensors.
 
 name        size      meaning
-y           M         the measurements, real; M x 1 and 1 x M will do
+y           M         the measurements, real; M x 1 or 1 x M
 A           M x N     the matrix, dense
 A_values    nonzeros  or the nonzeros of it
 A_rows      nonzeros  the row of each, counted from 1 in .mat files and from 0 in others
@@ -10,9 +10,9 @@ A_data      nonzeros  or SciPy's CSR form of it: `A.data`, `A.indices` and `A.in
 A_indices   nonzeros
 A_indptr    M + 1
 A_shape     2         M and N, beside nonzeros in either form
-truth       N         optional: what was measured
+truth       N         optional: the vector that was measured
 
-Numbers may be of any real type. A in single precision stays so, as it does when it is handed over in Python.
+Numbers may have any real type. `A` in single precision stays in single precision.
 """
 
 import os
@@ -32,24 +32,24 @@ from wnsense.sensing.linear_map import DenseMap, LinearMap, SparseMap
 _PLACES = ("A_values", "A_rows", "A_columns")
 _ROWWISE = ("A_data", "A_indices", "A_indptr")
 _NUMBERS = ("y", "A", "A_values", "A_data", "truth")
-# What scipy.sparse.save_npz calls what it writes, in all of its forms.
+# Names in every file of scipy.sparse.save_npz.
 _SAVE_NPZ = frozenset({"data", "shape", "format"})
-# Vectors of N doubles that a search holds at least.
+# Least number of vectors of N doubles that a search holds.
 _VECTORS = 16
-# Where the system does not say how much memory it has.
+# Memory in bytes on systems that do not report it.
 _USUAL_MEMORY = 2**36
 _NAMES = frozenset({"y", "A", *_PLACES, *_ROWWISE, "A_shape", "truth"})
 
 
 @dataclass(frozen=True)
 class SparseProblem:
-    """A sparse problem from a file.
+    """Sparse problem from a file.
 
     Attributes:
-        A: The map, in single precision where the file's numbers are, otherwise in double.
-        y: The measurements, in double precision.
-        truth: What was measured, in double precision; None where the file does not know.
-        warnings: What was ignored in reading, a sentence each.
+        A: Map `A`, in the precision of the file, single or double.
+        y: Measurements `y`, (m,), in double precision.
+        truth: True vector, (n,), in double precision; None if the file has none.
+        warnings: Sentences on what was ignored in reading.
     """
 
     A: LinearMap
@@ -59,17 +59,17 @@ class SparseProblem:
 
 
 def read_sparse_problem(path: Path) -> SparseProblem:
-    """Read a sparse problem; the format stands at the head of this module.
+    """Read a sparse problem; the docstring of this module describes the format.
 
     Raises:
-        InputError: When the file cannot be read or used; the message is one line.
+        InputError: If the file cannot be read or used; the message is one line.
     """
     container = _read(path)
     numbers = {name: _inexact(name, array) for name, array in container.arrays.items()}
     file = FileArrays(numbers, torch.float64, torch.device("cpu"), container.first_index)
     given = [name for name, parts in (("A", ("A",)), ("A_values", _PLACES), ("A_data", _ROWWISE)) if parts[0] in file]
     _require_no_scipy_file(given, container.others)
-    require(len(given) == 1, "one of A, A_values and A_data", ", ".join(given) or file.found())
+    require(len(given) == 1, "one of A, A_values and A_data", ", ".join(given) or file.contents())
     A: LinearMap
     if given == ["A"]:
         require(len(file.shape("A")) == 2, "a matrix of two dimensions in A", file.size("A"))
@@ -78,11 +78,13 @@ def read_sparse_problem(path: Path) -> SparseProblem:
         A = _from_places(file) if given == ["A_values"] else _from_rows(file)
     y = file.vector("y", "the measurements")
     require(len(y) == A.shape[0], f"y of {A.shape[0]} numbers", len(y), f"A is {size_text(A.shape)}")
-    truth = file.vector("truth", "what was measured") if "truth" in file else None
+    truth = file.vector("truth", "the vector that was measured") if "truth" in file else None
     if truth is not None:
         require_size("truth", truth.shape, A.shape[1:])
     ignored = ", ".join(container.others)
-    return SparseProblem(A, y, truth, (f"ignored what such a file has no use for: {ignored}",) if ignored else ())
+    return SparseProblem(
+        A, y, truth, (f"ignored arrays that are no part of a sparse problem: {ignored}",) if ignored else ()
+    )
 
 
 def _from_places(file: FileArrays) -> SparseMap:
@@ -101,7 +103,7 @@ def _from_rows(file: FileArrays) -> SparseMap:
 
 
 def _indices(file: FileArrays, name: str, first: int) -> Tensor:
-    require(name in file, name, file.found())
+    require(name in file, name, file.contents())
     return file.integers(name, "an index for each nonzero").reshape(-1) - first
 
 
@@ -118,21 +120,21 @@ def _checked(file: FileArrays, name: str, rows: Tensor, columns: Tensor, first: 
 
 
 def _shape(file: FileArrays) -> tuple[int, int]:
-    require("A_shape" in file, "A_shape, the numbers of rows and columns", file.found())
+    require("A_shape" in file, "A_shape, the numbers of rows and columns", file.contents())
     sides = file.integers("A_shape", "the numbers of rows and columns").reshape(-1)
     require(len(sides) == 2, "two numbers in A_shape", len(sides))
     M, N = int(sides[0]), int(sides[1])
     require(M >= 1 and N >= 1, "at least one row and one column in A_shape", f"{M} and {N}")
     most = _memory() // (8 * _VECTORS)
-    advice = f"a search holds {_VECTORS} vectors of so many doubles; check A_shape"
+    advice = f"a search holds {_VECTORS} vectors of that length; check A_shape"
     require(max(M, N) <= most, f"at most {most:,} rows and columns in A_shape, for memory", f"{M:,} and {N:,}", advice)
     return M, N
 
 
 def _memory() -> int:
-    """What the machine has, in bytes."""
-    known = getattr(os, "sysconf_names", {})
-    if "SC_PHYS_PAGES" not in known or "SC_PAGE_SIZE" not in known:
+    """Return the memory of the machine, in bytes."""
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
         return _USUAL_MEMORY
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
@@ -159,11 +161,11 @@ def _require_no_scipy_file(given: list[str], others: tuple[str, ...]) -> None:
 
 
 def _inexact(name: str, array: np.ndarray) -> np.ndarray:
-    """Whole numbers, true and false as doubles where numbers are wanted."""
+    """Return whole numbers and booleans as doubles, if the array holds values and not indices."""
     return array.astype(np.float64) if name in _NUMBERS and array.dtype.kind in "iub" else array
 
 
 def _as_precise(file: FileArrays, name: str, values: Tensor) -> Tensor:
-    """The numbers read as doubles, in single precision where they are so in the file: an exact fit is judged by it."""
+    """Return values in single precision if the file has single precision: it decides which fit counts as exact."""
     single = file.arrays[name].dtype
     return values.float() if single.kind == "f" and single.itemsize == np.dtype(np.float32).itemsize else values

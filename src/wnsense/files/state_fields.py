@@ -1,4 +1,4 @@
-"""Measurements of quantum states in a problem file, Pauli strings and outcomes of products: read, and written."""
+"""Measurements of quantum states in a problem file: Pauli strings and outcomes of products, reading and writing."""
 
 import numpy as np
 from jaxtyping import Int
@@ -11,14 +11,14 @@ from wnsense.sensing.ensembles.povm import PovmProductSensing
 
 
 def read_paulis(file: FileArrays, count: int) -> PauliSensing:
-    """The Pauli strings of a file, as `XIZ`.
+    """Return the operator of the Pauli strings in a file, such as `XIZ`.
 
     Args:
-        file: The file, with paulis.
-        count: n, the number of measurements in y.
+        file: Arrays of the file, with `paulis`.
+        count: Number of measurements `n`.
 
     Raises:
-        InputError: When there are not so many, or a text is no Pauli string.
+        InputError: If their number is another, or a text is no Pauli string.
     """
     strings = file.texts("paulis", "as 'XIZ' and 'ZZI'")
     require_size("paulis", (len(strings),), (count,), "a string for each number in y")
@@ -27,14 +27,14 @@ def read_paulis(file: FileArrays, count: int) -> PauliSensing:
 
 
 def read_effects(file: FileArrays, count: int) -> PovmProductSensing:
-    """The effects of a file, and which of their products were measured.
+    """Return the operator of the products of effects in a file.
 
     Args:
-        file: The file, with effects.
-        count: n, the number of measurements in y.
+        file: Arrays of the file, with `effects`.
+        count: Number of measurements `n`.
 
     Raises:
-        InputError: When sizes do not fit each other, or an outcome is none of the effects.
+        InputError: If sizes do not agree, or an outcome is none of the effects.
     """
     shape = file.shape("effects")
     fits = len(shape) == 3 and shape[2] == 2 and min(shape) > 0
@@ -46,16 +46,16 @@ def read_effects(file: FileArrays, count: int) -> PovmProductSensing:
 
 
 def pauli_arrays(operator: PauliSensing) -> dict[str, np.ndarray]:
-    """The arrays that `read_paulis` makes the same of."""
+    """Return the arrays from which `read_paulis` makes the same operator."""
     return {"paulis": np.array(operator.strings), **scale_array(operator.scale)}
 
 
 def effect_arrays(operator: PovmProductSensing, first_index: int) -> dict[str, np.ndarray]:
-    """The arrays that `read_effects` makes the same of.
+    """Return the arrays from which `read_effects` makes the same operator.
 
     Args:
-        operator: What measured.
-        first_index: What the first outcome is called in the file.
+        operator: Operator to write.
+        first_index: Index of the first outcome in the file.
     """
     arrays = {"effects": numpy_array(operator.effects)}
     if operator.outcomes is not None:
@@ -64,23 +64,23 @@ def effect_arrays(operator: PovmProductSensing, first_index: int) -> dict[str, n
 
 
 def read_scale(file: FileArrays) -> float:
-    """What each measurement is multiplied with; 1 where the file does not say.
+    """Return the factor of all measurements, 1 if the file has none.
 
     Raises:
-        InputError: When it is no number.
+        InputError: If it is no number.
     """
-    return file.number("scale", "what each measurement is multiplied with") if "scale" in file else 1.0
+    return file.number("scale", "the factor of all measurements") if "scale" in file else 1.0
 
 
 def scale_array(scale: float) -> dict[str, np.ndarray]:
-    """The array that `read_scale` makes the same of; none for 1."""
+    """Return the array from which `read_scale` makes the same factor; none for 1."""
     return {} if scale == 1 else {"scale": np.array(scale)}
 
 
 def _outcomes(file: FileArrays, shape: tuple[int, ...], count: int) -> Int[Tensor, "n q"] | None:
     qubits, K = shape[:2]
     if "outcomes" not in file:
-        advice = "say which were measured in outcomes, n x q"
+        advice = "name those that were measured in outcomes, n x q"
         require(K**qubits == count, f"{K}^{qubits} measurements, one for each outcome", count, advice)
         return None
     require_size("outcomes", file.shape("outcomes"), (count, qubits), "one of each qubit for each number in y")

@@ -1,4 +1,4 @@
-"""The one on-disk form of results: named arrays with a JSON header, in a NumPy .npz without pickle, replaced whole."""
+"""Tables of results on disk: named arrays with a JSON header, in a NumPy .npz without pickle."""
 
 import io
 import json
@@ -18,11 +18,11 @@ _HEADER = "header_json"
 
 @dataclass(frozen=True)
 class Table:
-    """Arrays under names, with a header of plain values.
+    """Named arrays with a header of plain values.
 
     Attributes:
-        header: What can be written as JSON.
-        arrays: The arrays.
+        header: Values that JSON can hold.
+        arrays: Arrays by name.
     """
 
     header: Mapping[str, object]
@@ -33,7 +33,7 @@ def write_table(path: Path, table: Table) -> None:
     """Write a table whole or not at all.
 
     Raises:
-        InputError: When the place cannot be written.
+        InputError: If the file cannot be written.
     """
     buffer = io.BytesIO()
     header = np.frombuffer(json.dumps(table.header, sort_keys=True).encode(), dtype=np.uint8)
@@ -46,14 +46,14 @@ def read_table(path: Path) -> Table:
     """Read a table.
 
     Raises:
-        InputError: When the file is missing, cut short, or not a table of this library.
+        InputError: If the file is missing, cut short, or not a table of this library.
     """
     try:
-        # Opened here, since NumPy forgets to close what it cannot read.
+        # Opened here, because NumPy does not close a file that it cannot read.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name != _HEADER}
             header = dict(json.loads(file[_HEADER].tobytes()))
-    # NumPy and zipfile have many ways to say that a file is damaged or something else altogether.
+    # NumPy and zipfile have many errors for a damaged file and for another format.
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"needed a file written by wnsense at {path}, got: {error}; run again without it") from error
     return Table(header, arrays)
