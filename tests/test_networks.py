@@ -320,9 +320,9 @@ def test_choices_named_by_strings_are_those_choices():
     ],
 )
 def test_choices_that_are_not_there_are_told_with_those_that_are(changed, message):
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as caught:
         small(**changed)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("as_users_run")
@@ -334,7 +334,7 @@ def test_a_twin_that_shares_something_else_is_refused():
 def three_kinds(dtype=torch.float32):
     """Layers of 4, 6 and 1 lengths: torch's parametrization, its older hooks, and one length for all."""
     sides = ((5, 4), (4, 6), (6, 3))
-    first, second, third = (nn.Linear(*of, dtype=dtype) for of in sides)
+    first, second, third = (nn.Linear(*side, dtype=dtype) for side in sides)
     for layer in (first, second, third):
         with torch.no_grad():
             layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator(len(layer.weight))))
@@ -481,7 +481,7 @@ def test_a_start_that_fails_midway_leaves_the_layers_before_it_too(wrap):
         data_dependent_start(broken, unlike())
     for now, then in zip((first.direction, first.length, first.module.bias), kept, strict=True):
         assert torch.equal(now, then)
-    assert not any(of._forward_pre_hooks and of is not first.module for of in broken)
+    assert not any(module._forward_pre_hooks and module is not first.module for module in broken)
 
 
 def test_a_layer_that_a_batch_does_not_reach_is_named():
@@ -517,7 +517,7 @@ def test_modes_are_given_back_to_each_module(fails):
         data_dependent_start(model, unlike()[: 1 if fails else 8])
     except InputError:
         assert fails
-    assert [of.training for of in model] == [True, False, True, True]
+    assert [module.training for module in model] == [True, False, True, True]
     assert model.training
 
 
@@ -530,9 +530,9 @@ def test_modes_are_given_back_to_each_module(fails):
 )
 def test_layers_that_no_start_fits_are_told_in_a_line(layer, options, message):
     model = nn.Sequential(parametrizations.weight_norm(layer, **options))
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as caught:
         data_dependent_start(model, torch.ones(2, 3))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("as_users_run")
@@ -540,9 +540,11 @@ def test_layers_that_no_start_fits_are_told_in_a_line(layer, options, message):
 def test_what_only_networks_have_is_refused_for_other_models(call):
     """In one line that says what does it for them; and what it says is so."""
     model = two_layers()
-    with pytest.raises(InputError, match=r"needed a Network, as uniform_network makes it, got Sequential; .*") as told:
+    with pytest.raises(
+        InputError, match=r"needed a Network, as uniform_network makes it, got Sequential; .*"
+    ) as caught:
         call(model)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     said = model.eval()(unlike())
     matrices = [model[0].weight, model[3].weight]
     torch.testing.assert_close(matrix_path_norm(matrices), (matrices[1].abs() @ matrices[0].abs()).sum())

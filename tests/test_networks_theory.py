@@ -456,9 +456,9 @@ def test_every_number_has_its_range(function, given, changes):
     function(**given)
     for name, values in changes.items():
         for value in values:
-            with pytest.raises(InputError, match="needed") as told:
+            with pytest.raises(InputError, match="needed") as caught:
                 function(**(given | {name: value}))
-            assert "\n" not in str(told.value)
+            assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

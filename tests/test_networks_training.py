@@ -86,7 +86,7 @@ def same(first, second, *, but=("seconds",)):
 
 
 def test_training_is_the_loop_that_anybody_would_write():
-    found = run("momentum", dropping=False)
+    result = run("momentum", dropping=False)
     model = network()
     optimizer = OPTIMIZERS["momentum"](model.parameters())
     x, y = dataset().tensors
@@ -100,19 +100,19 @@ def test_training_is_the_loop_that_anybody_would_write():
             loss.backward()
             optimizer.step()
             losses.append(float(loss.detach()))
-    for a, b in zip(found.model.parameters(), model.parameters(), strict=True):
+    for a, b in zip(result.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert found.ending is Ending.FINISHED
-    assert found.steps == STEPS
+    assert result.ending is Ending.FINISHED
+    assert result.steps == STEPS
     by_epoch = np.array(losses).reshape(EPOCHS, -1).mean(1)
-    np.testing.assert_allclose(found.records["loss"][1:], by_epoch, rtol=1e-12)
-    assert found.records["step"].tolist() == [0, 5, 10, 15]
+    np.testing.assert_allclose(result.records["loss"][1:], by_epoch, rtol=1e-12)
+    assert result.records["step"].tolist() == [0, 5, 10, 15]
     with torch.no_grad():
         said = model(x)
-    assert found.records["train_loss"][-1] == pytest.approx(float((said - y).square().mean()), rel=1e-6)
+    assert result.records["train_loss"][-1] == pytest.approx(float((said - y).square().mean()), rel=1e-6)
     right = float((said.argmax(1) == y.argmax(1)).double().mean())
-    assert found.records["train_accuracy"][-1] == pytest.approx(right)
-    assert found.model.training is True
+    assert result.records["train_accuracy"][-1] == pytest.approx(right)
+    assert result.model.training is True
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -219,7 +219,7 @@ def test_the_norm_ball_is_kept_and_the_penalty_is_in_the_loss():
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
     start = model.output.weight.detach().clone()
     plan = TrainingPlan(2, penalty=lambda m: 1e-3 * path_norm(m))
-    found = train(model, torch.optim.SGD(model.parameters(), lr=0.5), data, plan)
+    result = train(model, torch.optim.SGD(model.parameters(), lr=0.5), data, plan)
     away = (model.output.weight.detach() - start).norm(dim=1)
     assert float(away.max()) == pytest.approx(0.05, rel=1e-5)
     other = network(output_radius=0.05)
@@ -230,7 +230,7 @@ def test_the_norm_ball_is_kept_and_the_penalty_is_in_the_loss():
         TrainingPlan(2),
     )
     assert not torch.equal(other.output.weight, model.output.weight)
-    assert found.records["loss"][1] > bare.records["loss"][1]
+    assert result.records["loss"][1] > bare.records["loss"][1]
 
 
 class Breaking(nn.Module):
@@ -264,16 +264,16 @@ def test_numbers_that_break_are_told_with_step_and_layer(check_every, where, lay
     torch.manual_seed(0)
     model = Breaking(7, where)
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
-    found = train(
+    result = train(
         model, torch.optim.SGD(model.parameters(), lr=0.1), data, TrainingPlan(EPOCHS, check_every=check_every)
     )
-    assert found.ending is Ending.DIVERGED
-    assert (found.trouble.step, found.trouble.layer, found.trouble.what) == (8, layer, what)
-    assert str(found.trouble) == f"step 8: NaN or infinity in {what} of {layer}"
+    assert result.ending is Ending.DIVERGED
+    assert (result.trouble.step, result.trouble.layer, result.trouble.what) == (8, layer, what)
+    assert str(result.trouble) == f"step 8: NaN or infinity in {what} of {layer}"
     # The model is as it was before that step.
-    assert found.steps == 7
+    assert result.steps == 7
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
-    assert found.records["epoch"].tolist() == [0, 1]
+    assert result.records["epoch"].tolist() == [0, 1]
 
 
 def test_other_places_in_which_numbers_break():
@@ -288,8 +288,8 @@ def test_other_places_in_which_numbers_break():
 
     assert str(trouble(network(), (x, y))) == "step 1: NaN or infinity in the batch's inputs"
     # Steps so long that the square of what comes out is out of range.
-    told = trouble(nn.Linear(6, 2), dataset().tensors, 1e25)
-    assert (told.step, told.layer, told.what) == (2, "", "the loss")
+    overflow = trouble(nn.Linear(6, 2), dataset().tensors, 1e25)
+    assert (overflow.step, overflow.layer, overflow.what) == (2, "", "the loss")
     short = network()
     with torch.no_grad():
         short.layers[1].parametrizations["weight"].original1[0] = 0
@@ -306,8 +306,8 @@ def test_a_diverged_training_keeps_its_last_checkpoint(tmp_path):
 
 
 def test_records_are_a_table(tmp_path):
-    found = run(evaluate_every=2)
-    found.save(tmp_path / "records.npz", {"width": 8})
+    result = run(evaluate_every=2)
+    result.save(tmp_path / "records.npz", {"width": 8})
     table = read_table(tmp_path / "records.npz")
     assert table.header == {"ending": "finished", "steps": STEPS, "trouble": "", "width": 8}
     # Looked at after epochs 0, 2 and the last.
@@ -318,11 +318,11 @@ def test_records_are_a_table(tmp_path):
 def test_any_loader_of_pairs_will_do():
     loader = DataLoader(dataset(), batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(0))
     model = nn.Linear(6, 2)
-    found = train(model, torch.optim.SGD(model.parameters(), lr=0.1), loader, TrainingPlan(2))
-    assert found.steps == 12
+    result = train(model, torch.optim.SGD(model.parameters(), lr=0.1), loader, TrainingPlan(2))
+    assert result.steps == 12
     loss, accuracy = evaluate(model, loader)
-    assert loss == pytest.approx(found.records["train_loss"][-1], rel=1e-6)
-    assert accuracy == pytest.approx(found.records["train_accuracy"][-1])
+    assert loss == pytest.approx(result.records["train_loss"][-1], rel=1e-6)
+    assert accuracy == pytest.approx(result.records["train_accuracy"][-1])
     whole_numbers = TensorDataset(dataset().tensors[0], dataset().tensors[1].argmax(1))
     by_class = evaluate(model, batches(whole_numbers, 4), nn.functional.cross_entropy)
     assert by_class[1] == pytest.approx(accuracy)
@@ -346,7 +346,7 @@ def test_what_cannot_be_trained_on_is_refused():
 
 def test_no_epochs_leave_the_start():
     before = [p.clone() for p in network().parameters()]
-    found = run(dropping=False, epochs=0)
-    assert isinstance(found.model, Network)
-    assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), before, strict=True))
-    assert found.records["epoch"].tolist() == [0]
+    result = run(dropping=False, epochs=0)
+    assert isinstance(result.model, Network)
+    assert all(torch.equal(a, b) for a, b in zip(result.model.parameters(), before, strict=True))
+    assert result.records["epoch"].tolist() == [0]

@@ -115,8 +115,8 @@ def test_batch_statistics_are_as_before_the_step_that_broke(check_every):
     x[10:15] = float("nan")
     model, twin = normed(), normed()
     data = DataLoader(TensorDataset(x, y), BATCH)
-    found = train(model, sgd(model), data, TrainingPlan(1, loss=functional.cross_entropy, check_every=check_every))
-    assert (found.ending, found.steps, found.trouble.step) == (Ending.DIVERGED, 2, 3)
+    result = train(model, sgd(model), data, TrainingPlan(1, loss=functional.cross_entropy, check_every=check_every))
+    assert (result.ending, result.steps, result.trouble.step) == (Ending.DIVERGED, 2, 3)
     torch.manual_seed(3)
     normed()
     train(
@@ -146,10 +146,10 @@ def test_an_update_out_of_range_is_taken_back(tmp_path, check_every, epochs):
     path = tmp_path / "run.npz"
     plan = TrainingPlan(epochs, loss=lambda f, t: 100 * functional.cross_entropy(f, t), check_every=check_every)
     data = loader(x, y)
-    found = train(model, torch.optim.SGD(model.parameters(), lr=3e38), data, plan, checkpoint=CheckpointPlan(path))
-    assert found.ending is Ending.DIVERGED
-    assert (found.steps, found.trouble.step, found.trouble.what) == (0, 1, "the update")
-    assert found.trouble.layer in dict(model.named_parameters())
+    result = train(model, torch.optim.SGD(model.parameters(), lr=3e38), data, plan, checkpoint=CheckpointPlan(path))
+    assert result.ending is Ending.DIVERGED
+    assert (result.steps, result.trouble.step, result.trouble.what) == (0, 1, "the update")
+    assert result.trouble.layer in dict(model.named_parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not path.exists()
 
@@ -197,10 +197,10 @@ def scheduled(kind, checkpoint=None, progress=None, epochs=3):
         warnings.simplefilter("ignore")
         scheduler = SCHEDULERS[kind](optimizer)
     data = loader(*samples())
-    found = train(
+    result = train(
         model, optimizer, data, TrainingPlan(epochs), scheduler=scheduler, checkpoint=checkpoint, progress=progress
     )
-    return found, scheduler.get_last_lr()
+    return result, scheduler.get_last_lr()
 
 
 def press_at(step):
@@ -271,8 +271,8 @@ def test_only_networks_are_projected():
     model = Projecting()
     assert train(model, sgd(model), loader(*samples()), TrainingPlan(1)).ending is Ending.FINISHED
     radius = 0.01
-    of = Architecture(inputs=6, width=4, depth=1, outputs=2, scaling=Scaling.ONE, output_radius=radius)
-    inner = uniform_network(of, torch.Generator().manual_seed(1))
+    architecture = Architecture(inputs=6, width=4, depth=1, outputs=2, scaling=Scaling.ONE, output_radius=radius)
+    inner = uniform_network(architecture, torch.Generator().manual_seed(1))
     within = nn.Sequential(inner)
     start = inner.output.weight.detach().clone()
     train(within, sgd(within, 0.5), loader(*samples()), TrainingPlan(2))
@@ -372,8 +372,8 @@ def test_a_place_that_cannot_be_written_is_told_before_the_first_step(tmp_path):
         with pytest.raises(InputError, match="the checkpoint of a training"):
             kept(path)
     assert thesis.read_bytes() == before
-    found = kept(str(tmp_path / "new" / "run.npz"), progress=None)
-    assert found.ending is Ending.FINISHED
+    result = kept(str(tmp_path / "new" / "run.npz"), progress=None)
+    assert result.ending is Ending.FINISHED
     # Its own kind is written over.
     assert kept(str(tmp_path / "new" / "run.npz"), progress=None).ending is Ending.FINISHED
 
@@ -423,15 +423,15 @@ class Endless(torch.utils.data.Dataset):
 def test_lists_and_streams_of_pairs_are_trained_on(tmp_path):
     x, y = samples()
     pairs = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
-    told = []
+    calls = []
     model = normed()
-    listed = train(model, sgd(model), pairs, TrainingPlan(2), progress=lambda *at: told.append(at))
-    assert told == [(step, 10) for step in range(1, 11)]
-    told.clear()
+    listed = train(model, sgd(model), pairs, TrainingPlan(2), progress=lambda *at: calls.append(at))
+    assert calls == [(step, 10) for step in range(1, 11)]
+    calls.clear()
     other = normed()
     stream = DataLoader(Stream(), batch_size=BATCH)
-    streamed = train(other, sgd(other), stream, TrainingPlan(2), progress=lambda *at: told.append(at))
-    assert told == [(step, 0) for step in range(1, 11)]
+    streamed = train(other, sgd(other), stream, TrainingPlan(2), progress=lambda *at: calls.append(at))
+    assert calls == [(step, 0) for step in range(1, 11)]
     assert streamed.records["step"].tolist() == listed.records["step"].tolist() == [0, 5, 10]
     assert listed.records["train_accuracy"][-1] == pytest.approx(evaluate(model, pairs)[1])
     for data in (pairs, stream):
@@ -455,9 +455,9 @@ def test_loaders_are_evaluated_on_what_they_train_on():
         DataLoader(data, batch_sampler=torch.utils.data.BatchSampler(RandomSampler(data), 4, drop_last=True)),
         DataLoader(data, 4, sampler=SubsetRandomSampler(range(8))),
     ):
-        found = train(model, sgd(model), one, TrainingPlan(1))
+        result = train(model, sgd(model), one, TrainingPlan(1))
         part = slice(0, 8) if isinstance(one.sampler, SubsetRandomSampler) else slice(None)
-        assert found.records["train_loss"][-1] == pytest.approx(evaluate(model, [(x[part], y[part])])[0], rel=1e-6)
+        assert result.records["train_loss"][-1] == pytest.approx(evaluate(model, [(x[part], y[part])])[0], rel=1e-6)
 
 
 def test_what_does_not_go_together_is_refused_in_a_line():
@@ -486,11 +486,12 @@ def test_what_does_not_go_together_is_refused_in_a_line():
 def test_labels_are_trained_by_cross_entropy_and_numbers_by_squares():
     x, y = samples()
     for targets, loss in ((y, functional.cross_entropy), (functional.one_hot(y, 2).float(), functional.mse_loss)):
-        found, wanted = ({}, {})
-        for into, plan in ((found, TrainingPlan(2)), (wanted, TrainingPlan(2, loss=loss))):
+
+        def trained(plan, targets=targets):
             model = normed()
-            into["is"] = train(model, sgd(model), loader(x, targets), plan)
-        same(found["is"], wanted["is"])
+            return train(model, sgd(model), loader(x, targets), plan)
+
+        same(trained(TrainingPlan(2)), trained(TrainingPlan(2, loss=loss)))
     small = evaluate(normed(), [(x, y.to(torch.uint8))])
     assert small == pytest.approx(evaluate(normed(), [(x, y)]))
 
