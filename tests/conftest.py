@@ -30,6 +30,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (collection_path.name.startswith("test_full_") and config.option.markexpr == "not slow") or None
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a parametrized case slow if its test names others for the fast suite: `@pytest.mark.fast(name=values)`."""
+    callspec = getattr(item, "callspec", None)
+    for mark in item.iter_markers("fast"):
+        for name, values in mark.kwargs.items():
+            if str(callspec.params[name]) not in [str(value) for value in values]:
+                item.add_marker(pytest.mark.slow)
+        if mark.args and callspec.id not in mark.args:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup() -> None:
     """Let the checks begin anew with each test."""
     sparing_checks.CurrentTest.number += 1

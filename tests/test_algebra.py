@@ -380,6 +380,7 @@ RECOVERED = {
 
 
 @pytest.mark.parametrize("name", RECOVERED)
+@pytest.mark.fast("restricted", "composed")
 def test_recovery_through_each(name):
     operator = RECOVERED[name]()
     truth = low_rank(10, 2, 3.0, generator=generator(5))

@@ -524,16 +524,24 @@ def test_coordinates_that_a_matrix_does_not_have_are_not_drawn():
         replace(SMALL, ensemble="gauss")
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The directory of the quick grid, run in this process without run-time checks, and published."""
+QUICK = GRIDS["quick"]
+# What the fast suite runs of it: recover() beside the two baselines that come closest to it.
+PART_OF_QUICK = replace(QUICK, seeds=QUICK.seeds[:1], methods=(RECOVER, "lmm", "risro"))
+
+
+@pytest.fixture(
+    scope="module", params=[PART_OF_QUICK, pytest.param(QUICK, marks=pytest.mark.slow)], ids=["part", "whole"]
+)
+def quick(tmp_path_factory, request):
+    """The directory of the quick grid or a part of it, run in this process without run-time checks, and published."""
     out = tmp_path_factory.mktemp("quick")
-    grid = GRIDS["quick"]
+    grid = request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
+        patch.setitem(GRIDS, "quick", grid)
         rows = run_grid(grid, out)
         publish(grid, rows, read_facts(GridFiles(out, grid).facts), out)
-    return out
+        yield out
 
 
 def test_recover_needs_fewer_applications_than_any_baseline_on_the_quick_grid(quick):

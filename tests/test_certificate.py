@@ -84,6 +84,7 @@ def fitted(problem):
 
 
 @flavors
+@pytest.mark.fast("psd", "complex-rectangular")
 def test_at_a_global_optimum_the_bound_is_nearly_zero(flavor):
     """Of a noisy problem over a ball that binds, so that the optimum is of full gradient and low rank."""
     problem = posed(flavor, 25, noise=0.3, weighted=True)
@@ -99,6 +100,7 @@ def test_at_a_global_optimum_the_bound_is_nearly_zero(flavor):
 
 @flavors
 @pytest.mark.parametrize(("n", "radius"), [(15, 1.0), (60, 3.0)])
+@pytest.mark.fast(n=[15], flavor=["psd", "complex-rectangular"])
 def test_the_true_gap_is_never_above_the_bound(flavor, n, radius):
     """At random points, near the truth and at fits of low rank; the bound is never more than the objective."""
     problem = posed(flavor, n, noise=0.2)
@@ -116,6 +118,7 @@ def test_the_true_gap_is_never_above_the_bound(flavor, n, radius):
 
 
 @flavors
+@pytest.mark.fast("psd", "complex-rectangular")
 def test_an_exact_answer_is_certified_to_its_residual_and_a_bad_one_is_not(flavor):
     problem = posed(flavor, 60, rank=1)
     good = certify(problem, problem.truth)
@@ -166,6 +169,7 @@ def test_a_known_minimum_over_states_is_that_of_cvxpy():
 
 
 @flavors
+@pytest.mark.fast("psd", "complex-rectangular")
 def test_steps_close_in_on_the_true_gap_of_a_noisy_fit(flavor):
     """Where noise is small the fit's own residual bounds nothing; with steps the bound is the true gap nearly."""
     problem = posed(flavor, 120, noise=0.02)

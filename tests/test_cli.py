@@ -106,6 +106,7 @@ def test_summary_is_for_a_person_and_quiet_is_quiet(wnsense, problem, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 20])
+@pytest.mark.fast("1", "20")
 def test_gross_errors_are_left_out_and_listed(wnsense, arrays, tmp_path, wrong):
     rows = np.arange(3, COUNT, 19)[:wrong]
     y = arrays["y"].copy()
@@ -139,6 +140,7 @@ def test_warnings_of_reading_reach_summary_and_facts(wnsense, tmp_path, arrays):
 
 
 @pytest.mark.parametrize("solver", ["conjugate-wn", "preconditioned-wn", "wn", "gd"])
+@pytest.mark.fast("conjugate-wn", "preconditioned-wn")
 def test_solver_is_chosen_by_name(wnsense, problem, tmp_path, solver):
     wnsense("recover", problem, "--out", tmp_path, "--solver", solver, "--max-applications", "300")
     assert facts(tmp_path)["solver"] == solver

@@ -81,6 +81,7 @@ SHARES = [(0, signal.SIGINT), (0.3, signal.SIGTERM), (0.7, signal.SIGINT), (0.9,
 
 
 @pytest.mark.parametrize("interruption", SHARES, ids=str)
+@pytest.mark.fast(interruption=["(0, <Signals.SIGINT: 2>)", "(0.3, <Signals.SIGTERM: 15>)"])
 def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(run, problem, tmp_path, signals, interruption):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run("recover", problem, "--out", whole)[0] == 0

@@ -87,6 +87,7 @@ def test_piped_output_has_no_control_characters(problem):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.fast(number=["15"])
 def test_signal_leaves_a_checkpoint_and_a_command_that_a_shell_takes(problem, number):
     here = problem.parent
     program = here / "wnsense"

@@ -129,6 +129,7 @@ def test_the_residual_that_is_carried_along_is_the_points_to_within_the_part(fla
 
 
 @pytest.mark.parametrize("flavor", [PSD, HERMITIAN, RECTANGULAR], ids=str)
+@pytest.mark.fast("psd")
 def test_the_condition_number_is_not_seen(flavor):
     """And it takes fewer applications than the solvers that take fixed steps, or several inner ones."""
     spent = {}

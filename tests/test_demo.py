@@ -169,6 +169,7 @@ def test_the_demo_tells_what_it_does():
 
 
 @pytest.mark.parametrize("part", ["taking", "recovering", "for comparison, gd", "for comparison, least"])
+@pytest.mark.fast("recovering")
 def test_an_interruption_ends_the_demo_wherever_it_comes(part):
     def tell(words, done, total):
         if words.startswith(part):

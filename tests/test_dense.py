@@ -43,6 +43,7 @@ def assert_close(actual: torch.Tensor, expected: torch.Tensor, terms: int):
 @pytest.mark.parametrize("points", [1, 2, 6, 7])
 @pytest.mark.parametrize("n", [16, 33, 5])
 @storages
+@pytest.mark.fast(n=[16, 5], points=[1, 7])
 def test_the_compiled_pass_is_two_plain_products(make, n, points):
     """Of whole blocks and rests, alone and in sixes, on one and several threads."""
     operator = make(n, 50)
@@ -69,6 +70,7 @@ def test_the_compiled_pass_takes_more_columns_than_a_tile_and_odd_numbers_of_sig
 
 @pytest.mark.parametrize("batch", [(), (3,)])
 @storages
+@pytest.mark.fast(batch=[()])
 def test_a_large_operator_pulls_back_what_a_small_one_does(make, batch, monkeypatch):
     """With the kernel, with torch's blocks and with plain products alike."""
     operator = make(70, 40)

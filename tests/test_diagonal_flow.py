@@ -98,6 +98,7 @@ CELLS = list(itertools.product(DEPTHS, SIGNS, RATES, SEEDS))
 
 @unchecked
 @pytest.mark.parametrize(("depth", "signed", "ratio", "seed"), CELLS)
+@pytest.mark.fast(seed=[0])
 def test_the_flow_ends_where_it_was_predicted_to(depth, signed, ratio, seed):
     """54 problems; the limit was found without running the flow, rho included."""
     _, run, limit = cell(depth, signed, ratio, seed)
@@ -115,6 +116,7 @@ def test_the_flow_ends_where_it_was_predicted_to(depth, signed, ratio, seed):
 @unchecked
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+@pytest.mark.fast(depth=[3])
 def test_a_power_of_the_radius_magnifies_as_predicted(depth, power):
     """eta_r = eta r^p; for p = 2 and eta = 1 not at all."""
     problem = drawn(7, signed=True, depth=depth)
@@ -130,6 +132,7 @@ def test_a_power_of_the_radius_magnifies_as_predicted(depth, power):
 
 @unchecked
 @pytest.mark.parametrize(("depth", "scale", "ratio"), [(2, 0.1, 0.05), (3, 0.1, 0.1), (4, 0.2, 0.1)])
+@pytest.mark.fast("3-0.1-0.1")
 def test_invariants_hold_over_times_up_to_1e8(depth, scale, ratio):
     """Two entries carry the answer; the rest of the residual falls at the speed of the small ones, all the time."""
     A = np.random.default_rng(0).standard_normal((4, 7)) / 2
@@ -239,6 +242,7 @@ def test_every_magnification_that_is_told_reproduces_itself():
 
 @unchecked
 @pytest.mark.parametrize(("depth", "seed"), [(3, 7), (3, 15), (3, 17), (4, 12), (5, 1), (7, 1), (7, 13)])
+@pytest.mark.fast(seed=[7, 12])
 def test_limits_are_found_where_starts_are_lost_in_rounding(depth, seed):
     """A search for rho meets starts of e^-80 and less, where Newton's method sees nothing but rounding."""
     problem = of_the_studies(seed)
@@ -255,6 +259,7 @@ def test_limits_are_found_where_starts_are_lost_in_rounding(depth, seed):
 
 @unchecked
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.fast("3")
 def test_what_is_conserved_is_so_to_1e_8_at_the_default_tolerance(depth):
     for seed in range(2):
         problem = of_the_studies(seed)
@@ -290,6 +295,7 @@ def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do():
 
 @unchecked
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.fast("3")
 def test_the_bound_holds_over_scales(depth):
     """60 problems at each depth, by their limits; no more than a seventh of the bound is ever used."""
     rng = np.random.default_rng(depth)

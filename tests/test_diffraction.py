@@ -83,6 +83,7 @@ def test_other_masks_have_the_second_moment_stated(flavor):
 
 @pytest.mark.parametrize("law", MaskLaw)
 @pytest.mark.parametrize("flavor", [PSD, HERMITIAN], ids=str)
+@pytest.mark.fast("psd-octanary", "complex-hermitian-phases", "psd-ternary")
 def test_an_image_comes_back_from_its_patterns(law, flavor):
     rng = generator(1)
     truth = wn.low_rank(48, 1, kind=flavor.kind, generator=rng)

@@ -19,8 +19,14 @@ def snippets(page: Path) -> dict[str, list[str]]:
     return groups
 
 
+# Whole recoveries, seconds each: of these pages the fast suite checks the names alone.
+LONG = {"sparse.md", "benchmark.md", "trust.md", "recovery.md", "diagonal.md", "report.md"}
 PROGRAMS = [
-    pytest.param("\n".join(parts), id=f"{page.name}-{name}" if name else page.name)
+    pytest.param(
+        "\n".join(parts),
+        id=f"{page.name}-{name}" if name else page.name,
+        marks=pytest.mark.slow if page.name in LONG else (),
+    )
     for page in PAGES
     for name, parts in snippets(page).items()
 ]
@@ -31,6 +37,38 @@ def test_snippets_run(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A page's programs run from its first line to its last without an error or a warning."""
     exec(compile(program, "<docs>", "exec"), {"__name__": "docs"})
     capsys.readouterr()
+
+
+def attribute_chain(node: ast.AST) -> list[str]:
+    """The names of `a.b.c`, or nothing if it does not begin with a name."""
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(names)] if isinstance(node, ast.Name) else []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_in_snippets_exist(page: Path) -> None:
+    """Every import is found, and every name that is taken from an imported module."""
+    modules: dict[str, object] = {}
+    trees = [ast.parse(code) for _, code in FENCE.findall(page.read_text())]
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                whole = importlib.import_module(name.name)
+                modules[name.asname or name.name] = whole
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            source = importlib.import_module(node.module)
+            for name in node.names:
+                assert hasattr(source, name.name), f"{node.module}.{name.name}"
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        chain = attribute_chain(node)
+        if chain and chain[0] in modules:
+            value = modules[chain[0]]
+            for name in chain[1:]:
+                assert hasattr(value, name), ".".join(chain)
+                value = getattr(value, name)
 
 
 def test_readme_example_does_what_its_comments_say() -> None:

@@ -342,6 +342,7 @@ RECOVERIES = [
 
 
 @pytest.mark.parametrize(("flavor", "draw"), RECOVERIES)
+@pytest.mark.fast("psd", "sub-blocks-rectangular", "sparse")
 def test_what_was_measured_is_recovered(flavor, draw):
     rng = generator(3)
     operator = draw(rng)

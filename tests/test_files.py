@@ -658,6 +658,7 @@ ROUND_TRIPS = {
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", ROUND_TRIPS)
+@pytest.mark.fast(dtype=[torch.float64])
 def test_a_problem_comes_back(path, name, dtype):
     rng = generator()
     operator = ROUND_TRIPS[name](rng, dtype)

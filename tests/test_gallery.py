@@ -17,13 +17,14 @@ STORED = sorted(path.name.removesuffix("_paper.npz") for path in RESULTS.glob("*
 pytestmark = [pytest.mark.usefixtures("as_users_run"), needs_results]
 
 
+@pytest.fixture(scope="module")
 def shown():
     return exhibits(RESULTS, list(STUDY_FOLDERS), beside=PAGE.parent)
 
 
-def test_the_page_is_that_of_the_stored_tables():
+def test_the_page_is_that_of_the_stored_tables(shown):
     """Run `python benchmarks/gallery.py` where this fails."""
-    assert PAGE.read_text() == gallery(shown())
+    assert PAGE.read_text() == gallery(shown)
 
 
 def sections(page: str) -> dict[str, list[str]]:
@@ -34,15 +35,15 @@ def sections(page: str) -> dict[str, list[str]]:
     }
 
 
-def test_every_stored_table_is_shown_with_its_main_findings_and_has_all_in_its_caption():
-    names = [str(exhibit.table.header["name"]) for exhibit in shown()]
+def test_every_stored_table_is_shown_with_its_main_findings_and_has_all_in_its_caption(shown):
+    names = [str(exhibit.table.header["name"]) for exhibit in shown]
     assert names == [name for name in STUDY_FOLDERS if name in STORED]
     assert set(STORED) <= set(STUDY_FOLDERS)
     lines = sections(PAGE.read_text())
     assert list(lines) == names
     page_words = {True: "holds", False: "**does not hold**", None: "beside the paper"}
     caption_words = {True: "as the paper says", False: "NOT as the paper says", None: "beside the paper"}
-    for name, exhibit in zip(names, shown(), strict=True):
+    for name, exhibit in zip(names, shown, strict=True):
         assert exhibit.table.header["scale"] == "paper"
         every = findings(exhibit.table)
         text = (PAGE.parent / exhibit.caption).read_text()
@@ -56,8 +57,8 @@ def test_every_stored_table_is_shown_with_its_main_findings_and_has_all_in_its_c
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_pictures_are_there_and_belong_to_their_study(name):
-    [exhibit] = [exhibit for exhibit in shown() if exhibit.table.header["name"] == name]
+def test_pictures_are_there_and_belong_to_their_study(name, shown):
+    [exhibit] = [exhibit for exhibit in shown if exhibit.table.header["name"] == name]
     expected = {f"{name}{suffix}_paper.png" for suffix in pictures(exhibit.table)}
     assert {Path(picture).name for picture in exhibit.pictures} == expected
     for picture in exhibit.pictures:

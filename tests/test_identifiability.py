@@ -43,6 +43,7 @@ def dense_values(problem):
 
 @flavors
 @pytest.mark.parametrize("rank", [1, 2, 5])
+@pytest.mark.fast(rank=[2])
 def test_coordinates_are_an_isometry_onto_the_tangent_space(flavor, rank):
     """As many as degrees of freedom, lengths kept, and taking them of a vector gives them back; rank 5 leaves no Q."""
     jacobian = TangentJacobian.at(posed(flavor, 40, rank=rank), posed(flavor, 40, rank=rank).truth)
@@ -84,6 +85,7 @@ def test_the_extremes_are_those_of_the_dense_jacobian(flavor, weighted):
 
 
 @flavors
+@pytest.mark.fast("symmetric", "complex-rectangular")
 def test_lanczos_finds_the_same_where_nothing_is_formed(flavor):
     """More than 100 degrees of freedom; the least one to the square root of ARPACK's tolerance at worst."""
     problem = posed(flavor, 700, m1=30, m2=30, rank=3)

@@ -336,6 +336,7 @@ def test_a_run_that_ends_at_a_saddle_is_drawn_and_told(quick):
 
 
 @pytest.mark.parametrize("at", [1, 3, 5])
+@pytest.mark.fast("3")
 def test_an_interrupted_study_goes_on_bit_for_bit_and_repeats_no_run(at, tiny, tmp_path, monkeypatch, as_users_run):
     seen = 0
 

@@ -183,6 +183,7 @@ def test_single_precision_is_kept(retraction, dtype):
 @pytest.mark.usefixtures("as_users_run")
 @retractions
 @dtypes
+@pytest.mark.fast(dtype=["torch.complex128"])
 def test_a_long_run_stays_orthonormal(retraction, dtype):
     """10^4 steps of a random walk: nothing adds up, the last frame is as good as the first."""
     X = haar_frame(8, 3, generator=generator(), dtype=dtype)

@@ -851,6 +851,7 @@ def test_the_demo_s_symmetry_is_exact_and_its_answers_are_shown(shown):
     assert 0 < right.sum() < len(right)
 
 
+@pytest.mark.slow
 def test_the_demo_s_program_runs(tmp_path, capsys):
     """As printed, with fewer epochs."""
     program = demo.PROGRAM.replace("epochs=10", "epochs=1").replace("width=128", "width=8")

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.usefixtures("as_users_run")
 # Those that tests of their own run at this scale.
 ELSEWHERE = {"figure-2a", "figure-2b", "figure-2c", "figure-3a", "figure-3b"}
 OWN_TESTS = ("diagonal-", "networks-")
-# A minute and more, on one core.
-LONG = {"beyond-ensembles"}
+# Seconds each; the others take up to a minute, and have tests of their own at a smaller scale.
+SHORT = {"table-1", "beyond-cone"}
 NAMES = [
-    pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+    pytest.param(name, marks=() if name in SHORT else pytest.mark.slow)
     for name in STUDY_FOLDERS
     if name not in ELSEWHERE and not name.startswith(OWN_TESTS)
 ]

@@ -133,6 +133,7 @@ RECOVERIES = [
 
 
 @pytest.mark.parametrize(("flavor", "draw"), RECOVERIES)
+@pytest.mark.fast("rank-one-hermitian", "paired", "block-rank", "rectangular")
 def test_what_was_measured_is_recovered(flavor, draw):
     rng = generator(3)
     operator = draw(rng)

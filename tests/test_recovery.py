@@ -434,6 +434,7 @@ SOLVERS = {
 
 
 @pytest.mark.parametrize(("solver", "ensemble"), SOLVERS.values(), ids=SOLVERS)
+@pytest.mark.fast("wn-rectangular", "gd", "gauss-newton", "preconditioned-wn")
 def test_any_solver_makes_the_first_run(solver, ensemble):
     recovery = recovered(small(ensemble), solver=solver)
     assert_exact(recovery, rank=2)
@@ -741,6 +742,7 @@ def test_the_true_rank_and_full_width_as_bounds_give_the_same_answer(kind, bound
 
 
 @pytest.mark.parametrize(("oversampling", "most"), [(3.0, 450), (6.0, 200)])
+@pytest.mark.fast("6.0-200")
 def test_rank_under_noise_is_told_by_few_rows_held_out(oversampling, most):
     """Ten percent of noise beside a third eigenvalue of a tenth: worth a fit's rows, hardly seen by those held out."""
     cell = Cell("gaussian", Kind.PSD, 30, 3, 3, 10.0, oversampling, 0.1)
@@ -794,6 +796,7 @@ interrupted_problems = pytest.mark.parametrize("problem", INTERRUPTED.values(), 
 
 
 @interrupted_problems
+@pytest.mark.fast("gaussian", "hermitian", "exact")
 def test_a_recovery_interrupted_at_any_step_and_resumed_is_the_uninterrupted_one(tmp_path, problem):
     never = Alarm(0)
     whole = recovered(problem, callback=never)
@@ -853,6 +856,7 @@ def test_an_interrupted_recovery_has_what_there_was(tmp_path):
 
 
 @interrupted_problems
+@pytest.mark.fast("gaussian", "hermitian", "exact")
 def test_a_budget_made_larger_is_the_recovery_that_had_it_from_the_start(tmp_path, problem):
     whole = recovered(problem)
     for share in (0.02, 0.3, 0.6, 0.95):

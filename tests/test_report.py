@@ -88,6 +88,7 @@ def test_a_recovery_page_says_what_the_table_says():
 
 
 @pytest.mark.parametrize("status", list(wn.Status))
+@pytest.mark.fast("converged", "no_low_rank_fit", "interrupted")
 def test_each_status_gives_its_advice_and_is_not_told_by_color_alone(status):
     page = recovery_page(recovery_table(status=status))
     reader = read(page)

@@ -35,6 +35,7 @@ def problem(name: str, *, seed=0, noise=0.0, wrong=0.05, size=10.0):
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("wrong", [0.05, 0.1])
+@pytest.mark.fast(wrong=[0.1])
 def test_gross_errors_are_found_and_left_out(name, wrong):
     given, y, mask = problem(name, wrong=wrong)
     plain = wn.recover(given.operator, y, truth=given.truth)

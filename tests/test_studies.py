@@ -552,6 +552,7 @@ def test_the_floor_grows_with_the_noise(quick_tables):
         ("figure-2c", [False, True]),
     ],
 )
+@pytest.mark.slow
 def test_what_the_larger_quick_studies_show(name, holds, tmp_path):
     table = quick(name, tmp_path)
     assert [of.holds for of in findings(table) if of.holds is not None] == holds

@@ -72,6 +72,7 @@ def test_every_coordinate_is_as_likely_as_any_other(ensemble):
 
 @pytest.mark.parametrize("ensemble", ENSEMBLES)
 @pytest.mark.parametrize("flavor", [PSD, HERMITIAN, RECTANGULAR, COMPLEX_RECTANGULAR], ids=str)
+@pytest.mark.fast(flavor=["psd"])
 def test_recovery_through_the_ensemble(ensemble, flavor):
     size = 32 if flavor.kind.is_symmetric else (32, 64)
     n = {PSD: 450, HERMITIAN: 700, RECTANGULAR: 900, COMPLEX_RECTANGULAR: 1500}[flavor]
