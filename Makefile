@@ -21,10 +21,10 @@ check: lint
 	$(BIN)/python -m pytest -m "not slow" -n 2 $$($(BIN)/python tests/selection.py)
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/ready
-	$(BIN)/python -m pytest -m slow
+	CHECK_EVERY_CALL=1 $(BIN)/python -m pytest -m slow
 
 demo: .venv/ready
 	$(BIN)/wnsense demo --out demo

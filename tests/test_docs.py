@@ -1,5 +1,7 @@
 """Every Python snippet of the documentation runs, in order, in the namespace that its page has built up."""
 
+import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
