@@ -7,15 +7,7 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.drawing import rate_words
-from wnsense.lab.studies.diagonal.speed.table import (
-    BestSteps,
-    MeasuredLayers,
-    MeasuredRate,
-    best_steps,
-    flow_rates,
-    layer_rates,
-)
-from wnsense.lab.studies.diagonal.step_grid_table import families_of
+from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 
@@ -31,7 +23,8 @@ def findings(table: Table) -> list[Finding]:
     Raises:
         InputError: If it is not a table of this study.
     """
-    bests, flows, models = best_steps(table), flow_rates(table), layer_rates(table)
+    content = SpeedTable.of(table)
+    bests, flows, models = content.bests, content.flows, content.models
     depths = sorted({best.depth for best in bests})
     return [
         *(_faster(bests, depth) for depth in depths),
@@ -162,7 +155,7 @@ def paragraphs(table: Table) -> list[Paragraph]:
     Raises:
         InputError: If it is not a table of this study.
     """
-    families_of(table)
+    SpeedTable.of(table)
     return [
         Paragraph(
             "In the pictures:",

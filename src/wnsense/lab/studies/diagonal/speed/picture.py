@@ -11,14 +11,7 @@ from matplotlib.ticker import NullFormatter
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.drawing import Rate
 from wnsense.lab.studies.diagonal.looks import DEPTH_MARKERS, grid, log_axes, outer_labels, rate_look
-from wnsense.lab.studies.diagonal.speed.table import (
-    BestSteps,
-    MeasuredLayers,
-    MeasuredRate,
-    best_steps,
-    flow_rates,
-    layer_rates,
-)
+from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.part_tables import titled
 from wnsense.pages.style import FAINT, INK, TEXT, Look, dress, legend, legend_below, new_figure
@@ -33,15 +26,19 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     Raises:
         InputError: If it is not a table of this study.
     """
-    return {"": _traded(table), "-rates": _rates(table), "-loss": _losses(table)}
+    content = SpeedTable.of(table)
+    return {
+        "": _traded(table, content.bests),
+        "-rates": _rates(table, content),
+        "-loss": _losses(table, content.flows),
+    }
 
 
 def _ratios(bests: Sequence[BestSteps]) -> list[Rate]:
     return list(dict.fromkeys(best.ratio for best in bests))
 
 
-def _traded(table: Table) -> Figure:
-    bests = best_steps(table)
+def _traded(table: Table, bests: Sequence[BestSteps]) -> Figure:
     depths, ratios = sorted({best.depth for best in bests}), _ratios(bests)
     figure, panels = grid(1, len(depths), 3.2, 3.2)
     for axes, depth in zip(panels[0], depths, strict=True):
@@ -94,11 +91,11 @@ def _draw_point(axes: Axes, best: BestSteps, steps: float, look: Look) -> None:
     )
 
 
-def _rates(table: Table) -> Figure:
+def _rates(table: Table, content: SpeedTable) -> Figure:
     figure = new_figure(9.0, 4.6)
     left, right = figure.subplots(1, 2)
-    _draw_flows(left, flow_rates(table))
-    _draw_models(right, layer_rates(table))
+    _draw_flows(left, content.flows)
+    _draw_models(right, content.models)
     titled(figure, table, "Rates at the end of the flow, per unit of time; the line is where both are equal")
     return figure
 
@@ -153,15 +150,15 @@ def _equal_line(axes: Axes, values: Sequence[float]) -> None:
     log_axes(axes)
 
 
-def _losses(table: Table) -> Figure:
+def _losses(table: Table, flows: Sequence[MeasuredRate]) -> Figure:
     """Return the picture of losses for the first problem of each rate and scale, `L = 2`."""
-    flows = [part for part in flow_rates(table) if part.part.depth == 2]
-    scales = sorted({part.part.scale for part in flows})
-    ratios = list(dict.fromkeys(part.part.ratio for part in flows))
+    shown = [part for part in flows if part.part.depth == 2]
+    scales = sorted({part.part.scale for part in shown})
+    ratios = list(dict.fromkeys(part.part.ratio for part in shown))
     figure, panels = grid(1, len(scales), 4.2, 3.2)
     for axes, scale in zip(panels[0], scales, strict=True):
         for ratio in ratios:
-            part = next(part for part in flows if part.part.ratio == ratio and part.part.scale == scale)
+            part = next(part for part in shown if part.part.ratio == ratio and part.part.scale == scale)
             look, time = rate_look(ratio, ratios), part.arrays["time"]
             axes.plot(time, part.arrays["loss"], color=look.color, linewidth=1.8, label=look.label)
             axes.plot(time, part.arrays["loss_bound"], color=look.color, linestyle=":", linewidth=1.4)

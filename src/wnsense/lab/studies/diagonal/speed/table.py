@@ -37,31 +37,30 @@ class BestSteps:
     budget: int
 
 
-def best_steps(table: Table) -> list[BestSteps]:
-    """Return the best steps of every method from every start.
+@dataclass(frozen=True)
+class SpeedTable:
+    """Table of the study.
 
-    Raises:
-        InputError: If it is not a table of this study.
+    Attributes:
+        bests: Best steps of every method from every start.
+        flows: Flows on diagonal networks with their rates.
+        models: Multi-layer linear models with their rates.
     """
-    return [best for family in families_of(table) for best in _best_of(family)]
 
+    bests: tuple[BestSteps, ...]
+    flows: tuple[MeasuredRate, ...]
+    models: tuple[MeasuredLayers, ...]
 
-def flow_rates(table: Table) -> list[MeasuredRate]:
-    """Return the flows of a table with their rates.
+    @classmethod
+    def of(cls, table: Table) -> "SpeedTable":
+        """Return the content of a table.
 
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return parts_of(table, RatePart, "measured")
-
-
-def layer_rates(table: Table) -> list[MeasuredLayers]:
-    """Return the multi-layer models of a table with their rates.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return parts_of(table, LayersPart, "measured")
+        Raises:
+            InputError: If it is not a table of this study.
+        """
+        bests = tuple(best for family in families_of(table) for best in _best_of(family))
+        flows, models = parts_of(table, RatePart, "measured"), parts_of(table, LayersPart, "measured")
+        return cls(bests, tuple(flows), tuple(models))
 
 
 def _best_of(family: GridFamily) -> list[BestSteps]:
