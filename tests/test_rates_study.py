@@ -18,7 +18,7 @@ from wnsense.lab.studies.rates.study import rate_study
 from wnsense.lab.studies.rates.table import RateTable
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
-from wnsense.theory.published_rates import TABLE_1, Factorization
+from wnsense.theory.published_rates import TABLE_1, FactorModel
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -54,7 +54,7 @@ def test_every_row_of_the_table_is_there_once_with_its_own_method():
             assert of.reason
             continue
         assert of.rate.method.startswith(words[of.method])
-        assert (of.kind is Kind.RECTANGULAR) == (of.rate.model is Factorization.RECTANGULAR)
+        assert (of.kind is Kind.RECTANGULAR) == (of.rate.model is FactorModel.RECTANGULAR)
         width = RateRun(of, SETTING, 1.0, (0,), 1).width
         assert width == (4 if of.rate.overparameterized else 2)
     assert {of.method for of in analyses} == {*RateMethod, None}

@@ -17,7 +17,7 @@ from wnsense.theory import saddles
 from wnsense.theory.convergence import EXPONENTS, Exponents, Quantity, TheoremSetting
 from wnsense.theory.gradient_descent import published_form, surplus_lower_bound, surplus_upper_bound
 from wnsense.theory.population import FactoredPoint, PopulationLoss, tangent_basis
-from wnsense.theory.published_rates import TABLE_1, Decay, Factorization
+from wnsense.theory.published_rates import TABLE_1, Decay, FactorModel
 from wnsense.theory.saddles import Stationarity
 
 FUNCTIONS = {
@@ -498,9 +498,9 @@ def test_the_table_tells_apart_what_the_theory_tells_apart():
     # What nobody can place has no rate either.
     assert all(row.rate is None for row in TABLE_1 if row.arxiv is None or row.decay is None)
     (lower,) = (row for row in TABLE_1 if row.is_lower_bound)
-    assert (lower.model, lower.overparameterized, lower.decay) == (Factorization.SYMMETRIC, True, Decay.SUBLINEAR)
+    assert (lower.model, lower.overparameterized, lower.decay) == (FactorModel.SYMMETRIC, True, Decay.SUBLINEAR)
     (here,) = (row for row in TABLE_1 if row.arxiv == "2510.01175")
-    assert (here.model, here.overparameterized, here.decay) == (Factorization.WEIGHT_NORMALIZED, True, Decay.LINEAR)
+    assert (here.model, here.overparameterized, here.decay) == (FactorModel.WEIGHT_NORMALIZED, True, Decay.LINEAR)
 
 
 def test_the_printed_rate_and_burn_in_of_the_table_are_those_of_the_theorem():

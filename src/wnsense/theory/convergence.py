@@ -167,8 +167,8 @@ def alignment_growth(setting: TheoremSetting, *, constant: float) -> float:
 def contraction(setting: TheoremSetting, *, constant: float) -> float:
     """Return the relative fall of `||X_t Theta_t X_t^T - A||_F` in a step of the linear phase.
 
-    It is `constant (r - r_A)^4 / (kappa^4 m^2 r^2 r_A)`, which is `step_size / kappa^2` up to constants: the rate of
-    gradient descent where the least curvature is `sigma_{r_A}^2`. The constant is the theorem's `c_3`.
+    It is `constant (r - r_A)^4 / (kappa^4 m^2 r^2 r_A)`, which is `step_size / kappa^2` up to constants. This
+    is the rate of gradient descent where the least curvature is `sigma_{r_A}^2`. The constant is the theorem's `c_3`.
 
     Raises:
         InputError: If the constant is not positive, or so large that the fall is 1 or more.

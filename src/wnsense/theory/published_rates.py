@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Factorization(StrEnum):
+class FactorModel(StrEnum):
     """Form of the fitted matrix."""
 
     SYMMETRIC = "Y Y^T"
@@ -40,7 +40,7 @@ class Rate:
     """
 
     method: str
-    model: Factorization
+    model: FactorModel
     overparameterized: bool
     source: str
     note: str
@@ -51,7 +51,7 @@ class Rate:
 
 
 def _xiong(
-    method: str, model: Factorization, *, overparameterized: bool, rate: str, note: str, is_lower_bound: bool = False
+    method: str, model: FactorModel, *, overparameterized: bool, rate: str, note: str, is_lower_bound: bool = False
 ) -> Rate:
     """Return a row of arXiv 2310.01769, where only the lower bound is sublinear."""
     source, decay = "Xiong, Ding, Du, 2023", Decay.SUBLINEAR if is_lower_bound else Decay.LINEAR
@@ -61,14 +61,14 @@ def _xiong(
 TABLE_1: tuple[Rate, ...] = (
     _xiong(
         "gradient descent",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=False,
         rate="exp(-Omega(T))",
         note="Named there as what is known of the exact rank; how it hangs on kappa is not restated here.",
     ),
     _xiong(
         "gradient descent",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=True,
         rate="Omega(1/T^2)",
         note="Random start. On the squared Frobenius error, by the derivation in wnsense.theory.gradient_descent.",
@@ -76,28 +76,28 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     _xiong(
         "gradient descent",
-        Factorization.RECTANGULAR,
+        FactorModel.RECTANGULAR,
         overparameterized=False,
         rate="exp(-Omega(T))",
         note="Random start.",
     ),
     _xiong(
         "gradient descent",
-        Factorization.RECTANGULAR,
+        FactorModel.RECTANGULAR,
         overparameterized=True,
         rate="exp(-Omega(alpha^2 T))",
         note="alpha is the scale of the random start, unbalanced between the factors.",
     ),
     _xiong(
         "gradient descent, one step modified",
-        Factorization.RECTANGULAR,
+        FactorModel.RECTANGULAR,
         overparameterized=True,
         rate="exp(-Omega(T))",
         note="Independent of alpha.",
     ),
     Rate(
         "gradient descent",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=True,
         source="Zhuo, Kwon, Ho, Caramanis, 2021",
         note="Under noise; a linear phase first, then sublinear down to the statistical error.",
@@ -106,7 +106,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "gradient descent, small random start",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=True,
         source="Stoeger, Soltanolkotabi, 2021",
         note="The error that is reached, after a number of steps, falls with the scale of the start.",
@@ -114,7 +114,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "ScaledGD",
-        Factorization.RECTANGULAR,
+        FactorModel.RECTANGULAR,
         overparameterized=False,
         source="Tong, Ma, Chi, 2020",
         note="From a spectral start; free of kappa.",
@@ -124,7 +124,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "PrecGD",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=True,
         source="G. Zhang, Fattahi, R. Y. Zhang, 2021",
         note="Near the solution; free of kappa. Studied further in arXiv 2206.03345.",
@@ -133,7 +133,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "ScaledGD(lambda)",
-        Factorization.SYMMETRIC,
+        FactorModel.SYMMETRIC,
         overparameterized=True,
         source="Xu, Shen, Chi, Ma, 2023",
         note="From a small random start, whose scale must suit epsilon.",
@@ -143,7 +143,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "approximated Gauss-Newton",
-        Factorization.RECTANGULAR,
+        FactorModel.RECTANGULAR,
         overparameterized=True,
         source="Jia, Feng, Meng, Sun, NeurIPS 2024",
         note="Q-linear, by its title.",
@@ -151,7 +151,7 @@ TABLE_1: tuple[Rate, ...] = (
     ),
     Rate(
         "weight-normalized gradient descent",
-        Factorization.WEIGHT_NORMALIZED,
+        FactorModel.WEIGHT_NORMALIZED,
         overparameterized=True,
         source="Wei, Zhang, Li, He, 2025",
         note="From a random start, with t_0 = O(kappa^4 m^4 r^4 r_A^2 / (r - r_A)^8); needs r > r_A, r_A <= m/2.",

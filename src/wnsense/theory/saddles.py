@@ -1,9 +1,9 @@
 """Stationary points of the population loss (Lemma 4.1 of arXiv 2510.01175), and the ways out of them.
 
 Write `P = X X^T`. Stationarity in `Theta` is `Theta = X^T A X`; the gradient in `X` is then `(P - I) A P A X`. It is
-zero if and only if `span(X) = span(u_j : j in S) + W`, where `S` is a set of `A`'s eigenvectors and `W` is orthogonal
-to all of them. Proof: `A` maps `V = range(P A P)` into `span(X)`, and `V = range(P A)` since `A` is psd. So `A` is zero
-on the rest of `span(X)`. `A V` is orthogonal to that rest, hence in `V`, and `V` is spanned by eigenvectors. So at
+zero if and only if `span(X) = span(u_j : j in S) + W`. Here `S` is a set of `A`'s eigenvectors, and `W` is orthogonal
+to all eigenvectors. Proof: `A` maps `V = range(P A P)` into `span(X)`, and `V = range(P A)` since `A` is psd. So `A` is
+zero on the rest of `span(X)`. `A V` is orthogonal to that rest, hence in `V`, and `V` is spanned by eigenvectors. So at
 every stationary point
 
     X Theta X^T = A_S, the part of A with the eigenvectors S,   Tr(X^T U U^T X) = |S|.
@@ -12,9 +12,8 @@ Lemma 4.1's points are those with `S = {1..l}`, the best rank-`l` approximations
 is for `l >= r + r_A - m`. For `r = m` only the solution remains. The other points, with `S` not the leading `l`, are
 stationary too.
 
-The Hessian there is diagonal up to pairs. Let `xi = X Omega + sum_ij b_ij q_i e_j^T` and `tau` be a tangent vector,
-`q_i` a direction orthogonal to `span(X)`, and `e_j` the index of the column of `X` with `u_j`, or of a surplus column.
-Then
+The Hessian there is diagonal up to pairs. Let `xi = X Omega + sum_ij b_ij q_i e_j^T` and `tau` be a tangent vector.
+`q_i` is a direction orthogonal to `span(X)`; `e_j` selects the column of `X` with `u_j`, or a surplus column. Then
 
     Hess[xi, tau] = sum_ij sigma_j (sigma_j - sigma_i) b_ij^2 + 1/2 ||Omega Theta - Theta Omega + tau||_F^2,
 
@@ -27,7 +26,7 @@ where `sigma_i = 0` for `q_i` orthogonal to `U` and `sigma_j = 0` for a surplus 
       -1/2 sigma_{l+1} sin(phi)^2 tau + 1/4 tau^2,
 
   whose first mixed term is of third order. Along a straight line `(phi, tau) = t (a, b)` the loss does not fall for
-  small `t`: either `b^2 t^2 / 4` is larger, or `b = 0` and nothing changes. It falls along the curve
+  small `t`: `b^2 t^2 / 4` is larger. For `b = 0` nothing changes. The loss falls along the curve
   `tau = sigma_{l+1} sin(phi)^2`, by `1/4 sigma_{l+1}^2 sin(phi)^4`. The escape is of fourth order, and no path has a
   lower one (`least_loss_nearby`).
 - `S` not the leading ones: strict. The curvature is `sigma_j (sigma_j - sigma_i) < 0` for a `u_j` in `S` and a larger
@@ -38,8 +37,8 @@ Burer-Monteiro loss `1/4 ||Y Y^T - A||_F^2`, with curvature `-sigma_{l+1}` for a
 `s = sin(phi)^2` grows by `s' = 2 eta sigma^2 s^2 (1 - s)`, at first quadratically in `s`. Leaving the saddle therefore
 takes about `1 / (2 eta sigma^2 s_0)` steps instead of `log(1 / s_0)` (`escape_steps`).
 
-The functions on the stationary point of a set `S` take the same arguments as `stationary_point` and raise `InputError`
-if an index is repeated or out of range, or if no such point exists.
+The functions on the stationary point of a set `S` take the arguments of `stationary_point`. They raise `InputError` if
+an index is repeated or out of range, or if no such point exists.
 """
 
 import math
@@ -200,8 +199,11 @@ def hessian_eigenvalues(loss: PopulationLoss, kept: Sequence[int], rank: int) ->
     """Return all `d = m r` eigenvalues of the Hessian at the stationary point with `X Theta X^T = A_S`, rising.
 
     They are in closed form, from the formula of this module. At Lemma 4.1's saddle `l` with different eigenvalues none
-    is negative, and the zeros are three groups: `r (r - 1) / 2` turn `X` and `Theta` together and change nothing,
-    `(m - r - r_A + l)(r - l)` move surplus columns among stationary points, and `(r_A - l)(r - l)` lead out.
+    is negative, and the zeros are three groups:
+
+    - `r (r - 1) / 2` turn `X` and `Theta` together and change nothing;
+    - `(m - r - r_A + l)(r - l)` move surplus columns among stationary points;
+    - `(r_A - l)(r - l)` lead out.
     """
     indices = _checked(loss, kept, rank)
     missing = _missing(loss, indices)

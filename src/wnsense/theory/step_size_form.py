@@ -9,15 +9,15 @@ The least squared cosine of a random start is of the order of `s_0 = (r - r_A)^2
 
     eta = s_0^2 / (kappa^2 r_A),    growth a step = eta s_0^2 / kappa^2,    t_0 = r_A kappa^2 / (eta s_0^2).
 
-The theorem thus counts the growth `2 eta sigma^2 s^2` of an alignment at its least, `s = s_0`, over the whole phase,
-and one eigenvector after the other. Runs behave differently: all alignments grow at once, each by
+The theorem thus counts the least growth `2 eta sigma^2 s^2` of an alignment, at `s = s_0`, over the whole phase. It
+counts one eigenvector after the other. Runs behave differently: all alignments grow at once, each by
 `s' = 2 eta sigma_i^2 s^2 (1 - s)` (`saddles.escape_steps`). The last one arrives after about
 
     t_0 = kappa^2 (m - r_A + 1) / (2 eta (r - r_A + 1)).
 
-Here `(r - r_A + 1)/(m - r_A + 1)` is a mean squared cosine: that of `u_{r_A}` with what remains of `span(X_0)` when the
-other eigenvectors have each taken a direction. The squared cosine is a `Beta((r - r_A + 1)/2, (m - r)/2)` variable for
-a Haar-distributed `X_0`.
+Here `(r - r_A + 1)/(m - r_A + 1)` is the mean squared cosine of `u_{r_A}` with a part of `span(X_0)`: the part that
+remains when each other eigenvector has taken a direction. The squared cosine is a `Beta((r - r_A + 1)/2, (m - r)/2)`
+variable for a Haar-distributed `X_0`.
 """
 
 from collections.abc import Mapping

@@ -81,7 +81,7 @@ def align(point: LowRank, truth: LowRank) -> Alignment:
 def frame_alignment(X: Inexact[Tensor, "*batch m r"], U: Inexact[Tensor, "m k"]) -> FrameAlignment:
     """Return the angles between two frames with orthonormal columns.
 
-    Small cosines are computed from `Phi` and small sines from the part of `X` outside of `U`, neither as 1 minus the
+    Small cosines are computed from `Phi`, and small sines from the part of `X` outside of `U`. Neither is 1 minus the
     other, so that both keep their relative precision.
 
     Raises:

@@ -157,18 +157,9 @@ def plateaus(
             continue
         apart = np.sqrt(distances[here, index]) / gaps[index]
         closest = int(apart.argmin())
-        stays.append(
-            Plateau(
-                index=index,
-                first=int(steps[first]),
-                last=int(steps[last]),
-                escape=int(steps[last + 1]) if last + 1 < len(steps) else None,
-                closest=float(apart[closest]),
-                level=level,
-                slope=slope,
-                surplus=float("nan") if trace is None else float(trace[here][closest]) - index,
-            )
-        )
+        surplus = float("nan") if trace is None else float(trace[here][closest]) - index
+        ends = int(steps[first]), int(steps[last]), int(steps[last + 1]) if last + 1 < len(steps) else None
+        stays.append(Plateau(index, *ends, float(apart[closest]), level, slope, surplus))
     return tuple(stays)
 
 

@@ -197,7 +197,7 @@ def two_layer_rate(imbalance: Matrix, rows: int, columns: int, least_singular_va
     The instant rate is `2 (x_1 + x_2)` with `x_1 = lambda_min(W_1 W_1^T)` and `x_2 = lambda_min(W_2^T W_2)`. Let the
     eigenvalues of `D` descend from `l_1` to `l_h`. Weyl's inequalities give `x_1 >= l_rows` and
     `x_2 >= -l_{h - columns + 1}`. From `W W^T = (W_1 W_1^T)^2 - W_1 D W_1^T` follows `s^2 <= x_1 (x_1 + (-l_h)_+)` if
-    `W` is not tall, and likewise `s^2 <= x_2 (x_2 + (l_1)_+)` if it is not wide. The larger bound is taken of each.
+    `W` is not tall. Likewise `s^2 <= x_2 (x_2 + (l_1)_+)` if it is not wide. The larger bound is taken of each.
 
     Args:
         imbalance: Imbalance `D = W_1^T W_1 - W_2 W_2^T`, (h, h).

@@ -4,10 +4,10 @@ The problem of `(y, z_0)` is `min D_F(z, z_0)` over `A z = y`. Its solution has 
 
     s(z) + A^T lambda = c,    s(z) = -log z, c = -log z_0 for L = 2;    s(z) = z^{-q}, c = z_0^{-q} for L > 2.
 
-Newton's method on both equations follows a path from a problem whose solution is given (the start itself, with the
-measurements of that start) to the problem to solve. The path has two straight lines, first of `y`, then of `log z_0`.
-Without the path the method would not converge. `z` is a variable of its own besides `lambda`, since on the support
-`c - A^T lambda` is a small difference of large numbers.
+Newton's method on both equations follows a path of problems. The first problem has the start itself as its solution,
+with the measurements of that start; the last one is the problem to solve. The path has two straight lines, first of
+`y`, then of `log z_0`. Without the path the method would not converge. `z` is a variable of its own besides `lambda`,
+since on the support `c - A^T lambda` is a small difference of large numbers.
 """
 
 import math
@@ -107,8 +107,8 @@ def _explains(A: Matrix, at: PathPoint) -> bool:
 def _along(A: Matrix, q: float, at: PathPoint, goal: PathPoint) -> tuple[list[PathPoint], float]:
     """Return the solutions on the line from one problem to the goal, and the part of the line after the last one.
 
-    That part is not 0 in two cases: a smaller start changes no digit of the answer in double precision, or Newton's
-    method does not converge however short the stride is.
+    That part is not 0 in two cases. A smaller start changes no digit of the answer in double precision, or Newton's
+    method does not converge at any stride.
     """
     trail, done, stride = [at], 0.0, 1.0
     first, steps = at, at.steps

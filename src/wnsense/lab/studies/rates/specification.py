@@ -6,7 +6,7 @@ from enum import StrEnum
 from wnsense.checks import require, require_level, require_rank
 from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.sensing.kinds import Kind
-from wnsense.theory.published_rates import TABLE_1, Factorization, Rate
+from wnsense.theory.published_rates import TABLE_1, FactorModel, Rate
 
 
 class RateMethod(StrEnum):
@@ -68,7 +68,7 @@ class Analysis:
     @property
     def kind(self) -> Kind:
         """Of the unknown: with two factors it is measured as any matrix, as the source has it."""
-        return Kind.RECTANGULAR if self.rate.model is Factorization.RECTANGULAR else Kind.PSD
+        return Kind.RECTANGULAR if self.rate.model is FactorModel.RECTANGULAR else Kind.PSD
 
 
 @dataclass(frozen=True)
