@@ -1,1 +1,1 @@
-"""Pages and pictures of a recovery, made from tables alone."""
+"""Pages and pictures of a recovery, made from its table alone; the style of all pictures."""

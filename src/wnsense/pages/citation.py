@@ -1,4 +1,4 @@
-"""How to cite, as CITATION.cff has it; by number and without links, so that a page asks nobody for anything."""
+"""Citation as in CITATION.cff, by number and without links, so that a page needs no network."""
 
 from importlib.metadata import version
 
@@ -10,7 +10,7 @@ PAPER_NUMBER = "2510.01175"
 
 
 def citation() -> str:
-    """The software and the paper that it stands on, ready to be copied."""
+    """Return the citation of the software and of its paper, as text to copy."""
     *first, last = PAPER_AUTHORS
     return (
         f"The wnsense developers. {SOFTWARE}. Version {version('wnsense')}.\n\n"

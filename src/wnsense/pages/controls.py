@@ -1,17 +1,17 @@
-"""The parts of an interactive page that a hand or a keyboard moves; `interactive.js` gives them life."""
+"""Controls of an interactive page as HTML; `interactive.js` makes them work."""
 
 from collections.abc import Sequence
 from html import escape
 
 from wnsense.pages.view import APPLICATIONS, SECONDS, STEPS, Chart, Line, Moments, Panel
 
-# What the choice of a horizontal axis says.
+# Labels of the horizontal axes.
 _AXES = {STEPS: "steps", APPLICATIONS: "applications", SECONDS: "seconds"}
 _SWATCH_DASHES = {"-": "none", "--": "6 3", "-.": "6 3 1.5 3", ":": "1.5 3"}
 
 
 def chart_controls(chart: Chart) -> str:
-    """A chart with its choices and a button for each curve."""
+    """Return a chart with the choice of its axes and a button for each curve."""
     choices = []
     if len(chart.x_titles) > 1:
         axes = [(name, _AXES.get(name, name)) for name in chart.x_titles]
@@ -31,7 +31,7 @@ def chart_controls(chart: Chart) -> str:
 
 
 def _group_buttons(chart: Chart) -> str:
-    """All, none, and each method alone where there are several of several curves."""
+    """Return the buttons for all curves, no curve, and each group alone if there are several groups."""
     if len(chart.lines) == 1:
         return ""
     groups = chart.groups if 1 < len(chart.groups) < len(chart.lines) else []
@@ -53,23 +53,23 @@ def _swatch(line: Line) -> str:
     )
 
 
-def _choice(key: str, name: str, words: str, options: Sequence[tuple[str, str]], chosen: str) -> str:
-    """One of several, as radio buttons."""
+def _choice(key: str, name: str, words: str, options: Sequence[tuple[str, str]], selected: str) -> str:
+    """Return radio buttons for the options, one of them selected."""
     inputs = "\n".join(
         f'<label><input type="radio" name="{escape(key)}-{name}" data-choice="{name}" value="{escape(value)}"'
-        f"{' checked' if value == chosen else ''}>{escape(told)}</label>"
-        for value, told in options
+        f"{' checked' if value == selected else ''}>{escape(label)}</label>"
+        for value, label in options
     )
     return f"<fieldset><legend>{escape(words)}</legend>\n{inputs}\n</fieldset>\n"
 
 
 def run_controls(number: int, moments: Moments, stops: int) -> str:
-    """A run with its slider and what it shows.
+    """Return a run with its slider and its panels.
 
     Args:
-        number: Its place in the view.
-        moments: The run.
-        stops: How many moments the slider has.
+        number: Index of the run in the view.
+        moments: Moments of the run.
+        stops: Number of positions of the slider.
     """
     panels = "\n".join(_panel(f"run{number}-{place}", panel) for place, panel in enumerate(moments.panels))
     recorded = len(moments.words)
@@ -89,12 +89,12 @@ def run_controls(number: int, moments: Moments, stops: int) -> str:
 
 
 def _panel(key: str, panel: Panel) -> str:
-    told = f"{panel.title} at the step that the slider is at. {panel.caption}"
+    alternative = f"{panel.title} at the step of the slider. {panel.caption}"
     choice = ""
     if panel.is_image:
-        drawing = f'<img alt="{escape(told)}" src="data:,">'
+        drawing = f'<img alt="{escape(alternative)}" src="data:,">'
     else:
-        drawing = f'<div class="drawing" role="img" aria-label="{escape(told)}"></div>'
+        drawing = f'<div class="drawing" role="img" aria-label="{escape(alternative)}"></div>'
         if panel.values.ndim == 2:
             scales = [("linear", "linear"), ("log", "log")]
             choice = f'<div class="controls">{_choice(key, "y-scale", "Vertical scale:", scales, "log")}</div>\n'

@@ -1,4 +1,4 @@
-"""Self-contained pages: text escaped, pictures inside, nothing fetched; for screens, phones, paper and ears."""
+"""Self-contained HTML pages with escaped text and embedded pictures, for screens, phones, print and screen readers."""
 
 import base64
 import io
@@ -39,11 +39,11 @@ pre.said { white-space: pre-wrap; }
 
 
 def page(title: str, *parts: str, head: str = "") -> str:
-    """A whole page of parts that are HTML already.
+    """Return a whole page made of HTML parts.
 
     Args:
-        title: Plain text, for the window and the head of the page.
-        parts: HTML, one below the other.
+        title: Title as plain text, for the window and the page.
+        parts: Parts as HTML, in order.
         head: HTML for the end of the page's head.
     """
     top = (
@@ -59,37 +59,37 @@ def page(title: str, *parts: str, head: str = "") -> str:
 
 
 def paragraph(text: str) -> str:
-    """Plain text as a paragraph."""
+    """Return plain text as a paragraph."""
     return f"<p>{escape(text)}</p>"
 
 
 def section(title: str, *parts: str, kind: str = "") -> str:
-    """A titled section of HTML parts, of a class if one is given; nothing when there are none."""
+    """Return a titled section of HTML parts, with a class if one is given; empty without parts."""
     body = "\n".join(part for part in parts if part)
     marked = f' class="{escape(kind)}"' if kind else ""
     return f"<section{marked}>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
 def verdict(words: str, advice: str, *, good: bool) -> str:
-    """The outcome, told by words first and by colour besides."""
+    """Return the verdict as words, with a colour in addition."""
     return (
         f'<div class="verdict {"good" if good else "poor"}"><strong>{escape(words)}</strong><br>{escape(advice)}</div>'
     )
 
 
 def bullets(items: Sequence[str]) -> str:
-    """Plain texts as a list; nothing when there are none."""
+    """Return plain texts as a list; empty without texts."""
     return "<ul>\n" + "\n".join(f"<li>{escape(item)}</li>" for item in items) + "\n</ul>" if items else ""
 
 
 def facts(rows: Sequence[tuple[str, str]], caption: str) -> str:
-    """Names beside values, both plain text."""
+    """Return a table of names and values, both plain text."""
     lines = "\n".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in rows)
     return f'<table class="facts">\n<caption>{escape(caption)}</caption>\n<tbody>\n{lines}\n</tbody>\n</table>'
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """A table with a row of headings, the first column naming the rows; plain text."""
+    """Return a table with a heading row, whose first column names the rows; plain text."""
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = "\n".join(
         f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
@@ -102,27 +102,27 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> st
 
 
 def definitions(words: Sequence[tuple[str, str]]) -> str:
-    """Words with what they mean."""
+    """Return words with their definitions."""
     return "<dl>\n" + "\n".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in words) + "\n</dl>"
 
 
 def code(text: str) -> str:
-    """Lines of a program."""
+    """Return the lines of a program."""
     return f"<pre><code>{escape(text.strip())}</code></pre>"
 
 
-def said(text: str) -> str:
-    """What a program printed, in its own lines, broken where the page ends."""
+def program_output(text: str) -> str:
+    """Return the output of a program, line by line, with long lines wrapped."""
     return f'<pre class="said">{escape(text.strip())}</pre>'
 
 
 def picture(figure: Figure, *, alternative: str, caption: str) -> str:
-    """A figure inside the page, sharp at any size, with what it shows told to those who cannot see it.
+    """Return a figure embedded as SVG, with a text alternative for screen readers.
 
     Args:
-        figure: The figure.
-        alternative: What it shows, with its figures, as plain text.
-        caption: What to see in it, for everybody.
+        figure: Figure.
+        alternative: Content of the figure with its numbers, as plain text.
+        caption: Caption as plain text.
     """
     data = base64.b64encode(_svg(figure)).decode("ascii")
     width, height = (round(100 * side) for side in figure.get_size_inches())
@@ -133,13 +133,13 @@ def picture(figure: Figure, *, alternative: str, caption: str) -> str:
 
 
 def image(source: str, *, width: int, alternative: str, caption: str) -> str:
-    """A picture made of pixels, which is in the page already.
+    """Return an embedded pixel image.
 
     Args:
-        source: A data URI.
-        width: How wide to show it, in pixels of the page.
-        alternative: What it shows, as plain text.
-        caption: What to see in it, for everybody.
+        source: Data URI of the image.
+        width: Width in pixels of the page.
+        alternative: Content of the image, as plain text.
+        caption: Caption as plain text.
     """
     return (
         f'<figure>\n<img class="found" style="width: {width}px" src="{source}" alt="{escape(alternative)}">\n'

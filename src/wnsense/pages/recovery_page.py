@@ -1,4 +1,4 @@
-"""One recovery as one self-contained page."""
+"""Page on one recovery, as self-contained HTML."""
 
 from importlib.metadata import version
 
@@ -14,33 +14,33 @@ _GLOSSARY = (
     (
         "Rank",
         (
-            "The number of independent patterns that the matrix is a sum of. Nobody had to say it: the run was given "
-            "more than needed, and kept those that the measurements ask for."
+            "The number of independent patterns that the matrix is a sum of. It was not given: the run started with "
+            "more than needed, and kept those that the measurements support."
         ),
     ),
     (
         "Relative residual",
-        "What the matrix leaves unexplained of the measurements: 0 is a perfect fit, 1 is what a zero matrix leaves.",
+        "The share of the measurements that the matrix does not explain: 0 for a perfect fit, 1 for the zero matrix.",
     ),
     (
         "Held-out measurements",
         (
-            "Measurements that were set aside before fitting. A matrix that predicts them has been recovered; one that "
-            "only fits what it has seen may be wrong everywhere else."
+            "Measurements that were set aside before fitting. A matrix that predicts them has been recovered. A matrix "
+            "that only explains the fitted measurements may be wrong."
         ),
     ),
     (
         "Application",
         (
-            "The unit of cost: measuring one matrix, or going back once from measurements to a matrix. It is the same "
-            "on every machine."
+            "The unit of cost: one product of the operator with a matrix, or of its adjoint with measurements. It is "
+            "the same on every machine."
         ),
     ),
 )
 
 
 def recovery_page(table: Table) -> str:
-    """The page as HTML, from the table that `Recovery.table()` makes; columns that it lacks are left out."""
+    """Return the page as HTML, from the table of `Recovery.table()`; missing columns are left out."""
     header = table.header
     status = str(header.get("status", "unknown"))
     good = status in {str(one) for one in Status if one.is_success}
@@ -49,17 +49,17 @@ def recovery_page(table: Table) -> str:
         html.verdict(words(status).capitalize(), str(header.get("advice", "")), good=good),
         html.paragraph(summary(table)),
         html.section("Warnings", html.bullets(warnings(table))),
-        html.section("Figures", html.facts(fact_rows(table), "What was asked, found and spent")),
-        html.section("How it went", convergence_picture(table)),
+        html.section("Figures", html.facts(fact_rows(table), "Input, result and cost")),
+        html.section("Convergence", convergence_picture(table)),
         html.section("The matrix", spectrum_picture(table)),
-        html.section("Which rank", rank_picture(table)),
+        html.section("Choice of the rank", rank_picture(table)),
         html.section("Words", html.definitions(_GLOSSARY)),
         footer(),
     )
 
 
 def summary(table: Table) -> str:
-    """The outcome in a sentence or two."""
+    """Return the result in one or two sentences."""
     header = table.header
     kind = {"psd": "positive semidefinite"}.get(str(header.get("kind")), words(header.get("kind", "")))
     text = (
@@ -69,22 +69,22 @@ def summary(table: Table) -> str:
     )
     held = header.get("holdout_residual")
     if isinstance(held, float):
-        text += f"; on measurements that a fit of this rank had not seen, it is {number(held)}"
+        text += f"; on measurements held out from a fit of this rank it is {number(held)}"
     text += "."
     error = header.get("relative_error")
     if isinstance(error, float):
-        text += f" Against the true matrix, which is known here, its relative error is {number(error)}."
+        text += f" The true matrix is known here: the relative error is {number(error)}."
     return text
 
 
 def warnings(table: Table) -> list[str]:
-    """The warnings, in words."""
-    found = table.header.get("warnings")
-    return [str(warning) for warning in found] if isinstance(found, list | tuple) else []
+    """Return the warnings."""
+    texts = table.header.get("warnings")
+    return [str(text) for text in texts] if isinstance(texts, list | tuple) else []
 
 
 def fact_rows(table: Table) -> list[tuple[str, str]]:
-    """The figures of the header, named; those that are not known are left out."""
+    """Return the facts of the header with their names; unknown ones are left out."""
     header = table.header
     rows = [
         ("Status", words(header.get("status"))),
@@ -107,7 +107,7 @@ def fact_rows(table: Table) -> list[tuple[str, str]]:
 
 
 def convergence_picture(table: Table) -> str:
-    """The course of the residuals, where there is one."""
+    """Return the picture of the residuals along the recovery, or an empty text."""
     if not figures.has_convergence(table):
         return ""
     arrays = table.arrays
@@ -119,46 +119,46 @@ def convergence_picture(table: Table) -> str:
             f"to {number(float(residual[-1]))} at {number(int(arrays['trace_applications'][-1]))} applications."
         ),
         caption=(
-            "What each step left unexplained. White and grey bands are stages: first a run "
-            "with more rank than needed, which shows what rank there is, then fits of the ranks around it, last a fit "
-            "of the rank chosen to all measurements, held-out ones too. Where the fitted curve falls and the held-out "
-            "one does not, the matrix learns noise."
+            "The relative residual after each step. White and grey bands are stages: first a run with more rank than "
+            "needed, which shows the rank; then fits of ranks near it; last a fit of the final rank to all "
+            "measurements, including the held-out ones. Where the fitted curve falls and the held-out one does not, "
+            "the matrix fits noise."
         ),
     )
 
 
 def spectrum_picture(table: Table) -> str:
-    """The spectrum, where the matrix is not zero."""
+    """Return the picture of the spectrum, or an empty text for the zero matrix."""
     if not figures.has_spectrum(table):
         return ""
     values = figures.spectrum_values(table)
     name = "Eigenvalues" if "eigenvalues" in table.arrays else "Singular values"
     return html.picture(
         figures.spectrum(table),
-        alternative=f"{name} of the matrix found, the largest first: "
+        alternative=f"{name} of the recovered matrix, the largest first: "
         + ", ".join(number(float(value)) for value in values[:12])
         + (f", and {len(values) - 12} more." if len(values) > 12 else "."),
-        caption=f"{name} of the matrix found: how much each of its patterns weighs. There are {len(values)}, "
+        caption=f"{name} of the recovered matrix, the weights of its patterns. There are {len(values)}; "
         "all others are zero.",
     )
 
 
 def rank_picture(table: Table) -> str:
-    """What each rank left unexplained, where measurements were held out."""
+    """Return the picture of the residual of each rank, or an empty text without held-out measurements."""
     if not figures.has_rank_choice(table):
         return ""
     ranks, held = table.arrays["candidate_rank"], table.arrays["candidate_holdout_residual"]
-    told = ", ".join(f"rank {k}: {number(float(v))}" for k, v in zip(ranks, held, strict=True) if np.isfinite(v))
+    residuals = ", ".join(f"rank {k}: {number(float(v))}" for k, v in zip(ranks, held, strict=True) if np.isfinite(v))
     return html.picture(
         figures.rank_choice(table),
-        alternative=f"Relative residual on held-out measurements for each rank tried. {told}.",
+        alternative=f"Relative residual on held-out measurements for each rank tried. {residuals}.",
         caption=(
-            "A larger rank always fits the measurements that it sees better. It is taken only where it also predicts "
-            "those held out better, by enough to pay for the numbers that it adds."
+            "A larger rank always explains the fitted measurements better. It is used only if it also predicts the "
+            "held-out ones better, by more than its additional degrees of freedom cost."
         ),
     )
 
 
 def footer() -> str:
-    """Who wrote the page."""
+    """Return the footer of the page."""
     return f"<footer>Written by wnsense {version('wnsense')}. The page needs no network.</footer>"

@@ -1,4 +1,4 @@
-"""What one recovery did and found, from the table that `Recovery.table()` makes."""
+"""Pictures of one recovery, from the table of `Recovery.table()`."""
 
 from itertools import pairwise
 
@@ -22,33 +22,33 @@ from wnsense.pages.style import (
 )
 
 APPLICATIONS = "applications [one M or M* on one point]"
-# A stage narrower than this share of the axis has no room for its label.
+# Least width of a labelled stage, as a share of the axis.
 _LABEL_ROOM = 0.055
 
 
 def has_convergence(table: Table) -> bool:
-    """Whether there is a course to show: a step at least."""
+    """Return True if the trace has at least one step."""
     return len(table.arrays.get("trace_applications", ())) > 1
 
 
 def has_rank_choice(table: Table) -> bool:
-    """Whether ranks, two at least, were compared by measurements held out."""
+    """Return True if at least two ranks were compared on held-out measurements."""
     return bool(np.isfinite(table.arrays.get("candidate_holdout_residual", np.empty(0))).sum() > 1)
 
 
 def has_spectrum(table: Table) -> bool:
-    """Whether there is anything but the zero matrix to show."""
+    """Return True if the matrix is not zero."""
     return bool((np.abs(spectrum_values(table)) > 0).any())
 
 
 def spectrum_values(table: Table) -> np.ndarray:
-    """Eigenvalues, or singular values of a rectangular matrix; empty when the table has neither."""
+    """Return the eigenvalues, or the singular values of a rectangular matrix; empty if the table has neither."""
     arrays = table.arrays
     return arrays.get("eigenvalues", arrays.get("singular_values", np.empty(0)))
 
 
 def convergence(table: Table) -> Figure:
-    """Residuals, fitted and held out, and the error where the truth is known, against applications; stages marked."""
+    """Draw the residuals, fitted and held out, and the error if known, against applications, with marked stages."""
     arrays = table.arrays
     figure = new_figure(6.2, 3.9)
     axes = figure.add_subplot()
@@ -58,8 +58,8 @@ def convergence(table: Table) -> Figure:
     for name in shown:
         y = arrays[f"trace_{name}"]
         for k, stage in enumerate(np.unique(stages)):
-            here = stages == stage
-            curve(axes, QUANTITIES[name], x[here], y[here], label=None if k == 0 else "_")
+            rows = stages == stage
+            curve(axes, QUANTITIES[name], x[rows], y[rows], label=None if k == 0 else "_")
     drawn = np.concatenate([arrays[f"trace_{name}"] for name in shown])
     log_if_wide(axes, drawn, ratio=1.0)
     _mark_stages(axes, x, stages, arrays.get("trace_rank", np.zeros(len(x))))
@@ -69,7 +69,7 @@ def convergence(table: Table) -> Figure:
 
 
 def spectrum(table: Table) -> Figure:
-    """The eigenvalues (singular values) of the matrix found, by size."""
+    """Draw the eigenvalues (singular values) of the recovered matrix by size."""
     values = spectrum_values(table)
     name = "eigenvalue" if "eigenvalues" in table.arrays else "singular value"
     figure = new_figure(6.2, 3.4)
@@ -91,14 +91,14 @@ def spectrum(table: Table) -> Figure:
 
 
 def rank_choice(table: Table) -> Figure:
-    """What each rank tried left unexplained of the fitted and of the held-out measurements, with the rank chosen."""
+    """Draw the fitted and the held-out residual of each rank tried, with the rank returned."""
     figure = new_figure(6.2, 3.4)
     draw_rank_choice(figure.add_subplot(), table)
     return figure
 
 
 def draw_rank_choice(axes: Axes, table: Table) -> None:
-    """The same into axes that exist."""
+    """Draw the residuals of each rank tried into given axes."""
     arrays = table.arrays
     ranks, held = arrays["candidate_rank"], arrays["candidate_holdout_residual"]
     fitted = arrays["candidate_residual"]
@@ -113,9 +113,9 @@ def draw_rank_choice(axes: Axes, table: Table) -> None:
             markersize=5,
             label=look.label,
         )
-    chosen = table.header.get("rank")
-    if isinstance(chosen, int) and chosen in ranks:
-        axes.axvline(chosen, color=FAINT, linewidth=1.0, linestyle="--", zorder=1, label=f"rank returned, {chosen}")
+    rank = table.header.get("rank")
+    if isinstance(rank, int) and rank in ranks:
+        axes.axvline(rank, color=FAINT, linewidth=1.0, linestyle="--", zorder=1, label=f"rank returned, {rank}")
     log_if_wide(axes, np.concatenate([fitted, held]))
     whole_numbers(axes)
     dress(axes, x="rank tried", y="relative residual")
@@ -123,7 +123,7 @@ def draw_rank_choice(axes: Axes, table: Table) -> None:
 
 
 def _mark_stages(axes: Axes, x: np.ndarray, stages: np.ndarray, ranks: np.ndarray) -> None:
-    """Shade every second stage and write the rank it worked at above it, where there is room."""
+    """Shade every second stage, and write its rank above it if there is room."""
     names = np.unique(stages)
     starts = [x[stages == stage][0] for stage in names]
     span = max(x[-1] - x[0], 1.0)
@@ -141,4 +141,4 @@ def _mark_stages(axes: Axes, x: np.ndarray, stages: np.ndarray, ranks: np.ndarra
             places.append((left + right) / 2)
             words.append(str(int(ranks[stages == names[k]][-1])))
     top.set_xticks(places, words)
-    top.set_xlabel("rank worked at", fontsize=TEXT - 2, color=FAINT)
+    top.set_xlabel("working rank", fontsize=TEXT - 2, color=FAINT)

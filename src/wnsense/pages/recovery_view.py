@@ -1,4 +1,4 @@
-"""A recovery (`Recovery.table()`) as a chart of its course and a slider through its spectrum."""
+"""Interactive view of a recovery (`Recovery.table()`): charts of its residuals and a slider through its spectrum."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ _SPECTRUM = "trace_spectrum_"
 
 
 def run_view(table: Table) -> View:
-    """Residuals on the way, what each rank explained, and the spectra of all recorded steps that the trace has."""
+    """Return the view: residuals along the recovery, residuals of each rank, and spectra of all recorded steps."""
     charts, moments = [], []
     if has_convergence(table):
         x = _along(table)
@@ -34,7 +34,7 @@ def run_view(table: Table) -> View:
 
 
 def _along(table: Table) -> dict[str, np.ndarray]:
-    """Where each row is; steps are counted on from stage to stage."""
+    """Return the position of each row on each axis; steps are counted through all stages."""
     arrays = table.arrays
     step = arrays["trace_step"].astype(np.int64)
     begins = np.flatnonzero(np.diff(arrays.get("trace_stage", np.zeros(len(step))))) + 1
@@ -54,17 +54,17 @@ def _course(table: Table, x: dict[str, np.ndarray], *, run: int | None) -> Chart
     ends = "; ".join(f"{line.name}: {number(float(line.y[np.isfinite(line.y)][-1]))}" for line in lines)
     return Chart(
         "course",
-        "What each step left unexplained",
+        "Relative residual after each step",
         _X_TITLES,
         "relative residual" + (", relative error" if len(lines) > 2 else ""),
         tuple(lines),
-        f"Relative residuals along the recovery. Where they end: {ends}.",
+        f"Relative residuals along the recovery. Final values: {ends}.",
         run=run,
     )
 
 
 def _words(table: Table) -> tuple[str, ...]:
-    """The stage of each row and the rank it worked at."""
+    """Return the stage and the working rank of each row, in words."""
     arrays = table.arrays
     stages = arrays.get("trace_stage", np.zeros(len(arrays["trace_step"])))
     ranks = arrays.get("trace_rank", np.zeros(len(stages)))
@@ -78,13 +78,13 @@ def _panels(table: Table) -> tuple[Panel, ...]:
     )
     if not names:
         return ()
-    what = "eigenvalues" if "eigenvalues" in arrays else "singular values"
+    name = "eigenvalues" if "eigenvalues" in arrays else "singular values"
     panel = Panel(
         "Spectrum",
         np.stack([arrays[name] for name in names], axis=1),
-        f"{what} [units of the matrix]",
+        f"{name} [units of the matrix]",
         "index, the largest first",
-        f"The leading {what} at this step; hollow: negative. Grey: at the last step.",
+        f"The leading {name} at this step; hollow: negative. Grey: at the last step.",
     )
     return (panel,)
 
@@ -99,21 +99,21 @@ def _ranks(table: Table) -> Chart:
             (QUANTITIES["holdout_residual"], arrays["candidate_holdout_residual"]),
         )
     )
-    told = ", ".join(
+    residuals = ", ".join(
         f"rank {int(k)}: {number(float(v))}" for k, v in zip(x["rank"], lines[1].y, strict=True) if np.isfinite(v)
     )
     return Chart(
         "ranks",
-        "What each rank tried left unexplained",
+        "Relative residual of each rank tried",
         {"rank": "rank tried"},
         "relative residual",
         lines,
-        f"Relative residual on held-out measurements for each rank tried. {told}.",
+        f"Relative residual on held-out measurements for each rank tried. {residuals}.",
     )
 
 
 def matrix_image(table: Table) -> np.ndarray | None:
-    """The matrix found, where it is real and rectangular and large enough to be a picture."""
+    """Return the recovered matrix as an image if it is real, rectangular and of a suitable size, else None."""
     arrays = table.arrays
     if "Y" not in arrays or np.iscomplexobj(arrays["Y"]):
         return None
@@ -124,5 +124,5 @@ def matrix_image(table: Table) -> np.ndarray | None:
     return image
 
 
-# Fewer pixels are no picture, more are no page.
+# Sides of an image that is shown on a page, in pixels.
 _LEAST_SIDE, _MOST_SIDE = 16, 1024

@@ -1,4 +1,4 @@
-"""How every picture looks: one colour and line for each method and quantity, letters that a small screen can show."""
+"""Style of all pictures: one colour and line for each method and quantity, and sizes of letters and axes."""
 
 import math
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-# Points on a page about 6 inches wide, where a picture stands at its own size.
+# Sizes of letters in points, for a page about 6 inches wide.
 TEXT = 10.0
 TITLE = 11.0
 INK = "#222222"
 FAINT = "#8a8a8a"
 SHADE = "#f1f3f5"
 
-# A curve of more points shows nothing more, and makes the file large.
+# Largest number of points of a curve; more are not visible and make the file large.
 _MOST_POINTS = 1000
-# An axis of no more decades gets ticks between the powers of ten.
+# Axes of up to this number of decades have ticks between the powers of ten.
 _FEW_DECADES = 3
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a method or a quantity is drawn, the same in every picture.
+    """Look of a method or a quantity, the same in every picture.
 
     Attributes:
-        label: Its name in words.
-        color: Its colour, of Okabe and Ito's set, which colour-blind people can tell apart.
-        line: Its line style, so that colour is not all that tells it from others.
-        marker: Its marker.
+        label: Name in words.
+        color: Colour from the set of Okabe and Ito, which colour-blind people can distinguish.
+        line: Line style, as a distinction beside the colour.
+        marker: Marker.
     """
 
     label: str
@@ -45,7 +45,7 @@ METHODS = {
     "gd": Look("gradient descent", "#D55E00", "-.", "^"),
     "least-squares": Look("least squares, no low rank", "#777777", ":", "D"),
     "truth": Look("true", "#000000", "-", "."),
-    # More methods than there are colours: whoever shares one differs in line and marker.
+    # There are more methods than colours; methods of one colour differ in line and marker.
     "conjugate-wn": Look("conjugate WN", "#009E73", "--", "P"),
     "gauss-newton": Look("Gauss-Newton", "#000000", ":", "X"),
     "scaledgd": Look("ScaledGD", "#56B4E9", "-.", "v"),
@@ -66,12 +66,12 @@ QUANTITIES = {
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches; it belongs to nobody's global state."""
+    """Return an empty figure of a size in inches, outside of matplotlib's global state."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
-    """Title, axis names, letter sizes and a faint grid."""
+    """Set title, axis names, letter sizes and a faint grid."""
     if title:
         axes.set_title(title, fontsize=TITLE, color=INK, loc="left")
     axes.set_xlabel(x, fontsize=TEXT, color=INK)
@@ -84,24 +84,24 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Ticks at whole numbers only, for ranks and indices."""
+    """Set ticks at whole numbers only, for ranks and indices."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def legend(axes: Axes) -> None:
-    """The legend where it covers least, on white, so that a curve behind it does not disturb."""
+    """Add a legend on white, at the place where it covers least."""
     axes.legend(fontsize=TEXT - 1, frameon=True, framealpha=0.9, edgecolor="none", loc="best")
 
 
 def curve(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, *, label: str | None = None) -> None:
-    """A curve in its look, thinned where it is long; values that a log axis cannot show are left out."""
+    """Draw a curve in its look, thinned if it is long; values of 0 or less are left out."""
     shown = np.isfinite(x) & np.isfinite(y) & (y > 0)
     x, y = x[shown], y[shown]
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).round().astype(int))
-    alone = look.marker if len(kept) == 1 else "none"
+    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).round().astype(int))
+    alone = look.marker if len(places) == 1 else "none"
     axes.plot(
-        x[kept],
-        y[kept],
+        x[places],
+        y[places],
         color=look.color,
         linestyle=look.line,
         linewidth=1.8,
@@ -111,13 +111,13 @@ def curve(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, *, label: str | 
 
 
 def legend_below(figure: Figure | SubFigure, axes: Axes, columns: int) -> None:
-    """The legend of some axes under the whole figure, where their curves leave it no room."""
+    """Add the legend of some axes below the whole figure."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=TEXT - 1, frameon=False, loc="outside lower center", ncols=columns)
 
 
 def logarithmic(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic y axis from low to high, with ticks at plain numbers where powers of ten would be too few."""
+    """Set a logarithmic y axis from low to high, with ticks between powers of ten if there are few decades."""
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     decades = math.log10(high / low)
@@ -132,7 +132,7 @@ def logarithmic(axes: Axes, low: float, high: float) -> None:
 
 
 def log_if_wide(axes: Axes, values: np.ndarray, *, ratio: float = 20.0) -> None:
-    """A logarithmic y axis where positive values span more than a ratio; else one from zero."""
+    """Set a logarithmic y axis if positive values span more than a ratio, else a linear one from zero."""
     positive = values[np.isfinite(values) & (values > 0)]
     if positive.size and positive.max() > ratio * positive.min():
         margin = (positive.max() / positive.min()) ** 0.06

@@ -1,4 +1,4 @@
-"""What an interactive page shows of a table: charts whose axes can be chosen, and a run moment by moment."""
+"""Content of an interactive page: charts with a choice of axes, and runs moment by moment."""
 
 import base64
 import io
@@ -12,12 +12,12 @@ from matplotlib.image import imsave
 
 from wnsense.pages.style import Look
 
-# Axes that the page and the long form know, in the order in which they are offered.
+# Axes of the page and of the long form, in order.
 STEPS, APPLICATIONS, SECONDS = "step", "applications", "seconds"
-# A curve of more points shows nothing more; a slider of more stops is no finer on any screen.
+# Largest numbers of points of a curve and of positions of a slider; more are not visible on a screen.
 _MOST_POINTS = 1000
 _MOST_MOMENTS = 300
-# Digits of what is drawn: a screen shows fewer.
+# Digits of drawn numbers; a screen shows fewer.
 _DIGITS = 6
 
 _DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
@@ -44,16 +44,16 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A curve.
+    """Curve of a chart.
 
     Attributes:
-        name: What its button says, unique in its chart.
-        group: What is switched on and off together with it: its method, as words.
+        name: Label of its button, unique in its chart.
+        group: Name of the group of curves that one button shows, usually the method.
         look: Colour, dashes and marker, as in the pictures.
-        x: Where its points are, for each axis of the chart, (points,).
-        y: What is drawn, (points,).
-        low: The lower edge of its band, (points,); None without one.
-        high: The upper edge.
+        x: Positions on each axis of the chart, by name, (points,).
+        y: Values, (points,).
+        low: Lower edge of the band, (points,); None without a band.
+        high: Upper edge of the band, (points,); None without a band.
     """
 
     name: str
@@ -70,16 +70,16 @@ class Chart:
     """Curves in one pair of axes.
 
     Attributes:
-        key: A name for the page's script, letters only.
-        title: A line above it.
-        x_titles: What can lie along the horizontal axis, with words and units.
-        y_title: What is drawn, with words and units.
-        lines: The curves.
-        alternative: What it shows, told to those who do not see it.
-        band: What the bands are; empty without any.
-        log_x: Whether the horizontal axis is logarithmic at first.
-        log_y: Whether the vertical one is.
-        run: Which run's slider is marked in it, by its place in the view; None where there is none.
+        key: Name for the page's script, letters only.
+        title: Title above the chart.
+        x_titles: Titles of the possible horizontal axes with units, by name.
+        y_title: Title of the vertical axis with units.
+        lines: Curves.
+        alternative: Content of the chart for screen readers.
+        band: Meaning of the bands; empty without bands.
+        log_x: True if the horizontal axis is logarithmic at first.
+        log_y: True if the vertical axis is logarithmic at first.
+        run: Index of the run whose slider position is marked in the chart; None without one.
     """
 
     key: str
@@ -95,22 +95,22 @@ class Chart:
 
     @property
     def groups(self) -> list[str]:
-        """Of the lines, each once."""
+        """Groups of the lines, each once."""
         return list(dict.fromkeys(line.group for line in self.lines))
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What a matrix or a spectrum is at each moment of a run.
+    """Matrix or spectrum at each moment of a run.
 
     Attributes:
-        title: A line above it.
-        values: Of a spectrum (moments, values), of a matrix (moments, rows, columns).
-        row_title: What is counted downwards; of a spectrum, what its numbers are.
-        column_title: What is counted to the right.
-        caption: What to see in it.
-        is_image: Whether a matrix is a picture, in grey and without axes.
-        ends: What is black and what is white; None for the least and the most of all moments.
+        title: Title above the panel.
+        values: Values of a spectrum, (moments, values), or of a matrix, (moments, rows, columns).
+        row_title: Title of the vertical axis.
+        column_title: Title of the horizontal axis.
+        caption: Caption below the panel.
+        is_image: True if a matrix is a grey image without axes.
+        ends: Values of black and of white; None for the least and the largest of all moments.
     """
 
     title: str
@@ -124,13 +124,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Moments:
-    """A run moment by moment.
+    """Run moment by moment.
 
     Attributes:
-        name: Which run.
-        x: Step, applications and seconds of each moment, as far as they are known, (moments,).
-        words: What else is said of each moment; empty texts where there is nothing.
-        panels: What is shown.
+        name: Name of the run.
+        x: Step, applications and seconds of each moment, where known, (moments,).
+        words: Further text on each moment, perhaps empty.
+        panels: Panels of the run.
     """
 
     name: str
@@ -141,11 +141,11 @@ class Moments:
 
 @dataclass(frozen=True)
 class View:
-    """All that moves on a page.
+    """Interactive content of a page.
 
     Attributes:
-        charts: Curves.
-        moments: Runs with a slider each.
+        charts: Charts of curves.
+        moments: Runs, each with a slider.
     """
 
     charts: tuple[Chart, ...] = ()
@@ -153,13 +153,13 @@ class View:
 
 
 def thinned(length: int, most: int) -> Shaped[np.ndarray, " kept"]:
-    """Places of a column to keep, evenly spread, first and last among them."""
+    """Return up to `most` indices of a column, evenly spread, with the first and the last."""
     places: np.ndarray = np.unique(np.linspace(0, max(length - 1, 0), min(length, most)).round().astype(int))
     return places
 
 
 def page_data(view: View) -> dict[str, object]:
-    """What the page's script is given, fit for JSON."""
+    """Return the data for the page's script, ready for JSON."""
     return {
         "charts": [_chart_data(chart) for chart in view.charts],
         "runs": [_moments_data(moments) for moments in view.moments],
@@ -167,7 +167,7 @@ def page_data(view: View) -> dict[str, object]:
 
 
 def kept_moments(moments: Moments) -> Shaped[np.ndarray, " kept"]:
-    """The places of the moments that the slider stops at."""
+    """Return the indices of the moments at which the slider stops."""
     return thinned(len(moments.words), _MOST_MOMENTS)
 
 
@@ -224,14 +224,14 @@ def _panel_data(panel: Panel, kept: np.ndarray) -> dict[str, object]:
 
 
 def image_source(image: Num[np.ndarray, "rows columns"], low: float, high: float) -> str:
-    """A matrix as a grey picture inside the page, black at the low value and white at the high one."""
+    """Return a matrix as the data URI of a grey image, black at the low value and white at the high one."""
     buffer = io.BytesIO()
     imsave(buffer, image, cmap="gray", vmin=low, vmax=high, format="png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def _numbers(values: np.ndarray) -> list[float | int | None]:
-    """As JSON has them: what is not finite is nothing."""
+    """Return the values for JSON; those that are not finite are None."""
     return [_number(value) for value in values.tolist()]
 
 
@@ -247,9 +247,9 @@ _HEAD = ("chart", "curve", STEPS, APPLICATIONS, SECONDS, "value", "low", "high")
 
 
 def long_form(view: View) -> list[Sequence[str]]:
-    """A head, and one row for each curve and step, with every digit; what is not known is empty.
+    """Return a header and one row for each curve and step, with all digits; unknown values are empty.
 
-    Of charts, those with steps along an axis; of runs with a slider, spectra with a curve for each value.
+    Included are charts with an axis of steps, and the spectra of runs with one curve for each value.
     """
     rows: list[Sequence[str]] = [_HEAD]
     for chart in view.charts:

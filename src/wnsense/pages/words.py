@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Numbers and names as text for readers."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def number(value: object, *, digits: int = 3) -> str:
-    """A number to a few digits, a count with commas, or a dash for what is not there."""
+    """Return a number to a few digits, a count with commas, or a dash for a missing value."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
@@ -23,29 +23,29 @@ def number(value: object, *, digits: int = 3) -> str:
 
 
 def percent(value: object) -> str:
-    """A share of one as a percentage."""
+    """Return a share of one as a percentage."""
     return f"{100 * value:.3g} %" if isinstance(value, int | float) else NONE
 
 
 def words(name: object) -> str:
-    """An identifier as words."""
+    """Return an identifier as words."""
     return str(name).replace("_", " ")
 
 
 def seconds(value: object) -> str:
-    """A duration."""
+    """Return a duration in seconds as text."""
     if not isinstance(value, int | float):
         return NONE
     return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
 
 
 def size(value: object) -> str:
-    """A matrix size, from one side or both."""
+    """Return a matrix size as text, from one side or both."""
     if isinstance(value, list | tuple):
         return f" {TIMES} ".join(number(side) for side in value)
     return f"{number(value)} {TIMES} {number(value)}"
 
 
 def versions(value: object) -> str:
-    """Names with their versions."""
+    """Return names with their versions as text."""
     return ", ".join(f"{name} {text}" for name, text in value.items()) if isinstance(value, Mapping) else NONE

@@ -55,7 +55,7 @@ def networks_page(table: Table) -> str:
         html.section("Learning", _learning(table)),
         html.section("Quantities of the theory", _measured(table)),
         html.section("A symmetry", html.paragraph(_symmetry(table))),
-        html.section("Diagnosis of the trained network by diagnose()", html.said(str(header["diagnosis"]))),
+        html.section("Diagnosis of the trained network by diagnose()", html.program_output(str(header["diagnosis"]))),
         html.section("The program", html.code(str(header["program"]))),
         html.section("Figures", html.facts(_facts(table), "Networks, data and training")),
         html.section("Words", html.definitions(_GLOSSARY)),
