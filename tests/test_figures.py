@@ -59,7 +59,7 @@ def test_demo_pictures_leave_global_settings_alone(draw):
 
 def test_no_picture_and_no_page_uses_pyplot():
     package = Path(style.__file__).parents[1]
-    sources = [*package.glob("figures/*.py"), *package.glob("report/*.py")]
+    sources = [*package.glob("pages/*.py"), *package.glob("lab/**/*.py")]
     assert len(sources) > 5
     assert not any("pyplot" in source.read_text() for source in sources)
 
