@@ -1,15 +1,17 @@
-"""The public names: few in the package itself, loaded when they are used, and each of them listed."""
+"""The public names: few in the package itself, loaded when they are used, and each of them documented."""
 
 import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import wnsense as wn
 
-MODULES = ("files", "manifolds", "operators", "recovery", "running", "solvers", "trust")
+ROOT = Path(__file__).parents[1]
+MODULES = ("files", "manifolds", "networks", "operators", "recovery", "running", "solvers", "sparse", "trust")
 HEAVY = ("matplotlib", "PIL", "pandas", "scipy.stats")
 
 
@@ -37,11 +39,14 @@ def test_names_of_the_package_are_those_of_its_modules():
 
 
 @pytest.mark.parametrize("module", ["", *MODULES])
-def test_every_public_name_is_in_the_docstring_of_its_module(module):
+def test_every_public_name_is_in_the_docstring_of_its_module_and_in_the_documentation(module):
     room = importlib.import_module(f"wnsense.{module}".rstrip("."))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    documentation = "\n".join(page.read_text() for page in pages)
     for name in room.__all__:
         assert hasattr(room, name), name
         assert re.search(rf"\b{name}\b", room.__doc__), f"{name} is not in the docstring of {room.__name__}"
+        assert re.search(rf"\b{name}\b", documentation), f"{name} is in no page of the documentation"
 
 
 def test_importing_the_package_loads_none_of_its_parts():
