@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 import tempfile
@@ -9,19 +9,19 @@ from wnsense.checks import InputError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+    """Write a file completely or not at all: under a temporary name beside it, which is then renamed.
 
     Raises:
-        InputError: When the place cannot be written.
+        InputError: If the place cannot be written.
     """
     write_chunks(path, [content])
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """The same for content that comes piece by piece.
+    """Write a file from pieces, completely or not at all.
 
     Raises:
-        InputError: When the place cannot be written.
+        InputError: If the place cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            # mkstemp makes files private; a result has the permissions that any new file has.
+            # mkstemp makes files private; a result has the permissions of any new file.
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)
@@ -47,5 +47,5 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write a text file whole or not at all, in UTF-8."""
+    """Write a text file in UTF-8, completely or not at all."""
     write_bytes(path, content.encode())

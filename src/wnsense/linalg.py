@@ -1,4 +1,4 @@
-"""Small pure pieces of linear algebra, batched over leading dimensions, real and complex."""
+"""Pure functions of linear algebra, batched over leading dimensions, real and complex."""
 
 import math
 
@@ -6,34 +6,35 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-# Higham's scaled Newton iteration reaches machine precision from any condition number that float64 can hold in 9.
+# Steps in which Higham's scaled Newton iteration reaches machine precision from any condition number in float64.
 _NEWTON_STEPS = 9
 
 
 def symmetric_part(A: Inexact[Tensor, "*batch m m"]) -> Inexact[Tensor, "*batch m m"]:
-    """(A + A^H) / 2, the nearest Hermitian (real: symmetric) matrix."""
+    """Return `(A + A^H) / 2`, the nearest Hermitian (real: symmetric) matrix."""
     return (A + A.mH) / 2
 
 
 def frobenius_norm(A: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*batch"]:
-    """The square root of the sum of squared magnitudes of each matrix of a batch."""
+    """Return the Frobenius norm of each matrix of a batch."""
     norm: Tensor = torch.linalg.vector_norm(A, dim=(-2, -1))
     return norm
 
 
 def packed_length(size: int, *, is_complex: bool) -> int:
-    """The real dimension of the symmetric (real) or Hermitian (complex) matrices of a size."""
+    """Return the real dimension of the symmetric (real) or Hermitian (complex) matrices of a size."""
     return size * size if is_complex else size * (size + 1) // 2
 
 
 def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
-    """Pack symmetric or Hermitian matrices into real vectors, keeping the inner product.
+    """Pack symmetric or Hermitian matrices into real vectors with the same inner product.
 
-    The upper triangle row by row, with sqrt(2) off the diagonal; complex matrices append sqrt(2) times the
-    imaginary parts of the strict upper triangle in the same order. Only the upper triangle is read.
+    A vector holds the upper triangle row by row, with a factor `sqrt(2)` off the diagonal. For complex matrices the
+    imaginary parts of the strict upper triangle follow, in the same order and with the same factor. Only the upper
+    triangle is read.
 
     Returns:
-        Vectors with <svec A, svec B> = Re <A, B>; d = m(m+1)/2, or m^2 for complex A.
+        Vectors with `<svec A, svec B> = Re <A, B>`; `d = m(m+1)/2`, or `m^2` for complex `A`.
     """
     size = A.shape[-1]
     row, column = torch.triu_indices(size, size, device=A.device)
@@ -41,13 +42,13 @@ def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
     scaled = torch.where(row == column, upper.real, upper.real * math.sqrt(2))
     if not A.is_complex():
         return scaled
-    # A second list of indices, since a mask would make the host wait for a GPU.
+    # Indices again, because a mask would make the host wait for a GPU.
     above, right = torch.triu_indices(size, size, offset=1, device=A.device)
     return torch.cat([scaled, A.imag[..., above, right] * math.sqrt(2)], dim=-1)
 
 
 def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -> Inexact[Tensor, "*batch m m"]:
-    """The inverse of `svec`: the symmetric or Hermitian matrices of the given size that pack to v."""
+    """Return the symmetric or Hermitian matrices of a size that `svec` packs to `v`."""
     row, column = torch.triu_indices(size, size, device=v.device)
     count = row.shape[0]
     upper = v[..., :count]
@@ -68,7 +69,7 @@ def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -
 
 
 def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m k"]:
-    """The Q of a QR factorization, made unique by a positive diagonal of R; k = min(m, r)."""
+    """Return the `Q` of a QR factorization, made unique by a positive diagonal of `R`; `k = min(m, r)`."""
     Q, R = torch.linalg.qr(A)
     diagonal = torch.diagonal(R, dim1=-2, dim2=-1)
     signed: Tensor = Q * torch.where(diagonal == 0, 1, torch.sgn(diagonal)).unsqueeze(-2)
@@ -76,13 +77,13 @@ def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*ba
 
 
 def polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
-    """The nearest matrix with orthonormal columns, A (A^H A)^{-1/2}, for A of full column rank.
+    """Return the nearest matrix with orthonormal columns, `A (A^H A)^{-1/2}`, for `A` of full column rank.
 
     Returns:
-        The polar factor, orthonormal to machine precision.
+        Polar factor, orthonormal to machine precision.
     """
     if A.is_cuda:
-        # An SVD on a GPU makes the host wait for it, at every step of a solver.
+        # An SVD on a GPU makes the host wait, at every step of a solver.
         return newton_polar_factor(A)
     U, _, Vh = torch.linalg.svd(A, full_matrices=False)
     nearest: Tensor = U @ Vh
@@ -90,23 +91,23 @@ def polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m 
 
 
 def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
-    """The polar factor by QR and Newton's iteration on R, scaled (Higham, SIAM J. Sci. Stat. Comput. 7, 1986).
+    """Return the polar factor by QR and Newton's iteration on `R`, scaled.
 
-    Backward stable for any conditioning, of a fixed cost, and free of host synchronization; slower than an SVD on a
-    CPU.
+    The scaling is Higham's (SIAM J. Sci. Stat. Comput. 7, 1986). The iteration is backward stable for any condition
+    number, has a fixed cost, and needs no synchronization with the host. On a CPU it is slower than an SVD.
 
     Returns:
-        The polar factor; NaN where A is rank-deficient.
+        Polar factor; NaN if `A` is rank-deficient.
     """
     Q, P = torch.linalg.qr(A)
     for _ in range(_NEWTON_STEPS):
         inverse = torch.linalg.inv_ex(P).inverse.mH
         columns = torch.linalg.matrix_norm(inverse, 1) / torch.linalg.matrix_norm(P, 1)
         rows = torch.linalg.matrix_norm(inverse, torch.inf) / torch.linalg.matrix_norm(P, torch.inf)
-        # Root by root: the product under one root overflows, in single precision already for entries of 1e10.
+        # One root for each factor: the product under one root overflows, in single precision from entries of 1e10 on.
         scale = (columns.sqrt() * rows.sqrt()).sqrt()[..., None, None]
         P = (scale * P + inverse / scale) / 2
-    # The scale tends to 1 only as fast as the iteration; one unscaled step removes what it leaves.
+    # The scale tends to 1 only as fast as the iteration; one unscaled step removes the remaining error.
     P = (P + torch.linalg.inv_ex(P).inverse.mH) / 2
     nearest: Tensor = Q @ P
     return nearest
@@ -119,9 +120,9 @@ def random_normal(
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Standard normal entries, drawn where the generator lives and then moved: a seed means one thing everywhere.
+    """Draw standard normal entries on the generator's device, and move them to another.
 
-    Complex entries have E |z|^2 = 1.
+    A seed so has the same result on every device. Complex entries have `E |z|^2 = 1`.
     """
     source = generator.device if generator is not None else torch.device("cpu")
     return torch.randn(shape, generator=generator, dtype=dtype, device=source).to(device)
@@ -136,5 +137,5 @@ def haar_frame(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Inexact[Tensor, "*batch m r"]:
-    """Haar-distributed frames, the polar factors of Gaussian matrices (arXiv 2510.01175, Alg. 1)."""
+    """Draw Haar-distributed frames, the polar factors of Gaussian matrices (arXiv 2510.01175, Alg. 1)."""
     return polar_factor(random_normal((*batch, rows, columns), generator=generator, dtype=dtype, device=device))

@@ -1,4 +1,4 @@
-"""The Stiefel manifold St(m, r) = {X : X^H X = I_r}, real and complex, with the Euclidean metric."""
+"""Stiefel manifold `St(m, r) = {X : X^H X = I_r}`, real and complex, with the Euclidean metric."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,9 +13,9 @@ from wnsense.linalg import frobenius_norm, orthonormal_factor, polar_factor, sym
 def tangent_projection(
     X: Inexact[Tensor, "*batch m r"], E: Inexact[Tensor, "*batch m r"]
 ) -> Inexact[Tensor, "*batch m r"]:
-    """The part of E tangent to the manifold at X, E - X sym(X^H E).
+    """Return the part of `E` tangent to the manifold at `X`, `E - X sym(X^H E)`.
 
-    Equal to (I - X X^H) E + X (X^H E - E^H X) / 2, the first line of Algorithm 1 in arXiv 2510.01175.
+    It equals `(I - X X^H) E + X (X^H E - E^H X) / 2`, the first line of Algorithm 1 in arXiv 2510.01175.
     """
     return E - X @ symmetric_part(X.mH @ E)
 
@@ -23,22 +23,26 @@ def tangent_projection(
 def polar_retraction(
     X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]
 ) -> Inexact[Tensor, "*batch m r"]:
-    """The frame nearest to X + G; for tangent G it is (X + G)(I + G^H G)^{-1/2} (arXiv 2510.01175, Alg. 1, line 2)."""
+    """Return the frame nearest to `X + G`.
+
+    For tangent `G` it is `(X + G)(I + G^H G)^{-1/2}` (arXiv 2510.01175, Alg. 1, line 2).
+    """
     return polar_factor(X + G)
 
 
 def qr_retraction(X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m r"]:
-    """The orthonormal factor of X + G, signs fixed by a positive diagonal of R."""
+    """Return the orthonormal factor of `X + G`, its signs fixed by a positive diagonal of `R`."""
     return orthonormal_factor(X + G)
 
 
 def cayley_retraction(
     X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]
 ) -> Inexact[Tensor, "*batch m r"]:
-    """(I - W/2)^{-1} (I + W/2) X with the skew W = P G X^H - X G^H P, P = I - X X^H / 2 (Wen and Yin, 2013).
+    """Return `(I - W/2)^{-1} (I + W/2) X` with the skew `W = P G X^H - X G^H P`, `P = I - X X^H / 2`.
 
-    W has rank 2r, so the inverse is taken in 2r x 2r (Sherman-Morrison-Woodbury). The result is orthonormal only as
-    far as X is; one Newton-Schulz step keeps a long run from drifting.
+    The source is Wen and Yin (2013). `W` has rank `2r`, so that the inverse is that of a `2r x 2r` matrix
+    (Sherman-Morrison-Woodbury). The result is only as orthonormal as `X`. One Newton-Schulz step prevents drift in a
+    long run.
     """
     PG = G - X @ (X.mH @ G) / 2
     U = torch.cat([PG, X], dim=-1)
@@ -49,15 +53,15 @@ def cayley_retraction(
 
 
 def distance_to_stiefel(X: Inexact[Tensor, "*batch m r"]) -> Float[Tensor, "*batch"]:
-    """||X^H X - I||_F, zero exactly on the manifold."""
+    """Return `||X^H X - I||_F`, zero exactly on the manifold."""
     return frobenius_norm(X.mH @ X - torch.eye(X.shape[-1], dtype=X.dtype, device=X.device))
 
 
 class Retraction(StrEnum):
-    """How a tangent step tG returns to the manifold.
+    """Return of a tangent step `t G` to the manifold.
 
-    All three leave X in the direction G and differ by O(t^2). Polar and QR span the same subspace, so their frames
-    differ by a rotation alone; Cayley agrees with polar to O(t^3) when G is orthogonal to X.
+    All three leave `X` in the direction `G` and differ by `O(t^2)`. Polar and QR frames span the same subspace, and
+    differ by a rotation alone. Cayley agrees with polar to `O(t^3)` if `G` is orthogonal to `X`.
     """
 
     POLAR = "polar"
@@ -67,7 +71,7 @@ class Retraction(StrEnum):
     def __call__(
         self, X: Inexact[Tensor, "*batch m r"], G: Inexact[Tensor, "*batch m r"]
     ) -> Inexact[Tensor, "*batch m r"]:
-        """Retract the tangent step G at X."""
+        """Retract the tangent step `G` at `X`."""
         return _RETRACTIONS[self](X, G)
 
 

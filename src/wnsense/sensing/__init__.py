@@ -1,1 +1,1 @@
-"""What is measured: unknowns held by factors, operators that act on them, problems and their files."""
+"""Measurements of matrices: operators that act on factors, the matrices, and problems made of both."""

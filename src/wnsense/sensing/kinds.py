@@ -1,4 +1,4 @@
-"""The four kinds of unknown matrix, and how each is packed into a real vector without changing inner products."""
+"""Four kinds of unknown matrix, and the packing of each into real vectors with the same inner product."""
 
 from enum import StrEnum
 
@@ -10,10 +10,10 @@ from wnsense.linalg import packed_length, smat, svec
 
 
 class Kind(StrEnum):
-    """What is known of the unknown matrix before it is measured.
+    """Property of the unknown matrix that is given before it is measured.
 
-    Measurements are real for each kind. HERMITIAN is complex Hermitian, of any signature; RECTANGULAR may be real or
-    complex, and is measured as y_i = Re <M_i, Z>.
+    Measurements are real for each kind. HERMITIAN is complex Hermitian, of any signature. RECTANGULAR may be real or
+    complex, and is measured as `y_i = Re <M_i, Z>`.
     """
 
     PSD = "psd"
@@ -23,24 +23,24 @@ class Kind(StrEnum):
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether Z = Z^H, so that one frame serves both sides."""
+        """True if `Z = Z^H`, so that one frame serves both sides."""
         return self is not Kind.RECTANGULAR
 
     def default_dtype(self) -> torch.dtype:
-        """The dtype of an unknown of this kind when nobody says otherwise: double precision."""
+        """Return the dtype of an unknown of this kind by default: double precision."""
         return torch.complex128 if self is Kind.HERMITIAN else torch.float64
 
     def dimension(self, shape: tuple[int, int], *, is_complex: bool) -> int:
-        """The number of real unknowns of a full matrix of this kind."""
+        """Return the number of real unknowns of a full matrix of this kind."""
         if self.is_symmetric:
             return packed_length(shape[0], is_complex=is_complex)
         return shape[0] * shape[1] * (2 if is_complex else 1)
 
     def degrees_of_freedom(self, shape: tuple[int, int], rank: int, *, is_complex: bool) -> int:
-        """The number of real parameters of a matrix of this kind, shape and rank.
+        """Return the number of real parameters of a matrix of this kind, shape and rank.
 
-        r(2m - r + 1)/2 for real symmetric, r(2m - r) for Hermitian, r(m1 + m2 - r) for rectangular (twice that when
-        complex).
+        It is `r(2m - r + 1)/2` for real symmetric, `r(2m - r)` for Hermitian, and `r(m1 + m2 - r)` for rectangular
+        matrices (twice that if complex).
         """
         m1, m2 = shape
         if self.is_symmetric:
@@ -48,7 +48,10 @@ class Kind(StrEnum):
         return rank * (m1 + m2 - rank) * (2 if is_complex else 1)
 
     def pack(self, Z: Inexact[Tensor, "*batch m1 m2"]) -> Float[Tensor, "*batch d"]:
-        """The matrices as real vectors with <pack A, pack B> = Re <A, B>: svec, or rows end to end if rectangular."""
+        """Return the matrices as real vectors with `<pack A, pack B> = Re <A, B>`.
+
+        The vectors are those of `svec` for the symmetric kinds, and rows one after the other for rectangular.
+        """
         if self.is_symmetric:
             return svec(Z)
         flat = Z.flatten(-2).resolve_conj()
@@ -57,7 +60,7 @@ class Kind(StrEnum):
     def unpack(
         self, v: Float[Tensor, "*batch d"], shape: tuple[int, int], *, is_complex: bool
     ) -> Inexact[Tensor, "*batch m1 m2"]:
-        """The inverse of `pack`."""
+        """Return the matrices that `pack` turns into `v`."""
         if self.is_symmetric:
             return smat(v, shape[0], is_complex=is_complex)
         if is_complex:

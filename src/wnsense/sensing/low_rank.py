@@ -1,4 +1,4 @@
-"""A matrix held by its factors, Z = X Theta Y^H, which is never formed unless somebody asks."""
+"""Matrices held by their factors, `Z = X Theta Y^H`, and formed only on request."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from wnsense.linalg import frobenius_norm, orthonormal_factor, symmetric_part
 
 @dataclass(frozen=True)
 class LowRank:
-    """The matrix X Theta Y^H; with Y left out it is X Theta X^H, Theta symmetric (Hermitian).
+    """Matrix `X Theta Y^H`; without `Y` it is `X Theta X^H`, `Theta` symmetric (Hermitian).
 
-    The factors need not be orthonormal; `orthonormal()` gives the form in which they are and Theta is diagonal.
+    The factors need not be orthonormal; `orthonormal()` gives the form with orthonormal factors and diagonal `Theta`.
     Leading dimensions are a batch of matrices.
 
     Attributes:
         X: Left factor, (..., m1, r).
-        Theta: Core, (..., r, r), or (..., r, q) beside a Y of q columns.
+        Theta: Core, (..., r, r), or (..., r, q) beside a `Y` of q columns.
         Y: Right factor, (..., m2, q), or None for a symmetric matrix.
     """
 
@@ -36,87 +36,87 @@ class LowRank:
 
     @property
     def right(self) -> Inexact[Tensor, "*batch m2 q"]:
-        """The right factor, X itself when the matrix is symmetric."""
+        """Right factor, `X` itself if the matrix is symmetric."""
         return self.X if self.Y is None else self.Y
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether the matrix is held as X Theta X^H."""
+        """True if the matrix is held as `X Theta X^H`."""
         return self.Y is None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(m1, m2), without the batch dimensions."""
+        """Sides `(m1, m2)`, without the batch dimensions."""
         return (self.X.shape[-2], self.right.shape[-2])
 
     @property
     def batch(self) -> tuple[int, ...]:
-        """The leading dimensions."""
+        """Leading dimensions."""
         return tuple(self.X.shape[:-2])
 
     @property
     def width(self) -> int:
-        """The number of columns of X: the rank is at most this."""
+        """Number of columns of `X`, an upper bound of the rank."""
         return self.X.shape[-1]
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the factors."""
+        """Dtype of the factors."""
         return self.X.dtype
 
     @property
     def device(self) -> torch.device:
-        """The device of the factors."""
+        """Device of the factors."""
         return self.X.device
 
     @property
     def mH(self) -> "LowRank":
-        """The conjugate transpose."""
+        """Conjugate transpose."""
         if self.Y is None:
             return LowRank(self.X, self.Theta.mH)
         return LowRank(self.Y, self.Theta.mH, self.X)
 
     def dense(self) -> Inexact[Tensor, "*batch m1 m2"]:
-        """The full matrix, m1 x m2 numbers: only where that fits."""
+        """Return the full matrix of `m1 m2` numbers, which must fit in memory."""
         return self.X @ self.Theta @ self.right.mH
 
     def __matmul__(self, V: Inexact[Tensor, "*batch m2 k"]) -> Inexact[Tensor, "*batch m1 k"]:
-        """Z V, through the factors."""
+        """Return `Z V`, through the factors."""
         require(V.shape[-2] == self.shape[1], f"{self.shape[1]} rows on the right", V.shape[-2])
         return self.X @ (self.Theta @ (self.right.mH @ V))
 
     def scaled(self, factor: float | Float[Tensor, "*#batch"]) -> "LowRank":
-        """The matrix times a real number, or each of a batch times its own."""
+        """Return the matrix times a real number, or each of a batch times its own."""
         if isinstance(factor, Tensor):
             factor = factor[..., None, None]
         return LowRank(self.X, self.Theta * factor, self.Y)
 
     def trace(self) -> Inexact[Tensor, "*batch"]:
-        """The sum of the diagonal entries of a square matrix."""
+        """Return the sum of the diagonal entries of a square matrix."""
         require(self.shape[0] == self.shape[1], "a square matrix for a trace", size_text(self.shape))
         return (self.Theta * (self.right.mH @ self.X).mT).sum((-2, -1))
 
     def inner(self, other: "LowRank") -> Float[Tensor, "*batch"]:
-        """Re <Z, Z'> = Re Tr(Z^H Z')."""
+        """Return `Re <Z, Z'> = Re Tr(Z^H Z')`."""
         require_size("the other matrix", other.shape, self.shape)
         left = self.Theta.mH @ (self.X.mH @ other.X) @ other.Theta
         return (left * (self.right.mH @ other.right).conj()).sum((-2, -1)).real
 
     def norm(self) -> Float[Tensor, "*batch"]:
-        """The Frobenius norm, computed from triangular factors so that nothing cancels."""
+        """Return the Frobenius norm, computed from triangular factors so that nothing cancels."""
         return frobenius_norm(self._core())
 
     def distance(self, other: "LowRank") -> Float[Tensor, "*batch"]:
-        """||Z - Z'||_F to machine precision relative to the larger of the two norms."""
+        """Return `||Z - Z'||_F` to machine precision relative to the larger of the two norms."""
         return self.minus(other).norm()
 
     def minus(self, other: "LowRank") -> "LowRank":
-        """Z - Z', as a matrix of the summed widths."""
+        """Return `Z - Z'`, as a matrix of the summed widths."""
         require_size("the other matrix", other.shape, self.shape)
         return self.plus(other.scaled(-1.0))
 
     def plus(self, other: "LowRank") -> "LowRank":
-        """Z + Z', as a matrix of the summed widths; one matrix may be added to each of a batch."""
+        """Return `Z + Z'`, as a matrix of the summed widths; one matrix may be added to each of a batch."""
         require_size("the other matrix", other.shape, self.shape)
         X = _side_by_side(self.X, other.X)
         Theta = _block_diagonal(self.Theta, other.Theta)
@@ -125,9 +125,9 @@ class LowRank:
         return LowRank(X, Theta, _side_by_side(self.right, other.right))
 
     def orthonormal(self) -> "LowRank":
-        """The same matrix with orthonormal X (and Y) and a diagonal Theta, its entries falling in magnitude.
+        """Return the matrix with orthonormal `X` (and `Y`) and a diagonal `Theta`, its entries falling in magnitude.
 
-        The diagonal holds the eigenvalues when symmetric, the singular values otherwise.
+        The diagonal holds the eigenvalues of a symmetric matrix, and the singular values otherwise.
         """
         Q, R = torch.linalg.qr(self.X)
         if self.Y is None:
@@ -141,7 +141,10 @@ class LowRank:
         return LowRank(Q @ U, torch.diag_embed(values).to(self.dtype), P @ Vh.mH)
 
     def framed(self) -> "LowRank":
-        """The same matrix with orthonormal X (and Y), which are kept where they are so already; Theta may be full."""
+        """Return the matrix with orthonormal `X` (and `Y`) and a core that may be full.
+
+        Factors that are orthonormal already are kept.
+        """
         X = orthonormal_factor(self.X)
         left = X.mH @ self.X
         if self.Y is None:
@@ -150,40 +153,43 @@ class LowRank:
         return LowRank(X, left @ self.Theta @ (Y.mH @ self.Y).mH, Y)
 
     def eigenvalues(self) -> Float[Tensor, "*batch r"]:
-        """The eigenvalues that can differ from zero, the largest magnitude first.
+        """Return the eigenvalues that can differ from zero, the largest magnitude first.
 
         Raises:
-            InputError: When the matrix is rectangular; it has singular values.
+            InputError: If the matrix is rectangular; it has singular values.
         """
         require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "ask for singular_values()")
         return torch.diagonal(self.orthonormal().Theta, dim1=-2, dim2=-1).real
 
     def singular_values(self) -> Float[Tensor, "*batch r"]:
-        """The singular values that can differ from zero, falling."""
+        """Return the singular values that can differ from zero, falling."""
         values: Tensor = torch.linalg.svdvals(self._core())
         return values
 
     def rank(self, tolerance: float = 1e-8) -> int:
-        """The number of singular values above tolerance times the largest (the greatest over a batch); 0 for zero."""
+        """Return the number of singular values above `tolerance` times the largest; 0 for the zero matrix.
+
+        For a batch it is the greatest rank.
+        """
         values = self.singular_values()
         return int((values > tolerance * values[..., :1]).sum(-1).max())
 
     def truncate(self, rank: int) -> "LowRank":
-        """The best approximation of at most this rank (Eckart-Young), in orthonormal form."""
+        """Return the best approximation of at most this rank (Eckart-Young), in orthonormal form."""
         require_rank("the rank to keep", rank, min(self.shape))
         Z = self.orthonormal()
         Y = None if Z.Y is None else Z.Y[..., :rank]
         return LowRank(Z.X[..., :rank], Z.Theta[..., :rank, :rank], Y)
 
     def positive_part(self) -> "LowRank":
-        """The nearest positive semidefinite matrix: negative eigenvalues become zero."""
+        """Return the nearest positive semidefinite matrix: negative eigenvalues become zero."""
         require(self.is_symmetric, "a symmetric matrix", "a rectangular one", "none other has a positive part")
         Z = self.orthonormal()
         values = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real
         return LowRank(Z.X, torch.diag_embed(values.clamp(min=0)).to(self.dtype))
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LowRank":
-        """The same matrix on a device, in a precision."""
+        """Return the matrix on a device and in a precision."""
 
         def move(A: Tensor) -> Tensor:
             return A.to(device=device or A.device, dtype=dtype or A.dtype)
@@ -191,7 +197,7 @@ class LowRank:
         return LowRank(move(self.X), move(self.Theta), None if self.Y is None else move(self.Y))
 
     def __str__(self) -> str:
-        """A short line for people: shape and width, never the entries."""
+        """One line for people: shape and width, never the entries."""
         batch = f"{size_text(self.batch)} batch of " if self.batch else ""
         return f"{batch}{size_text(self.shape)} matrix in {self.width} directions"
 

@@ -1,4 +1,4 @@
-"""Sets of points: their squared distances in factors, and points from squared distances."""
+"""Sets of points: their squared distances as a matrix in factors, and points from squared distances."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,10 @@ from wnsense.sensing.low_rank import LowRank
 
 
 def squared_distances(P: Float[Tensor, "m d"]) -> LowRank:
-    """D_ij = |p_i - p_j|^2 = |p_i|^2 + |p_j|^2 - 2 p_i^T p_j: rank d + 2, of both signs, in factors."""
+    """Return `D_ij = |p_i - p_j|^2` in factors.
+
+    The matrix `|p_i|^2 + |p_j|^2 - 2 p_i^T p_j` has rank `d + 2` and eigenvalues of both signs.
+    """
     lengths, ones = P.square().sum(1, keepdim=True), P.new_ones((len(P), 1))
     d = P.shape[1]
     Theta = P.new_zeros((d + 2, d + 2))
@@ -18,15 +21,18 @@ def squared_distances(P: Float[Tensor, "m d"]) -> LowRank:
 
 
 def positions(distances: LowRank, dimension: int) -> Float[Tensor, "m d"]:
-    """Points with these squared distances, up to a motion: classical scaling, G = -J D J / 2, from the factors."""
+    """Return points with these squared distances, up to a motion.
+
+    This is classical scaling, `G = -J D J / 2`, from the factors.
+    """
     X = distances.X - distances.X.mean(0)
     gram = LowRank(X, distances.Theta / -2).positive_part().truncate(dimension)
-    found: Tensor = gram.X * torch.diagonal(gram.Theta).clamp(min=0).sqrt()
-    return found
+    points: Tensor = gram.X * torch.diagonal(gram.Theta).clamp(min=0).sqrt()
+    return points
 
 
 def moved_onto(P: Float[Tensor, "m d"], target: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
-    """P after the rotation or reflection that brings it closest to the target; both are centred."""
+    """Return `P` after the rotation or reflection that brings it closest to the target; both are centred."""
     U, _, Vh = torch.linalg.svd(P.mT @ target)
     moved: Tensor = P @ (U @ Vh)
     return moved

@@ -1,4 +1,4 @@
-"""A sensing problem: an operator, what it measured and, in experiments, the truth."""
+"""Sensing problems: an operator, its measurements and, in experiments, the truth."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Problem:
     """Measurements of an unknown matrix.
 
     Attributes:
-        operator: What measured.
-        measurements: y, (n,), real.
-        truth: The matrix that was measured, where it is known.
-        noise_level: ||noise|| / ||y||, where it is known; 0.01 is 1%.
-        weights: How much each measurement counts in the least squares, (n,), not negative; None counts all alike.
+        operator: Operator that measured.
+        measurements: Measurements `y`, (n,), real.
+        truth: Matrix that was measured, if it is known.
+        noise_level: `||noise|| / ||y||`, if it is known; 0.01 is 1%.
+        weights: Weights of the squares in least squares, (n,), not negative; None for equal weights.
     """
 
     operator: Operator
@@ -33,7 +33,7 @@ class Problem:
     weights: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
-        """Check sizes and numbers once, here."""
+        """Check sizes and numbers once."""
         real = self.operator.real_dtype
         require_size("the measurements", self.measurements.shape, (self.operator.count,), "one for each row")
         require(self.measurements.dtype == real, f"measurements of {real}", self.measurements.dtype, "convert them")
@@ -67,10 +67,10 @@ class Problem:
         """Measure a matrix, with Gaussian noise.
 
         Args:
-            operator: What measures.
-            truth: What is measured.
-            noise: The standard deviation of the noise over the root mean square of the noiseless measurements.
-            generator: The source of the noise.
+            operator: Operator that measures.
+            truth: Matrix to measure.
+            noise: Standard deviation of the noise, relative to the root mean square of the noiseless measurements.
+            generator: Source of the noise.
         """
         require_level("noise", noise)
         clean = operator.measure(truth)
@@ -82,10 +82,10 @@ class Problem:
 
 
 def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float[Tensor, " r"]:
-    """Eigenvalues from 1 down to 1/condition: evenly spaced ("linear") or in equal ratios ("geometric").
+    """Return eigenvalues from 1 down to 1/condition: evenly spaced ("linear") or in equal ratios ("geometric").
 
     Raises:
-        InputError: When the rank is below 1, the condition number below 1, or the shape is another word.
+        InputError: If the rank or the condition number is below 1, or the shape is another word.
     """
     require(rank >= 1, "a rank of at least 1", rank)
     require(condition >= 1, "a condition number of at least 1", condition)
@@ -109,20 +109,20 @@ def low_rank(
 ) -> LowRank:
     """Draw a matrix of a given rank and spectrum with Haar-distributed eigenvectors (singular vectors).
 
-    Its largest eigenvalue is 1, and of kind symmetric every second one is negative, unless the values are given.
+    Its largest eigenvalue is 1. For kind symmetric every second eigenvalue is negative, unless the values are given.
 
     Args:
-        size: m, or (m1, m2).
-        rank: The rank.
-        condition: The ratio of the largest to the smallest nonzero singular value.
+        size: Side `m`, or `(m1, m2)`.
+        rank: Rank.
+        condition: Ratio of the largest to the smallest nonzero singular value.
         spectrum: "linear", "geometric", or the values, (rank,).
-        kind: The kind of matrix.
-        generator: The source of randomness.
-        dtype: Double precision by default, complex for kind hermitian.
-        device: Where it shall lie.
+        kind: Kind of matrix.
+        generator: Source of randomness.
+        dtype: Dtype; double precision by default, complex for kind hermitian.
+        device: Device of the matrix.
 
     Raises:
-        InputError: When a number is out of range.
+        InputError: If a number is out of range.
     """
     space = Space.from_size(size, kind, dtype, device)
     kind, shape, dtype = space.kind, space.shape, space.dtype

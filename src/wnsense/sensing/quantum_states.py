@@ -7,12 +7,12 @@ from torch import Tensor
 from wnsense.sensing.low_rank import LowRank
 
 
-def fidelity(found: LowRank, truth: LowRank) -> float:
-    """(Tr sqrt(sqrt(rho) sigma sqrt(rho)))^2 of two states of low rank, through their factors.
+def fidelity(state: LowRank, truth: LowRank) -> float:
+    """Return the fidelity `(Tr sqrt(sqrt(rho) sigma sqrt(rho)))^2` of two states of low rank, through their factors.
 
-    The square root of the fidelity is the sum of the singular values of A^H B for rho = A A^H, sigma = B B^H.
+    The square root of the fidelity is the sum of the singular values of `A^H B` for `rho = A A^H`, `sigma = B B^H`.
     """
-    A, B = (_root(Z) for Z in (found, truth))
+    A, B = (_root(Z) for Z in (state, truth))
     return float(torch.linalg.svdvals(A.mH @ B).sum() ** 2)
 
 
@@ -22,11 +22,14 @@ def _root(Z: LowRank) -> Complex[Tensor, "d r"]:
 
 
 def nearest_state(matrix: LowRank) -> LowRank:
-    """The closest state in the Frobenius norm to a Hermitian matrix: its eigenvalues projected onto the simplex."""
+    """Return the state closest to a Hermitian matrix in the Frobenius norm.
+
+    Its eigenvalues are those of the matrix, projected onto the simplex.
+    """
     Z = matrix.orthonormal()
     values = torch.diagonal(Z.Theta).real
     falling = values.sort(descending=True).values
     means = (falling.cumsum(0) - 1) / torch.arange(1, len(values) + 1, dtype=values.dtype)
-    kept = int((falling > means).sum())
-    projected = (values - means[kept - 1]).clamp(min=0)
+    rank = int((falling > means).sum())
+    projected = (values - means[rank - 1]).clamp(min=0)
     return LowRank(Z.X, torch.diag(projected).to(Z.dtype))

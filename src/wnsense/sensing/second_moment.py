@@ -4,7 +4,7 @@ from wnsense.sensing.operator import Operator
 
 
 def moment_of_rows(operator: Operator, k: int) -> tuple[float, float] | None:
-    """The second moment of k of an operator's n rows, chosen without looking at them: k/n of that of all."""
+    """Return the second moment of `k` of an operator's `n` rows, drawn without regard to them: `k/n` of its own."""
     if operator.second_moment is None:
         return None
     alpha, beta = operator.second_moment

@@ -1,1 +1,1 @@
-"""Ensembles of measurements, one file an ensemble and its kernels."""
+"""Ensembles: one file for each kind of measurement, with its kernels."""

@@ -1,4 +1,4 @@
-"""Measurements held as numbers: one packed row each, whether a user brought them or they were drawn."""
+"""Measurements stored as numbers, one packed row each: given matrices, or drawn ones."""
 
 import io
 import itertools
@@ -20,16 +20,16 @@ from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space, require_precision
 
-# Packing whole matrices takes scratch memory; blocks of rows keep it near this many numbers.
+# Numbers in a block of rows, which bounds the scratch memory of packing.
 _BLOCK_ENTRIES = 2**24
 
 
 @dataclass(frozen=True)
 class DenseSensing(PackedSensing):
-    """y_i = scale Re <M_i, Z> with every M_i stored, packed (`Kind.pack`): half the memory of full symmetric matrices.
+    """Measurements `y_i = scale Re <M_i, Z>` with every `M_i` stored packed (`Kind.pack`).
 
-    Rows may be stored in less precision than the unknown has: each stored number is then taken as exactly what it is,
-    and products and sums are in the unknown's precision.
+    Packed rows take half the memory of full symmetric matrices. They may be stored in less precision than the unknown
+    has. Each stored number is then used exactly as it is, and products and sums have the unknown's precision.
 
     Attributes:
         rows: Packed measurement matrices, (n, d), real: float64, float32, bfloat16 or float16.
@@ -107,40 +107,40 @@ class DenseSensing(PackedSensing):
         """Stream packed rows from a NumPy `.npy` file, which may be larger than memory: it is mapped, never loaded.
 
         Args:
-            path: An array (n, d) of float64 or float32, in C order, as `store_rows` writes it.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            scale: What each row is multiplied by.
-            precision: The real dtype of the unknown; that of the file by default.
+            path: Path of an array (n, d) of float64 or float32, in C order, as `store_rows` writes it.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            scale: Factor of each row.
+            precision: Real dtype of the unknown; that of the file by default.
 
         Raises:
-            InputError: When there is no such file, or it holds something else.
+            InputError: If there is no such file, or it holds something else.
         """
         try:
             # Copy on write: nothing here writes, and torch takes writable memory only.
             array = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"needed packed rows in a NumPy .npy file at {path}, got {_first_line(error)}") from error
-        told = f"{array.dtype} of size {size_text(array.shape)}" + (
+        content = f"{array.dtype} of size {size_text(array.shape)}" + (
             "" if array.flags.c_contiguous else ", Fortran order"
         )
         right = array.ndim == 2 and array.dtype in {np.dtype(np.float64), np.dtype(np.float32)}
-        require(right and array.flags.c_contiguous, f"(n, d) float64 or float32 rows in C order at {path}", told)
+        require(right and array.flags.c_contiguous, f"(n, d) float64 or float32 rows in C order at {path}", content)
         return cls.from_rows(torch.from_numpy(array), size, kind, scale=scale, precision=precision)
 
     @classmethod
     def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
-        """Take a user's matrices as they are: y_i = Re <M_i, Z>, nothing normalized.
+        """Measure with given matrices as they are: `y_i = Re <M_i, Z>`, not normalized.
 
-        For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no
-        measurement of a symmetric unknown.
+        For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no measurement
+        of a symmetric unknown.
 
         Args:
-            matrices: M_i, (n, m1, m2).
-            kind: What is known of the unknown.
+            matrices: Matrices `M_i`, (n, m1, m2).
+            kind: Kind of the unknown.
 
         Raises:
-            InputError: When the matrices are not square and the kind is, or their dtype does not suit it.
+            InputError: If the matrices are not square and the kind is, or their dtype does not suit it.
         """
         kind = Kind(kind)
         n, m1, m2 = matrices.shape
@@ -163,14 +163,14 @@ class DenseSensing(PackedSensing):
         return cls(rows, space)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "DenseSensing":
-        """A copy of some rows; nothing is declared of their law."""
+        """Return the operator of some rows, copied; no law is declared."""
         return DenseSensing(self.rows[rows], self.space, None, self.scale)
 
     def _whole(self) -> Float[Tensor, "n d"] | None:
         return self.rows if self.rows.dtype == self.real_dtype else None
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop in the precision of the unknown, unscaled."""
+        """Return the rows from start to stop in the precision of the unknown, unscaled."""
         return self.rows[start:stop].to(self.real_dtype)
 
     def _kernel_rows(self) -> Shaped[Tensor, "n w"] | None:
@@ -180,9 +180,10 @@ class DenseSensing(PackedSensing):
 
 
 class GaussianSensing(DenseSensing):
-    """The Gaussian ensemble: i.i.d. normal entries in packed coordinates, E ||M(Z)||^2 = ||Z||_F^2.
+    """Gaussian ensemble: i.i.d. normal entries in packed coordinates, `E ||M(Z)||^2 = ||Z||_F^2`.
 
-    For real symmetric unknowns that is M_i = sym(G_i) / sqrt(n) with standard normal G_i (arXiv 2510.01175, section 2).
+    For real symmetric unknowns that is `M_i = sym(G_i) / sqrt(n)` with standard normal `G_i` (arXiv 2510.01175, section
+    2).
     """
 
     @classmethod
@@ -197,20 +198,20 @@ class GaussianSensing(DenseSensing):
         storage: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "GaussianSensing":
-        """Draw the operator; at no time is there more than the stored rows and a block.
+        """Draw the operator; memory holds the stored rows and one block, never more.
 
         Args:
-            n: The number of measurements.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            storage: The real dtype that entries are rounded to and stored in, bfloat16 for a quarter of the memory of
-                double precision; that of the unknown by default.
-            device: Where the data shall lie.
+            n: Number of measurements.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            storage: Real dtype of the stored entries, which are rounded to it; that of the unknown by default. With
+                bfloat16 the rows take a quarter of the memory of double precision.
+            device: Device of the data.
 
         Raises:
-            InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
+            InputError: If n or the size is not positive, or a symmetric kind has two different sides.
         """
         space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
@@ -224,17 +225,17 @@ class GaussianSensing(DenseSensing):
             count = min(step, n - start)
             block = random_normal((count, length), generator=generator, dtype=precision, device="cpu")
             rows[start : start + count] = block.to(space.device)
-        # Rounded before they are scaled: the factor is exact, the entries are standard normal to their precision.
+        # Rounding comes before scaling: so the factor is exact, and the entries are standard normal to their precision.
         return cls(rows, space, second_moment=(1.0, 0.0), scale=1 / math.sqrt(n))
 
 
 def store_rows(operator: PackedSensing, path: Path | str) -> None:
     """Write an operator's rows, unscaled, block by block into a `.npy` file that `DenseSensing.from_npy` streams.
 
-    The file is complete or not there at all.
+    The file is written completely or not at all.
 
     Raises:
-        InputError: When the place cannot be written or is full.
+        InputError: If the place cannot be written or is full.
     """
     shape = (operator.count, operator.dimension)
     dtype = np.dtype(str(operator.real_dtype).removeprefix("torch."))

@@ -1,8 +1,8 @@
-"""Compiled passes over packed rows: each entry comes from memory once and is used for both sides of a gradient.
+"""Compiled passes over packed rows: each entry is read from memory once and used for both sides of a gradient.
 
-Optional: they need Numba. Without Numba, `packed.py` does the same with torch alone. Rows
-are taken in blocks that stay in a core's cache between the two uses, columns in tiles so that what they meet stays
-there too. Points are taken six at once, which costs little more than one as long as memory is what one waits for.
+They are optional and need Numba. Without Numba, `packed.py` does the same with torch alone. Rows are taken in blocks
+that stay in a core's cache between the two uses. Columns are taken in tiles, so that the points' entries stay there
+too. Six points are taken at once, which costs little more than one as long as memory is the limit.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-# Rows used forward and backward before the next ones are read, and columns between changes of rows: the best compromise
-# of those tried between one point and six, over row lengths from 1,275 to 45,150.
+# Rows in a block and columns in a tile: the best compromise among those tried, for one point and for six, and row
+# lengths from 1,275 to 45,150.
 _BLOCK = 16
 _TILE = 1024
 # Points that one sweep over a block serves.
@@ -28,16 +28,16 @@ def gradient(
     target: np.ndarray,
     threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find y = rows z and g = rows^T (weight (y - target)) for k points, in one pass over the rows.
+    """Return `y = rows z` and `g = rows^T (weight (y - target))` for k points, in one pass over the rows.
 
     Args:
-        rows: (n, d) of float64 or float32; (n, d) of uint16, the bits of bfloat16; or (n, ceil(d / 8)) of uint8, one
-            sign a bit, lowest first, where a 1 is -1.
-        length: d.
-        points: z, (k, d), float64 or float32: the precision of all sums.
-        weight: (n,), of the points' dtype.
-        target: (n,), of the points' dtype.
-        threads: How many to use; the result depends on their number in its last digits.
+        rows: Rows, (n, d) of float64 or float32; (n, d) of uint16, the bits of bfloat16; or (n, ceil(d / 8)) of uint8,
+            one sign a bit, lowest first, with 1 for -1.
+        length: Length `d` of a row.
+        points: Packed points `z`, (k, d), float64 or float32: the precision of all sums.
+        weight: Weights, (n,), of the points' dtype.
+        target: Vector to subtract, (n,), of the points' dtype.
+        threads: Number of threads; the last digits of the result depend on it.
 
     Returns:
         y, (k, n), and g, (k, d).
@@ -63,7 +63,7 @@ def gradient(
             list(pool.map(part, range(threads)))
     rest = n - ends[-1]
     if rest:
-        # The last rows, made a block by rows of zeros.
+        # The last rows, filled up to a block with rows of zeros.
         tail = np.zeros((_BLOCK, rows.shape[1]), rows.dtype)
         tail[:rest] = rows[ends[-1] :]
         padding = [np.concatenate([v[ends[-1] :], np.zeros(_BLOCK - rest, v.dtype)]) for v in (weight, target)]
@@ -77,8 +77,8 @@ def gradient(
 
 
 def _numbers(rows: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """A block in the precision of the sums: the rows themselves where they have it, else written to `held`."""
-    raise RuntimeError("only the compiled form of this is ever called")
+    """Return a block in the precision of the sums: the rows themselves if they have it, otherwise a copy in `held`."""
+    raise RuntimeError("needed the compiled form of this function, got the plain one")
 
 
 @overload(_numbers, strict=False)
@@ -108,7 +108,7 @@ def _compile_numbers(rows: types.Array, held: types.Array) -> Callable[[np.ndarr
                 held[i, j] = numbers[j]
         return held
 
-    def widened(rows: np.ndarray, held: np.ndarray) -> np.ndarray:
+    def converted(rows: np.ndarray, held: np.ndarray) -> np.ndarray:
         d = held.shape[1]
         for i in range(len(rows)):
             for j in range(d):
@@ -117,7 +117,7 @@ def _compile_numbers(rows: types.Array, held: types.Array) -> Callable[[np.ndarr
 
     if rows.dtype == held.dtype:
         return as_they_are
-    return {types.uint8: signs, types.uint16: brain_floats}.get(rows.dtype, widened)
+    return {types.uint8: signs, types.uint16: brain_floats}.get(rows.dtype, converted)
 
 
 @njit(nogil=True, fastmath=True, cache=True)
@@ -152,9 +152,9 @@ def _sweep(
 
 @njit(nogil=True, fastmath=True, cache=True)
 def _forward_one(rows: np.ndarray, z: np.ndarray, y: np.ndarray, low: int, high: int) -> None:
-    """Add rows z to y over a tile of columns, four rows at once.
+    """Add `rows z` to y over a tile of columns, four rows at once.
 
-    Slices of one row are contiguous to the compiler, those of a block are not.
+    Slices of one row are contiguous for the compiler, those of a block are not.
     """
     tile = z[low:high]
     for i in range(0, _BLOCK, 4):
@@ -175,7 +175,7 @@ def _forward_one(rows: np.ndarray, z: np.ndarray, y: np.ndarray, low: int, high:
 
 @njit(nogil=True, fastmath=True, cache=True)
 def _backward_one(rows: np.ndarray, v: np.ndarray, g: np.ndarray, low: int, high: int) -> None:
-    """Add rows^T v to g over a tile of columns, four rows at once."""
+    """Add `rows^T v` to g over a tile of columns, four rows at once."""
     tile = g[low:high]
     for i in range(0, _BLOCK, 4):
         r0, r1 = rows[i, low:high], rows[i + 1, low:high]
@@ -187,7 +187,7 @@ def _backward_one(rows: np.ndarray, v: np.ndarray, g: np.ndarray, low: int, high
 
 @njit(nogil=True, fastmath=True, cache=True)
 def _forward_six(rows: np.ndarray, z: np.ndarray, y: np.ndarray, low: int, high: int) -> None:
-    """The same for six points, whose 24 sums fill the registers."""
+    """Add `rows z` to y for six points, whose 24 sums fill the registers."""
     z0, z1, z2 = z[0, low:high], z[1, low:high], z[2, low:high]
     z3, z4, z5 = z[3, low:high], z[4, low:high], z[5, low:high]
     for i in range(0, _BLOCK, 4):

@@ -1,4 +1,4 @@
-"""Measurements whose packed rows are kept, expanded or made anew, block by block: what all dense ensembles share."""
+"""Measurements whose packed rows are stored, expanded or computed again, block by block."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -14,10 +14,9 @@ from torch import Tensor
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
 
-# Numbers in a block of rows that torch works on at once: large enough for its calls to cost nothing, small enough to
-# stay near the processor.
+# Numbers in a block of rows for torch: many enough that its calls cost little, few enough for the caches.
 _BLOCK_NUMBERS = 2**18
-# Below this many numbers everything lies in the caches anyway, and a compiled kernel is not worth its loading.
+# Below this many numbers everything fits in the caches, and a compiled kernel does not pay for its loading.
 _KERNEL_NUMBERS = 2**21
 
 Gradient = Callable[
@@ -27,30 +26,30 @@ Gradient = Callable[
 
 
 class PackedSensing(Operator):
-    """y_i = scale * <row_i, pack(Z)>, rows in the packed coordinates of the kind (`Kind.pack`).
+    """Measurements `y_i = scale * <row_i, pack(Z)>`, with rows in the packed coordinates of the kind (`Kind.pack`).
 
-    A row is the number that is stored, exactly, whatever its precision (a bfloat16, a bit, a word made anew from a
-    seed); products and sums are in the precision of the unknown, added up within a block of rows and then over blocks.
+    A row is exactly the number that is stored, in any precision: a bfloat16, a bit, or a word computed from a seed.
+    Products and sums have the precision of the unknown. They are added within a block of rows and then over blocks.
 
-    An ensemble says what its rows are by `packed_rows`; one that stores them in a form that the compiled kernel reads
-    says so by `_kernel_rows`.
+    An ensemble provides its rows by `packed_rows`. One that stores them in a form that the compiled kernel reads
+    provides that form by `_kernel_rows`.
 
     Attributes:
-        scale: What each row is multiplied by.
+        scale: Factor of each row.
     """
 
     scale: float
 
     @abstractmethod
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop as numbers in the precision of the unknown, unscaled, (stop - start, d)."""
+        """Return the rows from start to stop in the precision of the unknown, unscaled, (stop - start, d)."""
 
     def _kernel_rows(self) -> Shaped[Tensor, "n w"] | None:
-        """The rows as `wnsense.sensing.ensembles.kernels` takes them, or None."""
+        """Return the rows in a form that `wnsense.sensing.ensembles.kernels` reads, or None."""
         return None
 
     def _whole(self) -> Float[Tensor, "n d"] | None:
-        """All rows at once, where they are numbers in the precision of the unknown."""
+        """Return all rows at once if they are numbers in the precision of the unknown, or None."""
         return None
 
     @property
@@ -73,14 +72,14 @@ class PackedSensing(Operator):
         return total
 
     def sweep(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
-        """One pass over the rows: measurements and their back-projection, each row made or read once.
+        """Measure and back-project in one pass over the rows, each row computed or read once.
 
         Args:
-            z: Packed matrices.
-            dual: What is back-projected of the measurements.
+            z: Packed matrices, (k, d).
+            dual: Map from measurements to the dual vector.
 
         Returns:
-            The measurements, scaled, and their dual times the unscaled rows.
+            Measurements, scaled, and their dual vector times the unscaled rows.
         """
         gradient, rows = self._kernel()
         if gradient is not None and rows is not None:
@@ -103,7 +102,7 @@ class PackedSensing(Operator):
         return torch.from_numpy(y), torch.from_numpy(g)
 
     def _kernel(self) -> tuple[Gradient | None, Tensor | None]:
-        """The compiled kernel with its rows, where it is there and worth its while."""
+        """Return the compiled kernel with its rows if it is installed and faster, or None for both."""
         if self.device.type != "cpu" or self.count * self._length < _KERNEL_NUMBERS:
             return None, None
         rows = self._kernel_rows()
@@ -132,7 +131,7 @@ class PackedSensing(Operator):
         if isinstance(dual, RowDual) and not self._in_cache():
             y, g = self.sweep(z, dual)
         else:
-            # Small enough to be near the processor both times, or rows that depend on each other.
+            # The rows stay in the caches for both products, or the dual couples rows.
             y = self._scaled(self._rows_times(z))
             g = self._times_rows(dual(y.reshape(*point.batch, self.count)).reshape(-1, self.count))
         R = self._unpacked(g, point.batch)
@@ -140,7 +139,7 @@ class PackedSensing(Operator):
         return PulledBack(y.reshape(*point.batch, self.count), R @ point.right[..., :width], right)
 
     def _in_cache(self) -> bool:
-        """Whether two plain products over rows at hand are as good as one pass."""
+        """Return True if two plain products over stored rows are as fast as one pass."""
         if self._whole() is None:
             return False
         gradient, _ = self._kernel()
@@ -155,7 +154,7 @@ class PackedSensing(Operator):
 
 @cache
 def _compiled_gradient() -> Gradient | None:
-    """The compiled kernel, where Numba is installed."""
+    """Return the compiled kernel, or None without Numba."""
     if find_spec("numba") is None:
         return None
     from wnsense.sensing.ensembles.kernels import gradient

@@ -16,12 +16,13 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class RademacherSensing(PackedSensing):
-    """Independent signs in packed coordinates, one bit each: E ||M(Z)||^2 = ||Z||_F^2.
+    """Independent signs in packed coordinates, one bit each, with `E ||M(Z)||^2 = ||Z||_F^2`.
 
-    For real symmetric unknowns M_i has +-1/sqrt(n) on the diagonal and +-1/sqrt(2n) off it.
+    For real symmetric unknowns `M_i` has `+-1/sqrt(n)` on the diagonal and `+-1/sqrt(2n)` off it.
 
     Attributes:
-        bits: (n, ceil(d / 8)) of uint8; entry j of a row is bit j % 8 (lowest first) of byte j // 8, and a 1 is -1.
+        bits: Bits of the signs, (n, ceil(d / 8)) of uint8. Entry j of a row is bit j % 8 (lowest first) of byte j // 8;
+            a 1 is the sign -1.
         space: Space of the unknown.
         second_moment: See `Operator`.
         scale: Factor of each row.
@@ -57,15 +58,15 @@ class RademacherSensing(PackedSensing):
         """Draw the operator.
 
         Args:
-            n: The number of measurements.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where the data shall lie.
+            n: Number of measurements.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device of the data.
 
         Raises:
-            InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
+            InputError: If n or the size is not positive, or a symmetric kind has two different sides.
         """
         space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
@@ -74,11 +75,11 @@ class RademacherSensing(PackedSensing):
         return cls(bits, space, (1.0, 0.0), 1 / math.sqrt(n))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RademacherSensing":
-        """A copy of some rows; nothing is declared of their law."""
+        """Return the operator of some rows, copied; no law is declared."""
         return replace(self, bits=self.bits[rows], second_moment=None)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop as +-1 in the precision of the unknown."""
+        """Return the rows from start to stop as +-1 in the precision of the unknown."""
         return signs_of(self.bits[start:stop], self._length).to(self.real_dtype)
 
     def _kernel_rows(self) -> Shaped[Tensor, "n w"] | None:
@@ -91,7 +92,7 @@ def _bytes_of_signs(space: Space) -> int:
 
 
 def signs_of(bits: UInt8[Tensor, "b w"], length: int) -> Int8[Tensor, "b d"]:
-    """Signs of packed bits, lowest first: a 1 is -1."""
+    """Return the signs of packed bits, lowest first: a 1 is -1."""
     shifts = torch.arange(8, dtype=torch.uint8, device=bits.device)
     ones = (bits.unsqueeze(-1) >> shifts) & 1
     return 1 - 2 * ones.flatten(-2)[:, :length].to(torch.int8)

@@ -1,4 +1,4 @@
-"""Gaussian and Rademacher measurements that are not stored but made anew from a seed whenever they are needed."""
+"""Gaussian and Rademacher measurements that are not stored, but computed again from a seed for each use."""
 
 import math
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _WORD = 2.0**-32
 
 
 class Law(StrEnum):
-    """What the entries of a packed row are."""
+    """Law of the entries of a packed row."""
 
     GAUSSIAN = "gaussian"
     RADEMACHER = "rademacher"
@@ -32,17 +32,19 @@ class Law(StrEnum):
 
 @dataclass(frozen=True)
 class SeededSensing(PackedSensing):
-    """The Gaussian or Rademacher ensemble in no memory: row i is a function of the seed and of i alone.
+    """Gaussian or Rademacher ensemble without memory: row i is a function of the seed and of i alone.
 
-    The words come from the counter-based generator Philox4x32-10 with the seed as key and (column, row) as counter, so
-    that any block can be made in any order, alike on every device: words and signs to the bit, Gaussian entries within
-    4 units in the last place (logarithms and cosines are rounded differently). A Gaussian entry is made in double
-    precision from two words of 32 bits by Box and Muller's formula; none exceeds 6.8.
+    The words come from the counter-based generator Philox4x32-10, with the seed as key and (column, row) as counter.
+    Any block can so be computed in any order, with the same result on every device. Words and signs agree to the bit,
+    and Gaussian entries within 4 units in the last place, since logarithms and cosines are rounded differently.
+
+    A Gaussian entry is computed in double precision from two words of 32 bits by Box and Muller's formula; none exceeds
+    6.8.
 
     Attributes:
-        law: Of the entries.
-        seed: From 0 to 2^64 - 1.
-        numbers: Which rows of the endless sequence, (n,), from 0 on.
+        law: Law of the entries.
+        seed: Seed, from 0 to 2^64 - 1.
+        numbers: Numbers of the rows in the endless sequence, (n,), from 0 on.
         space: Space of the unknown.
         scale: Factor of each row; `1 / sqrt(n)` gives `E ||M(Z)||^2 = ||Z||_F^2`.
         second_moment: See `Operator`.
@@ -77,19 +79,19 @@ class SeededSensing(PackedSensing):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "SeededSensing":
-        """The first n rows of a seed, scaled so that E ||M(Z)||^2 = ||Z||_F^2.
+        """Return the first n rows of a seed, scaled so that `E ||M(Z)||^2 = ||Z||_F^2`.
 
         Args:
-            n: The number of measurements.
-            size: m, or (m1, m2) for a rectangular unknown.
+            n: Number of measurements.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
             law: gaussian or rademacher.
-            kind: What is known of the unknown.
-            seed: Which sequence of rows.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where rows shall be made.
+            kind: Kind of the unknown.
+            seed: Seed of the sequence of rows.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device on which rows are computed.
 
         Raises:
-            InputError: When n or the size is not positive, or a symmetric kind is given two different sides.
+            InputError: If n or the size is not positive, or a symmetric kind has two different sides.
         """
         require(n >= 1, "at least one measurement", n)
         space = Space.from_size(size, kind, dtype, device)
@@ -97,11 +99,11 @@ class SeededSensing(PackedSensing):
         return cls(Law(law), seed, numbers, space, 1 / math.sqrt(n), (1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "SeededSensing":
-        """Some rows; nothing is declared of their law."""
+        """Return the operator of some rows; no law is declared."""
         return replace(self, numbers=self.numbers[rows], second_moment=None)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop in the precision of the unknown, unscaled."""
+        """Return the rows from start to stop in the precision of the unknown, unscaled."""
         numbers, length = self.numbers[start:stop], self._length
         if self.law is Law.RADEMACHER:
             words = philox_words(self.seed, numbers, -(-length // 32))
@@ -115,10 +117,10 @@ class SeededSensing(PackedSensing):
 
 
 def philox_words(seed: int, numbers: Int64[Tensor, " b"], count: int) -> Int64[Tensor, "b c"]:
-    """The first `count` words of each row: integers from 0 to 2^32 - 1.
+    """Return the first `count` words of each row: integers from 0 to 2^32 - 1.
 
-    Word j of row i is word j % 4 of Philox4x32-10 under the key (seed mod 2^32, seed div 2^32) at the counter
-    (j div 4, 0, i mod 2^32, i div 2^32).
+    Word j of row i is word j % 4 of Philox4x32-10. The key is (seed mod 2^32, seed div 2^32), and the counter is (j div
+    4, 0, i mod 2^32, i div 2^32).
     """
     columns = torch.arange(-(-count // 4), device=numbers.device)
     c0 = columns.expand(len(numbers), -1)
@@ -127,7 +129,7 @@ def philox_words(seed: int, numbers: Int64[Tensor, " b"], count: int) -> Int64[T
     c3 = (numbers >> 32).unsqueeze(-1).expand_as(c0)
     k0, k1 = seed & _MASK, seed >> 32
     for _ in range(_ROUNDS):
-        # 64-bit products wrap, which leaves both halves of their bits what they should be.
+        # 64-bit products wrap around; both halves of their bits are still right.
         p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
         c0, c1, c2, c3 = (
             ((p1 >> 32) & _MASK) ^ c1 ^ k0,
@@ -140,13 +142,13 @@ def philox_words(seed: int, numbers: Int64[Tensor, " b"], count: int) -> Int64[T
 
 
 def _bytes_of(words: Int64[Tensor, "b c"]) -> Tensor:
-    """The four bytes of each word, lowest first."""
+    """Return the four bytes of each word, lowest first."""
     shifts = torch.arange(0, 32, 8, device=words.device)
     return ((words.unsqueeze(-1) >> shifts) & 0xFF).to(torch.uint8).flatten(-2)
 
 
 def _normal(words: Int64[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Standard normal numbers from pairs of words (Box and Muller, 1958): sqrt(-2 ln u) (cos, sin)(2 pi v)."""
+    """Return standard normal numbers from pairs of words, `sqrt(-2 ln u) (cos, sin)(2 pi v)` (Box and Muller, 1958)."""
     u, v = ((words[:, part::2].to(torch.float64) + 0.5) * _WORD for part in (0, 1))
     radius, angle = (-2 * u.log()).sqrt(), 2 * math.pi * v
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1).flatten(-2)

@@ -1,9 +1,9 @@
-"""Gaussian measurements that come as their triangular factor, at the cost of their dimension however many there are.
+"""Gaussian measurements through their triangular factor, at the cost of their dimension for any number of them.
 
-Of n >= D Gaussian rows A, least squares without noise sees only R of A = Q R: ||A z - A a|| = ||R (z - a)||. Bartlett's
-theorem gives its law: R is upper triangular with independent entries, R_ij standard normal above the diagonal and
-R_ii^2 chi-squared with n - i + 1 degrees of freedom (Bartlett 1933; Muirhead 1982, theorem 3.2.14). So R can be drawn
-without the rows: D^2/2 numbers to keep and to read, where the rows would be n D.
+For `n >= D` Gaussian rows `A = Q R`, least squares without noise depends on `R` alone: `||A z - A a|| = ||R (z - a)||`.
+Bartlett's theorem gives its law: `R` is upper triangular with independent entries. `R_ij` is standard normal above the
+diagonal, and `R_ii^2` is chi-squared with `n - i + 1` degrees of freedom (Bartlett 1933; Muirhead 1982, theorem
+3.2.14). So `R` can be drawn without the rows. It has `D^2/2` numbers to store and read, where the rows have `n D`.
 """
 
 import math
@@ -22,16 +22,16 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import RowDual
 from wnsense.sensing.space import Space
 
-# Rows that are kept and multiplied together; each panel leaves out the columns in which all of its rows are zero.
+# Rows that are stored and multiplied together; a panel omits the columns in which all of its rows are zero.
 _PANEL_ROWS = 256
 
 
 @dataclass(frozen=True)
 class TriangularSensing(PackedSensing):
-    """y_i = <R_i, pack(Z)> with upper triangular R, as many measurements as the packed unknown has numbers.
+    """Measurements `y_i = <R_i, pack(Z)>` with upper triangular `R`, one for each number of the packed unknown.
 
     Attributes:
-        panels: Rows of R, `_PANEL_ROWS` at a time, each from the column on in which its first row begins.
+        panels: Rows of `R`, `_PANEL_ROWS` at a time, each from the first column in which they are not all zero.
         space: Space of the unknown.
         stands_for: Number `n` of Gaussian rows that the factor replaces.
         second_moment: See `Operator`; in the mean that of the rows, since `R^T R = A^T A`.
@@ -62,14 +62,15 @@ class TriangularSensing(PackedSensing):
         """Draw the factor of n rows of `GaussianSensing`.
 
         Args:
-            n: The number of Gaussian rows that it stands for, at least the dimension D of the packed unknown.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            n: Number of Gaussian rows that the factor replaces, at least the dimension `D` of the packed unknown.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
 
         Raises:
-            InputError: When n is below D, or a symmetric kind is given two different sides or a complex dtype.
+            InputError: If n is below `D`, a symmetric kind has two different sides, or a rectangular unknown is
+                complex.
         """
         space = Space.from_size(size, kind, dtype)
         is_real = space.kind is not Kind.RECTANGULAR or not space.is_complex
@@ -89,7 +90,7 @@ class TriangularSensing(PackedSensing):
         return cls(tuple(panels), space, n)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop, zeros included."""
+        """Return the rows from start to stop, zeros included."""
         rows = torch.zeros((stop - start, self._length), dtype=self.real_dtype, device=self.device)
         for first, panel in self._placed():
             low, high = max(start, first), min(stop, first + len(panel))
@@ -107,7 +108,7 @@ class TriangularSensing(PackedSensing):
         return total
 
     def sweep(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
-        """One pass over the panels."""
+        """Measure and back-project in one pass over the panels."""
         y = torch.empty((len(z), self.count), dtype=z.dtype, device=z.device)
         total = z.new_zeros(z.shape)
         for first, panel in self._placed():
@@ -118,5 +119,5 @@ class TriangularSensing(PackedSensing):
         return y, total
 
     def _placed(self) -> list[tuple[int, Float[Tensor, "b w"]]]:
-        """Each panel with its first row, which is its first column too."""
+        """Return each panel with its first row, which is its first column too."""
         return [(place * _PANEL_ROWS, panel) for place, panel in enumerate(self.panels)]

@@ -1,4 +1,4 @@
-"""Few small measurement matrices, stored in full: where packing would take longer than reading."""
+"""Few small measurement matrices, stored in full, for which packing takes longer than reading."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +16,15 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class UnpackedSensing(Operator):
-    """y_i = Re <M_i, Z> with every M_i stored in full: up to twice the numbers of `DenseSensing`, no gathering of any.
+    """Measurements `y_i = Re <M_i, Z>` with every `M_i` stored in full.
 
-    At m = 10 that makes an application several times as fast, since calls cost more than arithmetic there; beyond
-    m = 20 or so memory is what costs, and packed rows are better.
+    They take up to twice the numbers of `DenseSensing`, and need no gathering. At m = 10 an application is several
+    times as fast, since calls cost more than arithmetic there. Beyond about m = 20 memory is the limit, and packed rows
+    are better.
 
     Attributes:
-        rows: The M_i row by row, (n, m1 m2) or, complex, (n, 2 m1 m2) with real and imaginary parts in turn; Hermitian
-            for the symmetric kinds.
+        rows: Matrices `M_i` row by row, (n, m1 m2) or, complex, (n, 2 m1 m2) with real and imaginary parts in turn;
+            Hermitian for the symmetric kinds.
         space: Space of the unknown.
         second_moment: See `Operator`.
     """
@@ -68,11 +69,11 @@ class UnpackedSensing(Operator):
         return len(self.rows)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "UnpackedSensing":
-        """A copy of some rows; nothing is declared of their law."""
+        """Return the operator of some rows, copied; no law is declared."""
         return UnpackedSensing(self.rows[rows], self.space)
 
     def traces(self) -> Float[Tensor, " n"]:
-        """The sums of the diagonals."""
+        """Return the sums of the diagonals."""
         return self._matrices(self.rows).diagonal(dim1=-2, dim2=-1).sum(-1).real
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -90,9 +91,9 @@ class UnpackedSensing(Operator):
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
         y = self._measure(point)
         R = self._adjoint(dual(y))
-        # Slicing off nothing takes as long as a product here.
-        all_of_it = width == point.right.shape[-1]
-        left = R @ (point.right if all_of_it else point.right[..., :width])
+        # Here a slice takes as long as a product.
+        is_whole = width == point.right.shape[-1]
+        left = R @ (point.right if is_whole else point.right[..., :width])
         right = None if point.Y is None else R.mH @ point.X[..., :width]
         return PulledBack(y, left, right)
 
