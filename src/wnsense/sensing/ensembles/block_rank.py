@@ -26,11 +26,13 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class BlockRankSensing(Operator):
-    """y_i = Tr(A_i^H Z A_i), the sum of a^H Z a over the columns a of A_i: M_i = A_i A_i^H is of rank at most k.
+    """Measurements `y_i = Tr(A_i^H Z A_i)`, the sum of `a^H Z a` over the columns `a` of `A_i`.
+
+    `M_i = A_i A_i^H` has rank at most `k`.
 
     Attributes:
-        blocks: Matrices `A_i`, (n, m, k); complex for kind hermitian. Where each column is contiguous in memory, all
-            columns are the rows of one matrix, without a copy; `from_blocks` provides that.
+        blocks: Matrices `A_i`, (n, m, k); complex for kind hermitian. If each column is contiguous in memory
+            (`from_blocks`), all columns are the rows of one matrix without a copy.
         space: Space of the unknown, of kind psd, symmetric or hermitian.
         second_moment: See `Operator`; known for drawn blocks only.
     """
@@ -72,14 +74,14 @@ class BlockRankSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "BlockRankSensing":
-        """Draw i.i.d. Gaussian blocks of k columns, scaled so that E M*M(Z) = Z + beta Tr(Z) I.
+        """Draw i.i.d. Gaussian blocks of k columns, scaled so that `E M*M(Z) = Z + beta Tr(Z) I`, `beta = k/c`.
 
-        With E (a^H Z a) a a^H = c Z + Tr(Z) I, c = 2 for real and 1 for complex columns, the k^2 pairs of columns of
-        A_i give c k Z + k^2 Tr(Z) I: the pairs of two different, independent ones give Tr(Z) I alone. Scaled, that is
-        beta = k/c: more columns say more of the trace and less of the rest.
+        One column has `E (a^H Z a) a a^H = c Z + Tr(Z) I`, with `c = 2` for real and `c = 1` for complex columns. Pairs
+        of two different, independent columns give `Tr(Z) I` alone. So the `k^2` pairs of columns of `A_i` give
+        `c k Z + k^2 Tr(Z) I`. With more columns the trace has a greater share in the measurements.
 
         Raises:
-            InputError: When n, size or columns is not positive or the kind is rectangular.
+            InputError: If n, size or columns is not positive, or the kind is rectangular.
         """
         require_positive(n, size)
         require(columns >= 1, "a positive number of columns", columns)
@@ -90,25 +92,25 @@ class BlockRankSensing(Operator):
         return cls(vectors.mT, space, second_moment=(1.0, columns / moment))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "BlockRankSensing":
-        """The operator of some of the blocks, copied."""
+        """Return the operator of some of the blocks, copied."""
         blocks = _with_contiguous_columns(self.blocks[rows])
         return replace(self, blocks=blocks, second_moment=moment_of_rows(self, len(rows)))
 
     def traces(self) -> Float[Tensor, " n"]:
-        """||A_i||_F^2."""
+        """Return `||A_i||_F^2`."""
         return self._sums(squared_lengths(self._vectors))
 
     @property
     def _vectors(self) -> Inexact[Tensor, "nk m"]:
-        """All columns as the rows of one matrix, a view."""
+        """All columns as the rows of one matrix, a view if columns are contiguous."""
         return self.blocks.mT.flatten(0, 1)
 
     def _sums(self, each: Tensor) -> Tensor:
-        """Over the columns of each block: from (..., n k) to (..., n)."""
+        """Return the sums over the columns of each block: from (..., n k) to (..., n)."""
         return torch.unflatten(each, -1, (-1, self.blocks.shape[2])).sum(-1)
 
     def _repeated(self, v: Tensor) -> Tensor:
-        """For each column that of its block: from (..., n) to (..., n k)."""
+        """Return for each column the value of its block: from (..., n) to (..., n k)."""
         return v.unsqueeze(-1).expand(*v.shape, self.blocks.shape[2]).flatten(-2)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:

@@ -1,4 +1,4 @@
-"""Intensities of Fourier transforms: coded diffraction patterns; and entries of the Fourier transform of a matrix."""
+"""Coded diffraction patterns: intensities of the Fourier transforms of a masked image."""
 
 import math
 from collections.abc import Iterator
@@ -17,33 +17,33 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
 from wnsense.sensing.space import Space
 
-# Up to this many numbers are transformed at once: many small images, or one column of a large one. Arrays above 32 MiB
-# are given back to the system by the allocator each time, and cost as much to touch again as a fifth of an FFT.
+# Numbers that are transformed at once: many small images, or one column of a large one. The allocator returns arrays
+# above 32 MiB to the system each time; to allocate them again costs as much as a fifth of an FFT.
 _BLOCK_NUMBERS = {"cpu": 2**20}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 # Intensities are formed in blocks that stay in a processor's cache.
 _CACHED_NUMBERS = {"cpu": 2**16}
-# From this many pixels on, a compiled pass is worth being loaded.
+# Pixels from which on a compiled pass pays for its loading.
 _COMPILED_PIXELS = 2**16
 
 
 @dataclass(frozen=True)
 class CodedDiffractionSensing(Operator):
-    """The intensities y_{l,k} = scale |F(d_l * x)|^2_k behind masks d_l, for Z = x x^H and its linear extension.
+    """Intensities `y_{l,k} = scale |F(d_l * x)|^2_k` behind masks `d_l`, for `Z = x x^H` and its linear extension.
 
-    F is the unitary discrete Fourier transform of the image's dimensions and M_{l,k} = scale a a^H with
-    a = conj(d_l) * conj(f_k), f_k the k-th row of F; for real kinds M is its real part. Rows are ordered mask by
-    mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m r) beside y.
-    Where the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
+    `F` is the unitary discrete Fourier transform of the image's dimensions. `M_{l,k} = scale a a^H` with
+    `a = conj(d_l) * conj(f_k)`, where `f_k` is the k-th row of `F`; for real kinds `M` is its real part. Rows are
+    ordered mask by mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m
+    r) beside y. If the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
 
-    For masks of i.i.d. entries with E d = E d^2 = 0, nu = E |d|^2 and mu = E |d|^4, and scale 1 (each y_{l,k} Z_pq
-    term is E conj(d_p) d_q d_s conj(d_t) / m where t - s = q - p, and only s = p and s = t do not vanish):
+    Let the masks have i.i.d. entries with `E d = E d^2 = 0`, `nu = E |d|^2` and `mu = E |d|^4`. With scale 1
 
         E M*M(Z) = (L / m) (nu^2 Z + nu^2 Tr(Z) I + (mu - 2 nu^2) diag(Z)).
 
-    Admissible masks leave the first two terms. Phases (mu = nu^2) see nothing of the diagonal but the trace. Real
-    masks have E d^2 = nu, which doubles the real part of entries p, q with 2 (p - q) = 0 modulo the sides: none but
-    the diagonal if all sides are odd.
+    Each `y_{l,k} Z_pq` term is `E conj(d_p) d_q d_s conj(d_t) / m` where `t - s = q - p`. It vanishes unless `s = p` or
+    `s = t`. For admissible masks the first two terms remain. Phases (`mu = nu^2`) measure nothing of the diagonal but
+    the trace. Real masks have `E d^2 = nu`. That doubles the real part of entries p, q with `2 (p - q) = 0` modulo the
+    sides: only the diagonal if all sides are odd.
 
     Attributes:
         masks: Masks `d_l`, (L, *image), real or complex.
@@ -100,21 +100,21 @@ class CodedDiffractionSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "CodedDiffractionSensing":
-        """Draw masks, scaled so that E M*M(Z) = Z + Tr(Z) I where the masks are admissible.
+        """Draw masks, scaled so that `E M*M(Z) = Z + Tr(Z) I` if the masks are admissible.
 
-        That law is exact for octanary masks, and for ternary ones where all sides are odd.
+        That law is exact for octanary masks, and for ternary ones if all sides are odd.
 
         Args:
-            count: L, the number of masks; n is L m.
-            image_shape: The sides of the image, m is their product.
-            law: Of the entries of the masks.
+            count: Number L of masks; n is L m.
+            image_shape: Sides of the image; m is their product.
+            law: Law of the entries of the masks.
             kind: hermitian for complex images, psd or symmetric for real ones.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where the data shall lie.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device of the data.
 
         Raises:
-            InputError: When there is no mask or no pixel, or the kind is rectangular.
+            InputError: If there is no mask or no pixel, or the kind is rectangular.
         """
         law = MaskLaw(law)
         sides = (image_shape,) if isinstance(image_shape, int) else image_shape
@@ -128,11 +128,11 @@ class CodedDiffractionSensing(Operator):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The sides of the image."""
+        """Sides of the image."""
         return tuple(self.masks.shape[1:])
 
     def traces(self) -> Float[Tensor, " n"]:
-        """Scale sum |d_l|^2 / m, the same for all pixels behind one mask."""
+        """Return `scale sum |d_l|^2 / m`, equal for all pixels behind one mask."""
         m = self.shape[0]
         power = self.masks.abs().square().flatten(1).sum(-1) * (self.scale / m)
         return power.repeat_interleave(m)
@@ -155,7 +155,7 @@ class CodedDiffractionSensing(Operator):
         return self._rows(back, V)
 
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
-        """Each pattern is transformed back as soon as it is there, or once all are where rows depend on each other."""
+        """Transform each pattern back at once if rows are independent, or after all intensities otherwise."""
         X = self._columns(point.X)
         y, back = self._unmeasured(X), torch.zeros_like(X[:, :width])
         if isinstance(dual, RowDual):
@@ -165,19 +165,19 @@ class CodedDiffractionSensing(Operator):
                 self._see(y[:, masks], W, point.Theta, weight[masks], None if target is None else target[masks])
                 self._collect(back, masks, W)
         else:
-            kept = []
+            patterns = []
             for masks, W in self._patterns(X):
                 self._see(y[:, masks], W, point.Theta)
-                kept.append((masks, list(W)))
+                patterns.append((masks, list(W)))
             v = dual(y.reshape(*point.batch, self.count)).reshape(y.shape)
-            while kept:
-                masks, W = kept.pop()
+            while patterns:
+                masks, W = patterns.pop()
                 self._weigh(W, v[:, masks])
                 self._collect(back, masks, W)
         return PulledBack(y.reshape(*point.batch, self.count), self._rows(back, point.X))
 
     def _columns(self, A: Tensor) -> Tensor:
-        """Factors as images, (points, k, *image), in the dtype of what is transformed."""
+        """Return factors as images, (points, k, *image), in the dtype of the transforms."""
         dtype = torch.promote_types(self.dtype, self.masks.dtype)
         columns = A.new_empty((math.prod(A.shape[:-2]), A.shape[-1], self.shape[0]), dtype=dtype)
         # Turned and converted in one pass.
@@ -185,7 +185,7 @@ class CodedDiffractionSensing(Operator):
         return columns.reshape(*columns.shape[:2], *self.image_shape)
 
     def _rows(self, images: Tensor, like: Tensor) -> Tensor:
-        """The inverse of `_columns`, scaled as the measurements are."""
+        """Return images as factors, the inverse of `_columns`, scaled like the measurements."""
         images = images.real if images.is_complex() and not self.is_complex else images
         return (self.scale * images).reshape(*like.shape[:-2], images.shape[1], self.shape[0]).mT
 
@@ -193,9 +193,9 @@ class CodedDiffractionSensing(Operator):
         return columns.new_empty((len(columns), *self.masks.shape), dtype=self.real_dtype)
 
     def _patterns(self, columns: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
-        """F (d_l * x) of some masks at a time: groups of columns, each (points, k, l, *image).
+        """Yield `F (d_l * x)` of some masks at a time, as groups of columns, each (points, k, l, *image).
 
-        One list serves all: arrays are replaced one by one, so that the memory of one goes to the next.
+        One list serves all: arrays are replaced one by one, so that the next array takes over the memory of the last.
         """
         points, k, m = len(columns), columns.shape[1], self.shape[0]
         limit = _BLOCK_NUMBERS.get(columns.device.type, _BLOCK_NUMBERS_ELSEWHERE)
@@ -217,9 +217,9 @@ class CodedDiffractionSensing(Operator):
         weight: Tensor | None = None,
         target: Tensor | None = None,
     ) -> None:
-        """Write scale Re w^H Theta^T w, w over the columns, to y, (points, l, *image); then w <- weight (y - target) w.
+        """Write `scale Re w^H Theta^T w` to y, w over the columns, and then `w <- weight (y - target) w`.
 
-        In blocks of pixels that stay in a processor's cache.
+        The shape of y is (points, l, *image). Pixels are taken in blocks that stay in a processor's cache.
         """
         points, pixels = len(y), y[0].numel()
         Theta = self.scale * Theta.reshape(points, *Theta.shape[-2:])
@@ -232,8 +232,8 @@ class CodedDiffractionSensing(Operator):
         numbers = max(1, points * Theta.shape[-1])
         step = max(1, _CACHED_NUMBERS.get(y.device.type, pixels * numbers) // numbers)
         for start in range(0, pixels, step):
-            here = slice(start, start + step)
-            parts = [group[..., here] for group in groups]
+            block = slice(start, start + step)
+            parts = [group[..., block] for group in groups]
             w = torch.cat(parts, dim=1)
             reals = torch.view_as_real(w)
             if Theta.is_complex():
@@ -241,10 +241,10 @@ class CodedDiffractionSensing(Operator):
             else:
                 turned = (Theta.mT @ reals.flatten(2)).reshape(reals.shape)
             both = turned.mul_(reals).sum(1)
-            torch.add(both[..., 0], both[..., 1], out=seen[:, here])
+            torch.add(both[..., 0], both[..., 1], out=seen[:, block])
             if weight is not None:
-                v = weight[here] * (seen[:, here] if target is None else seen[:, here] - target[here])
-                # A real factor of complex numbers is made complex for each column again.
+                v = weight[block] * (seen[:, block] if target is None else seen[:, block] - target[block])
+                # Converted once; a real factor of complex numbers would be converted again for each column.
                 v = v.unsqueeze(1).to(w.dtype)
                 for part in parts:
                     part.mul_(v)
@@ -252,13 +252,13 @@ class CodedDiffractionSensing(Operator):
 
     def _weigh(self, W: list[Tensor], v: Tensor) -> None:
         """Multiply w by v pixel by pixel."""
-        # As complex numbers: a real factor of a complex array is converted again for each column.
+        # Converted once; a real factor of a complex array would be converted again for each column.
         weights = v.unsqueeze(1).to(W[0].dtype)
         for group in W:
             group.mul_(weights)
 
     def _collect(self, back: Tensor, block: slice, W: list[Tensor]) -> None:
-        """Add sum_l conj(d_l) * F^H W_l to the images of the first columns."""
+        """Add `sum_l conj(d_l) * F^H W_l` to the images of the first columns."""
         masks = self.masks[block].to(back.dtype).conj().resolve_conj()
         for images, group in zip(torch.split(back, W[0].shape[1], dim=1), W, strict=False):
             seen = torch.fft.ifftn(group[:, : images.shape[1]], dim=self._sides, norm="ortho")
@@ -272,7 +272,7 @@ class CodedDiffractionSensing(Operator):
 
 
 def _see_compiled(y: Tensor, W: list[Tensor], Theta: Tensor, weight: Tensor | None, target: Tensor | None) -> None:
-    """The same for y, (points, pixels), with Numba, in one pass."""
+    """Write the intensities and weigh the patterns for y, (points, pixels), with Numba, in one pass."""
     from wnsense.sensing.ensembles.diffraction_kernels import observe
 
     for point in range(len(y)):

@@ -1,8 +1,8 @@
-"""A compiled pass over the patterns of large images, between the two FFTs of a gradient.
+"""Compiled pass over the patterns of large images, between the two FFTs of a gradient.
 
-Optional: it needs Numba. Without Numba, `diffraction.py` does the same with torch alone.
-The FFT of a megapixel takes only a few times as long as reading it, so that passes through memory decide: here each
-pattern is read and written once, for the intensities and for the weights that follow from them.
+It is optional and needs Numba. Without Numba, `diffraction.py` does the same with torch alone. The FFT of a megapixel
+takes only a few times as long as reading it, so that passes through memory determine the time. Here each pattern is
+read and written once, for the intensities and for the weights that follow from them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import njit
 
-# Pixels that are taken through both steps while they are in the first-level cache.
+# Pixels in a block, which goes through both steps in the first-level cache.
 _BLOCK = 1024
 
 
@@ -24,17 +24,17 @@ def observe(
     target: np.ndarray | None,
     threads: int,
 ) -> None:
-    """Write y = Re sum_ij Theta_ij w_i conj(w_j) pixel by pixel, and then w <- weight (y - target) w.
+    """Write `y = Re sum_ij Theta_ij w_i conj(w_j)` pixel by pixel, and then `w <- weight (y - target) w`.
 
     Args:
-        columns: The w_i of all pixels as real numbers, real and imaginary parts in turn, each (2 m,).
-        Theta: (r, r), real or complex.
-        y: (m,).
-        weight: (m,); None leaves w as it is.
-        target: (m,); None subtracts nothing.
-        threads: How many to use.
+        columns: Columns `w_i` of all pixels as real numbers, real and imaginary parts in turn, each (2 m,).
+        Theta: Core, (r, r), real or complex.
+        y: Intensities, (m,).
+        weight: Weights, (m,); None leaves w unchanged.
+        target: Vector to subtract, (m,); None subtracts nothing.
+        threads: Number of threads.
     """
-    # Of i and j, and of j and i, at once.
+    # The terms of (i, j) and (j, i) together.
     both = np.tril(Theta + Theta.conj().T)
     both[np.diag_indices(len(both))] /= 2
     coefficients = np.stack([both.real, both.imag]).astype(y.dtype)
@@ -81,7 +81,7 @@ def _observe(
 
 @njit(nogil=True, fastmath=True, cache=True)
 def _products(columns: tuple[np.ndarray, ...], coefficients: np.ndarray, low: int, sums: np.ndarray) -> None:
-    """Write what two neighbours add up to the intensity of a pixel."""
+    """Write the products of columns as two neighbouring numbers, whose sum is the intensity of a pixel."""
     sums[:] = 0
     for i in range(len(columns)):
         a = columns[i][2 * low : 2 * low + len(sums)]

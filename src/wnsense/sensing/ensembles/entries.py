@@ -1,4 +1,4 @@
-"""Entries of the matrix itself, from rows of the factors: memory O(m r + n), nothing m x m."""
+"""Entries of the matrix itself, from rows of the factors: the memory is O(m r + n), without an m x m matrix."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,14 +20,17 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class EntrySensing(PlacedSensing):
-    """y_k = w_k Re Z[i_k, j_k], or w_k Im Z[i_k, j_k]: matrix completion (Candes and Recht, arXiv 0805.4471).
+    """Entries `y_k = w_k Re Z[i_k, j_k]` or `w_k Im Z[i_k, j_k]`, as in matrix completion.
 
-    The matrix M_k is w_k E_ij (times the imaginary unit where the imaginary part is measured), and its Hermitian part
-    for the symmetric kinds, for which Z[j, i] says the same. A place may come several times: each time is a
-    measurement of its own, with its own weight and value, and counts as such. Low rank does not determine a matrix
-    from some of its entries where it is nearly zero elsewhere; its singular vectors must be spread (incoherent).
+    The source is Candes and Recht, arXiv 0805.4471. The matrix `M_k` is `w_k E_ij`, times the imaginary unit where the
+    imaginary part is measured. For the symmetric kinds it is the Hermitian part of that, since `Z[j, i]` carries the
+    same information.
 
-    Any order of the places will do; rows ascending save a permutation of the measurements in each back-projection.
+    A place may occur several times. Each time is a measurement of its own, with its own weight and value. Some entries
+    determine a low-rank matrix only if its singular vectors are spread (incoherent), not if it is nearly zero
+    elsewhere.
+
+    Any order of the places is allowed; ascending rows save a permutation of the measurements in each back-projection.
 
     Attributes:
         rows: Row indices `i_k`, (n,), int64.
@@ -109,36 +112,36 @@ class EntrySensing(PlacedSensing):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "EntrySensing":
-        """Draw n coordinates of the unknown, all of them equally likely; E M*M(Z) = Z.
+        """Draw n coordinates of the unknown, all equally likely; `E M*M(Z) = Z`.
 
-        Coordinates are those of `Kind.pack`: the entries of a rectangular matrix, of the triangle of a symmetric one
-        with weight sqrt(2) off the diagonal, real and imaginary parts apart. They are an orthonormal basis, so that
-        with the weight sqrt(d/n) besides, d the dimension, E M*M is the identity exactly, on the diagonal too. They
-        come sorted by rows; which were drawn is all that their order says.
+        Coordinates are those of `Kind.pack`: entries of a rectangular matrix, or of the triangle of a symmetric one
+        with weight `sqrt(2)` off the diagonal; real and imaginary parts count apart. They are an orthonormal basis.
+        With another factor `sqrt(d/n)`, d the dimension, `E M*M` is the identity exactly, on the diagonal too. They are
+        sorted by rows.
 
         Args:
-            n: The number of measurements, without replacement at most d.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            replacement: Whether the draws are independent, so that a coordinate may come again.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where the data shall lie.
+            n: Number of measurements, without replacement at most d.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            replacement: True for independent draws, so that a coordinate may occur again.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device of the data.
 
         Raises:
-            InputError: When n or the size is not positive, or n exceeds d without replacement.
+            InputError: If n or the size is not positive, or n exceeds d without replacement.
         """
         space = Space.from_size(size, kind, dtype, device)
         kind, shape, dimension = space.kind, space.shape, space.dimension
         require(n >= 1, "at least one measurement", n)
         if replacement:
             source = generator.device if generator is not None else torch.device("cpu")
-            chosen = torch.randint(dimension, (n,), generator=generator, device=source)
+            numbers = torch.randint(dimension, (n,), generator=generator, device=source)
         else:
             needed = f"at most {dimension} measurements, as many as a {kind} {size_text(shape)} matrix has coordinates"
             require(n <= dimension, needed, n, "say replacement=True to draw some again")
-            chosen = draw_distinct(n, dimension, generator=generator)
-        rows, columns, imaginary = _coordinates(chosen, shape, kind, is_complex=space.is_complex)
+            numbers = draw_distinct(n, dimension, generator=generator)
+        rows, columns, imaginary = _coordinates(numbers, shape, kind, is_complex=space.is_complex)
         order = (rows * shape[1] + columns).argsort(stable=True)
         rows, columns = rows[order], columns[order]
         weights = torch.full((n,), math.sqrt(dimension / n), dtype=space.real_dtype, device=rows.device)
@@ -149,7 +152,7 @@ class EntrySensing(PlacedSensing):
         return cls(rows, columns, space, weights, imaginary, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "EntrySensing":
-        """The chosen of the places."""
+        """Return the operator of some of the places."""
         return replace(
             self,
             rows=self.rows[rows],
@@ -160,7 +163,7 @@ class EntrySensing(PlacedSensing):
         )
 
     def traces(self) -> Float[Tensor, " n"]:
-        """w_k where i_k = j_k and the real part is measured."""
+        """Return `w_k` where `i_k = j_k` and the real part is measured, 0 elsewhere."""
         on_diagonal = self.rows == self.columns
         if self.imaginary is not None:
             on_diagonal = on_diagonal & ~self.imaginary
@@ -168,7 +171,7 @@ class EntrySensing(PlacedSensing):
         return ones if self.weights is None else ones * self.weights
 
     def _coefficients(self, v: Tensor) -> Tensor:
-        """v_k w_k, times the imaginary unit where the imaginary part is measured."""
+        """Return `v_k w_k`, times the imaginary unit where the imaginary part is measured."""
         c = v if self.weights is None else v * self.weights
         if self.imaginary is None:
             return c.to(self.dtype)
@@ -182,21 +185,22 @@ class EntrySensing(PlacedSensing):
 
 
 def _coordinates(
-    chosen: Tensor, shape: tuple[int, int], kind: Kind, *, is_complex: bool
+    numbers: Tensor, shape: tuple[int, int], kind: Kind, *, is_complex: bool
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The row, the column and whether it is the imaginary part, of coordinates numbered from 0 in any order."""
+    """Return row, column and part (True for imaginary) of coordinates numbered from 0 in any order."""
     m2 = shape[1]
     if not kind.is_symmetric:
-        imaginary = chosen % 2 == 1 if is_complex else None
-        entry = chosen // 2 if is_complex else chosen
+        imaginary = numbers % 2 == 1 if is_complex else None
+        entry = numbers // 2 if is_complex else numbers
         return entry // m2, entry % m2, imaginary
     if is_complex:
-        # The m x m numbers: real parts from the diagonal on, imaginary parts, with both indices exchanged, below it.
-        row, column = chosen // m2, chosen % m2
+        # Of the m x m numbers, those on and above the diagonal are real parts; those below it are imaginary parts, with
+        # both indices exchanged.
+        row, column = numbers // m2, numbers % m2
         return torch.minimum(row, column), torch.maximum(row, column), row > column
-    # Row q of the triangle, of m - q entries, is filled up to equal lengths by the row of q (q + 1 where m is even).
+    # Row q of the triangle has m - q entries; the row of q (q + 1 if m is even) fills it up to equal lengths.
     width = m2 + 1 - m2 % 2
-    q, place = chosen // width, chosen % width
+    q, place = numbers // width, numbers % width
     folded = place >= m2 - q
     row = torch.where(folded, 2 * m2 - width - q, q)
     return row, torch.where(folded, row + place - (m2 - q), row + place), None

@@ -12,13 +12,13 @@ _HADAMARD_BITS = 4
 
 
 def discrete_cosine(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """The orthonormal DCT-II along the last dimension, of any length, by one FFT (Makhoul, IEEE ASSP 28, 1980).
+    """Return the orthonormal DCT-II along the last dimension, of any length, by one FFT.
 
-    sqrt((2 - [k = 0]) / m) sum_j a_j cos(pi (j + 1/2) k / m).
+    It is `sqrt((2 - [k = 0]) / m) sum_j a_j cos(pi (j + 1/2) k / m)`; the algorithm is Makhoul's (IEEE ASSP 28, 1980).
     """
     m = A.shape[-1]
     folded = torch.cat([A[..., ::2], A[..., 1::2].flip(-1)], dim=-1)
-    # Of a real sequence half the spectrum is known; the real part is coefficient k, minus the imaginary one is m - k.
+    # The FFT of a real sequence has half the spectrum: its real part is coefficient k, minus its imaginary part m - k.
     half = torch.fft.rfft(folded) * _quarter_turns(m, A)
     C = torch.cat([half.real, -half.imag[..., 1 : (m + 1) // 2].flip(-1)], dim=-1) * math.sqrt(2 / m)
     C[..., 0] *= math.sqrt(0.5)
@@ -26,7 +26,7 @@ def discrete_cosine(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
 
 
 def inverse_discrete_cosine(C: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """The inverse, and transpose, of `discrete_cosine`: the orthonormal DCT-III."""
+    """Return the inverse, and transpose, of `discrete_cosine`: the orthonormal DCT-III."""
     m = C.shape[-1]
     scaled = C * math.sqrt(m / 2)
     scaled[..., 0] *= math.sqrt(2)
@@ -41,9 +41,10 @@ def inverse_discrete_cosine(C: Float[Tensor, "*batch m"]) -> Float[Tensor, "*bat
 
 
 def walsh_hadamard(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-    """sum_j (-1)^popcount(k & j) a_j along the last dimension, a power of two: sqrt(m) times an orthonormal transform.
+    """Return `sum_j (-1)^popcount(k & j) a_j` along the last dimension, whose length m is a power of two.
 
-    The transform is a Kronecker product of Hadamard matrices, one for each group of bits, applied one after the other.
+    It is `sqrt(m)` times an orthonormal transform, a Kronecker product of Hadamard matrices. One matrix for each group
+    of bits is applied after the other.
     """
     m = A.shape[-1]
     bits, stride, out = m.bit_length() - 1, 1, A
@@ -51,19 +52,19 @@ def walsh_hadamard(A: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
         step = min(_HADAMARD_BITS, bits)
         H = _hadamard_matrix(step, A)
         size = 1 << step
-        # With one number in a group the matrices are multiplied on the right: as one product, not many tiny ones.
+        # A product on the right is one large product instead of many tiny ones.
         out = out.reshape(-1, size) @ H if stride == 1 else H @ out.reshape(-1, size, stride)
         bits, stride = bits - step, stride * size
     return out.reshape(A.shape)
 
 
 def is_power_of_two(number: int) -> bool:
-    """Whether a Walsh-Hadamard transform has this size."""
+    """Return True if a Walsh-Hadamard transform has this size."""
     return number >= 1 and number & (number - 1) == 0
 
 
 def _quarter_turns(m: int, like: Tensor) -> Complex[Tensor, " half"]:
-    """exp(-i pi k / 2m) for k = 0..m/2."""
+    """Return `exp(-i pi k / 2m)` for k = 0..m/2."""
     angles = torch.arange(m // 2 + 1, dtype=like.dtype, device=like.device) * (-math.pi / (2 * m))
     return torch.complex(angles.cos(), angles.sin())
 

@@ -1,4 +1,4 @@
-"""Several runs over the same rows at once: each row is read for all of them, whatever their widths and solvers."""
+"""Several runs over the same rows at once: each row is read once for all of them, of any widths and solvers."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -19,25 +19,25 @@ T = TypeVar("T")
 
 
 def gather(operator: PackedSensing, jobs: Sequence[Callable[[Operator], T]]) -> list[T]:
-    """Run jobs that all use one operator, each sweep over its rows serving all jobs that wait for one.
+    """Run jobs that use one operator, so that each sweep over its rows serves all jobs that wait for one.
 
     A job is any function of an operator, such as a run of the loop on an objective of it. One job computes at a time,
-    in their order, until it asks for measurements and their back-projection (`pull_back`); when all jobs that have not
-    ended have asked, their matrices go through the rows in one pass. So nothing competes for cores, and the outcome
-    does not depend on timing. What a job gets differs from what it would get alone by rounding.
+    in their order, until it needs measurements and their back-projection (`pull_back`). When all running jobs wait,
+    their matrices go through the rows in one pass. So no two compete for cores, and the outcome does not depend on
+    timing. The result of a job differs from that of a run alone by rounding only.
 
-    All must back-project alike: the same weights of rows and the same target.
+    All jobs must use the same weights of rows and the same target.
 
     Args:
-        operator: What measures.
-        jobs: Functions of an operator that measures the same, which they must use instead of it.
+        operator: Shared operator.
+        jobs: Functions of an operator with the same measurements, which they must use instead of it.
 
     Returns:
-        What the jobs return, in their order.
+        Results of the jobs, in their order.
 
     Raises:
-        KeyboardInterrupt: When interrupted, after each job has been interrupted at its next question.
-        Exception: The first that a job raised, after all others have ended.
+        KeyboardInterrupt: If interrupted, after each job has been interrupted at its next sweep.
+        Exception: If a job raises, the first exception, after all others have ended.
     """
     meeting = _Meeting(operator, len(jobs))
 
@@ -51,7 +51,7 @@ def gather(operator: PackedSensing, jobs: Sequence[Callable[[Operator], T]]) -> 
             finally:
                 meeting.leave()
 
-    # Each job needs a thread of its own, since all of them are under way at once.
+    # Each job needs a thread of its own, since all of them run at once.
     with ThreadPoolExecutor(max(1, len(jobs))) as pool:
         futures = [pool.submit(attend, place) for place in range(len(jobs))]
         try:
@@ -59,7 +59,7 @@ def gather(operator: PackedSensing, jobs: Sequence[Callable[[Operator], T]]) -> 
         except KeyboardInterrupt:
             meeting.interrupt()
             raise
-    # Where one fails in a sweep the others are interrupted: what it failed of comes first.
+    # If one fails in a sweep, the others are interrupted; its own error comes first.
     for error in sorted(filter(None, errors), key=lambda error: isinstance(error, KeyboardInterrupt)):
         raise error
     return [future.result() for future in futures]
@@ -67,12 +67,16 @@ def gather(operator: PackedSensing, jobs: Sequence[Callable[[Operator], T]]) -> 
 
 @dataclass(frozen=True)
 class GatheredSensing(PackedSensing):
-    """What an operator measures, asked for by one of several jobs (`gather`).
+    """Shared operator as one of several jobs uses it (`gather`).
 
     Attributes:
-        operator: What measures.
-        meeting: Where its jobs wait for each other.
-        place: Of the job among them.
+        operator: Shared operator.
+        meeting: Queue in which the jobs wait for each other.
+        place: Number of the job.
+        space: Space of the unknown.
+        count: Number of measurements.
+        second_moment: See `Operator`.
+        scale: Factor of each row.
     """
 
     operator: PackedSensing
@@ -89,17 +93,17 @@ class GatheredSensing(PackedSensing):
         return cls(operator, meeting, place, operator.space, operator.count, operator.second_moment, operator.scale)
 
     def packed_rows(self, start: int, stop: int) -> Float[Tensor, "b d"]:
-        """Rows start to stop."""
+        """Return the rows from start to stop."""
         return self.operator.packed_rows(start, stop)
 
     def sweep(self, z: Float[Tensor, "k d"], dual: RowDual) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k d"]]:
-        """One pass over the rows together with all other jobs."""
+        """Measure and back-project in one pass over the rows, together with all other jobs."""
         return self.meeting.ask(_Question(self.place, z, dual))
 
 
 @dataclass
 class _Question:
-    """What a job waits for."""
+    """Request of a job for one sweep."""
 
     place: int
     z: Tensor
@@ -108,7 +112,7 @@ class _Question:
 
 
 class _Meeting:
-    """Where jobs wait for each other. `turn` is held by the one that computes."""
+    """Queue of jobs that wait for each other; the job that computes holds `turn`."""
 
     def __init__(self, operator: PackedSensing, count: int) -> None:
         self.operator = operator
@@ -118,7 +122,7 @@ class _Meeting:
         self.turn = threading.Condition()
 
     def ask(self, question: _Question) -> tuple[Tensor, Tensor]:
-        """Hand in a question, let the others go on, and come back with its answer."""
+        """Submit a request, let the others go on, and return its answer."""
         if self.questions:
             is_same = _is_same(question.dual, self.questions[0].dual)
             require(is_same, "jobs of the same weights and target", "others")
@@ -127,23 +131,23 @@ class _Meeting:
         while question.answer is None and not self.interrupted:
             self.turn.wait()
         if question.answer is None:
-            # What a solver's loop understands: it keeps what it has.
+            # A solver's loop then returns its last iterate.
             raise KeyboardInterrupt
         return question.answer
 
     def leave(self) -> None:
-        """A job has ended."""
+        """Remove a job that has ended."""
         self.present -= 1
         self.sweep_if_all_wait()
 
     def interrupt(self) -> None:
-        """End all jobs where they wait next."""
+        """End all jobs at their next request."""
         with self.turn:
             self.interrupted = True
             self.turn.notify_all()
 
     def sweep_if_all_wait(self) -> None:
-        """Answer all questions, if every job that has not ended has asked one."""
+        """Answer all requests if every job that has not ended waits."""
         # In the order of the jobs, not of arrival, so that a sweep gives the same whichever thread was first.
         waiting = sorted(self.questions, key=lambda question: question.place)
         if self.interrupted or not waiting or len(waiting) < self.present:
@@ -155,7 +159,7 @@ class _Meeting:
             for question, own_y, own_g in zip(waiting, torch.split(y, counts), torch.split(g, counts), strict=True):
                 question.answer = (own_y, own_g)
         finally:
-            # Nobody waits for what will not come.
+            # After an error no answer will come, so that all jobs must end.
             self.interrupted = waiting[-1].answer is None
             self.turn.notify_all()
 

@@ -44,5 +44,5 @@ def require_positive(n: int, size: int) -> None:
 
 
 def fourth_moment(dtype: torch.dtype) -> float:
-    """The c of E (a^H Z a) a a^H = c Z + Tr(Z) I for standard normal vectors."""
+    """Return the `c` of `E (a^H Z a) a a^H = c Z + Tr(Z) I` for standard normal vectors."""
     return 1.0 if dtype.is_complex else 2.0

@@ -13,10 +13,10 @@ from wnsense.sensing.space import Space
 
 
 class PartialFourierSensing(TransformedEntrySensing):
-    """Real and imaginary parts of entries of F Z F^H, F the unitary discrete Fourier transforms of both sides.
+    """Real and imaginary parts of entries of `F Z F^H`, `F` the unitary discrete Fourier transforms of both sides.
 
-    Its entry p, q is that of p, -q (modulo m2) of the two-dimensional transform F Z F^T. In this order it is Hermitian
-    where Z is, and Z~[-p, -q] is the conjugate of Z~[p, q] where Z is real. There are no signs.
+    Entry p, q is entry p, -q (modulo m2) of the two-dimensional transform `F Z F^T`. In this order the transform is
+    Hermitian if `Z` is, and `Z~[-p, -q]` is the conjugate of `Z~[p, q]` if `Z` is real. There are no signs.
     """
 
     complex_transform: ClassVar[bool] = True
@@ -31,18 +31,18 @@ class PartialFourierSensing(TransformedEntrySensing):
         kind: Kind | str = Kind.RECTANGULAR,
         dtype: torch.dtype | None = None,
     ) -> "PartialFourierSensing":
-        """Measure what `torch.fft.fft2(Z, norm="ortho")` has at given positions: k real parts, then k imaginary ones.
+        """Measure entries of `torch.fft.fft2(Z, norm="ortho")`: k real parts, then k imaginary parts.
 
-        Nothing is scaled; positions may be repeated. Imaginary parts that must vanish are rows of zeros.
+        Nothing is scaled, and positions may be repeated. Imaginary parts that must vanish are rows of zeros.
 
         Args:
-            frequencies: The positions as integers, (k, 2); negative ones count from the end.
-            size: m, or (m1, m2).
-            kind: What is known of the unknown.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
+            frequencies: Positions as integers, (k, 2); negative ones count from the end.
+            size: Side `m`, or `(m1, m2)`.
+            kind: Kind of the unknown.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
 
         Raises:
-            InputError: When a position lies outside, or is not an integer.
+            InputError: If a position lies outside, or is not an integer.
         """
         space = Space.from_size(size, kind, dtype, frequencies.device)
         shape = space.shape

@@ -1,7 +1,7 @@
-"""Quantum states measured by Pauli strings.
+"""Measurements of quantum states by Pauli strings.
 
 Qubits are counted from the left: the first letter of a string, the first factor of a Kronecker product and the most
-significant bit of an index belong to the same one.
+significant bit of an index belong to the first qubit.
 """
 
 import math
@@ -24,7 +24,7 @@ from wnsense.sensing.space import Space
 
 # Twice as many bits as qubits number the strings.
 MOST_QUBITS = 31
-# Strings, and the factors permuted for them, are taken in blocks of this many numbers.
+# Numbers in a block of strings, and of the factors permuted for them.
 _BLOCK_NUMBERS = {"cpu": 2**19}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 # The lower half of each group of 2, 4, 8, 16 and 32 bits.
@@ -39,15 +39,17 @@ _BIT_GROUPS = (
 
 @dataclass(frozen=True)
 class PauliSensing(Operator):
-    """y_s = scale Tr(P_s Z) for Pauli strings P = i^popcount(x & z) X^x Z^z held as bit masks; kind hermitian.
+    """Expectation values `y_s = scale Tr(P_s Z)` for Pauli strings held as bit masks; kind hermitian.
 
-    (P v)_b = i^popcount(x & z) (-1)^popcount(z & c) v_c with c = b xor x. With c_x[c] = sum_k conj(V[c xor x, k])
-    (V Theta)[c, k], the diagonal of Z that x names, all z of one x come from one Walsh-Hadamard transform,
+    A string is `P = i^popcount(x & z) X^x Z^z`, with `(P v)_b = i^popcount(x & z) (-1)^popcount(z & c) v_c`,
+    `c = b xor x`. For each x let `c_x[c] = sum_k conj(V[c xor x, k]) (V Theta)[c, k]`, a diagonal of `Z`. One
+    Walsh-Hadamard transform of it has the values of all z with this x:
 
         Tr(P_{x,z} Z) = i^popcount(x & z) sum_c (-1)^popcount(z & c) c_x[c].
 
-    Where popcount(x & z) is even the sum is real, else it is imaginary, so that the real transform of Re c_x + Im c_x
-    has both. A measurement takes one transform of length 2^q for each x that occurs: 4^q (q + r) for all strings.
+    The sum is real if `popcount(x & z)` is even, and imaginary otherwise. The real transform of `Re c_x + Im c_x` so
+    has both. A measurement takes one transform of length 2^q for each x that occurs: `4^q (q + r)` operations for all
+    strings.
 
     Attributes:
         x_masks: Mask `x` of each string, (n,), integers of q bits; in any order, repetitions allowed.
@@ -100,10 +102,10 @@ class PauliSensing(Operator):
         dtype: torch.dtype = torch.complex128,
         device: torch.device | str = "cpu",
     ) -> "PauliSensing":
-        """Take strings as text, `XIZY`: expectation values Tr(P Z) as they are.
+        """Take strings as text, `XIZY`: expectation values `Tr(P Z)` as they are.
 
         Raises:
-            InputError: When there are none, their lengths differ, or a letter is none of I, X, Y, Z.
+            InputError: If there are none, their lengths differ, or a letter is none of I, X, Y, Z.
         """
         require(len(strings) > 0, "at least one Pauli string", "none")
         qubits = len(strings[0])
@@ -123,7 +125,7 @@ class PauliSensing(Operator):
     def complete(
         cls, qubits: int, *, dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu"
     ) -> "PauliSensing":
-        """All 4^q strings, by x and then by z, scaled so that M*M(Z) = Z."""
+        """Return all 4^q strings, sorted by x and then by z, scaled so that `M*M(Z) = Z`."""
         space = _space_of_qubits(qubits, dtype, device)
         d = space.shape[0]
         masks = torch.arange(d, device=space.device)
@@ -141,21 +143,22 @@ class PauliSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "PauliSensing":
-        """Draw n strings without replacement, scaled so that E M*M(Z) = Z: the P / sqrt(d) are an orthonormal basis.
+        """Draw n strings without replacement, scaled so that `E M*M(Z) = Z`.
 
-        Without the identity, of which states say nothing, it is Z - Tr(Z) I / d.
+        The `P / sqrt(d)` are an orthonormal basis. Without the identity, whose value is the same for all states, the
+        mean is `Z - Tr(Z) I / d`.
 
         Args:
-            n: The number of strings.
-            qubits: q.
-            with_identity: Whether the string of identities may be drawn.
+            n: Number of strings.
+            qubits: Number q of qubits.
+            with_identity: True if the string of identities may be drawn.
             kind: hermitian.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, double precision by default.
-            device: Where the data shall lie.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; double precision by default.
+            device: Device of the data.
 
         Raises:
-            InputError: When there are not so many strings, or the kind is another.
+            InputError: If there are fewer than n strings, or the kind is another.
         """
         require(Kind(kind) is Kind.HERMITIAN, "kind hermitian for Pauli strings", str(kind))
         space = _space_of_qubits(qubits, dtype, device)
@@ -168,19 +171,19 @@ class PauliSensing(Operator):
 
     @property
     def strings(self) -> list[str]:
-        """The strings as text."""
+        """Strings as text."""
         letters = ((self.x_masks.unsqueeze(-1) >> _places(self.x_masks, self.qubits)) & 1) + 2 * (
             (self.z_masks.unsqueeze(-1) >> _places(self.z_masks, self.qubits)) & 1
         )
         return ["".join("IXZY"[letter] for letter in row) for row in letters.tolist()]
 
     def traces(self) -> Float[Tensor, " n"]:
-        """Scale times 2^q for the identity, zero for every other string."""
+        """Return `2^q scale` for the identity, zero for every other string."""
         identity = (self.x_masks | self.z_masks) == 0
         return identity.to(self.real_dtype) * (self.scale * self.shape[0])
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PauliSensing":
-        """The chosen strings."""
+        """Return the operator of some of the strings."""
         return replace(self, x_masks=self.x_masks[rows], z_masks=self.z_masks[rows], second_moment=None)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -200,10 +203,10 @@ class PauliSensing(Operator):
     def _adjoint_times(
         self, v: Float[Tensor, "*batch n"], V: Complex[Tensor, "*batch m k"]
     ) -> Complex[Tensor, "*batch m k"]:
-        """Sum of E_x[b xor x] V[b xor x] over x, E_x[c] = sum_z v i^popcount(x & z) (-1)^popcount(z & c).
+        """Return the sum of `E_x[b xor x] V[b xor x]` over x.
 
-        With the signs of the measurements w = Re E - Im E is one real transform; flipping by x keeps Re E and negates
-        Im E.
+        Here `E_x[c] = sum_z v i^popcount(x & z) (-1)^popcount(z & c)`. With the signs of the measurements
+        `w = Re E - Im E` is one real transform. A flip by x keeps `Re E` and negates `Im E`.
         """
         out = torch.zeros_like(V)
         d = self.shape[0]
@@ -213,13 +216,13 @@ class PauliSensing(Operator):
             spectra.index_add_(-1, self._cells(flips, strings), signed)
             w = walsh_hadamard(torch.unflatten(spectra, -1, (-1, d)))
             moved = self._moved(flips)
-            there = w.gather(-1, moved.expand_as(w))
-            E = torch.complex(w + there, w - there)
+            flipped = w.gather(-1, moved.expand_as(w))
+            E = torch.complex(w + flipped, w - flipped)
             out += (E.unsqueeze(-1) * V[..., moved, :]).sum(-3)
         return out.mul_(self.scale / 2)
 
     def _blocks(self, A: Tensor) -> Iterator[tuple[slice, slice]]:
-        """Some of the x that occur, with the strings that have them."""
+        """Yield blocks of the x that occur, with their strings."""
         starts = self._groups.starts
         groups = len(starts) - 1
         step = max(1, numbers_at_once(A) // max(1, A.numel()))
@@ -228,11 +231,11 @@ class PauliSensing(Operator):
             yield slice(start, stop), slice(starts[start], starts[stop])
 
     def _moved(self, flips: slice) -> Tensor:
-        """C xor x for each x of a block, (g, d)."""
+        """Return `c xor x` for each x of a block, (g, d)."""
         return torch.arange(self.shape[0], device=self.device) ^ self._groups.flips[flips].unsqueeze(-1)
 
     def _cells(self, flips: slice, strings: slice) -> Tensor:
-        """Where the strings stand among the transforms of a block, end to end."""
+        """Return the positions of strings among the transforms of a block, end to end."""
         starts = self._groups.starts
         counts = [starts[g + 1] - starts[g] for g in range(flips.start, flips.stop)]
         first = torch.arange(len(counts), device=self.device) * self.shape[0]
@@ -285,12 +288,12 @@ def _space_of_qubits(qubits: int, dtype: torch.dtype | None, device: torch.devic
 
 
 def _phase_signs(x: Tensor, z: Tensor) -> Tensor:
-    """Of k = popcount(x & z): 1 for k = 0 or 3 modulo 4, -1 for k = 1 or 2."""
+    """Return 1 where `popcount(x & z)` is 0 or 3 modulo 4, and -1 where it is 1 or 2."""
     signs = torch.empty_like(x, dtype=torch.int8)
     for start in range(0, len(x), numbers_at_once(x)):
         block = slice(start, start + numbers_at_once(x))
         ones = x[block].long() & z[block]
-        # Sums of neighbouring groups of bits: torch has no instruction for it.
+        # Popcount by sums of neighbouring groups of bits; torch has no instruction for it.
         for shift, mask in _BIT_GROUPS:
             ones = (ones & mask) + ((ones >> shift) & mask)
         signs[block] = 1 - ((ones + 1) & 2)
@@ -298,7 +301,7 @@ def _phase_signs(x: Tensor, z: Tensor) -> Tensor:
 
 
 def _places(like: Tensor, qubits: int) -> Tensor:
-    """The bits of the qubits, from the left."""
+    """Return the bits of the qubits, from the left."""
     return torch.arange(qubits - 1, -1, -1, device=like.device)
 
 

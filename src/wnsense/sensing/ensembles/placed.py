@@ -1,4 +1,4 @@
-"""Measurements that look at chosen places of the unknown: what entry sampling and sparse rows share."""
+"""Measurements of some places of the unknown, the base of entry sampling and of sparse rows."""
 
 from abc import abstractmethod
 from functools import cached_property
@@ -12,13 +12,13 @@ from wnsense.sensing.operator import Operator
 
 
 class PlacedSensing(Operator):
-    """M*(v) is S, or its Hermitian part for the symmetric kinds, with S = sum_p c_p(v) e_{i_p} e_{j_p}^T.
+    """Operator with `M*(v) = S`, or its Hermitian part for the symmetric kinds, `S = sum_p c_p(v) e_{i_p} e_{j_p}^T`.
 
-    An ensemble says which places it looks at and what back-projection puts there (`_coefficients`).
+    An ensemble provides its places, and the coefficients of the back-projection (`_coefficients`).
 
     Attributes:
-        rows: i_p, (places,).
-        columns: j_p, (places,).
+        rows: Row indices `i_p`, (places,).
+        columns: Column indices `j_p`, (places,).
     """
 
     rows: Int[Tensor, " p"]
@@ -26,14 +26,14 @@ class PlacedSensing(Operator):
 
     @abstractmethod
     def _coefficients(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch p"]:
-        """c(v)."""
+        """Return `c(v)`."""
 
     @cached_property
     def _positions(self) -> Positions:
         return Positions(self.rows, self.columns, self.shape)
 
     def connected_parts(self) -> int:
-        """The parts into which the places that are looked at fall as the edges of a graph."""
+        """Return the number of components of the graph whose edges are the places."""
         return connected_parts(self.rows, self.columns, self.shape[0]) if self.kind.is_symmetric else 1
 
     def _adjoint_times(

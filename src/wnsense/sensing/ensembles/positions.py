@@ -1,4 +1,4 @@
-"""Chosen places of a matrix: its entries there from factors, and the sparse matrices that have entries only there."""
+"""Places of a matrix: its entries there from factors, and sparse matrices with entries only there."""
 
 import math
 import warnings
@@ -15,27 +15,28 @@ from torch import Tensor
 from wnsense.checks import require, require_size
 from wnsense.sensing.low_rank import LowRank
 
-# Rows of factors are gathered in blocks of about this many numbers: on a CPU such a block stays in a core's cache until
-# it is summed (at m = 10^6, n = 2 10^7 and r = 10, sizes from 2^14 to 2^19 take the same time, 2^22 more than twice
-# that), elsewhere few and large blocks are faster.
+# Numbers in a block of gathered rows of factors. On a CPU a block stays in a core's cache until it is summed: at
+# m = 10^6, n = 2 10^7 and r = 10, sizes from 2^14 to 2^19 take the same time, and 2^22 more than twice that. Elsewhere
+# few and large blocks are faster.
 _BLOCK_NUMBERS = {"cpu": 2**18}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 
-# Where PyTorch multiplies compressed sparse rows: four times as fast as gathering and adding, and in a fixed order.
+# Devices on which PyTorch multiplies compressed sparse rows, four times as fast as gathering and adding, and in a fixed
+# order.
 _COMPRESSED_ON = {"cpu", "cuda"}
 
 
 @dataclass(frozen=True)
 class Positions:
-    """The places (i_k, j_k) of a matrix; a place may come several times, each on its own.
+    """Places `(i_k, j_k)` of a matrix; a place may occur several times, each on its own.
 
-    A product with a sparse matrix of these places needs them by rows, or by columns; either order is found when first
-    asked for, and kept: one or two numbers a place.
+    A product with a sparse matrix of these places needs them sorted by rows, or by columns. Either order is computed at
+    its first use and kept: one or two numbers a place.
 
     Attributes:
-        rows: i_k, (n,).
-        columns: j_k, (n,).
-        shape: (m1, m2) of the matrix.
+        rows: Row indices `i_k`, (n,).
+        columns: Column indices `j_k`, (n,).
+        shape: Sides `(m1, m2)` of the matrix.
     """
 
     rows: Int[Tensor, " n"]
@@ -43,7 +44,7 @@ class Positions:
     shape: tuple[int, int]
 
     def entries(self, point: LowRank) -> Inexact[Tensor, "*batch n"]:
-        """Z[i_k, j_k], from rows of the factors."""
+        """Return `Z[i_k, j_k]`, from rows of the factors."""
         left = (point.X @ point.Theta).contiguous()
         right = point.right.conj().resolve_conj().contiguous()
         out = left.new_empty((*point.batch, len(self.rows)))
@@ -58,7 +59,7 @@ class Positions:
     def times(
         self, c: Inexact[Tensor, "*batch n"], V: Inexact[Tensor, "*batch2 m2 k"]
     ) -> Inexact[Tensor, "*batch2 m1 k"]:
-        """S V for the sparse matrix S = sum_k c_k e_{i_k} e_{j_k}^T; one S may serve a batch of V."""
+        """Return `S V` for the sparse matrix `S = sum_k c_k e_{i_k} e_{j_k}^T`; one `S` may serve a batch of `V`."""
         if V.device.type not in _COMPRESSED_ON:
             out = V.new_zeros((*V.shape[:-2], self.shape[0], V.shape[-1]))
             return out.index_add_(-2, self.rows, c.unsqueeze(-1) * V.index_select(-2, self.columns))
@@ -67,11 +68,11 @@ class Positions:
     def transpose_times(
         self, c: Inexact[Tensor, "*batch n"], U: Inexact[Tensor, "*batch2 m1 k"]
     ) -> Inexact[Tensor, "*batch2 m2 k"]:
-        """S^H U for the same S."""
+        """Return `S^H U` for the `S` of `times`."""
         return self._transpose.times(c.conj().resolve_conj(), U)
 
     def dense(self, c: Inexact[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        """S as a full matrix."""
+        """Return `S` as a full matrix."""
         out = c.new_zeros((*c.shape[:-1], self.shape[0] * self.shape[1]))
         return torch.unflatten(out.index_add_(-1, self.rows * self.shape[1] + self.columns, c), -1, self.shape)
 
@@ -90,13 +91,13 @@ class Positions:
 
 @dataclass(frozen=True)
 class _CompressedRows:
-    """Positions row by row.
+    """Places sorted by rows.
 
     Attributes:
-        order: Which position stands at each place of the new order, (n,); None where none moved.
-        offsets: Where each row begins, and the end, (m1 + 1,).
-        columns: j_k in the new order, (n,).
-        shape: (m1, m2).
+        order: Place at each position of the sorted order, (n,); None if it is the given order.
+        offsets: First position of each row, and the end, (m1 + 1,).
+        columns: Column indices `j_k` in the sorted order, (n,).
+        shape: Sides `(m1, m2)`.
     """
 
     order: Tensor | None
@@ -122,7 +123,7 @@ class _CompressedRows:
 
 @cache
 def _accept_beta() -> None:
-    """Let PyTorch say here, once in a process and unheard, that its compressed sparse rows are in beta."""
+    """Let PyTorch give its warning that compressed sparse rows are in beta here, once, and suppress it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         zero, one = torch.zeros(1, dtype=torch.int64), torch.ones(1)
@@ -154,7 +155,7 @@ def check_indices(name: str, indices: Shaped[Tensor, "..."], side: int) -> None:
 
 
 def connected_parts(rows: Int[Tensor, " p"], columns: Int[Tensor, " p"], side: int) -> int:
-    """The number of connected components of the graph on the rows of a square matrix whose edges are these places."""
+    """Return the number of components of the graph on a matrix's rows whose edges are these places."""
     i, j = (positions.cpu().numpy() for positions in (rows, columns))
     graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(side, side))
     return int(connected_components(graph, directed=False, return_labels=False))

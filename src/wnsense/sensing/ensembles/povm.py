@@ -1,4 +1,4 @@
-"""Products of single-qubit measurements (POVMs): probabilities of their outcomes, without the Kronecker products.
+"""Products of single-qubit measurements (POVMs): probabilities of outcomes, without the Kronecker products.
 
 Qubits are counted from the left: the first factor of a Kronecker product is the first qubit.
 """
@@ -23,17 +23,19 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class PovmProductSensing(Operator):
-    """y = Tr(Z (E_{a_1} x ... x E_{a_q})): products of rank-one effects E_a = e_a e_a^H of single qubits; hermitian.
+    """Probabilities `y = Tr(Z (E_{a_1} x ... x E_{a_q}))` of products of rank-one effects `E_a = e_a e_a^H`; hermitian.
 
-    Measurement vectors are Kronecker products. All K^q outcomes take q small contractions of the factors, from
-    2 x ... x 2 to K x ... x K, and no vector; chosen outcomes take theirs in blocks. Probabilities are as they are,
-    nothing is scaled. For one qubit and effects in proportion to a 2-design, sum of E Tr(E Z) = kappa (Z + Tr(Z) I)
-    (kappa = 1/6 for the tetrahedron, 1/9 for the six Pauli states); for several the traces over all subsets of qubits
-    occur, so that there is no second moment to declare: from traceless to constant in one qubit it grows threefold.
+    Measurement vectors are Kronecker products. All K^q outcomes take q small contractions of the factors, from 2 x ...
+    x 2 to K x ... x K, and no vector. Selected outcomes compute their vectors in blocks. Probabilities are not scaled.
+
+    For one qubit and effects proportional to a 2-design, the sum of `E Tr(E Z)` is `kappa (Z + Tr(Z) I)`, with `kappa`
+    = 1/6 for the tetrahedron and 1/9 for the six Pauli states. For several qubits the traces over all subsets of qubits
+    occur, so that there is no second moment to declare: it grows threefold from traceless to constant in one qubit.
 
     Attributes:
-        effects: e_a of each qubit, (q, K, 2), complex.
-        outcomes: Which, (n, q), each below K; None for all K^q, the last qubit's first.
+        effects: Vectors `e_a` of each qubit, (q, K, 2), complex.
+        outcomes: Outcomes, (n, q), each below K; None for all K^q, the last qubit's first.
+        second_moment: See `Operator`.
     """
 
     effects: Complex[Tensor, "q K 2"]
@@ -41,7 +43,7 @@ class PovmProductSensing(Operator):
     second_moment: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Read off sizes; outcomes must be those of the effects."""
+        """Check the sizes, and the outcomes against the effects."""
         q, K, _ = self.effects.shape
         require(1 <= q <= MOST_QUBITS and K >= 1, f"effects of 1 to {MOST_QUBITS} qubits", f"{q} x {K}")
         if self.effects.device.type != "meta":
@@ -67,7 +69,7 @@ class PovmProductSensing(Operator):
 
     @classmethod
     def complete(cls, effects: Complex[Tensor, "K 2"], qubits: int) -> "PovmProductSensing":
-        """All outcomes of the same measurement of each qubit."""
+        """Return all outcomes of one measurement, the same for each qubit."""
         return cls(effects.expand(qubits, *effects.shape))
 
     @classmethod
@@ -77,27 +79,27 @@ class PovmProductSensing(Operator):
         """Draw n of the K^q outcomes without replacement.
 
         Raises:
-            InputError: When there are not so many.
+            InputError: If there are fewer than n outcomes.
         """
         K = len(effects)
         require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
         require(K**qubits < 1 << 2 * MOST_QUBITS, "fewer qubits or outcomes", f"{K}^{qubits}")
         require(1 <= n <= K**qubits, f"between 1 and {K**qubits} outcomes, as many as there are", n)
-        chosen = draw_distinct(n, K**qubits, generator=generator).to(effects.device)
-        return cls(effects.expand(qubits, *effects.shape), _digits(chosen, K, qubits))
+        numbers = draw_distinct(n, K**qubits, generator=generator).to(effects.device)
+        return cls(effects.expand(qubits, *effects.shape), _digits(numbers, K, qubits))
 
     def traces(self) -> Float[Tensor, " n"]:
-        """Products of ||e_a||^2."""
+        """Return the products of `||e_a||^2`."""
         lengths = self.effects.abs().square().sum(-1)
         if self.outcomes is not None:
             return lengths.gather(1, self.outcomes.mT.long()).prod(0)
         products = lengths[0]
-        for of_qubit in lengths[1:]:
-            products = torch.outer(products, of_qubit).flatten()
+        for qubit_lengths in lengths[1:]:
+            products = torch.outer(products, qubit_lengths).flatten()
         return products
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PovmProductSensing":
-        """The chosen outcomes."""
+        """Return the operator of some of the outcomes."""
         q, K, _ = self.effects.shape
         return PovmProductSensing(self.effects, _digits(rows, K, q) if self.outcomes is None else self.outcomes[rows])
 
@@ -118,13 +120,13 @@ class PovmProductSensing(Operator):
         return ((W @ Theta) * W.conj()).sum(-1).real
 
     def _amplitudes(self, X: Tensor) -> Tensor:
-        """a^H X for each outcome, (..., n, r)."""
+        """Return `a^H X` for each outcome, (..., n, r)."""
         if self.outcomes is None:
             return self._contract(X, [e.conj() for e in self.effects])
         return torch.cat([self._vectors(block).conj() @ X for block in self._blocks()], dim=-2)
 
     def _combine(self, U: Tensor) -> Tensor:
-        """Sum of a times the row of U that belongs to it, (..., m, k)."""
+        """Return the sum of a times its row of `U`, (..., m, k)."""
         if self.outcomes is None:
             return self._contract(U, [e.mT for e in self.effects])
         out = U.new_zeros((*U.shape[:-2], self.shape[0], U.shape[-1]))
@@ -143,9 +145,9 @@ class PovmProductSensing(Operator):
         return out.reshape(*A.shape[:-2], rows, A.shape[-1])
 
     def _vectors(self, block: slice) -> Tensor:
-        """The Kronecker products of some outcomes, as rows."""
+        """Return the Kronecker products of some outcomes, as rows."""
         if self.outcomes is None:
-            raise InputError("needed chosen outcomes")
+            raise InputError("needed selected outcomes, got all of them")
         vectors = self.effects.new_ones((1, 1))
         for e, outcome in zip(self.effects, self.outcomes[block].mT, strict=True):
             vectors = (vectors.unsqueeze(-1) * e[outcome].unsqueeze(-2)).flatten(-2)
@@ -157,7 +159,7 @@ class PovmProductSensing(Operator):
 
 
 def pauli_effects(dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu") -> Complex[Tensor, "6 2"]:
-    """The six eigenvectors of X, Y and Z (+ before -) over sqrt(3): one of the three is measured, at random."""
+    """Return the six eigenvectors of X, Y and Z (+ before -) over sqrt(3): one of the three is measured at random."""
     h = math.sqrt(0.5)
     states = [[h, h], [h, -h], [h, h * 1j], [h, -h * 1j], [1, 0], [0, 1]]
     return torch.tensor(states, dtype=dtype, device=device) / math.sqrt(3)
@@ -166,9 +168,9 @@ def pauli_effects(dtype: torch.dtype = torch.complex128, device: torch.device | 
 def tetrahedral_effects(
     dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu"
 ) -> Complex[Tensor, "4 2"]:
-    """The symmetric informationally complete measurement of a qubit: a tetrahedron's corners over sqrt(2).
+    """Return the symmetric informationally complete measurement of a qubit: a tetrahedron's corners over sqrt(2).
 
-    |<e_a, e_b>|^2 = 1/12 for a != b (Renes et al., quant-ph/0310075).
+    `|<e_a, e_b>|^2 = 1/12` for `a != b` (Renes et al., quant-ph/0310075).
     """
     turns = [complex(math.cos(2 * math.pi * k / 3), math.sin(2 * math.pi * k / 3)) for k in range(3)]
     states = [[1, 0], *([math.sqrt(1 / 3), math.sqrt(2 / 3) * turn] for turn in turns)]

@@ -1,7 +1,7 @@
-"""Measurements through vectors: a^H Z a, their differences and sums, and a^H Z b; no outer product is ever formed.
+"""Rank-one measurements: `a^H Z a`, the differences of two, and `a^H Z b`; no outer product is formed.
 
-Every map here is one of two products with the vectors as the rows of A: A conj(X), which gives the a_i^H X conjugated,
-and A^T W. Both stream A through memory once, whatever the number of columns, and so a batch is laid out as columns.
+All maps are two products with the vectors as the rows of `A`: `A conj(X)`, the conjugates of `a_i^H X`, and `A^T W`.
+Both read `A` from memory once for any number of columns, so that a batch is laid out as columns.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class RankOneSensing(Operator):
-    """y_i = a_i^H Z a_i, as in covariance sketching and lifted phase retrieval.
+    """Measurements `y_i = a_i^H Z a_i`, as in covariance sketching and lifted phase retrieval.
 
     Attributes:
         vectors: Vectors `a_i` as rows, (n, m); complex for kind hermitian.
@@ -80,12 +80,13 @@ class RankOneSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "RankOneSensing":
-        """Draw i.i.d. Gaussian vectors, scaled so that E M*M(Z) = Z + beta Tr(Z) I.
+        """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z + beta Tr(Z) I`.
 
-        beta is 1/2 for real vectors, 1 for complex ones (2 Z + Tr(Z) I and Z + Tr(Z) I before scaling).
+        `beta` is 1/2 for real vectors and 1 for complex ones: before scaling the mean is `2 Z + Tr(Z) I` and
+        `Z + Tr(Z) I`.
 
         Raises:
-            InputError: When n or size is not positive or the kind is rectangular.
+            InputError: If n or size is not positive, or the kind is rectangular.
         """
         require_positive(n, size)
         space = Space.from_size(size, kind, dtype, device)
@@ -94,12 +95,12 @@ class RankOneSensing(Operator):
         return cls(vectors.mul_((moment * n) ** -0.25), space, second_moment=(1.0, 1.0 / moment))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RankOneSensing":
-        """The operator of some of the vectors, copied."""
+        """Return the operator of some of the vectors, copied."""
         moment = moment_of_rows(self, len(rows))
         return replace(self, vectors=self.vectors[rows], second_moment=moment)
 
     def traces(self) -> Float[Tensor, " n"]:
-        """||a_i||^2."""
+        """Return `||a_i||^2`."""
         return squared_lengths(self.vectors)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -122,7 +123,7 @@ class RankOneSensing(Operator):
 
 @dataclass(frozen=True)
 class PairedRankOneSensing(Operator):
-    """y_i = a_i^H Z a_i - b_i^H Z b_i: the difference removes the trace term (Cai and Zhang, arXiv 1310.5791).
+    """Measurements `y_i = a_i^H Z a_i - b_i^H Z b_i`, without the trace term (Cai and Zhang, arXiv 1310.5791).
 
     Attributes:
         vectors: Vectors `a_i` as rows, (n, m).
@@ -173,10 +174,10 @@ class PairedRankOneSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "PairedRankOneSensing":
-        """Draw i.i.d. Gaussian vectors, scaled so that E M*M(Z) = Z (4 Z before scaling, 2 Z for complex vectors).
+        """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z`: before scaling `4 Z`, or `2 Z` if complex.
 
         Raises:
-            InputError: When n or size is not positive or the kind is rectangular.
+            InputError: If n or size is not positive, or the kind is rectangular.
         """
         require_positive(n, size)
         space = Space.from_size(size, kind, dtype, device)
@@ -185,13 +186,13 @@ class PairedRankOneSensing(Operator):
         return cls(both[:n], both[n:], space, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PairedRankOneSensing":
-        """The operator of some of the pairs, copied."""
+        """Return the operator of some of the pairs, copied."""
         moment = moment_of_rows(self, len(rows))
         plus, minus = self.vectors[rows], self.vectors_minus[rows]
         return replace(self, vectors=plus, vectors_minus=minus, second_moment=moment)
 
     def traces(self) -> Float[Tensor, " n"]:
-        """||a_i||^2 - ||b_i||^2."""
+        """Return `||a_i||^2 - ||b_i||^2`."""
         return squared_lengths(self.vectors) - squared_lengths(self.vectors_minus)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -217,7 +218,7 @@ class PairedRankOneSensing(Operator):
 
 @dataclass(frozen=True)
 class RectangularRankOneSensing(Operator):
-    """y_i = Re a_i^H Z b_i, M_i = a_i b_i^H, for rectangular unknowns (Cai and Zhang, arXiv 1310.5791).
+    """Measurements `y_i = Re a_i^H Z b_i` of rectangular unknowns (Cai and Zhang, arXiv 1310.5791).
 
     Attributes:
         left: Vectors `a_i` as rows, (n, m1).
@@ -267,10 +268,10 @@ class RectangularRankOneSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "RectangularRankOneSensing":
-        """Draw i.i.d. Gaussian vectors, scaled so that E M*M(Z) = Z (n Z before scaling, n Z/2 for complex vectors).
+        """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z`: before scaling `n Z`, or `n Z/2` if complex.
 
         Raises:
-            InputError: When n or a side is not positive, or the kind is not rectangular.
+            InputError: If n or a side is not positive, or the kind is not rectangular.
         """
         space = Space.from_size(size, kind, dtype, device)
         require(n >= 1, "at least one measurement", n)
@@ -280,7 +281,7 @@ class RectangularRankOneSensing(Operator):
         return cls(left.mul_(scale), right.mul_(scale), space, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RectangularRankOneSensing":
-        """The operator of some of the pairs, copied."""
+        """Return the operator of some of the pairs, copied."""
         moment = moment_of_rows(self, len(rows))
         return replace(self, left=self.left[rows], right=self.right[rows], second_moment=moment)
 

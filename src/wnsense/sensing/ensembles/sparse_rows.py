@@ -1,4 +1,4 @@
-"""Measurements that are the rows of a sparse matrix: only places where some row is not zero are looked at."""
+"""Measurements that are the rows of a sparse matrix, at the cost of its nonzeros."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,18 +20,18 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class SparseSensing(PlacedSensing):
-    """y = Re(A z) for a sparse A, where z holds Z[i_p, j_p] at the places that A looks at; `from_matrix` makes one.
+    """Measurements `y = Re(A z)` for a sparse `A`, where `z` holds `Z[i_p, j_p]` at the places of its columns.
 
-    The entries are found once for each place, however many rows look at it, and memory is O(m r + nonzeros). A row
-    without nonzeros is allowed and measures nothing: its measurement is 0 whatever the unknown is.
+    `from_matrix` makes one. Each place is computed once, for any number of rows that use it, and memory is O(m r +
+    nonzeros). A row without nonzeros is allowed; its measurement is 0 for every unknown.
 
     Attributes:
-        measurements: The row of A of each nonzero, (nonzeros,).
-        places: Its column of A: which place it looks at, (nonzeros,).
-        values: The nonzeros, (nonzeros,), of the unknown's dtype.
-        rows: i_p, (places,).
-        columns: j_p, (places,).
-        count: n, the number of rows of A.
+        measurements: Row of `A` of each nonzero, (nonzeros,).
+        places: Column of `A` of each nonzero, the number of its place, (nonzeros,).
+        values: Nonzeros, (nonzeros,), of the unknown's dtype.
+        rows: Row indices `i_p`, (places,).
+        columns: Column indices `j_p`, (places,).
+        count: Number of rows of `A`, n.
         space: Space of the unknown.
         second_moment: See `Operator`.
     """
@@ -64,20 +64,21 @@ class SparseSensing(PlacedSensing):
     def from_matrix(
         cls, matrix: spmatrix | sparray | Tensor, size: int | tuple[int, int], *, kind: Kind | str = Kind.PSD
     ) -> "SparseSensing":
-        """Take a sparse matrix whose rows are measurements of the vectorized unknown, y = Re(A vec Z).
+        """Take a sparse matrix whose rows are measurements of the vectorized unknown, `y = Re(A vec Z)`.
 
-        As with `from_scipy`, the number of columns says how the unknown is laid out: m1 m2 columns take the matrix row
-        by row (for the symmetric kinds the Hermitian part of each row's matrix counts); for the real symmetric kinds
-        m (m + 1) / 2 columns take svec (upper triangle row by row, sqrt(2) off the diagonal). Nothing is normalized.
+        The number of columns determines the layout of the unknown, as for `from_scipy`. With `m1 m2` columns it is the
+        matrix row by row; for the symmetric kinds the Hermitian part of each row's matrix counts. For the real
+        symmetric kinds `m (m + 1) / 2` columns are svec: the upper triangle row by row, `sqrt(2)` off the diagonal.
+        Nothing is normalized.
 
         Args:
-            matrix: A SciPy sparse matrix or array of any format, or a PyTorch tensor in CSR layout, n rows. Entries
+            matrix: SciPy sparse matrix or array of any format, or PyTorch tensor in CSR layout, with n rows. Entries
                 stored twice add up. Integers become double precision.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
 
         Raises:
-            InputError: When it is no sparse matrix, the number of columns fits no layout, the dtype does not suit the
+            InputError: If it is no sparse matrix, the number of columns fits no layout, the dtype does not suit the
                 kind, or an entry is NaN or infinite.
         """
         n, width, measurements, indices, values = _nonzeros(matrix)
@@ -91,28 +92,28 @@ class SparseSensing(PlacedSensing):
         takes_packed = kind in {Kind.PSD, Kind.SYMMETRIC}
         layouts += f" or {packed} (svec)" if takes_packed and packed != full else ""
         require(width == full or (takes_packed and width == packed), layouts, width)
-        looked_at, places = torch.unique(indices, return_inverse=True)
+        used, places = torch.unique(indices, return_inverse=True)
         if width == full:
-            rows, columns = looked_at // shape[1], looked_at % shape[1]
+            rows, columns = used // shape[1], used % shape[1]
         else:
-            rows, columns = _upper_triangle(looked_at, shape[0])
+            rows, columns = _upper_triangle(used, shape[0])
             values = torch.where((rows == columns)[places], values, values * 2**0.5)
         return cls(measurements, places, values, rows, columns, n, space)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "SparseSensing | None":
-        """The chosen rows, with the places of all; None where they have no nonzeros."""
+        """Return the operator of some rows, with the places of all; None if the rows have no nonzeros."""
         measurements, order = self.measurements.sort(stable=True)
         first = torch.searchsorted(measurements, rows)
         lengths = torch.searchsorted(measurements, rows, right=True) - first
-        chosen = torch.arange(len(rows), device=self.device).repeat_interleave(lengths)
-        if not len(chosen):
+        new_rows = torch.arange(len(rows), device=self.device).repeat_interleave(lengths)
+        if not len(new_rows):
             return None
         ends = lengths.cumsum(0)
-        within = torch.arange(len(chosen), device=self.device) - (ends - lengths)[chosen]
-        nonzeros = order[first[chosen] + within]
+        within = torch.arange(len(new_rows), device=self.device) - (ends - lengths)[new_rows]
+        nonzeros = order[first[new_rows] + within]
         return replace(
             self,
-            measurements=chosen,
+            measurements=new_rows,
             places=self.places[nonzeros],
             values=self.values[nonzeros],
             count=len(rows),
@@ -120,17 +121,17 @@ class SparseSensing(PlacedSensing):
         )
 
     def traces(self) -> Float[Tensor, " n"]:
-        """The sum of each row's real values at places of the diagonal."""
+        """Return the sum of each row's real values at places of the diagonal."""
         diagonal = (self.rows == self.columns).to(self.dtype)
         return self._nonzeros.times(self.values, diagonal.unsqueeze(-1)).squeeze(-1).real
 
     @cached_property
     def _nonzeros(self) -> Positions:
-        """The places of A itself."""
+        """Places of the nonzeros in `A` itself."""
         return Positions(self.measurements, self.places, (self.count, len(self.rows)))
 
     def _coefficients(self, v: Tensor) -> Tensor:
-        """A^H v: the numbers of M*(v) at the places."""
+        """Return `A^H v`, the numbers of `M*(v)` at the places."""
         return self._nonzeros.transpose_times(self.values, v.to(self.dtype).unsqueeze(-1)).squeeze(-1)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -139,7 +140,7 @@ class SparseSensing(PlacedSensing):
 
 
 def _nonzeros(matrix: spmatrix | sparray | Tensor) -> tuple[int, int, Tensor, Tensor, Tensor]:
-    """n, the number of columns, and for each nonzero its row, its column and its value; row by row."""
+    """Return n, the number of columns, and for each nonzero its row, its column and its value, row by row."""
     if isinstance(matrix, Tensor):
         require(matrix.layout == torch.sparse_csr, "a tensor in CSR layout", matrix.layout, "say .to_sparse_csr()")
         require(matrix.dim() == 2, "a sparse matrix of two dimensions", matrix.dim())
@@ -168,7 +169,7 @@ def _scipy_csr(matrix: spmatrix | sparray) -> csr_matrix | csr_array:
 
 
 def _upper_triangle(packed: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The rows and columns of indices into the upper triangle row by row."""
+    """Return the rows and columns of indices into the upper triangle row by row."""
     lengths = torch.arange(size, 0, -1, device=packed.device)
     ends = lengths.cumsum(0)
     rows = torch.searchsorted(ends, packed, right=True)

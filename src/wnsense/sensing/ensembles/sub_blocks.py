@@ -1,4 +1,4 @@
-"""Sub-blocks of the matrix, measured entry by entry from small products of rows of the factors."""
+"""Sub-blocks of the matrix, all their entries, from small products of rows of the factors."""
 
 import math
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class SubBlockSensing(Operator):
-    """All entries of sub-blocks Z[I, J], each from a small product of rows of the factors.
+    """All entries of sub-blocks `Z[I, J]`, each block from a small product of rows of the factors.
 
-    The measurements are the entries of the first block row by row, then those of the second, and so on; of complex
-    unknowns the real and the imaginary part of each entry, one after the other. As for `EntrySensing`, an entry in
-    several blocks is measured several times, and the symmetric kinds have Hermitian parts as M_k.
+    The measurements are the entries of the first block row by row, then those of the second, and so on. Of complex
+    unknowns they are the real and the imaginary part of each entry in turn. As for `EntrySensing`, an entry in several
+    blocks is measured several times, and the symmetric kinds have Hermitian parts as `M_k`.
 
     Attributes:
         row_indices: Sets `I`, one after the other, (sum of their sizes,), int64.
@@ -70,10 +70,10 @@ class SubBlockSensing(Operator):
         kind: Kind | str = Kind.PSD,
         dtype: torch.dtype | None = None,
     ) -> "SubBlockSensing":
-        """Measure the blocks Z[I, J] of the pairs (I, J) of index tensors, as they are.
+        """Measure the blocks `Z[I, J]` of pairs (I, J) of index tensors, as they are.
 
         Raises:
-            InputError: When there is no pair, or an index is none of the matrix.
+            InputError: If there is no pair, or an index lies outside of the matrix.
         """
         require(len(sets) > 0, "at least one block", "none")
         shapes = tuple((row_set.numel(), column_set.numel()) for row_set, column_set in sets)
@@ -93,22 +93,22 @@ class SubBlockSensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "SubBlockSensing":
-        """Draw the sets of each block independently and uniformly, without repetition in a set; E M*M(Z) = Z.
+        """Draw the sets of each block independently and uniformly, without repetition in a set; `E M*M(Z) = Z`.
 
-        An entry falls into a p x q block with probability p q / (m1 m2); with the weight sqrt(m1 m2 / (b p q)) for b
-        blocks E M*M is the identity, for the symmetric kinds because I and J are independent.
+        An entry belongs to a p x q block with probability `p q / (m1 m2)`. With the weight `sqrt(m1 m2 / (b p q))` for
+        b blocks `E M*M` is the identity; for the symmetric kinds that is so because `I` and `J` are independent.
 
         Args:
-            blocks: b.
-            block_shape: (p, q).
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where the data shall lie.
+            blocks: Number b of blocks.
+            block_shape: Sides (p, q) of a block.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device of the data.
 
         Raises:
-            InputError: When b, p, q or the size is not positive, or a block is larger than the matrix.
+            InputError: If b, p, q or the size is not positive, or a block is larger than the matrix.
         """
         space = Space.from_size(size, kind, dtype, device)
         (m1, m2), (p, q) = space.shape, block_shape
@@ -124,7 +124,7 @@ class SubBlockSensing(Operator):
         return cls(rows, columns, ((p, q),) * blocks, space, weight, second_moment=(1.0, 0.0))
 
     def as_entries(self) -> EntrySensing:
-        """The same measurements one by one."""
+        """Return the operator that measures the same entries one by one."""
         parts = 2 if self.is_complex else 1
         rows, columns = [], []
         for run in self._runs:
@@ -137,11 +137,11 @@ class SubBlockSensing(Operator):
         return EntrySensing(torch.cat(rows), torch.cat(columns), self.space, weights, imaginary, self.second_moment)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> EntrySensing:
-        """The chosen of the entries, one by one."""
+        """Return the operator of some of the entries, one by one."""
         return self.as_entries().select_rows(rows)
 
     def traces(self) -> Float[Tensor, " n"]:
-        """The weight for entries of the diagonal, 0 for others and for imaginary parts."""
+        """Return the weight for real parts of entries of the diagonal, 0 for others."""
         return self.as_entries().traces()
 
     @cached_property
@@ -189,7 +189,7 @@ class SubBlockSensing(Operator):
         return self._adjoint_times(v, U) if self.kind.is_symmetric else self._transpose_times(v, U)
 
     def _times(self, v: Tensor, V: Tensor) -> Tensor:
-        """S V, where S holds the values v at their places."""
+        """Return `S V`, where `S` holds the values `v` at their places."""
         of_columns = V.index_select(-2, self.column_indices)
         products = [
             (block @ torch.unflatten(of_columns[..., run.columns, :], -2, (-1, run.q))).flatten(-3, -2)
@@ -198,7 +198,7 @@ class SubBlockSensing(Operator):
         return self._row_places.times(V.new_ones(len(self.row_indices)), torch.cat(products, dim=-2))
 
     def _transpose_times(self, v: Tensor, U: Tensor) -> Tensor:
-        """S^H U."""
+        """Return `S^H U`."""
         of_rows = U.index_select(-2, self.row_indices)
         products = [
             (block.mH @ torch.unflatten(of_rows[..., run.rows, :], -2, (-1, run.p))).flatten(-3, -2)
@@ -207,7 +207,7 @@ class SubBlockSensing(Operator):
         return self._column_places.times(U.new_ones(len(self.column_indices)), torch.cat(products, dim=-2))
 
     def _values(self, v: Tensor) -> "list[tuple[_Run, Tensor]]":
-        """The numbers of each run of blocks of one shape, (..., blocks, p, q)."""
+        """Return the numbers of each run of blocks of one shape, (..., blocks, p, q)."""
         entries = v.shape[-1] // (2 if self.is_complex else 1)
         flat = Kind.RECTANGULAR.unpack(v * self.weight, (entries, 1), is_complex=self.is_complex).squeeze(-1)
         return [(run, torch.unflatten(flat[..., run.entries], -1, (-1, run.p, run.q))) for run in self._runs]
@@ -218,11 +218,11 @@ class _Run:
     """Neighbouring blocks of one shape, which are multiplied together.
 
     Attributes:
-        p: The rows of each.
-        q: The columns of each.
-        rows: Where their row indices are.
-        columns: Where their column indices are.
-        entries: Where their entries are.
+        p: Rows of each block.
+        q: Columns of each block.
+        rows: Positions of their row indices.
+        columns: Positions of their column indices.
+        entries: Positions of their entries.
     """
 
     p: int

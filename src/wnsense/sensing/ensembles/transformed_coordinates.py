@@ -10,16 +10,16 @@ from wnsense.sensing.kinds import Kind
 
 @dataclass(frozen=True)
 class TransformedCoordinates:
-    """The coordinates of transformed matrices of a kind, numbered with gaps: (p m2 + q) parts + part.
+    """Coordinates of transformed matrices of a kind, numbered with gaps: (p m2 + q) parts + part.
 
-    Entries of Z~ that determine each other are one coordinate, that of the first of them. Z~ is Hermitian for the
-    symmetric kinds, and where a unitary DFT meets real matrices, Z~[-p, -q] is the conjugate of Z~[p, q].
+    Entries of `Z~` that determine each other are one coordinate, that of the first of them. `Z~` is Hermitian for the
+    symmetric kinds. If a unitary DFT transforms real matrices, `Z~[-p, -q]` is the conjugate of `Z~[p, q]`.
 
     Attributes:
-        shape: (m1, m2).
-        kind: What is known of the matrices.
-        is_complex: Whether they are complex.
-        complex_transform: Whether the transform of real matrices is complex.
+        shape: Sides `(m1, m2)`.
+        kind: Kind of the matrices.
+        is_complex: True if the matrices are complex.
+        complex_transform: True if the transform of real matrices is complex.
     """
 
     shape: tuple[int, int]
@@ -29,21 +29,24 @@ class TransformedCoordinates:
 
     @property
     def parts(self) -> int:
-        """2 where an entry has an imaginary part."""
+        """Number of parts of an entry: 2 if it has an imaginary part."""
         return 2 if self.is_complex or self.complex_transform else 1
 
     @property
     def limit(self) -> int:
-        """One above the greatest number."""
+        """Upper end of the numbers, exclusive."""
         return self.shape[0] * self.shape[1] * self.parts
 
     def split(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """P, q, and whether it is the imaginary part."""
+        """Return p, q, and True for imaginary parts."""
         position = numbers // self.parts
         return position // self.shape[1], position % self.shape[1], numbers % self.parts == 1
 
     def accept(self, numbers: Tensor) -> Tensor:
-        """Which numbers are coordinates: those of first entries, imaginary parts only where they need not vanish."""
+        """Return True for the numbers that are coordinates.
+
+        These are first entries, and their imaginary parts unless they must vanish.
+        """
         p, q, imaginary = self.split(numbers)
         here = p * self.shape[1] + q
         accepted = torch.ones_like(imaginary)
@@ -54,17 +57,17 @@ class TransformedCoordinates:
         return accepted
 
     def multiplicity(self, p: Tensor, q: Tensor) -> Tensor:
-        """How many entries are one coordinate with this one."""
+        """Return the number of entries that are one coordinate with each entry."""
         here = p * self.shape[1] + q
         equals = self._equals(p, q)
         fixed = torch.ones_like(here)
         for there, _ in equals:
             fixed += here == there
-        # Symmetries are a group: the entries that it moves one to are its order over the number that leave it.
+        # The symmetries are a group: an orbit has its order over the number of symmetries that fix the entry.
         return (1 + len(equals)) // fixed
 
     def _equals(self, p: Tensor, q: Tensor) -> list[tuple[Tensor, bool]]:
-        """The positions of entries equal to Z~[p, q], or to its conjugate."""
+        """Return the positions of entries equal to `Z~[p, q]` or to its conjugate, with True for the latter."""
         m1, m2 = self.shape
         equals = []
         real_spectrum = self.complex_transform and not self.is_complex

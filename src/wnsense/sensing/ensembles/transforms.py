@@ -1,7 +1,7 @@
-"""Entries of a transformed matrix, from transforms of its factors: the matrix is never formed.
+"""Entries of a transformed matrix, from transforms of its factors, without the matrix.
 
-For orthonormal transforms U and W, Z~ = U Z W^H is the matrix with factors U X, Theta and W Y. An entry of it is an
-inner product of two rows, and the adjoint applies the sparse matrix that holds v at the chosen entries between two
+For orthonormal transforms `U` and `W`, `Z~ = U Z W^H` is the matrix with factors `U X`, `Theta` and `W Y`. An entry of
+it is an inner product of two rows. The adjoint applies the sparse matrix with the entries of `v` between two
 transforms. The cost is that of transforming the columns of the factors, and n r for the entries.
 """
 
@@ -30,7 +30,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.space import Space
 
-# Rows of factors are gathered in blocks of this many numbers, which stay in a processor's cache.
+# Numbers in a block of gathered rows of factors, which stays in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 
@@ -43,11 +43,13 @@ _BLOCK_NUMBERS_ELSEWHERE = 2**26
 
 @dataclass(frozen=True)
 class TransformedEntrySensing(Operator):
-    """y_k = w_k Re or Im of Z~[p_k, q_k], where Z~ = U S Z S' W^H, U and W unitary transforms and S, S' signs.
+    """Measurements `y_k = w_k Re Z~[p_k, q_k]` or `w_k Im Z~[p_k, q_k]`, `Z~ = U S Z S' W^H`.
 
-    One orthonormal transform serves both sides of the symmetric kinds, with the same signs, so that Z~ is symmetric
-    (Hermitian) too. `draw` chooses among the coordinates of an orthonormal basis: real and imaginary parts are two
-    coordinates, and entries that say the same (above and below the diagonal) are one, of weight sqrt(2).
+    `U` and `W` are unitary transforms, `S` and `S'` diagonal matrices of signs. For the symmetric kinds one transform
+    and one set of signs serve both sides, so that `Z~` is symmetric (Hermitian) too.
+
+    `draw` selects coordinates of an orthonormal basis. Real and imaginary parts are two coordinates. Two entries of
+    equal value (above and below the diagonal) are one coordinate, of weight `sqrt(2)`.
 
     Attributes:
         rows: Row indices `p_k`, (n,).
@@ -110,20 +112,20 @@ class TransformedEntrySensing(Operator):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "TransformedEntrySensing":
-        """Draw signs, and n of the coordinates without replacement; E M*M(Z) = Z, and M*M(Z) = Z when n is all.
+        """Draw signs, and n of the coordinates without replacement; `E M*M(Z) = Z`, and `M*M(Z) = Z` if n is all.
 
-        Memory is O(m + n), whatever the number of coordinates.
+        Memory is O(m + n) for any number of coordinates.
 
         Args:
-            n: The number of measurements, at most the dimension of the unknown.
-            size: m, or (m1, m2) for a rectangular unknown.
-            kind: What is known of the unknown.
-            generator: The source of randomness.
-            dtype: The dtype of the unknown, by default double precision, complex for kind hermitian.
-            device: Where the data shall lie.
+            n: Number of measurements, at most the dimension of the unknown.
+            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            kind: Kind of the unknown.
+            generator: Source of randomness.
+            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+            device: Device of the data.
 
         Raises:
-            InputError: When there are not n coordinates, or the transform has no such size.
+            InputError: If n exceeds the number of coordinates, or the transform does not have the size.
         """
         space = Space.from_size(size, kind, dtype, device)
         cls.require_sides(space.shape)
@@ -133,8 +135,8 @@ class TransformedEntrySensing(Operator):
         # A matrix that the transform makes sparse is spread by signs.
         sides = () if not cls.has_signs else space.shape[:1] if space.kind.is_symmetric else space.shape
         signs = [_random_signs(side, generator, real).to(space.device) for side in sides]
-        chosen = draw_distinct(n, coordinates.limit, generator=generator, accept=coordinates.accept)
-        rows, columns, imaginary = coordinates.split(chosen)
+        numbers = draw_distinct(n, coordinates.limit, generator=generator, accept=coordinates.accept)
+        rows, columns, imaginary = coordinates.split(numbers)
         weights = coordinates.multiplicity(rows, columns).to(real).mul_(dimension / n).sqrt_()
         return cls(
             rows.to(space.device),
@@ -149,30 +151,36 @@ class TransformedEntrySensing(Operator):
 
     @classmethod
     def require_sides(cls, shape: tuple[int, int]) -> None:
-        """Raise `InputError` when the transform has no such size."""
+        """Raise `InputError` if the transform does not have the size."""
 
     @abstractmethod
     def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
-        """U along the last dimension."""
+        """Return `U` applied along the last dimension."""
 
     @abstractmethod
     def _transform_back(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
-        """U^H along the last dimension."""
+        """Return `U^H` applied along the last dimension."""
 
     def connected_parts(self) -> int:
-        """The same of the transform's places; a complex one of a real matrix knows more than its entries say."""
-        known = self.kind.is_symmetric and (self.is_complex or not self.complex_transform)
-        return connected_parts(self.rows, self.columns, self.shape[0]) if known else 1
+        """Return the number of components of the graph of places, 1 for a complex transform of a real matrix.
+
+        Such a transform couples more than its entries show.
+        """
+        is_known = self.kind.is_symmetric and (self.is_complex or not self.complex_transform)
+        return connected_parts(self.rows, self.columns, self.shape[0]) if is_known else 1
 
     def traces(self) -> Float[Tensor, " n"]:
-        """w_k where p_k = q_k and the real part is measured: the transform of the identity is the identity."""
-        counted = self.rows == self.columns
+        """Return `w_k` where `p_k = q_k` and the real part is measured, 0 elsewhere.
+
+        The transform of the identity is the identity.
+        """
+        on_diagonal = self.rows == self.columns
         if self.imaginary is not None:
-            counted = counted & ~self.imaginary
-        return torch.where(counted, self.weights, 0)
+            on_diagonal = on_diagonal & ~self.imaginary
+        return torch.where(on_diagonal, self.weights, 0)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "TransformedEntrySensing":
-        """The chosen entries."""
+        """Return the operator of some of the entries."""
         imaginary = None if self.imaginary is None else self.imaginary[rows]
         return replace(
             self,
@@ -199,7 +207,7 @@ class TransformedEntrySensing(Operator):
         return self._backward(self._sparse_transpose_times(v, self._forward(U, self._signs(0))), self._signs(1))
 
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
-        """The factors are transformed once for both directions."""
+        """Transform the factors once for both directions."""
         left, right = self._forward_both(point)
         y = self._entries(point, left, right)
         v = dual(y)
@@ -213,12 +221,12 @@ class TransformedEntrySensing(Operator):
         return self.signs if side == 0 or self.kind.is_symmetric else self.signs_right
 
     def _forward(self, A: Tensor, signs: Tensor | None) -> Tensor:
-        """U S A, with rows end to end in memory for the gathers."""
+        """Return `U S A`, with contiguous rows for the gathers."""
         A = A if signs is None else A * signs.unsqueeze(-1)
         return self._transform(A.mT.contiguous()).mT.contiguous()
 
     def _backward(self, A: Tensor, signs: Tensor | None) -> Tensor:
-        """S U^H A, its real part where the unknown is real."""
+        """Return `S U^H A`, its real part if the unknown is real."""
         out = self._transform_back(A.mT.contiguous()).mT
         out = out if self.is_complex or not out.is_complex() else out.real
         return out.contiguous() if signs is None else out * signs.unsqueeze(-1)
@@ -228,7 +236,7 @@ class TransformedEntrySensing(Operator):
         return left, left if point.Y is None else self._forward(point.Y, self._signs(1))
 
     def _entries(self, point: LowRank, left: Tensor, right: Tensor) -> Tensor:
-        """M(Z) from the transformed factors."""
+        """Return `M(Z)` from the transformed factors."""
         left, right = left @ point.Theta.to(left.dtype), right.conj().resolve_conj()
         y = left.new_empty((*point.batch, self.count), dtype=self.real_dtype)
         for block in self._blocks(left):
@@ -242,14 +250,14 @@ class TransformedEntrySensing(Operator):
         return entries.real if self.imaginary is None else entries.real.where(~self.imaginary[block], entries.imag)
 
     def _coefficients(self, v: Tensor, dtype: torch.dtype) -> Tensor:
-        """v_k w_k, times i where the imaginary part is measured: the entries of the sparse matrix."""
+        """Return `v_k w_k`, times i where the imaginary part is measured: the entries of the sparse matrix."""
         u = v * self.weights
         if self.imaginary is None or not dtype.is_complex:
             return u.to(dtype)
         return torch.complex(u.where(~self.imaginary, 0), u.where(self.imaginary, 0))
 
     def _sparse_times(self, v: Tensor, V: Tensor) -> Tensor:
-        """B V, or (B + B^H) V / 2 for the symmetric kinds, where B has the coefficients at the chosen entries."""
+        """Return `B V`, or `(B + B^H) V / 2` for the symmetric kinds, where `B` holds the coefficients."""
         c = self._coefficients(v, V.dtype)
         out = V.new_zeros((*V.shape[:-2], self.shape[0], V.shape[-1]))
         if not self.kind.is_symmetric:
@@ -259,15 +267,15 @@ class TransformedEntrySensing(Operator):
         return self._scatter(out, self.columns, c.conj(), V, self.rows)
 
     def _sparse_transpose_times(self, v: Tensor, U: Tensor) -> Tensor:
-        """B^H U."""
+        """Return `B^H U`."""
         c = self._coefficients(v, U.dtype).conj()
         out = U.new_zeros((*U.shape[:-2], self.shape[1], U.shape[-1]))
         return self._scatter(out, self.columns, c, U, self.rows)
 
-    def _scatter(self, out: Tensor, to: Tensor, c: Tensor, V: Tensor, of: Tensor) -> Tensor:
-        """Add c_k V[of_k] to row to_k."""
+    def _scatter(self, out: Tensor, target: Tensor, c: Tensor, V: Tensor, source: Tensor) -> Tensor:
+        """Add `c_k V[source_k]` to row `target_k` of `out`."""
         for block in self._blocks(V):
-            out.index_add_(-2, to[block], c[..., block].unsqueeze(-1) * V.index_select(-2, of[block]))
+            out.index_add_(-2, target[block], c[..., block].unsqueeze(-1) * V.index_select(-2, source[block]))
         return out
 
     def _blocks(self, A: Tensor) -> list[slice]:
@@ -277,7 +285,7 @@ class TransformedEntrySensing(Operator):
 
 
 class DCTSensing(TransformedEntrySensing):
-    """Entries of the orthonormal two-dimensional DCT-II of the sign-flipped matrix, T S Z S' T^T, of any size."""
+    """Entries of the orthonormal two-dimensional DCT-II of the sign-flipped matrix, `T S Z S' T^T`, of any size."""
 
     def _transform(self, A: Inexact[Tensor, "*batch m"]) -> Inexact[Tensor, "*batch m"]:
         if A.is_complex():
@@ -291,7 +299,7 @@ class DCTSensing(TransformedEntrySensing):
 
 
 class HadamardSensing(TransformedEntrySensing):
-    """Entries of the orthonormal Walsh-Hadamard transform of the sign-flipped matrix, H S Z S' H; sides 2^q."""
+    """Entries of the orthonormal Walsh-Hadamard transform of the sign-flipped matrix, `H S Z S' H`; sides 2^q."""
 
     @classmethod
     def require_sides(cls, shape: tuple[int, int]) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def project(A: Tensor, X: Tensor) -> Tensor:
-    """The conjugates of a_i^H X, (..., n, r); those of A itself are never formed."""
+    """Return the conjugates of `a_i^H X`, (..., n, r), without a conjugated copy of `A`."""
     X = X.conj()
     if X.dim() == 2:
         return A @ X
@@ -13,9 +13,9 @@ def project(A: Tensor, X: Tensor) -> Tensor:
 
 
 def combine(A: Tensor, v: Tensor, W: Tensor) -> Tensor:
-    """sum_i v_i a_i w_i^H for the rows a_i of A and w_i of W, (..., m, r).
+    """Return `sum_i v_i a_i w_i^H` for the rows `a_i` of `A` and `w_i` of `W`, (..., m, r).
 
-    The rows of the product are multiplied with A from the left: BLAS is up to twice as fast so as with A^T W.
+    The rows of the product are multiplied with `A` from the left: with BLAS that is up to twice as fast as `A^T W`.
     """
     W = v.unsqueeze(-1) * W.conj()
     if W.dim() == 2:
@@ -24,27 +24,27 @@ def combine(A: Tensor, v: Tensor, W: Tensor) -> Tensor:
 
 
 def _side_by_side(X: Tensor) -> Tensor:
-    """A batch of matrices as columns of one: from (..., m, r) to (m, ... r)."""
+    """Return a batch of matrices as columns of one: from (..., m, r) to (m, ... r)."""
     return X.movedim(-2, 0).flatten(1)
 
 
 def _apart(columns: Tensor, like: Tensor) -> Tensor:
-    """What `_side_by_side` put together, from (n, ... r) to (..., n, r)."""
+    """Return the batch of matrices that `_side_by_side` joined, from (n, ... r) to (..., n, r)."""
     return torch.unflatten(columns, -1, (*like.shape[:-2], like.shape[-1])).movedim(0, -2)
 
 
 def quadratic_form(W: Tensor, Theta: Tensor) -> Tensor:
-    """w_i^H Theta w_i for the rows w_i^T of W, Theta Hermitian: real, and the same for W conjugated with Theta."""
+    """Return `w_i^H Theta w_i` for the rows `w_i^T` of `W` and Hermitian `Theta`; real."""
     return bilinear_form(W, Theta, W)
 
 
 def bilinear_form(L: Tensor, Theta: Tensor, R: Tensor) -> Tensor:
-    """Re l_i^H Theta r_i, where L and R hold the conjugates of a^H X and b^H Y."""
+    """Return `Re l_i^H Theta r_i`, where `L` and `R` hold the conjugates of `a^H X` and `b^H Y`."""
     return ((L @ Theta.conj()) * R.conj()).sum(-1).real
 
 
 def weighted_gram(A: Tensor, v: Tensor) -> Tensor:
-    """sum_i v_i a_i a_i^H, full."""
+    """Return `sum_i v_i a_i a_i^H`, a full matrix."""
     return A.mT @ (v.unsqueeze(-1) * A.conj())
 
 
