@@ -20,13 +20,13 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class FunctionSensing(Operator):
-    """An operator made of two functions of full matrices: `forward(Z) -> y` and `adjoint_matrix(v) -> M*(v)`.
+    """Operator made of two functions of full matrices: `forward(Z) -> y` and `adjoint_matrix(v) -> M*(v)`.
 
     For an operator that should not form matrices, subclass `Operator` instead (CONTRIBUTING, "how to add an operator").
 
     Attributes:
-        forward: From (m1, m2) to (n,).
-        adjoint_matrix: From (n,) to (m1, m2); its symmetric part is taken for the symmetric kinds.
+        forward: Function from (m1, m2) to (n,).
+        adjoint_matrix: Function from (n,) to (m1, m2); the symmetric kinds use its symmetric part.
         count: Number of measurements `n`.
         space: Space of the unknown, and of the matrices that the functions exchange.
         second_moment: See `Operator`.
@@ -68,19 +68,19 @@ def from_functions(
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> FunctionSensing:
-    """An operator from two functions of torch tensors: Z (m1, m2) -> y (n,), and v (n,) -> M*(v) (m1, m2).
+    """Return an operator from two functions of torch tensors: Z (m1, m2) -> y (n,), and v (n,) -> M*(v) (m1, m2).
 
     Args:
-        forward: y_i = Re <M_i, Z>.
-        adjoint: sum_i v_i M_i.
-        n: The number of measurements.
-        size: m, or (m1, m2).
-        kind: What is known of the unknown.
-        dtype: The dtype of Z, double precision by default.
-        device: Where the functions work.
+        forward: Function `y_i = Re <M_i, Z>`.
+        adjoint: Function `sum_i v_i M_i`.
+        n: Number of measurements.
+        size: Side `m`, or `(m1, m2)`.
+        kind: Kind of the unknown.
+        dtype: Dtype of Z; double precision by default.
+        device: Device of the functions' tensors.
 
     Raises:
-        InputError: When n or the size is not positive, or the dtype does not suit the kind.
+        InputError: If n or the size is not positive, or the dtype does not suit the kind.
     """
     require(n >= 1, "at least one measurement", n)
     return FunctionSensing(forward, adjoint, n, Space.from_size(size, kind, dtype, device))
@@ -94,12 +94,13 @@ def from_numpy_functions(
     size: int | tuple[int, int],
     kind: Kind | str = Kind.PSD,
 ) -> FunctionSensing:
-    """The same as `from_functions` for two functions of NumPy arrays, in double precision on the CPU.
+    """Return an operator from two functions of NumPy arrays, in double precision on the CPU.
 
-    What the functions return is copied, so that they may hand out the same array each time.
+    It is `from_functions` for NumPy. Results of the functions are copied, so that they may return the same array each
+    time.
 
     Raises:
-        InputError: When n or the size is not positive.
+        InputError: If n or the size is not positive.
     """
     return from_functions(_through_numpy(forward), _through_numpy(adjoint), n=n, size=size, kind=kind)
 
@@ -107,13 +108,14 @@ def from_numpy_functions(
 def from_scipy(
     linear_operator: LinearOperator, size: int | tuple[int, int], *, kind: Kind | str = Kind.PSD
 ) -> FunctionSensing:
-    """An operator from a SciPy `LinearOperator` of n rows that acts on the unknown as a vector.
+    """Return an operator from a SciPy `LinearOperator` of n rows that acts on the unknown as a vector.
 
-    The number of its columns says how the unknown is laid out: m1 * m2 columns take the matrix row by row; for real
-    symmetric kinds m (m + 1) / 2 columns take svec (upper triangle row by row, sqrt(2) off the diagonal).
+    The number of its columns determines the layout of the unknown. With `m1 m2` columns it is the matrix row by row.
+    For the real symmetric kinds `m (m + 1) / 2` columns are svec: the upper triangle row by row, `sqrt(2)` off the
+    diagonal.
 
     Raises:
-        InputError: When the number of columns fits neither.
+        InputError: If the number of columns fits neither.
     """
     space = Space.from_size(size, kind)
     kind, shape, packed = space.kind, space.shape, space.dimension
@@ -145,21 +147,21 @@ def from_scipy(
 
 @runtime_checkable
 class VectorOperator(Protocol):
-    """What `from_pylops` needs of an operator.
+    """Linear operator on vectors, with the attributes of a PyLops operator that `from_pylops` uses.
 
     Attributes:
         shape: (rows, columns), integers.
-        dtype: Complex where what it gives is complex.
+        dtype: Complex if its results are complex.
     """
 
     shape: tuple[int, int]
     dtype: np.dtype
 
     def matvec(self, x: np.ndarray) -> np.ndarray:
-        """From a vector of as many numbers as columns to one of as many as rows."""
+        """Return the product with a vector of the columns' length, a vector of the rows' length."""
 
     def rmatvec(self, x: np.ndarray) -> np.ndarray:
-        """The adjoint."""
+        """Return the product of the adjoint with a vector of the rows' length."""
 
 
 def from_pylops(
@@ -168,21 +170,21 @@ def from_pylops(
     *,
     dtype: torch.dtype | None = None,
 ) -> FunctionSensing:
-    """An operator on rectangular unknowns from a PyLops operator, which acts on the matrix row by row.
+    """Return an operator on rectangular unknowns from a PyLops operator, which acts on the matrix row by row.
 
-    A real operator of k rows gives k measurements. A complex one gives 2 k: the real parts of what it gives, then the
-    imaginary parts. Operators that are linear over the real numbers alone, such as `pylops.Real`, are taken too, since
-    PyLops gives them the adjoint of Re <., .>. PyLops is not imported: whatever has its `shape`, `dtype`, `matvec` and
-    `rmatvec` will do. Computation is in NumPy, on the CPU, in double precision on this side.
+    A real operator of k rows gives k measurements. A complex one gives 2 k: the real parts of its result, then the
+    imaginary parts. Operators that are linear over the real numbers alone, such as `pylops.Real`, are allowed too,
+    since PyLops gives them the adjoint of `Re <., .>`. PyLops is not imported: any object with `shape`, `dtype`,
+    `matvec` and `rmatvec` will do. Computation is in NumPy, on the CPU, in double precision on this side.
 
     Args:
-        operator: The operator, of m1 m2 columns.
-        shape: (m1, m2); the operator's `dims` if it has two and this is None.
-        dtype: The dtype of the unknown, float64 or complex128; by default complex where the operator is. Say
-            torch.float64 for a real unknown that a complex operator (a Fourier transform) measures.
+        operator: Operator of `m1 m2` columns.
+        shape: Sides `(m1, m2)`; by default the operator's `dims`, if it has two.
+        dtype: Dtype of the unknown, float64 or complex128; by default complex if the operator is. Use torch.float64 for
+            a real unknown that a complex operator (a Fourier transform) measures.
 
     Raises:
-        InputError: When the shape is not said, or the operator's columns are not m1 m2.
+        InputError: If the shape is not given, or the operator's columns are not `m1 m2`.
     """
     if shape is None:
         dims = tuple(int(side) for side in getattr(operator, "dims", ()))

@@ -24,17 +24,17 @@ def gaussian_map(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> DenseMap:
-    """Independent entries N(0, 1 / M), so that columns have a norm of about 1.
+    """Draw independent entries N(0, 1 / M), so that columns have a norm of about 1.
 
     Args:
-        M: The number of measurements.
-        N: The number of unknowns.
-        generator: The source of randomness.
+        M: Number of measurements.
+        N: Number of unknowns.
+        generator: Source of randomness.
         dtype: float64 or float32.
-        device: Where it shall lie.
+        device: Device of the map.
 
     Raises:
-        InputError: When a side is not positive, or the dtype another.
+        InputError: If a side is not positive, or the dtype is another.
     """
     require_sides(M, N)
     require_map_precision(dtype)
@@ -49,17 +49,17 @@ def partial_cosine_map(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> PartialCosineMap:
-    """M rows of the orthonormal DCT-II, drawn without replacement, times sqrt(N / M): columns have a norm of about 1.
+    """Draw M rows of the orthonormal DCT-II without replacement, times `sqrt(N / M)`: columns have a norm of about 1.
 
     Args:
-        M: The number of measurements, at most N.
-        N: The number of unknowns.
-        generator: The source of randomness.
+        M: Number of measurements, at most N.
+        N: Number of unknowns.
+        generator: Source of randomness.
         dtype: float64 or float32.
-        device: Where it shall lie.
+        device: Device of the map.
 
     Raises:
-        InputError: When there are not M rows, or the dtype is another.
+        InputError: If there are fewer than M rows, or the dtype is another.
     """
     require_sides(M, N)
     require(M <= N, f"at most {N} rows, as many as frequencies", M)
@@ -75,25 +75,25 @@ def sparse_map(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> SparseMap:
-    """Signs at `per_column` distinct places of each column, over the root of their number: columns have norm 1.
+    """Draw signs at `per_column` distinct places of each column, over the root of their number: columns have norm 1.
 
     Args:
-        M: The number of measurements.
-        N: The number of unknowns.
-        generator: The source of randomness.
-        per_column: The nonzeros of each column, at most M.
+        M: Number of measurements.
+        N: Number of unknowns.
+        generator: Source of randomness.
+        per_column: Number of nonzeros of each column, at most M.
         dtype: float64 or float32.
-        device: Where it shall lie.
+        device: Device of the map.
 
     Raises:
-        InputError: When a number is out of its range, or the dtype another.
+        InputError: If a number is out of its range, or the dtype is another.
     """
     require_sides(M, N)
     require_map_precision(dtype)
     require(1 <= per_column <= M, f"between 1 and {M} nonzeros in a column", per_column)
     source = generator.device if generator is not None else torch.device("cpu")
     rows = torch.randint(M, (N, per_column), generator=generator, device=source).sort(-1).values
-    # Columns in which a place came twice are drawn anew, whole, which leaves every set of places equally likely.
+    # A column with a repeated place is drawn again as a whole, so that every set of places is equally likely.
     while len(again := (rows[:, 1:] == rows[:, :-1]).any(-1).nonzero().squeeze(-1)):
         if per_column**2 > M:
             keys = torch.rand((len(again), M), generator=generator, device=source)

@@ -1,4 +1,4 @@
-"""What measures a vector: a linear map A from R^N to R^M, dense, sparse, by a transform, or by functions."""
+"""Linear maps `A` from R^N to R^M: dense, sparse, or a cosine transform."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,24 +16,25 @@ from wnsense.sensing.ensembles.positions import Positions, check_indices
 
 _PRECISIONS = frozenset({torch.float64, torch.float32})
 
-# A dense matrix is made of an identity in blocks of this many numbers.
+# Numbers in a block of the identity from which a dense matrix is computed.
 _BLOCK_NUMBERS = 2**22
 
 COMPLEX_ADVICE = "stack real and imaginary parts as rows"
 
-# Squares of entries beyond these leave the range of numbers.
+# Bounds beyond which squares of entries leave the range of numbers.
 _SMALLEST, _LARGEST = 1e-150, 1e150
 
 
 class LinearMap(ABC):
-    """A from R^N to R^M. The public methods check once and call the `_private` ones, which may trust what they get.
+    """Linear map `A` from R^N to R^M.
 
-    Leading dimensions are a batch of vectors, treated in one pass over the data.
+    The public methods check their arguments and then call the `_private` ones, which may rely on the checks. Leading
+    dimensions are a batch of vectors, treated in one pass over the data.
 
     Attributes:
-        shape: (M, N).
-        dtype: float64 or float32, of the map, of what it takes and of what it gives.
-        device: Where its data lie, and where vectors must lie.
+        shape: Sides `(M, N)`.
+        dtype: Dtype of the map and of all its vectors, float64 or float32.
+        device: Device of its data and of its vectors.
     """
 
     if TYPE_CHECKING:
@@ -52,32 +53,32 @@ class LinearMap(ABC):
 
     @abstractmethod
     def _times(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
-        """A x for vectors known to fit."""
+        """Return `A x` for vectors that fit."""
 
     @abstractmethod
     def _transpose_times(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch n"]:
-        """A^T v for vectors known to fit."""
+        """Return `A^T v` for vectors that fit."""
 
     def times(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
-        """A x.
+        """Return `A x`.
 
         Raises:
-            InputError: When the length, the dtype or the device does not fit.
+            InputError: If the length, the dtype or the device does not fit.
         """
         self._require_fit("a vector", x, self.shape[1])
         return self._times(x)
 
     def transpose_times(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch n"]:
-        """A^T v.
+        """Return `A^T v`.
 
         Raises:
-            InputError: When the length, the dtype or the device does not fit.
+            InputError: If the length, the dtype or the device does not fit.
         """
         self._require_fit("a vector of measurements", v, self.shape[0])
         return self._transpose_times(v)
 
     def dense(self) -> Float[Tensor, "m n"]:
-        """A as a matrix, by products with the shorter side's unit vectors: M N numbers."""
+        """Return `A` as a matrix of `M N` numbers, by products with the unit vectors of the shorter side."""
         M, N = self.shape
         short, product = (M, self._transpose_times) if M <= N else (N, self._times)
         out = torch.empty((short, max(M, N)), dtype=self.dtype, device=self.device)
@@ -98,16 +99,16 @@ class LinearMap(ABC):
 
 @dataclass(frozen=True)
 class DenseMap(LinearMap):
-    """A held as a matrix.
+    """Map held as a matrix.
 
     Attributes:
-        matrix: A, (M, N), float64 or float32, finite.
+        matrix: Matrix `A`, (M, N), float64 or float32, finite.
     """
 
     matrix: Float[Tensor, "m n"]
 
     def __post_init__(self) -> None:
-        """Check the numbers once, here."""
+        """Check the numbers once."""
         require_sides(*self.shape)
         require_map_precision(self.dtype)
         require_finite("the matrix", self.matrix)
@@ -130,7 +131,7 @@ class DenseMap(LinearMap):
         return self.matrix.device
 
     def dense(self) -> Float[Tensor, "m n"]:
-        """The matrix itself."""
+        """Return the matrix itself."""
         return self.matrix
 
     def _times(self, x: Tensor) -> Tensor:
@@ -142,13 +143,13 @@ class DenseMap(LinearMap):
 
 @dataclass(frozen=True)
 class SparseMap(LinearMap):
-    """A held by its nonzeros; places that come twice add up.
+    """Map held by its nonzeros; those of one place add up.
 
     Attributes:
-        values: The nonzeros, (nonzeros,), float64 or float32, finite.
-        rows: The row of each, (nonzeros,).
-        columns: The column of each, (nonzeros,).
-        shape: (M, N).
+        values: Nonzeros, (nonzeros,), float64 or float32, finite.
+        rows: Row of each, (nonzeros,).
+        columns: Column of each, (nonzeros,).
+        shape: Sides `(M, N)`.
     """
 
     values: Float[Tensor, " nonzeros"]
@@ -177,10 +178,10 @@ class SparseMap(LinearMap):
         return self.values.device
 
     def dense(self) -> Float[Tensor, "m n"]:
-        """A as a matrix, from its nonzeros."""
+        """Return `A` as a matrix, from its nonzeros."""
         return Positions(self.rows, self.columns, self.shape).dense(self.values)
 
-    # Each product wants the nonzeros in its own order; both are kept, so that no step sorts or gathers them again.
+    # Each product needs the nonzeros in its own order; both orders are kept, so that no step sorts them again.
     @cached_property
     def _by_rows(self) -> tuple[Positions, Tensor]:
         order = self.rows.argsort(stable=True)
@@ -199,7 +200,7 @@ class SparseMap(LinearMap):
 
 
 def _columnwise(matrix: tuple[Positions, Tensor], x: Tensor) -> Tensor:
-    """S x for a batch of vectors, as the columns of one product."""
+    """Return `S x` for a batch of vectors, as the columns of one product."""
     positions, values = matrix
     columns = x.reshape(-1, x.shape[-1]).mT.contiguous()
     return positions.times(values, columns).mT.reshape(*x.shape[:-1], positions.shape[0])
@@ -207,14 +208,12 @@ def _columnwise(matrix: tuple[Positions, Tensor], x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PartialCosineMap(LinearMap):
-    """sqrt(N / M) times chosen rows of the orthonormal DCT-II, by an FFT; A A^T = (N / M) I.
+    """Some rows of the orthonormal DCT-II times `sqrt(N / M)`, by an FFT; `A A^T = (N / M) I`.
 
     Attributes:
-        frequencies: The rows, distinct, (M,).
-        size: N.
+        frequencies: Rows, distinct, (M,).
+        size: Number of columns `N`.
         dtype: float64 or float32.
-        shape: (M, N).
-        device: That of the frequencies.
     """
 
     frequencies: Int[Tensor, " m"]

@@ -22,15 +22,16 @@ MatrixLike: TypeAlias = Tensor | np.ndarray | spmatrix | sparray | LinearOperato
 
 
 def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
-    """A linear map from a matrix or an operator, taken as it is: nothing is normalized.
+    """Return a linear map from a matrix or an operator, as it is: nothing is normalized.
 
     Args:
-        A: (M, N): a torch tensor, dense or in CSR or COO layout; a NumPy array; a SciPy sparse matrix or array; a SciPy
-            `LinearOperator`; or a map, which is given back. Integers become double precision; float32 stays so.
+        A: Map of size (M, N): a torch tensor, dense or in CSR or COO layout; a NumPy array; a SciPy sparse matrix or
+            array; a SciPy `LinearOperator`; or a map, which is returned. Integers become double precision; float32 is
+            kept.
 
     Raises:
-        InputError: When it is something else, complex, masked, not of two dimensions, empty, holds NaN or infinity,
-            is far from 1 in size, or when the operator's `rmatvec` is not the adjoint of its `matvec`.
+        InputError: If it is something else, complex, masked, not of two dimensions, empty, holds NaN or infinity, is
+            far from 1 in size, or if the operator's `rmatvec` is not the adjoint of its `matvec`.
     """
     if isinstance(A, LinearMap):
         return A
@@ -44,7 +45,7 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
         came = "a masked array"
         require(not np.ma.is_masked(A), "a matrix whose entries are all known", came, "leave out rows, or fill it")
         require(A.dtype.kind in "biufc", "a matrix of numbers", f"an array of dtype {A.dtype}")
-        # Half and extended precisions have no linear algebra of their own here; byte order and strides are NumPy's.
+        # Half and extended precisions become double, since they have no linear algebra here.
         narrow = A.dtype.kind != "c" and A.dtype != np.float32
         plain = A.astype(np.float64 if narrow else A.dtype.newbyteorder("="))
         return _from_tensor(torch.from_numpy(np.ascontiguousarray(plain)))
@@ -55,16 +56,16 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
 
 
 def vector_for(name: str, values: VectorLike, length: int, like: LinearMap) -> Float[Tensor, " n"]:
-    """Numbers as a finite vector of a map's dtype, where its data lie.
+    """Return numbers as a finite vector of a map's dtype, on its device.
 
     Args:
-        name: What they are.
-        values: A tensor, or what NumPy can make an array of.
-        length: How many there must be.
-        like: The map.
+        name: Name of the numbers.
+        values: Tensor, or anything that NumPy can convert to an array.
+        length: Length that is needed.
+        like: Map.
 
     Raises:
-        InputError: When they are no real numbers, of another length, NaN or infinite.
+        InputError: If they are no real numbers, have another length, or hold NaN or infinity.
     """
     vector = values.detach() if isinstance(values, Tensor) else torch.from_numpy(real_array(name, values, 1))
     require(not vector.is_complex(), f"real numbers in {name}", vector.dtype, COMPLEX_ADVICE)

@@ -17,20 +17,17 @@ from wnsense.sensing.linear_map import (
     require_unit,
 )
 
-# <A v, w> and <v, A^T w> of an operator that calculates in single precision differ by less, whatever its size; those of
-# a wrong adjoint by about the lengths of A v and A^T w themselves.
+# <A v, w> and <v, A^T w> of an operator in single precision differ by less, for any size; those of a wrong adjoint
+# differ by about the lengths of A v and A^T w.
 _ADJOINT = 1e-3
 
 
 @dataclass(frozen=True)
 class ScipyMap(LinearMap):
-    """A SciPy `LinearOperator`, in double precision on the CPU.
+    """SciPy `LinearOperator`, in double precision on the CPU.
 
     Attributes:
-        operator: What multiplies; it must have `rmatvec`, the adjoint, too.
-        shape: (M, N).
-        dtype: float64.
-        device: The CPU.
+        operator: Operator, which must have `rmatvec`, the adjoint, too.
     """
 
     operator: LinearOperator
@@ -39,29 +36,29 @@ class ScipyMap(LinearMap):
     device = torch.device("cpu")
 
     def __post_init__(self) -> None:
-        """Ask for one product each way, so that what is missing or wrong is told here."""
+        """Test one product each way, so that a missing or wrong method is found here."""
         M, N = self.shape
         require_sides(M, N)
-        # An operator may not know its dtype until it has been applied.
+        # The dtype may be None until the operator has been applied.
         kind = np.dtype(self.operator.dtype).kind if self.operator.dtype is not None else "f"
         require(kind != "c", "a real operator", f"one of dtype {self.operator.dtype}", COMPLEX_ADVICE)
         generator = torch.Generator().manual_seed(0)
         v, w = (torch.randn(side, generator=generator, dtype=torch.float64) for side in (N, M))
-        there = _asked("matvec", self._times, v)
+        forward = _first_product("matvec", self._times, v)
         try:
-            back = _asked("rmatvec", self._transpose_times, w)
+            backward = _first_product("rmatvec", self._transpose_times, w)
         except (NotImplementedError, TypeError) as error:
             raise InputError(
                 f"needed an operator with its adjoint, got one without ({str(error) or type(error).__name__}); "
                 "give LinearOperator(..., rmatvec=...)"
             ) from error
-        require(there.shape == (M,), f"a matvec that gives vectors of length {M}", size_text(there.shape))
-        require(back.shape == (N,), f"an adjoint that gives vectors of length {N}", size_text(back.shape))
-        require_unit(torch.cat([there, back]))
-        forth, also = float(there @ w), float(v @ back)
-        allowed = _ADJOINT * float(there.norm() + back.norm())
-        came = f"{forth:.4g} and {also:.4g} for random ones"
-        require(abs(forth - also) <= allowed, "<A v, w> = <v, A^T w> for all v and w", came, "rmatvec is not A^T")
+        require(forward.shape == (M,), f"a matvec that gives vectors of length {M}", size_text(forward.shape))
+        require(backward.shape == (N,), f"an adjoint that gives vectors of length {N}", size_text(backward.shape))
+        require_unit(torch.cat([forward, backward]))
+        one, other = float(forward @ w), float(v @ backward)
+        allowed = _ADJOINT * float(forward.norm() + backward.norm())
+        came = f"{one:.4g} and {other:.4g} for random ones"
+        require(abs(one - other) <= allowed, "<A v, w> = <v, A^T w> for all v and w", came, "rmatvec is not A^T")
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -79,7 +76,10 @@ class ScipyMap(LinearMap):
 def _through_scipy(
     vector: Callable[[np.ndarray], np.ndarray], block: Callable[[np.ndarray], np.ndarray], x: Tensor, length: int
 ) -> Tensor:
-    """One product, or the products of a batch as the columns of one; copied, since an operator may reuse its array."""
+    """Return one product, or the products of a batch as the columns of one.
+
+    The result is copied, since an operator may use its array again.
+    """
     if x.dim() == 1:
         return _real(vector(x.numpy())).reshape(-1)
     columns = x.reshape(-1, x.shape[-1]).mT.numpy()
@@ -91,8 +91,8 @@ def _real(product: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(product, dtype=np.float64))
 
 
-def _asked(name: str, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """A product that nobody has seen yet; SciPy says of a wrong length only that something cannot be reshaped."""
+def _first_product(name: str, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return a first product, with a clear error for a wrong length, of which SciPy reports only a failed reshape."""
     try:
         out = product(x)
     except InputError:

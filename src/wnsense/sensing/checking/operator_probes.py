@@ -1,4 +1,4 @@
-"""Random probes of an operator: whether it keeps its laws, and how it treats lengths."""
+"""Random probes of an operator: its laws, and its effect on lengths."""
 
 import math
 from collections.abc import Callable
@@ -19,31 +19,36 @@ _LAW_PROBES = 4
 _LAW_RANK = 3
 _LENGTH_PROBES = 16
 _GAIN_RANK = 8
-# What rounding makes of a sum of N products, as a random walk, in units of sqrt(N) epsilon; FFTs and chains stay below.
+# Bound of the rounding of a sum of N products, as a random walk, in units of sqrt(N) epsilon; it holds for FFTs too.
 _ROUNDING = 16
-# Of a linear combination; nothing special about them but their signs.
+# Coefficients of a linear combination, of both signs.
 _A, _B = 0.7, -1.3
 
 
 def check_operator(operator: Operator, *, rank: int | None = None, seed: int = 0) -> OperatorReport:
-    """Hold an operator to its laws on random low-rank matrices, and measure how it treats lengths.
+    """Check the laws of an operator on random low-rank matrices, and measure its effect on lengths.
 
-    The laws are those that solvers rely on: <M(Z), v> = Re <Z, M*(v)>; `adjoint_transpose_times` applies M*(v)^H (for
-    the symmetric kinds: M*(v) is Hermitian); both maps are real-linear; a batch gives what a loop gives; dtype and
-    device are kept; numbers are finite. Random probes show a broken law almost surely, but they bound the restricted
-    isometry constant only from below: the worst matrix is hardly ever drawn. It costs some 80 applications.
+    The laws are those that solvers rely on:
+
+    - `<M(Z), v> = Re <Z, M*(v)>`;
+    - `adjoint_transpose_times` applies `M*(v)^H` (for the symmetric kinds: `M*(v)` is Hermitian);
+    - both maps are real-linear;
+    - a batch gives the results of a loop;
+    - dtype and device are kept, and numbers are finite.
+
+    Random probes show a broken law almost surely. They bound the restricted isometry constant only from below, since
+    the worst matrix is hardly ever drawn. The cost is some 80 applications.
 
     Args:
-        operator: What to check.
-        rank: Of the matrices whose lengths are compared; 3, or the smaller side, when left out.
-        seed: Of the probes.
+        operator: Operator to check.
+        rank: Rank of the matrices whose lengths are compared; by default 3, or the smaller side.
+        seed: Seed of the probes.
 
     Returns:
-        What was found, in numbers; `str()` of it says it in words.
+        Results in numbers; `str()` of them is a text.
 
     Raises:
-        InputError: When the rank is below 1 or above the smaller side, or a function that a user brought returns a
-            wrong size.
+        InputError: If the rank is below 1 or above the smaller side, or a user's function returns a wrong size.
     """
     limit = min(operator.shape)
     rank = min(_LAW_RANK, limit) if rank is None else rank
@@ -81,7 +86,7 @@ def check_operator(operator: Operator, *, rank: int | None = None, seed: int = 0
 
 @dataclass(frozen=True)
 class _Probes:
-    """An operator, and random arguments for it."""
+    """Operator with random arguments for it."""
 
     operator: Operator
     generator: torch.Generator
@@ -91,17 +96,17 @@ class _Probes:
         return random_normal(shape, generator=self.generator, dtype=operator.dtype, device=operator.device)
 
     def vector(self) -> Tensor:
-        """v, (n,)."""
+        """Draw a vector v, (n,)."""
         operator = self.operator
         shape = (operator.count,)
         return random_normal(shape, generator=self.generator, dtype=operator.real_dtype, device=operator.device)
 
     def factor(self, side: int) -> Tensor:
-        """A few columns for M*(v) (side 1) or M*(v)^H (side 0)."""
+        """Draw a few columns for `M*(v)` (side 1) or `M*(v)^H` (side 0)."""
         return self.normal(self.operator.shape[side], min(_LAW_RANK, *self.operator.shape))
 
     def matrix(self, rank: int | None = None) -> LowRank:
-        """A matrix of normal factors, of both signs when symmetric, of unit norm."""
+        """Draw a matrix of normal factors, of both signs if symmetric, of unit norm."""
         m1, m2 = self.operator.shape
         rank = min(_LAW_RANK, m1, m2) if rank is None else rank
         X, Theta = self.normal(m1, rank), self.normal(rank, rank)
@@ -110,7 +115,7 @@ class _Probes:
         return Z.scaled(1 / float(Z.norm()))
 
     def balanced_matrix(self) -> LowRank:
-        """A matrix of equal singular values in Haar frames, of zero trace when symmetric and larger than 1 x 1."""
+        """Draw a matrix of equal singular values in Haar frames, of zero trace if symmetric and larger than 1 x 1."""
         m1, m2 = self.operator.shape
         rank = min(_GAIN_RANK, m1, m2)
         symmetric = self.operator.kind.is_symmetric
@@ -128,7 +133,7 @@ class _Probes:
 
 
 def _output_faults(probes: _Probes) -> tuple[str, ...]:
-    """What is wrong with outputs before their values are compared."""
+    """Return the faults of outputs that make a comparison of their values useless."""
     operator = probes.operator
     y = operator.measure(probes.matrix())
     W = operator.adjoint_times(probes.vector(), probes.factor(1))
@@ -161,7 +166,7 @@ def _faults(
 
 
 def _adjoint(probes: _Probes, tolerance: float) -> tuple[float, str]:
-    """The error of <M(Z), v> = Re <Z, M*(v)>, and what would put it right."""
+    """Return the error of `<M(Z), v> = Re <Z, M*(v)>`, and the change that would remove it."""
     operator = probes.operator
     forward, backward, worst = [], [], 0.0
     cures = dict.fromkeys(_cures(operator), 0.0)
@@ -169,7 +174,7 @@ def _adjoint(probes: _Probes, tolerance: float) -> tuple[float, str]:
         Z, v = probes.matrix(), probes.vector()
         y = operator.measure(Z)
         size = float(torch.linalg.vector_norm(y))
-        # Mostly along M(Z): against a vector that is all random, a wrong adjoint errs by no more than 1/sqrt(n).
+        # Mostly along M(Z): the error of a wrong adjoint against a random vector is at most 1/sqrt(n).
         v = v / torch.linalg.vector_norm(v) + 2 * y / size
         forward.append(float(y @ v))
         backward.append(_inner_with_adjoint(operator, Z, v))
@@ -189,7 +194,7 @@ def _adjoint(probes: _Probes, tolerance: float) -> tuple[float, str]:
 
 
 def _cures(operator: Operator) -> dict[str, Callable[[LowRank], LowRank]]:
-    """What may have been forgotten of M*(v), as what it does to the matrix on the other side."""
+    """Return possible omissions in `M*(v)`, each as its effect on the matrix on the other side."""
 
     def conjugate(Z: LowRank) -> LowRank:
         return LowRank(Z.X.conj(), Z.Theta.conj(), None if Z.Y is None else Z.Y.conj())
@@ -203,7 +208,7 @@ def _cures(operator: Operator) -> dict[str, Callable[[LowRank], LowRank]]:
 
 
 def _inner_with_adjoint(operator: Operator, Z: LowRank, v: Tensor) -> float:
-    """Re <Z, M*(v)>, through M*(v) on the right factor."""
+    """Return `Re <Z, M*(v)>`, through `M*(v)` on the right factor."""
     left = Z.X @ Z.Theta
     return float((left.conj() * operator.adjoint_times(v, Z.right)).sum().real)
 
@@ -244,7 +249,7 @@ def _combination_error(together: Tensor, first: Tensor, second: Tensor) -> float
 
 
 def _batch(probes: _Probes) -> float:
-    """The error of both maps on two points at once; infinite where that is refused."""
+    """Return the error of both maps on two points at once; infinite if that is refused."""
     operator = probes.operator
     points = [probes.matrix() for _ in range(2)]
     vectors, factors = [probes.vector() for _ in range(2)], [probes.factor(1) for _ in range(2)]
@@ -263,7 +268,7 @@ def _batch(probes: _Probes) -> float:
 
 
 def _second_moment(probes: _Probes) -> tuple[float, float]:
-    """(alpha, beta): alpha from matrices of zero trace, beta from the identity."""
+    """Return (alpha, beta): alpha from matrices of zero trace, beta from the identity."""
     operator = probes.operator
     ratios = []
     for _ in range(_LENGTH_PROBES):
@@ -278,7 +283,7 @@ def _second_moment(probes: _Probes) -> tuple[float, float]:
 
 
 def _stretch(probes: _Probes, report: OperatorReport) -> tuple[float, float]:
-    """The least and greatest of ||M(Z)|| over what the second moment predicts."""
+    """Return the least and greatest ratio of `||M(Z)||` to the prediction of the second moment."""
     alpha, beta = report.second_moment
     factors = []
     for _ in range(_LENGTH_PROBES):

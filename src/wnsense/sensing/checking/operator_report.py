@@ -1,46 +1,46 @@
-"""What probes found of an operator, in numbers and in words."""
+"""Report of the probes of an operator, in numbers and in words."""
 
 import math
 from dataclasses import dataclass
 
 from wnsense.sensing.kinds import Kind
 
-# As in the calibration of solvers: below this excess of the identity over other matrices nothing is taken apart.
+# Excess of the identity over other matrices from which the trace is treated apart, as in the calibration of solvers.
 _TRACE_EXCESS = 3.0
 _NO_TRACE = 0.1
 # Gaussian measurements this many times the degrees of freedom recover reliably.
 _RELIABLE = 3
-# Where rounding allows less, errors below this look like those of single precision.
+# Errors below this, and above the tolerance, are like those of single precision.
 _SINGLE_PRECISION = 1e-5
 
 
 @dataclass(frozen=True)
 class OperatorReport:
-    """What `check_operator` found; `str()` says it in words.
+    """Result of `check_operator`; `str()` of it is a text.
 
-    Errors are relative to the sizes of what is compared. NaN stands where a fault of the outputs left nothing to
-    compare.
+    Errors are relative to the sizes of the compared values. They are NaN if a fault of the outputs prevents a
+    comparison.
 
     Attributes:
-        description: The operator in a line.
-        kind: Of the unknown.
-        shape: (m1, m2) of the unknown.
-        is_complex: Whether the unknown is complex.
-        count: n.
-        rank: Of the matrices whose lengths were compared.
-        probes: How many of them there were.
-        tolerance: What rounding can make of an error; larger ones are faults.
+        description: Operator in one line.
+        kind: Kind of the unknown.
+        shape: Sides `(m1, m2)` of the unknown.
+        is_complex: True if the unknown is complex.
+        count: Number of measurements `n`.
+        rank: Rank of the matrices whose lengths were compared.
+        probes: Number of these matrices.
+        tolerance: Largest error due to rounding; larger errors are faults.
         output_faults: Wrong shapes, dtypes or devices, NaN and zeros among the outputs, in words.
-        adjoint_error: Of <M(Z), v> = Re <Z, M*(v)>, relative to ||M(Z)|| ||v||.
-        adjoint_cause: What would put a wrong adjoint right, in words; empty where that was not found.
-        transpose_error: Of <U, M*(v) V> = <M*(v)^H U, V>: for the symmetric kinds, whether M*(v) is Hermitian.
-        linearity_error: Of M(a Z + b Z') = a M(Z) + b M(Z').
-        adjoint_linearity_error: The same of M*.
-        batch_error: Between a batch and a loop; infinite where a batch is refused.
-        second_moment: (alpha, beta) of E M*M(Z) = alpha Z + beta Tr(Z) I, estimated; beta = 0 for kind rectangular.
-        isometry_constant: The largest | ||M(Z)||^2 / (alpha ||Z||^2 + beta Tr(Z)^2) - 1 | of the probes, which
-            bounds the restricted isometry constant of their rank from below; beta counts where `has_trace_component`.
-        stretch: The least and the greatest factor between ||M(Z)|| and what alpha and beta predict.
+        adjoint_error: Error of `<M(Z), v> = Re <Z, M*(v)>`, relative to `||M(Z)|| ||v||`.
+        adjoint_cause: Change that would make a wrong adjoint right, in words; empty if none was found.
+        transpose_error: Error of `<U, M*(v) V> = <M*(v)^H U, V>`; for the symmetric kinds, of `M*(v)` being Hermitian.
+        linearity_error: Error of `M(a Z + b Z') = a M(Z) + b M(Z')`.
+        adjoint_linearity_error: Error of the linearity of `M*`.
+        batch_error: Difference of a batch and a loop; infinite if a batch is refused.
+        second_moment: (alpha, beta) of `E M*M(Z) = alpha Z + beta Tr(Z) I`, estimated; beta = 0 for kind rectangular.
+        isometry_constant: Largest `| ||M(Z)||^2 / (alpha ||Z||^2 + beta Tr(Z)^2) - 1 |` of the probes, which bounds the
+            restricted isometry constant of their rank from below; beta counts if `has_trace_component`.
+        stretch: Least and greatest ratio of `||M(Z)||` to the prediction from alpha and beta.
     """
 
     description: str
@@ -64,7 +64,7 @@ class OperatorReport:
 
     @property
     def passed(self) -> bool:
-        """Whether each law holds up to rounding; lengths are no law."""
+        """True if each law holds up to rounding; lengths are no law."""
         errors = (
             self.adjoint_error,
             self.transpose_error,
@@ -76,23 +76,23 @@ class OperatorReport:
 
     @property
     def gain(self) -> float:
-        """The root of E ||M(Z)||^2 / ||Z||^2, over matrices of zero trace where they are symmetric."""
+        """Root of `E ||M(Z)||^2 / ||Z||^2`, over matrices of zero trace if they are symmetric."""
         return math.sqrt(self.second_moment[0])
 
     @property
     def trace_excess(self) -> float:
-        """||M(I)||^2 over that of other matrices as long: 1 + m beta / alpha; 1 for kind rectangular."""
+        """Ratio `1 + m beta / alpha` of `||M(I)||^2` to that of other matrices of equal norm; 1 for kind rectangular."""
         alpha, beta = self.second_moment
         return 1 + self.shape[0] * beta / alpha
 
     @property
     def has_trace_component(self) -> bool:
-        """Whether the identity is measured so much longer than other matrices that `recover` takes it apart."""
+        """True if `recover` treats the trace apart, since the identity is measured much longer than other matrices."""
         return self.trace_excess > _TRACE_EXCESS
 
     @property
     def reliable_rank(self) -> int:
-        """The largest rank whose degrees of freedom fit three times into n; 0 where none does."""
+        """Largest rank whose degrees of freedom fit three times into n; 0 if there is none."""
         ranks = range(1, min(self.shape) + 1)
         return sum(_RELIABLE * self._degrees_of_freedom(rank) <= self.count for rank in ranks)
 
@@ -100,7 +100,7 @@ class OperatorReport:
         """A few sentences, a line each."""
         if self.output_faults:
             return "\n".join([self.description, *(f"A fault: {fault}." for fault in self.output_faults)])
-        # Lengths mean little where M is not linear beyond a lower precision.
+        # Lengths mean little if M is not linear, unless the reason is a lower precision.
         linear = self.linearity_error <= max(self.tolerance, _SINGLE_PRECISION)
         lengths = _length_sentences(self) if linear else []
         return "\n".join([self.description, *_law_sentences(self), *lengths, self._count_sentence()])

@@ -1,7 +1,6 @@
-"""Operators made of operators: sums, multiples, stacks, weighted and chosen rows. None of them holds data of its own.
+"""Sums and stacks of operators, without data of their own.
 
-All keep the one pass of what they are made of: `pull_back` hands the inner operator a dual that says the same in its
-rows. Changes of the unknown are in `composition`, the removal of the trace in `centring`.
+A stack keeps the one pass of its parts: `pull_back` gives each part the dual of its rows.
 """
 
 import math
@@ -22,13 +21,13 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class SumSensing(Operator):
-    """M + M', row by row.
+    """Sum `M + M'`, row by row.
 
-    Its gradient takes two passes over the data: what is back-projected depends on both parts of each measurement.
+    Its gradient takes two passes over the data, since the dual vector depends on both parts of each measurement.
 
     Attributes:
-        first: M.
-        second: M', of the same kind, shape and count.
+        first: Operator `M`.
+        second: Operator `M'`, of the same kind, shape and count.
     """
 
     first: Operator
@@ -52,11 +51,11 @@ class SumSensing(Operator):
         return self.first.count
 
     def traces(self) -> Float[Tensor, " n"]:
-        """The sums of both traces."""
+        """Return the sums of both traces."""
         return self.first.traces() + self.second.traces()
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The sum of the chosen rows."""
+        """Return the sum of some rows, or None if a part cannot be taken apart."""
         first, second = selected_rows(self.first, rows), selected_rows(self.second, rows)
         return None if first is None or second is None else SumSensing(first, second)
 
@@ -79,10 +78,10 @@ class SumSensing(Operator):
 
 @dataclass(frozen=True)
 class StackedSensing(Operator):
-    """The rows of several operators one after the other.
+    """Rows of several operators one after the other.
 
     Attributes:
-        operators: The parts, of the same kind and shape.
+        operators: Parts, of the same kind and shape.
     """
 
     operators: tuple[Operator, ...]
@@ -111,15 +110,15 @@ class StackedSensing(Operator):
 
     @property
     def counts(self) -> list[int]:
-        """The number of rows of each part."""
+        """Number of rows of each part."""
         return [operator.count for operator in self.operators]
 
     def traces(self) -> Float[Tensor, " n"]:
-        """The traces of the parts one after the other."""
+        """Return the traces of the parts one after the other."""
         return torch.cat([operator.traces() for operator in self.operators])
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> Operator:
-        """The chosen rows of each part, in the order asked for."""
+        """Return some rows of the parts, in the order given."""
         parts, order, start = [], [], 0
         for operator in self.operators:
             places = torch.nonzero((rows >= start) & (rows < start + operator.count)).flatten()
@@ -151,7 +150,7 @@ class StackedSensing(Operator):
 
     def _pull_back(self, point: LowRank, dual: Dual, width: int) -> PulledBack:
         if not isinstance(dual, RowDual):
-            # What a part back-projects may depend on the rows of another.
+            # The dual vector of a part may depend on the rows of another.
             y = self._measure(point)
             v = dual(y)
             right = None if point.Y is None else self._adjoint_transpose_times(v, point.X[..., :width])
@@ -170,21 +169,21 @@ class StackedSensing(Operator):
 
 
 def operator_sum(first: Operator, second: Operator) -> SumSensing:
-    """M + M': y_i = Re <M_i + M'_i, Z>.
+    """Return `M + M'`, `y_i = Re <M_i + M'_i, Z>`.
 
     Raises:
-        InputError: When the two differ in kind, shape, count, dtype or device.
+        InputError: If the two differ in kind, shape, count, dtype or device.
     """
     return SumSensing(first, second)
 
 
 def stacked(operators: Sequence[Operator]) -> StackedSensing:
-    """The rows of all operators one after the other.
+    """Return the rows of all operators one after the other.
 
-    Where all rows are alike, the laws add up; where the parts weigh theirs differently, none is declared.
+    If all rows are alike, the laws add up; if the parts weight theirs differently, none is declared.
 
     Raises:
-        InputError: When there is none, or they differ in kind, shape, dtype or device.
+        InputError: If there is none, or they differ in kind, shape, dtype or device.
     """
     return StackedSensing(tuple(operators))
 
@@ -197,7 +196,10 @@ def _require_alike(first: Operator, other: Operator) -> None:
 
 
 def _stacked_moment(operators: tuple[Operator, ...]) -> tuple[float, float] | None:
-    """The sum of the laws, where one row of each part measures alike: who relies on a law takes all rows for alike."""
+    """Return the sum of the laws if one row of each part measures alike, or None.
+
+    Users of a law take all rows for alike.
+    """
     laws = [(operator.count, *operator.second_moment) for operator in operators if operator.second_moment is not None]
     if len(laws) < len(operators):
         return None

@@ -1,4 +1,4 @@
-"""A fixed change of the unknown before it is measured: Z -> M(L Z R^H), as for a dictionary, a subspace or a lens."""
+"""Fixed maps of the unknown before it is measured, `Z -> M(L Z R^H)`, as for a dictionary, a subspace or a lens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,18 +13,18 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, selected_rows
 from wnsense.sensing.space import Space
 
-# Traces are found through this many columns of L at a time, so that no m x m matrix is made.
+# Columns of L in a block for the traces, so that no m x m matrix is formed.
 _COLUMNS = 64
 
 
 @dataclass(frozen=True)
 class FactorMap:
-    """A linear map L of l rows and m columns, as two functions of factors: a transform, a filter, an embedding.
+    """Linear map `L` of l rows and m columns, as two functions of factors: a transform, a filter, an embedding.
 
     Attributes:
-        times: V -> L V, from (..., m, k) to (..., l, k), leading dimensions a batch.
-        adjoint_times: U -> L^H U, back.
-        size: (l, m).
+        times: Function `V -> L V`, from (..., m, k) to (..., l, k); leading dimensions are a batch.
+        adjoint_times: Function `U -> L^H U`, from (..., l, k) to (..., m, k).
+        size: Sides (l, m).
     """
 
     times: Callable[[Tensor], Tensor]
@@ -34,12 +34,12 @@ class FactorMap:
 
 @dataclass(frozen=True)
 class ComposedSensing(Operator):
-    """Z -> M(L Z R^H); for the symmetric kinds R = L. The gradient takes one pass of M, as M's own does.
+    """Operator `Z -> M(L Z R^H)`; `R = L` for the symmetric kinds. A gradient takes one pass of `M`, as for `M` itself.
 
     Attributes:
-        operator: M.
-        left: L, (l1, m1), a matrix or functions; None is the identity.
-        right: R, (l2, m2); None is the identity for kind rectangular, and L for the symmetric kinds.
+        operator: Operator `M`.
+        left: Map `L`, (l1, m1), a matrix or functions; None is the identity.
+        right: Map `R`, (l2, m2); None is the identity for kind rectangular, and `L` for the symmetric kinds.
     """
 
     operator: Operator
@@ -68,12 +68,12 @@ class ComposedSensing(Operator):
         return self.operator.count
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The chosen rows of M after the same maps."""
+        """Return some rows of `M` after the same maps, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
         return None if selected is None else ComposedSensing(selected, self.left, self.right)
 
     def traces(self) -> Float[Tensor, " n"]:
-        """M(L L^H), some columns of L at a time."""
+        """Return `M(L L^H)`, computed from some columns of `L` at a time."""
         size = self.shape[0]
         total = torch.zeros(self.count, dtype=self.real_dtype, device=self.device)
         for start in range(0, size, _COLUMNS):
@@ -107,7 +107,7 @@ class ComposedSensing(Operator):
         return self.left if self.kind.is_symmetric else self.right
 
     def _mapped(self, point: LowRank) -> LowRank:
-        """L Z R^H, by its factors."""
+        """Return `L Z R^H`, by its factors."""
         Y = None if point.Y is None else _times(self._right, point.Y)
         return LowRank(_times(self.left, point.X), point.Theta, Y)
 
@@ -115,25 +115,25 @@ class ComposedSensing(Operator):
 def composed(
     operator: Operator, left: Tensor | FactorMap | None, right: Tensor | FactorMap | None = None
 ) -> ComposedSensing:
-    """Z -> M(L Z R^H), an operator on matrices of the maps' columns: the measured matrix is l1 x l2, Z is m1 x m2.
+    """Return `Z -> M(L Z R^H)`, an operator on matrices of the maps' columns.
 
-    With orthonormal columns L spans the subspace in which the unknown is known to lie. No law is declared: it is
-    M's only where L and R are unitary.
+    The measured matrix is l1 x l2, and `Z` is m1 x m2. With orthonormal columns `L` spans the subspace that contains
+    the unknown. No law is declared: it is that of `M` only if `L` and `R` are unitary.
 
     Args:
-        operator: M.
-        left: L, as a matrix (l1, m1) or as a `FactorMap`; None for the identity.
-        right: R, (l2, m2), for kind rectangular only: the symmetric kinds have M(L Z L^H).
+        operator: Operator `M`.
+        left: Map `L`, as a matrix (l1, m1) or as a `FactorMap`; None for the identity.
+        right: Map `R`, (l2, m2), for kind rectangular only: the symmetric kinds have `M(L Z L^H)`.
 
     Raises:
-        InputError: When a map has not as many rows as the measured matrix has on its side, or its numbers do not suit
-            the operator.
+        InputError: If a map's number of rows is not the side of the measured matrix, or its numbers do not suit the
+            operator.
     """
     return ComposedSensing(operator, _suited(left, operator), _suited(right, operator))
 
 
 def _suited(L: Tensor | FactorMap | None, operator: Operator) -> Tensor | FactorMap | None:
-    """A matrix in the operator's numbers."""
+    """Return a matrix in the operator's dtype."""
     if not isinstance(L, Tensor):
         return L
     require(L.dim() == 2, "a matrix of two dimensions", f"{L.dim()}")
@@ -153,7 +153,7 @@ def _columns(name: str, L: Tensor | FactorMap | None, operator: Operator, *, sid
 
 
 def _times(L: Tensor | FactorMap | None, V: Tensor) -> Tensor:
-    """L V."""
+    """Return `L V`."""
     if L is None:
         return V
     if isinstance(L, Tensor):
@@ -164,7 +164,7 @@ def _times(L: Tensor | FactorMap | None, V: Tensor) -> Tensor:
 
 
 def _adjoint_times(L: Tensor | FactorMap | None, U: Tensor) -> Tensor:
-    """L^H U."""
+    """Return `L^H U`."""
     if L is None:
         return U
     if isinstance(L, Tensor):

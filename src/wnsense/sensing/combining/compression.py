@@ -1,11 +1,11 @@
-"""Fewer rows that say the same: least squares needs of more measurements than unknowns only their R and Q^T y.
+"""Equivalent problems of fewer rows: with more measurements than unknowns, least squares needs only `R` and `Q^T y`.
 
-The rows of an operator, packed (`Kind.pack`), are a matrix A of n rows and D columns. With the orthogonal factorization
-sqrt(w) A = Q R the weighted least squares is
+The rows of an operator, packed (`Kind.pack`), are a matrix `A` of n rows and D columns. Let `sqrt(w) A = Q R` be the
+orthogonal factorization. Then for every `Z`, with `z = pack(Z)`, the weighted least squares is
 
-    ||sqrt(w) (M(Z) - y)||^2 = ||R z - Q^T sqrt(w) y||^2 + leftover,    z = pack(Z), for every Z,
+    ||sqrt(w) (M(Z) - y)||^2 = ||R z - Q^T sqrt(w) y||^2 + leftover.
 
-so that a step costs D^2 instead of n D, whatever n is.
+A step so costs D^2 instead of n D for any n.
 """
 
 import math
@@ -26,20 +26,20 @@ from wnsense.sensing.problem import Problem
 
 # Numbers in a block of rows, in double precision: 32 MiB. A block has at least as many rows as R.
 _BLOCK_NUMBERS = 2**22
-# How many rows are made of unit vectors at once: of rows taken apart each is measured against every other, so few;
-# otherwise as many as keep the unit vectors and what becomes of them near this many numbers.
+# Rows that are computed from unit vectors at once. If rows can be taken apart, each is measured against every other,
+# so that few are best; otherwise the unit vectors and their back-projections have about this many numbers.
 _UNIT_ROWS = 64
 _SCRATCH_NUMBERS = 2**23
-# Where full matrices have at most this many numbers together, they are faster than packed ones.
+# Numbers of all matrices together up to which full matrices are faster than packed ones.
 _UNPACKED_NUMBERS = 2**17
-# The Gram matrix is taken where squaring the condition number costs no more than this factor in precision.
+# Loss of precision by the squared condition number up to which the Gram matrix is used.
 _PRECISION_LOSS = 100
 # Power iterations for the largest and the least singular value of R.
 _CONDITION_STEPS = 12
 
 
 class Factorization(StrEnum):
-    """How a problem was compressed."""
+    """Method by which a problem was compressed."""
 
     NONE = "none"
     CHOLESKY = "Cholesky"
@@ -48,16 +48,17 @@ class Factorization(StrEnum):
 
 @dataclass(frozen=True)
 class Compression:
-    """A problem of no more rows than unknowns, with what is needed to speak of the one that it stands for.
+    """Problem of no more rows than unknowns, with the numbers that relate it to the given one.
 
     Attributes:
-        problem: ||R z - b||^2: the same minimizers, differences and gradients as the given objective, weights included.
-        leftover: ||sqrt(w) y||^2 - ||b||^2, what the two objectives differ by at every matrix.
-        squared_norm: ||sqrt(w) y||^2.
-        count: n, the number of given rows whose weight is not zero.
-        factorization: How R was found; NONE where n was no more than D and the problem is the given one.
-        condition: About the condition number of sqrt(w) A (two or three times too small at worst), infinite where
-            columns depend on each other up to rounding; NaN where none was needed.
+        problem: Problem `||R z - b||^2`: the same minimizers, differences and gradients as the given objective, weights
+            included.
+        leftover: Constant `||sqrt(w) y||^2 - ||b||^2`, the difference of the two objectives at every matrix.
+        squared_norm: `||sqrt(w) y||^2`.
+        count: Number n of given rows whose weight is not zero.
+        factorization: Method by which `R` was computed; NONE if n is at most D and the problem is the given one.
+        condition: Estimate of the condition number of `sqrt(w) A`, at worst two or three times too small. It is
+            infinite if columns depend on each other up to rounding, and NaN if it was not needed.
     """
 
     problem: Problem
@@ -69,21 +70,20 @@ class Compression:
 
     @property
     def residual_floor(self) -> float:
-        """sqrt(leftover) / ||sqrt(w) y||: no matrix, of whatever rank, has a relative residual below it."""
+        """Lower bound `sqrt(leftover) / ||sqrt(w) y||` of the relative residual of matrices of any rank."""
         return math.sqrt(self.leftover / self.squared_norm)
 
     @property
     def noise_deviation(self) -> float:
-        """The standard deviation of the noise as the leftover tells it, of n - D degrees of freedom; NaN for n <= D.
+        """Standard deviation of the noise from the leftover, of n - D degrees of freedom; NaN for `n <= D`.
 
-        It is that of each row where all weights are equal to 1, and in units of 1/sqrt(w) otherwise; whatever the rank
-        of the unknown.
+        It is that of each row if all weights are 1, and in units of `1/sqrt(w)` otherwise, for any rank of the unknown.
         """
         freedom = self.count - self.problem.operator.dimension
         return math.sqrt(self.leftover / freedom) if freedom > 0 else math.nan
 
     def relative_residual(self, matrix: LowRank) -> float:
-        """||sqrt(w) (M(Z) - y)|| / ||sqrt(w) y|| of the given problem, at the cost of the compressed one."""
+        """Return `||sqrt(w) (M(Z) - y)|| / ||sqrt(w) y||` of the given problem, at the cost of the compressed one."""
         error = self.problem.operator.measure(matrix) - self.problem.measurements
         if self.problem.weights is not None:
             error = self.problem.weights.sqrt() * error
@@ -92,33 +92,34 @@ class Compression:
 
 
 def compress(problem: Problem) -> Compression:
-    """An equivalent least-squares problem with no more rows than the dimension D of the packed matrices.
+    """Return an equivalent least-squares problem with no more rows than the dimension D of the packed matrices.
 
-    For every Z, of any rank, the given weighted objective is the compressed one plus `leftover`: the minimizers over
-    any set of matrices, the gradients and the differences are the same. A problem with n <= D comes back as it is.
+    For every `Z`, of any rank, the given weighted objective is the compressed one plus `leftover`. So the minimizers
+    over any set of matrices, the gradients and the differences are the same. A problem with `n <= D` is returned as it
+    is.
 
-    The Gram matrix A^T W A is formed in blocks of rows and factorized by Cholesky where the condition number of A
-    allows that in the problem's precision (for double precision: up to about 10); otherwise, and where the Gram matrix
-    is singular, blocks of rows are folded into R one after the other by Householder QR. Memory holds R and a block, of
-    32 MiB or as large as R, a few times each, in double precision. Rows of operators that do not hold any come from
-    back-projected unit vectors. Columns that depend on each other leave zeros on R's diagonal, up to rounding; the
-    objective is the same.
+    The Gram matrix `A^T W A` is formed in blocks of rows and factorized by Cholesky, if the condition number of `A`
+    allows that in the problem's precision: up to about 10 in double precision. Otherwise, and if the Gram matrix is
+    singular, blocks of rows are added to `R` one after the other by Householder QR. Memory holds `R` and a block a few
+    times each, in double precision; a block is 32 MiB or as large as `R`. Rows of operators that store none come from
+    back-projected unit vectors. Columns that depend on each other leave zeros on the diagonal of `R`, up to rounding;
+    the objective is the same.
 
-    What may be concluded from the compressed rows:
+    Two conclusions for the compressed rows:
 
-    - Noise of the same variance in all rows stays so, uncorrelated (Q has orthonormal columns), and Gaussian noise
-      stays independent; with weights, if these are the inverse variances. A noise level is handed on as it is expected:
-      Q^T keeps D of the n parts of the squared noise. Weighted problems have none, since it depends on the rows.
-    - Each compressed row mixes all given ones, and row i of R sees only the unknowns from the i-th on. Rows are not
-      alike any more: holding out some of them is no test of a recovery, and may hide one unknown altogether. Hold out
-      first (`restrict`), compress the rows that are left, and test on those that are not. `recover`, which holds out
-      rows by itself, is for the given problem; the compressed one is for `solve`.
+    - Noise of equal variance in all rows stays white, since `Q` has orthonormal columns, and Gaussian noise stays
+      independent; with weights, if they are the inverse variances. The noise level is replaced by its expected value:
+      `Q^T` keeps D of the n parts of the squared noise. Weighted problems have none, since it depends on the rows.
+    - Each compressed row mixes all given ones, and row i of `R` depends only on the unknowns from the i-th on. Rows are
+      not alike any more. Holding out some of them is no test of a recovery, and may hide one unknown altogether. Hold
+      out first (`restrict`), compress the other rows, and test on those held out. `recover` holds out rows by itself,
+      and needs the given problem; the compressed one is for `solve`.
 
     Args:
-        problem: Measurements, perhaps weighted.
+        problem: Measurements, with or without weights.
 
     Raises:
-        InputError: When y is orthogonal to all that the operator can measure.
+        InputError: If y is orthogonal to the range of the operator.
     """
     operator, weights = problem.operator, problem.weights
     dimension = operator.dimension
@@ -130,7 +131,7 @@ def compress(problem: Problem) -> Compression:
         return Compression(problem, 0.0, squared_norm, count, Factorization.NONE, math.nan)
 
     def block(start: int, stop: int) -> Tensor:
-        """[sqrt(w) A, sqrt(w) y] of some rows."""
+        """Return `[sqrt(w) A, sqrt(w) y]` of some rows."""
         rows = packed_rows(operator, start, stop) * root[start:stop, None].double()
         return torch.cat([rows, y[start:stop, None]], dim=1)
 
@@ -147,11 +148,11 @@ def compress(problem: Problem) -> Compression:
 
 
 def packed_rows(operator: Operator, start: int, stop: int) -> Float[Tensor, "b d"]:
-    """Rows start to stop of an operator as vectors, <row, pack(Z)> = y_i, in double precision."""
+    """Return the rows from start to stop of an operator as vectors, `<row, pack(Z)> = y_i`, in double precision."""
     if isinstance(operator, PackedSensing):
         return operator.packed_rows(start, stop).double() * operator.scale
     rows = torch.empty((stop - start, operator.dimension), dtype=torch.float64, device=operator.device)
-    # Of b rows that can be taken apart the adjoint looks at b of b, otherwise at b of n.
+    # The adjoint of b rows reads b rows if they can be taken apart, and n otherwise.
     apart = selected_rows(operator, torch.arange(start, start + 1, device=operator.device)) is not None
     step = _UNIT_ROWS if apart else max(1, _SCRATCH_NUMBERS // (operator.count + max(operator.shape) ** 2))
     for first in range(start, stop, step):
@@ -161,7 +162,7 @@ def packed_rows(operator: Operator, start: int, stop: int) -> Float[Tensor, "b d
 
 
 def _unit_adjoints(operator: Operator, first: int, last: int, *, apart: bool) -> Tensor:
-    """The packed M_i of a few rows."""
+    """Return a few packed `M_i`."""
     selected = selected_rows(operator, torch.arange(first, last, device=operator.device)) if apart else None
     if selected is not None:
         units = torch.eye(last - first, dtype=operator.real_dtype, device=operator.device)
@@ -176,7 +177,7 @@ Factor = tuple[Tensor, Tensor, float, float]
 
 
 def _by_cholesky(block: Block, operator: Operator, root: Tensor, y: Tensor) -> Factor | None:
-    """R, b, leftover and condition from the Gram matrix; None where that would lose too much."""
+    """Return R, b, leftover and condition from the Gram matrix, or None if too much precision would be lost."""
     D = operator.dimension
     gram = torch.zeros((D, D + 1), dtype=torch.float64, device=operator.device)
     for start, stop in _blocks(operator):
@@ -188,7 +189,7 @@ def _by_cholesky(block: Block, operator: Operator, root: Tensor, y: Tensor) -> F
     if not condition**2 * torch.finfo(torch.float64).eps <= _PRECISION_LOSS * precision:
         return None
     b = torch.linalg.solve_triangular(R.mT, gram[:, D:], upper=False)
-    # ||y||^2 - ||b||^2 would cancel where y fits: the residual of the minimizer over all matrices does not.
+    # ||y||^2 - ||b||^2 cancels if y fits; the residual of the minimizer over all matrices does not.
     z = torch.linalg.solve_triangular(R, b, upper=True).squeeze(1)
     fitted = operator.measure(_whole_matrix(operator, z))
     leftover = float(torch.linalg.vector_norm(root * fitted - y)) ** 2
@@ -196,7 +197,10 @@ def _by_cholesky(block: Block, operator: Operator, root: Tensor, y: Tensor) -> F
 
 
 def _by_qr(block: Block, operator: Operator) -> Factor:
-    """R, b, leftover and condition from the QR of [A, y], whose last diagonal entry is the root of the leftover."""
+    """Return R, b, leftover and condition from the QR of `[A, y]`.
+
+    Its last diagonal entry is the root of the leftover.
+    """
     D = operator.dimension
     folded = torch.zeros((0, D + 1), dtype=torch.float64, device=operator.device)
     for start, stop in _blocks(operator):
@@ -213,7 +217,7 @@ def _blocks(operator: Operator) -> list[tuple[int, int]]:
 
 
 def _condition(R: Float[Tensor, "d d"]) -> float:
-    """||R|| ||R^-1|| by power iterations with R^T R and its inverse; infinite where R is singular up to rounding."""
+    """Return `||R|| ||R^-1||` by power iterations with `R^T R` and its inverse; infinite if `R` is singular."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn((len(R), 1), generator=generator, dtype=R.dtype).to(R.device)
     if not bool((R.diagonal() != 0).all()):
@@ -233,7 +237,7 @@ def _condition(R: Float[Tensor, "d d"]) -> float:
 
 
 def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
-    """The matrix that packs to z, by factors of its own size."""
+    """Return the matrix that packs to z, by factors of its own size."""
     Z = operator.space.unpack(z).to(operator.dtype)
     if operator.kind.is_symmetric:
         return LowRank(torch.eye(len(Z), dtype=Z.dtype, device=Z.device), Z)
@@ -241,7 +245,7 @@ def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
 
 
 def _operator_of(R: Tensor, problem: Problem) -> Operator:
-    """The operator whose packed rows are R. R^T R being A^T A, a law of M*M stays what it is."""
+    """Return the operator whose packed rows are `R`; since `R^T R = A^T A`, a law of `M*M` is kept."""
     operator = problem.operator
     space = operator.space
     moment = operator.second_moment if problem.weights is None else None
@@ -251,7 +255,7 @@ def _operator_of(R: Tensor, problem: Problem) -> Operator:
 
 
 def _noise_level(problem: Problem, count: int, b: float, y: float) -> float | None:
-    """||noise|| / ||b|| as is expected of white noise whose share in y is known."""
+    """Return the expected `||noise|| / ||b||` of white noise with a given share in y."""
     level = problem.noise_level
     if level is None or level == 0:
         return level

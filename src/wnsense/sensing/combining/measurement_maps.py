@@ -20,10 +20,12 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class OperatorAfter(Operator):
-    """T M: a linear map T of measurements after an operator M. What differs is T, given by its two maps.
+    """Operator `T M`: a linear map `T` of measurements after an operator `M`.
+
+    A subclass provides `T` by its two maps.
 
     Attributes:
-        operator: M.
+        operator: Operator `M`.
     """
 
     operator: Operator
@@ -45,18 +47,18 @@ class OperatorAfter(Operator):
 
     @abstractmethod
     def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch n"]:
-        """T y."""
+        """Return `T y`."""
 
     @abstractmethod
     def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch l"]:
-        """T^T v."""
+        """Return `T^T v`."""
 
     def inner_dual(self, dual: Dual) -> Dual:
-        """What M back-projects where this operator back-projects dual(y): T^T dual(T y)."""
+        """Return the dual `T^T dual(T y)` of `M` whose back-projection is that of `dual` here."""
         return lambda y: self.after_transpose(dual(self.after(y)))
 
     def traces(self) -> Float[Tensor, " n"]:
-        """T of the inner traces."""
+        """Return `T` of the traces of `M`."""
         return self.after(self.operator.traces())
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
@@ -82,10 +84,10 @@ class OperatorAfter(Operator):
 
 @dataclass(frozen=True)
 class ScaledSensing(OperatorAfter):
-    """c M.
+    """Operator `c M`.
 
     Attributes:
-        factor: c.
+        factor: Factor `c`.
     """
 
     factor: float
@@ -98,77 +100,78 @@ class ScaledSensing(OperatorAfter):
         return None if moment is None else (square * moment[0], square * moment[1])
 
     def after(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """The factor times y."""
+        """Return the factor times `y`."""
         return self.factor * y
 
     def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """The factor times v."""
+        """Return the factor times `v`."""
         return self.factor * v
 
     def inner_dual(self, dual: Dual) -> Dual:
-        """For each row on its own, c w (c y - t) = c^2 w (y - t/c)."""
+        """Return the dual of `M`; for independent rows `c w (c y - t) = c^2 w (y - t/c)`."""
         if not isinstance(dual, RowDual):
             return lambda y: self.factor * dual(self.factor * y)
         target = None if dual.target is None else dual.target / self.factor
         return RowDual(self.factor * (self.factor * dual.weight), target)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The same multiple of the chosen rows."""
+        """Return the multiple of some rows, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
         return None if selected is None else ScaledSensing(selected, self.factor)
 
 
 @dataclass(frozen=True)
 class WeightedSensing(OperatorAfter):
-    """diag(c) M: each row times a number of its own.
+    """Operator `diag(c) M`: each row times a number of its own.
 
     Attributes:
-        weights: c, (n,), real; a row of weight zero measures nothing.
+        weights: Numbers `c`, (n,), real; a row of weight zero measures nothing.
     """
 
     weights: Float[Tensor, " n"]
 
     def after(self, y: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """Each entry times the weight of its row."""
+        """Return each entry times the weight of its row."""
         return self.weights * y
 
     def after_transpose(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """Each entry times the weight of its row."""
+        """Return each entry times the weight of its row."""
         return self.weights * v
 
     def inner_dual(self, dual: Dual) -> Dual:
-        """For each row on its own, c w (c y - t) = c^2 w (y - t/c); zero where c is."""
+        """Return the dual of `M`; for independent rows `c w (c y - t) = c^2 w (y - t/c)`, zero where `c` is."""
         c = self.weights
         if not isinstance(dual, RowDual):
             return lambda y: c * dual(c * y)
-        # A row whose weight is zero, or vanishes when squared, back-projects nothing: any divisor but zero will do.
+        # A row whose squared weight is zero has no back-projection: any divisor but zero will do.
         square = c.square()
         target = None if dual.target is None else dual.target / torch.where(square == 0, 1, c)
         return RowDual(square * dual.weight, target)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
-        """The chosen rows, each times its weight."""
+        """Return some rows, each times its weight, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
         return None if selected is None else WeightedSensing(selected, self.weights[rows])
 
 
 def scaled(operator: Operator, factor: float) -> ScaledSensing:
-    """The multiple c M, whose law is (c^2 alpha, c^2 beta) where that of M is declared.
+    """Return the multiple `c M`, whose law is `(c^2 alpha, c^2 beta)` if that of `M` is declared.
 
     Raises:
-        InputError: When the factor is zero or not finite.
+        InputError: If the factor is zero or not finite.
     """
     require(math.isfinite(factor) and factor != 0, "a factor that is finite and not zero", factor)
     return ScaledSensing(operator, float(factor))
 
 
 def row_weighted(operator: Operator, weights: Float[Tensor, " n"]) -> WeightedSensing:
-    """diag(c) M: row i times c_i, which may be negative or zero.
+    """Return `diag(c) M`: row i times `c_i`, which may be negative or zero.
 
-    Weights w of a `Problem` are those of squares: its objective is that of c = sqrt(w), with sqrt(w) y as measurements.
+    Weights w of a `Problem` are those of squares: its objective is that of `c = sqrt(w)`, with `sqrt(w) y` as
+    measurements.
 
     Raises:
-        InputError: When there is not one finite weight for each row, in the dtype of the measurements.
+        InputError: If there is not one finite weight for each row, in the dtype of the measurements.
     """
     require_size("the weights", weights.shape, (operator.count,), "one for each row")
     real = operator.real_dtype

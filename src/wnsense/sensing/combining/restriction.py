@@ -14,12 +14,13 @@ from wnsense.sensing.operator import Dual, Operator, RowDual, selected_rows
 
 @dataclass(frozen=True)
 class RestrictedSensing(OperatorAfter):
-    """Some rows of an operator whose data cannot be taken apart: all rows are measured, and these kept.
+    """Some rows of an operator whose data cannot be taken apart: all rows are measured, and some are kept.
 
-    `restrict` makes one where it must, and checks the rows.
+    `restrict` makes one only if it must, and checks the rows. No law is declared: a law of all rows together implies
+    nothing for some, unless all are alike.
 
     Attributes:
-        rows: Which, in which order, (k,), each once.
+        rows: Numbers of the rows to keep, in their order, (k,), each once.
     """
 
     rows: Int[Tensor, " k"]
@@ -30,39 +31,39 @@ class RestrictedSensing(OperatorAfter):
         return len(self.rows)
 
     def after(self, y: Float[Tensor, "*batch l"]) -> Float[Tensor, "*batch k"]:
-        """The entries of the chosen rows."""
+        """Return the entries of the rows that are kept."""
         return y[..., self.rows]
 
     def after_transpose(self, v: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch l"]:
-        """The entries of v where they came from, zero elsewhere."""
+        """Return the entries of `v` at their rows, zero elsewhere."""
         out = v.new_zeros((*v.shape[:-1], self.operator.count))
         out[..., self.rows] = v
         return out
 
     def inner_dual(self, dual: Dual) -> Dual:
-        """Rows that were not chosen have weight zero."""
+        """Return the dual of `M`, with weight zero for the other rows."""
         if not isinstance(dual, RowDual):
             return lambda y: self.after_transpose(dual(self.after(y)))
         target = None if dual.target is None else self.after_transpose(dual.target)
         return RowDual(self.after_transpose(dual.weight), target)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> Operator:
-        """The chosen of the chosen."""
+        """Return the operator of some of the rows that are kept."""
         return operator_of_rows(self.operator, self.rows[rows])
 
 
 def restrict(operator: Operator, rows: Shaped[Tensor, " k"]) -> Operator:
-    """Some rows of an operator, in the order given: rows held out, say, or those of one sensor.
+    """Return the operator of some rows, in the order given: rows held out, for example, or those of one sensor.
 
-    Where the data can be taken apart (`Operator.select_rows`) the result holds the chosen rows and its cost is theirs;
-    otherwise every application measures all rows and keeps these (`RestrictedSensing`).
+    If the data can be taken apart (`select_rows`), the result holds the data of these rows alone, and its cost is
+    theirs. Otherwise every application measures all rows and keeps these (`RestrictedSensing`).
 
     Args:
-        operator: The operator.
+        operator: Operator.
         rows: Indices from 0, each at most once, or a mask of length n, true for the rows to keep.
 
     Raises:
-        InputError: When no row is chosen, an index is negative, too large or there twice, or a mask has another length.
+        InputError: If there is no row, an index is negative, too large or repeated, or a mask has another length.
     """
     integer = not (rows.is_floating_point() or rows.is_complex())
     require(integer, "indices of rows, or a mask of booleans", rows.dtype)
@@ -77,7 +78,7 @@ def restrict(operator: Operator, rows: Shaped[Tensor, " k"]) -> Operator:
 
 
 def operator_of_rows(operator: Operator, rows: Int[Tensor, " k"]) -> Operator:
-    """What `restrict` gives, for rows that are known to be right."""
+    """Return the operator of some rows like `restrict`, without a check of the rows."""
     selected = selected_rows(operator, rows)
     return RestrictedSensing(operator, rows) if selected is None else selected
 
