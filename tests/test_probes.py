@@ -50,7 +50,7 @@ def test_second_moment_of_known_operators(scale, trace):
     assert beta == pytest.approx(trace**2, rel=1e-12, abs=1e-13 * scale**2)
     assert report.gain == pytest.approx(scale, rel=1e-13)
     assert report.has_trace_component == (1 + SIZE * (trace / scale) ** 2 > 3)
-    assert ("recover() takes it apart" in str(report)) == report.has_trace_component
+    assert ("recover() treats it apart" in str(report)) == report.has_trace_component
     if report.has_trace_component or trace == 0:
         # What alpha and beta say of the length of M(Z) is all there is to say.
         assert report.isometry_constant < 1e-12
@@ -63,7 +63,7 @@ def test_a_trace_that_is_not_seen():
     report = check_operator(DenseSensing.from_rows(rows, (SIZE, SIZE)))
     assert report.gain == pytest.approx(1, rel=1e-13)
     assert report.trace_excess == pytest.approx(0, abs=1e-12)
-    assert "The trace is hardly seen" in str(report)
+    assert "The trace is measured weakly" in str(report)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_same_functions_unbroken(kind):
 
 def test_causes_are_named_for_a_wrong_adjoint():
     text = str(check_operator(functions(Kind.PSD, vector=lambda v: v.roll(1))))
-    for cause in ("(a) a conjugate or a transpose is forgotten", "(b) one of the two is scaled", "(c) M is not linear"):
+    for cause in ("(a) a conjugate or a transpose is missing", "(b) one of the two is scaled", "(c) M is not linear"):
         assert cause in text
     assert "Here" not in text
 

@@ -81,7 +81,7 @@ class OperatorReport:
 
     @property
     def trace_excess(self) -> float:
-        """Ratio `1 + m beta / alpha` of `||M(I)||^2` to that of other matrices of equal norm; 1 for kind rectangular."""
+        """Ratio `1 + m beta / alpha` of `||M(I)||^2` to that of other matrices of equal norm; 1 if rectangular."""
         alpha, beta = self.second_moment
         return 1 + self.shape[0] * beta / alpha
 
@@ -111,11 +111,11 @@ class OperatorReport:
     def _count_sentence(self) -> str:
         degrees = self._degrees_of_freedom(self.rank)
         if self.count >= self.kind.dimension(self.shape, is_complex=self.is_complex):
-            hope = "it is no less than the unknowns of a full matrix, so that any rank can be hoped for"
+            hope = "it is no less than the number of unknowns of a full matrix, so that any rank may be recoverable"
         elif self.reliable_rank:
-            hope = f"a rank up to about {self.reliable_rank} can be hoped for"
+            hope = f"ranks up to about {self.reliable_rank} are likely to be recoverable"
         else:
-            hope = f"even rank 1 takes about {_RELIABLE * self._degrees_of_freedom(1):,}"
+            hope = f"even rank 1 needs about {_RELIABLE * self._degrees_of_freedom(1):,}"
         times = f"{self.count / degrees:.3g} times the {degrees:,} degrees of freedom of rank {self.rank}"
         return f"n = {self.count:,} is {times}; {hope}."
 
@@ -123,13 +123,11 @@ class OperatorReport:
 def _law_sentences(report: OperatorReport) -> list[str]:
     sentences = [*_linearity_sentences(report), _adjoint_sentence(report), *_transpose_sentences(report)]
     if math.isinf(report.batch_error):
-        sentences.append(
-            "A batch is refused where a loop is not: leading dimensions of X and Theta are several points."
-        )
+        sentences.append("A batch is refused, a loop is not: leading dimensions of X and Theta are several points.")
     elif not _rounding(report, report.batch_error):
-        sentences.append(f"What a batch gives and what a loop gives {_differ(report, report.batch_error)}.")
+        sentences.append(f"The results of a batch and of a loop {_differ(report, report.batch_error)}.")
     if report.passed:
-        sentences.append("It is linear, a batch gives what a loop gives, and dtype and device are kept.")
+        sentences.append("It is linear, a batch gives the results of a loop, and dtype and device are kept.")
     return sentences
 
 
@@ -149,9 +147,9 @@ def _linearity_sentences(report: OperatorReport) -> list[str]:
     sentences = []
     if not _rounding(report, report.linearity_error):
         sentences.append(
-            f"M is not linear: M(a Z + b Z') and a M(Z) + b M(Z') {_differ(report, report.linearity_error)}. It may be "
-            "because (a) it takes magnitudes: square them, intensities are linear in Z and amplitudes are not; (b) it "
-            "adds a constant, as a dark level: subtract it; (c) it changes its argument, or draws random numbers; "
+            f"M is not linear: M(a Z + b Z') and a M(Z) + b M(Z') {_differ(report, report.linearity_error)}. Possible "
+            "reasons: (a) it takes magnitudes: square them, intensities are linear in Z and amplitudes are not; (b) it "
+            "adds a constant, such as a dark level: subtract it; (c) it changes its argument, or draws random numbers; "
             f"(d) it computes in a lower precision.{_precision_hint(report, report.linearity_error)}"
         )
     if not _rounding(report, report.adjoint_linearity_error):
@@ -178,10 +176,10 @@ def _adjoint_sentence(report: OperatorReport) -> str:
     if report.adjoint_cause:
         here = f" Here {report.adjoint_cause}."
     return (
-        f"The adjoint is wrong: <M(Z), v> and Re <Z, M*(v)> {_differ(report, error)}. It may be because (a) a "
-        "conjugate or a transpose is forgotten: M*(v) = sum_i v_i M_i where y_i = Re <M_i, Z>; (b) one of the two is "
-        "scaled, as by 1/n or 1/sqrt(n); (c) M is not linear, and has no adjoint; (d) one of the two computes in a "
-        f"lower precision.{here}"
+        f"The adjoint is wrong: <M(Z), v> and Re <Z, M*(v)> {_differ(report, error)}. Possible reasons: (a) a "
+        "conjugate or a transpose is missing: M*(v) = sum_i v_i M_i where y_i = Re <M_i, Z>; (b) one of the two is "
+        "scaled, for example by 1/n or 1/sqrt(n); (c) M is not linear, and has no adjoint; (d) one of the two computes in "
+        f"a lower precision.{here}"
     )
 
 
@@ -202,9 +200,9 @@ def _length_sentences(report: OperatorReport) -> list[str]:
     factor = math.sqrt(max(report.trace_excess, 0))
     identity = f"the identity is measured {factor:.2g} times as long as a matrix of the same norm and zero trace"
     if report.has_trace_component:
-        sentences.append(f"A trace component: {identity}, as by rank-one measurements; recover() takes it apart.")
+        sentences.append(f"A trace component: {identity}, as by rank-one measurements; recover() treats it apart.")
     elif report.trace_excess < _NO_TRACE:
-        sentences.append(f"The trace is hardly seen: {identity}.")
+        sentences.append(f"The trace is measured weakly: {identity}.")
     least, most = report.stretch
     apart = ", the trace component apart" if report.has_trace_component else ""
     sentences.append(

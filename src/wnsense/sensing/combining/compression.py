@@ -98,7 +98,7 @@ def compress(problem: Problem) -> Compression:
     over any set of matrices, the gradients and the differences are the same. A problem with `n <= D` is returned as it
     is.
 
-    The Gram matrix `A^T W A` is formed in blocks of rows and factorized by Cholesky, if the condition number of `A`
+    The Gram matrix `A^T W A` is formed in blocks of rows. It is factorized by Cholesky if the condition number of `A`
     allows that in the problem's precision: up to about 10 in double precision. Otherwise, and if the Gram matrix is
     singular, blocks of rows are added to `R` one after the other by Householder QR. Memory holds `R` and a block a few
     times each, in double precision; a block is 32 MiB or as large as `R`. Rows of operators that store none come from

@@ -1,7 +1,7 @@
 """Measurements of quantum states by Pauli strings.
 
-Qubits are counted from the left: the first letter of a string, the first factor of a Kronecker product and the most
-significant bit of an index belong to the first qubit.
+Qubits are counted from the left. The first qubit has the first letter of a string, the first factor of a Kronecker
+product and the most significant bit of an index.
 """
 
 import math

@@ -28,9 +28,10 @@ class PovmProductSensing(Operator):
     Measurement vectors are Kronecker products. All K^q outcomes take q small contractions of the factors, from 2 x ...
     x 2 to K x ... x K, and no vector. Selected outcomes compute their vectors in blocks. Probabilities are not scaled.
 
-    For one qubit and effects proportional to a 2-design, the sum of `E Tr(E Z)` is `kappa (Z + Tr(Z) I)`, with `kappa`
-    = 1/6 for the tetrahedron and 1/9 for the six Pauli states. For several qubits the traces over all subsets of qubits
-    occur, so that there is no second moment to declare: it grows threefold from traceless to constant in one qubit.
+    Let the effects of one qubit be proportional to a 2-design. Then the sum of `E Tr(E Z)` is `kappa (Z + Tr(Z) I)`,
+    with `kappa` = 1/6 for the tetrahedron and 1/9 for the six Pauli states. For several qubits the traces over all
+    subsets of qubits occur. So there is no second moment to declare: it grows threefold from traceless to constant in
+    one qubit.
 
     Attributes:
         effects: Vectors `e_a` of each qubit, (q, K, 2), complex.
