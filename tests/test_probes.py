@@ -123,11 +123,23 @@ def test_a_seed_gives_one_report():
     ("count", "rank", "words"),
     [
         # m = 20: rank 1 has 20 degrees of freedom, rank 2 has 39, rank 3 has 57, and a full matrix 210.
-        (40, 0, "n = 40 is 0.702 times the 57 degrees of freedom of rank 3; even rank 1 takes about 60."),
-        (60, 1, "n = 60 is 1.05 times the 57 degrees of freedom of rank 3; a rank up to about 1 can be hoped for."),
-        (170, 2, "n = 170 is 2.98 times the 57 degrees of freedom of rank 3; a rank up to about 2 can be hoped for."),
-        (171, 3, "n = 171 is 3 times the 57 degrees of freedom of rank 3; a rank up to about 3 can be hoped for."),
-        (210, 3, "it is no less than the unknowns of a full matrix, so that any rank can be hoped for."),
+        (40, 0, "n = 40 is 0.702 times the 57 degrees of freedom of rank 3; even rank 1 needs about 60."),
+        (
+            60,
+            1,
+            "n = 60 is 1.05 times the 57 degrees of freedom of rank 3; ranks up to about 1 are realistic.",
+        ),
+        (
+            170,
+            2,
+            "n = 170 is 2.98 times the 57 degrees of freedom of rank 3; ranks up to about 2 are realistic.",
+        ),
+        (
+            171,
+            3,
+            "n = 171 is 3 times the 57 degrees of freedom of rank 3; ranks up to about 3 are realistic.",
+        ),
+        (210, 3, "it is no less than the number of unknowns of a full matrix, so that any rank may be recoverable."),
     ],
 )
 def test_what_rank_can_be_hoped_for(count, rank, words):
@@ -308,10 +320,10 @@ FAULTY = {
     "count": "A fault: M(Z) is of shape (29,), (30,) was needed.",
     "dtype of W": "A fault: M*(v) V is of torch.complex128, torch.float64 was needed.",
     "transposed": "A fault: M*(v) V is of shape (3, 5), (5, 3) was needed.",
-    "batch": "What a batch gives and what a loop gives differ by",
-    "adjoint batch": "What a batch gives and what a loop gives differ by",
-    "batch refused": "A batch is refused where a loop is not",
-    "batch summed": "A batch is refused where a loop is not",
+    "batch": "The results of a batch and of a loop differ by",
+    "adjoint batch": "The results of a batch and of a loop differ by",
+    "batch refused": "A batch is refused, a loop is not",
+    "batch summed": "A batch is refused, a loop is not",
     "asymmetric": "M*(v) is not symmetric: R = M*(v) and R^T differ by",
 }
 

@@ -399,6 +399,6 @@ def check_operator_passes_it(bench: Bench) -> None:
     text = str(report)
     assert report.passed, text
     assert "The adjoint is right" in text
-    assert "It is linear, a batch gives what a loop gives, and dtype and device are kept." in text
+    assert "It is linear, a batch gives the results of a loop, and dtype and device are kept." in text
     assert report.rank == min(3, *bench.operator.shape)
     assert 0 <= report.isometry_constant < math.inf

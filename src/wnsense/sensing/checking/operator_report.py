@@ -113,7 +113,7 @@ class OperatorReport:
         if self.count >= self.kind.dimension(self.shape, is_complex=self.is_complex):
             hope = "it is no less than the number of unknowns of a full matrix, so that any rank may be recoverable"
         elif self.reliable_rank:
-            hope = f"ranks up to about {self.reliable_rank} are likely to be recoverable"
+            hope = f"ranks up to about {self.reliable_rank} are realistic"
         else:
             hope = f"even rank 1 needs about {_RELIABLE * self._degrees_of_freedom(1):,}"
         times = f"{self.count / degrees:.3g} times the {degrees:,} degrees of freedom of rank {self.rank}"
@@ -178,8 +178,8 @@ def _adjoint_sentence(report: OperatorReport) -> str:
     return (
         f"The adjoint is wrong: <M(Z), v> and Re <Z, M*(v)> {_differ(report, error)}. Possible reasons: (a) a "
         "conjugate or a transpose is missing: M*(v) = sum_i v_i M_i where y_i = Re <M_i, Z>; (b) one of the two is "
-        "scaled, for example by 1/n or 1/sqrt(n); (c) M is not linear, and has no adjoint; (d) one of the two computes in "
-        f"a lower precision.{here}"
+        "scaled, for example by 1/n or 1/sqrt(n); (c) M is not linear, and has no adjoint; (d) one of the two computes "
+        f"in a lower precision.{here}"
     )
 
 
