@@ -589,7 +589,7 @@ def test_what_recover_writes_has_a_page_with_its_spectrum(wnsense, tmp_path):
     assert wnsense("report", tmp_path / "run", "-o", tmp_path / "page.html").code == 0
     page = (tmp_path / "page.html").read_text()
     (run,) = data_of(page)["runs"]
-    table = wn.running.tables.read_table(tmp_path / "run" / "result.npz")
+    table = read_table(tmp_path / "run" / "result.npz")
     last = [value for value in run["panels"][0]["values"][-1] if value is not None]
     np.testing.assert_allclose(last[:2], table.arrays["singular_values"][:2], rtol=1e-5)
     assert f"torch {torch.__version__}" in page
