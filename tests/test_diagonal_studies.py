@@ -398,7 +398,7 @@ def test_trajectories_verdicts_turn_with_the_table(quick):
     table = quick["diagonal-trajectories"]
     before = findings(table)
     assert all(of.holds is not False for of in before)
-    assert told(before, "kernel of A").holds is True
+    assert told(before, "null space of A").holds is True
 
     def drifts(facts, arrays):
         arrays["drift"][-1] = 1e-6
@@ -414,9 +414,9 @@ def test_trajectories_verdicts_turn_with_the_table(quick):
             arrays["norm"][-1] *= 2
 
     cases = (
-        (drifts, "kernel of A"),
+        (drifts, "null space of A"),
         (leaves_the_sphere, "||u|| = 1"),
-        (misses, "foretold without running"),
+        (misses, "predicted without a run"),
         (magnifies_in_vain, "L = 2: the l1 norm exceeds"),
         (magnifies_in_vain, "L = 3: the l1 norm exceeds"),
     )
@@ -476,8 +476,8 @@ def test_the_reference_table_is_told_digit_by_digit(quick):
                 arrays["log_rho"][place] = math.log(float(of.magnification))
 
     after = findings(doctored(table, "BoundPart", as_it_was))
-    assert "24 of 24 numbers" in told(after, "its map not given").text
-    assert "24 of 24" not in told(before, "its map not given").text
+    assert "24 of 24 numbers" in told(after, "whose map is not published").text
+    assert "24 of 24" not in told(before, "whose map is not published").text
 
 
 def test_the_ratio_s_verdict_turns_with_the_table(quick):
@@ -493,14 +493,14 @@ def test_the_ratio_s_verdict_turns_with_the_table(quick):
 
     same = findings(doctored(table, "GridPart", arrives(0.1)))
     other = findings(doctored(table, "GridPart", arrives(0.2)))
-    assert told(same, "errors that rates (r^2, 1)").holds is True
-    assert told(other, "errors that rates (r^2, 1)").holds is False
+    assert told(same, "errors of rates (r^2, 1)").holds is True
+    assert told(other, "errors of rates (r^2, 1)").holds is False
 
     def never(facts, arrays):
         arrays["residual"][:] = 1.0
 
     none = findings(doctored(table, "GridPart", never))
-    assert told(none, "on no problem do both").holds is None
+    assert told(none, "there is no problem on which both").holds is None
     assert len([of for of in none if "no ratio arrives" in of.text]) == 3
 
 
@@ -555,7 +555,7 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
         arrays["measured"][:] = 0.5 * np.minimum(arrays["predicted"], np.nan_to_num(arrays["bound"], nan=np.inf))
 
     after = findings(doctored(table, "LayersPart", half))
-    for words in ("exponential rate beside that foretold", "times the bound from imbalance"):
+    for words in ("exponential rate over its prediction", "times the bound from imbalance"):
         assert told(before, words).holds is True
         assert told(after, words).holds is False
 

@@ -36,7 +36,7 @@ def findings(table: Table) -> list[Finding]:
     ours = reference_cells(table)
     return [
         *(finding for name, cells in cell_groups(table).items() for finding in _group_findings(name, cells)),
-        Finding(f"limits that were not found, and are in no count: {missing} of {total}", None),
+        Finding(f"limits that were not found and are not counted: {missing} of {total}", None),
         *([_closed_forms(), _plain_bounds(ours), _ranges(ours)] if ours else []),
     ]
 
@@ -126,8 +126,8 @@ def _ranges(ours: Mapping[Reported, BoundCells]) -> Finding:
     count = 3 * len(ours)
     problems = min(len(cells.depth) for cells in ours.values())
     text = (
-        f"reference table, its map not given: {count - len(outside)} of {count} numbers lie in the range of the "
-        f"{problems} problems drawn here{': not ' if outside else ''}{'; '.join(outside)}"
+        f"reference table, whose map is not published: {count - len(outside)} of {count} numbers lie in the range of "
+        f"the {problems} problems drawn here{': not ' if outside else ''}{'; '.join(outside)}"
     )
     return Finding(text, None)
 

@@ -47,7 +47,7 @@ BOUND = DiagonalSpecification(
     ),
     choices=(
         f"N = 30, M = 15, s = 2 (quick: also 16, 8, 2). {GAUSSIAN_MAP}, or positive with a dense part of the truth",
-        "limits are found without running flows, from the equations that runs are held against elsewhere",
+        "limits are computed from their equations, without running flows; tests compare both",
         "unequal starts: alpha e^g with standard normal g, entry by entry",
         _WEIGHTED,
         "the reference table was given without its map: 20 problems are drawn (quick: 2)",

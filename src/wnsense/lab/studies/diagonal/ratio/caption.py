@@ -45,10 +45,11 @@ def _without_magnification(families: Sequence[GridFamily], depth: int) -> Findin
     ]
     arrived = [pair for pair in pairs if all(math.isfinite(error) for error in pair)]
     if not arrived:
-        return Finding(f"L = {depth}: on no problem do both rates (r^2, 1) and gradient descent arrive", None)
+        text = f"L = {depth}: there is no problem on which both rates (r^2, 1) and gradient descent arrive"
+        return Finding(text, None)
     words = "; ".join(f"{ours:.3g} and {theirs:.3g}" for ours, theirs in arrived)
     text = (
-        f"L = {depth}: the errors that rates (r^2, 1) and gradient descent end with, at the least step that arrives: "
+        f"L = {depth}: final errors of rates (r^2, 1) and of gradient descent, at the least step size that arrives: "
         f"{words} (problem by problem, where both arrive)"
     )
     return Finding(text, all(abs(ours / theirs - 1) <= _SAME for ours, theirs in arrived))
@@ -102,4 +103,4 @@ def paragraphs(table: Table) -> list[Paragraph]:
             plain = family.rule is RateFamily.PLAIN
             name = "gradient descent" if plain else f"{RATE_RULES[family.rule]}, eta = {missing}"
             lines.append(f"L = {family.depth}: {name}")
-    return [Paragraph("Not at the residual within the budget, at any stable step of the grid:", tuple(lines))]
+    return [Paragraph("No run reaches the residual within the budget, at any stable step of the grid:", tuple(lines))]

@@ -121,9 +121,7 @@ def _too_large(groups: Sequence[RecoveryGroup]) -> Finding:
             f"s = {group.sparsity}, alpha = {group.scales[place]:g}: {group.error(None)[place]:.2g} without, "
             f"at best {best:.2g} with"
         )
-    text = (
-        f"L = {groups[0].depth}: at the first start whose radius is above r_inf the median error is, {'; '.join(words)}"
-    )
+    text = f"L = {groups[0].depth}: median error at the first start whose radius is above r_inf, {'; '.join(words)}"
     return Finding(text, None)
 
 
@@ -140,7 +138,8 @@ def _too_small_start(groups: Sequence[RecoveryGroup]) -> Finding:
             if better.any():
                 wins.append(f"{rate_words(ratio)} at {int(better.sum())} of {len(better)} starts")
         words.append(f"s = {group.sparsity}: {', '.join(wins) or 'none'}")
-    text = f"L = {groups[0].depth}: half the error or less without WN beside, {'; '.join(words)}"
+    starts = "; ".join(words)
+    text = f"L = {groups[0].depth}: starts where the error without WN is at most half of that with WN, {starts}"
     return Finding(text, None)
 
 

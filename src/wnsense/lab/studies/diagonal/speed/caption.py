@@ -87,7 +87,7 @@ def _flow_rates(flows: Sequence[MeasuredRate]) -> Finding:
     text = (
         f"diagonal networks: the residual falls at the least eigenvalue of the linearized flow, within {_SAME:.0%}, in "
         f"{int(same.sum())} of {len(flows)} flows; faster in {int(faster.sum())} (by up to {quotients.max():.1e}: the "
-        f"slowest direction carries too little to be seen above a residual of {flows[0].part.residual:g}); slower "
+        f"slowest direction is too small to be visible above a residual of {flows[0].part.residual:g}); slower "
         f"in {int(slower.sum())}"
     )
     return Finding(text, None)
@@ -115,7 +115,7 @@ def _model_rates(models: Sequence[MeasuredLayers]) -> Finding:
         )
         # The predicted rate is a lower bound: an error without its slowest direction falls faster.
         holds.append(bool((quotients >= 1 - _SAME).all()))
-    return Finding(f"multi-layer linear models, exponential rate beside that foretold: {'; '.join(words)}", all(holds))
+    return Finding(f"multi-layer linear models, exponential rate over its prediction: {'; '.join(words)}", all(holds))
 
 
 def _model_bounds(models: Sequence[MeasuredLayers]) -> Finding:
@@ -161,7 +161,7 @@ def paragraphs(table: Table) -> list[Paragraph]:
             "In the pictures:",
             (
                 "steps and errors: medians over problems, with the slower half; hollow: the error after the budget",
-                "rates: those foretold below a hundredth of the least that was measured are drawn there",
+                "rates: predictions below a hundredth of the least measured rate are drawn at that value",
             ),
         )
     ]

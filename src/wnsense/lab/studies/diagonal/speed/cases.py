@@ -28,7 +28,7 @@ def _speed_parts(
 
 SPEED: DiagonalSpecification[SpeedPart] = DiagonalSpecification(
     "diagonal-speed",
-    "How fast: steps for an error, and rates at the end beside those foretold",
+    "Speed: steps for an error, and rates at the end beside their predictions",
     "Weight normalization converges faster than gradient descent. For L = 2 the loss falls at least like 1/t; on "
     "multi-layer linear models (ICML 2023) exponentially, at a rate that imbalance and the product's least singular "
     "value bound from below.",

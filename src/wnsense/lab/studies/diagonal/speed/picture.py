@@ -135,7 +135,7 @@ def _draw_models(axes: Axes, models: Sequence[MeasuredLayers]) -> None:
     finite = [(bound, rate) for bound, rate in bounds if math.isfinite(bound) and bound > 0]
     axes.plot(*zip(*finite, strict=True), linestyle="none", marker="x", color=INK, label="bound from imbalance, plain")
     _equal_line(axes, [float(value) for part in models for value in part.arrays["measured"]])
-    dress(axes, title="Multi-layer linear models: loss", x="rate foretold, or its bound", y="rate measured")
+    dress(axes, title="Multi-layer linear models: loss", x="rate predicted, or its bound", y="rate measured")
     legend(axes)
 
 

@@ -45,7 +45,7 @@ def _kernel(runs: Sequence[Trajectory]) -> Finding:
     last = max(float(run.arrays["time"][-1]) for run in runs)
     sizes = [float(run.arrays["change"].max()) / run.single("size") for run in runs]
     text = (
-        f"up to t = {last:.0e} the part of the invariants' change that lies in the kernel of A is at most "
+        f"up to t = {last:.0e} the part of the invariants' change in the null space of A is at most "
         f"{max(drifts):.1e} of it (L = {worst.part.depth}, {rate_words(worst.part.ratio)}), over {len(runs)} runs; "
         f"the changes themselves are {min(sizes):.2g} times ||h(0)|| and more"
     )
@@ -70,7 +70,7 @@ def _limits(runs: Sequence[Trajectory]) -> Finding:
     if not near:
         return Finding(f"no run has a residual of {_NEAR:g} or less at its end", None)
     text = (
-        f"the limit foretold without running the flow is reached to {max(errors):.1e}, and log rho to {max(gaps):.1e}, "
+        f"the limit predicted without a run is reached to {max(errors):.1e}, and log rho to {max(gaps):.1e}, "
         f"in the {len(near)} of {len(runs)} runs whose residual is at most {_NEAR:g} at the end"
     )
     return Finding(text, max(errors) <= _AGREEING and max(gaps) <= _AGREEING)
@@ -113,7 +113,7 @@ def _overshoots(runs: Sequence[Trajectory]) -> Finding:
     over = [peak for peak in peaks if peak > 1 + _SAME]
     worst = runs[int(np.argmax(peaks))]
     text = (
-        f"the radius ends below where it has been in {len(over)} of {len(runs)} runs, at most by a factor of "
+        f"the radius ends below its maximum in {len(over)} of {len(runs)} runs, by a factor of at most "
         f"{max(peaks):.3g} (L = {worst.part.depth}, {rate_words(worst.part.ratio)})"
     )
     return Finding(text, None)
@@ -133,7 +133,7 @@ def paragraphs(table: Table) -> list[Paragraph]:
             (
                 "h: log u + r^2 / (2 eta) for L = 2, (u e^{r^2 / (2 eta)})^{-(L-2)} beyond; log x, x^{-(L-2)} if plain",
                 f"r_0 = alpha sqrt(2 N) ({starts})",
-                "rho(t) = (r_0 / r) exp((r^2 - r_0^2) / (2 eta)) of the radius reached by then",
+                "rho(t) = (r_0 / r) exp((r^2 - r_0^2) / (2 eta)) for the radius r at time t",
             ),
         )
     ]

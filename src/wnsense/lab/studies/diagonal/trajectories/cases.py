@@ -11,7 +11,7 @@ _PROBLEM = SparseDrawing(15, 30, 2, 0, 1.7)
 
 TRAJECTORIES = DiagonalSpecification(
     "diagonal-trajectories",
-    "Coordinates, radius and magnification along the flow, and what it conserves",
+    "Coordinates, radius, magnification and invariants along the flow",
     "Along the flow with weight normalization a function of u and r changes within the range of A^T only, so that its "
     "limit is that of plain flow from a start divided by rho; rho > 1 makes a large start act like a small one.",
     quick=tuple(
@@ -25,6 +25,6 @@ TRAJECTORIES = DiagonalSpecification(
     choices=(
         f"N = 30, M = 15, s = 2, the truth scaled to a least l1 norm of 1.7. {GAUSSIAN_MAP}",
         "alpha = 0.05, 0.12 and 0.2 for L = 2, 3 and 4; time is that of the flow with eta_u = 1, up to 1e8",
-        "Radau's method with a tolerance of 1e-10 in logarithms; it knows nothing of what is conserved",
+        "Radau's method with a tolerance of 1e-10 in logarithms; it has no access to the invariants",
     ),
 )

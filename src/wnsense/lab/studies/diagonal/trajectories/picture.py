@@ -70,7 +70,7 @@ def _radii(table: Table, runs: Sequence[Trajectory]) -> Figure:
         dress(upper, title=f"L = {run.part.depth}", y="radius r = ||x||")
         dress(lower, x="time", y="magnification rho")
     outer_labels(panels)
-    titled(figure, table, "Radius and magnification along the flow; dotted: rho foretold without running it")
+    titled(figure, table, "Radius and magnification along the flow; dotted: rho predicted without a run")
     legend_below(figure, panels[0, 0], 5)
     return figure
 
@@ -82,8 +82,8 @@ def _invariants(table: Table, runs: Sequence[Trajectory]) -> Figure:
         look, column = rate_look(run.part.ratio, ratios), depths.index(run.part.depth)
         time, change = run.arrays["time"][1:], run.arrays["change"][1:]
         upper, lower = panels[:, column]
-        kernel = run.arrays["drift"][1:] * change / change.max()
-        upper.plot(time, kernel, color=look.color, linestyle=look.line, linewidth=1.5, label=look.label)
+        null_part = run.arrays["drift"][1:] * change / change.max()
+        upper.plot(time, null_part, color=look.color, linestyle=look.line, linewidth=1.5, label=look.label)
         norm = np.maximum(run.arrays["norm_drift"][1:], np.finfo(float).eps / 2)
         lower.plot(time, norm, color=look.color, linestyle=look.line, linewidth=1.5)
         for axes in (upper, lower):
@@ -91,9 +91,9 @@ def _invariants(table: Table, runs: Sequence[Trajectory]) -> Figure:
             axes.set_ylim(1e-17, 1e-6)
             axes.axhline(CONSERVED, color=INK, linestyle=":", linewidth=1.2)
             axes.set_xlim(_FIRST_TIME, 2 * time[-1])
-        dress(upper, title=f"L = {run.part.depth}", y="kernel's part of the change of h")
+        dress(upper, title=f"L = {run.part.depth}", y="null-space part of the change of h")
         dress(lower, x="time", y="| ||u|| - 1 |")
     outer_labels(panels)
-    titled(figure, table, f"What the flow conserves, over the largest change along the run; dotted: {CONSERVED:g}")
+    titled(figure, table, f"Errors of the invariants, over the largest change along the run; dotted: {CONSERVED:g}")
     legend_below(figure, panels[0, 0], 5)
     return figure
