@@ -43,7 +43,7 @@ def products_until(problem: ScaledProblem, z: torch.Tensor, excesses: tuple[floa
     products, place, memory, before = 1, None, Memory(), 0.0
     for excess in excesses:
         ratio = excess * bound / math.log(2 * N)
-        potential = Potential(problem.A, problem.y, problem.fitted, problem.scale, ratio, start)
+        potential = Potential(problem, ratio, start)
         if place is None:
             place = potential.at(torch.zeros(M, dtype=torch.float64), torch.zeros(N, dtype=torch.float64))
         else:

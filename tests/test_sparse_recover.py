@@ -42,7 +42,7 @@ def scaled(A: LinearMap, y: torch.Tensor) -> ScaledProblem:
 
 def potential_of(A: LinearMap, y: torch.Tensor, ratio: float, start: float) -> Potential:
     problem = scaled(A, y)
-    return Potential(A, y, problem.fitted, problem.scale, ratio, start)
+    return Potential(problem, ratio, start)
 
 
 def test_the_misfit_is_the_gradient_of_psi():
@@ -51,7 +51,7 @@ def test_the_misfit_is_the_gradient_of_psi():
     dual = torch.randn(6, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True)
     logits = A.matrix.mT @ dual
     phi = torch.log(torch.cosh(logits).mean())
-    psi = (0.2 + 0.7 * phi).square() / 1.4 - potential.y @ dual
+    psi = (0.2 + 0.7 * phi).square() / 1.4 - potential.problem.y @ dual
     (gradient,) = torch.autograd.grad(psi, dual)
     place = potential.at(dual.detach(), logits.detach())
     torch.testing.assert_close(place.misfit, gradient, rtol=1e-12, atol=1e-12)

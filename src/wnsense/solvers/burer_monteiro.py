@@ -25,11 +25,7 @@ class GradientDescent:
     step_size: float = 0.5
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Return the first state, with balanced factors.
-
-        Raises:
-            InputError: If the kind is symmetric.
-        """
+        """Return the first state, with balanced factors."""
         return factored_start(objective, point, "gradient descent")
 
     def step(self, objective: SensingObjective, state: State) -> State:

@@ -41,11 +41,7 @@ class LevenbergMarquardtGD:
     damping: float = 1e-3
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Return the first state, with balanced factors.
-
-        Raises:
-            InputError: If the kind is symmetric.
-        """
+        """Return the first state, with balanced factors."""
         return factored_start(objective, point, "the Levenberg-Marquardt method")
 
     def step(self, objective: SensingObjective, state: State) -> State:

@@ -36,11 +36,7 @@ class ScaledGD:
     step_size: float = 0.5
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Return the first state, with balanced factors, which must have full column rank.
-
-        Raises:
-            InputError: If the kind is symmetric.
-        """
+        """Return the first state, with balanced factors of full column rank."""
         return factored_start(objective, point, "scaled gradient descent")
 
     def step(self, objective: SensingObjective, state: State) -> State:
@@ -67,11 +63,7 @@ class DampedScaledGD:
     damping: float = 1e-3
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Return the first state, with balanced factors.
-
-        Raises:
-            InputError: If the kind is symmetric.
-        """
+        """Return the first state, with balanced factors."""
         return factored_start(objective, point, "damped scaled gradient descent")
 
     def step(self, objective: SensingObjective, state: State) -> State:
@@ -98,11 +90,7 @@ class PreconditionedGD:
     damping: float = 0.1
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Return the first state, with balanced factors.
-
-        Raises:
-            InputError: If the kind is symmetric.
-        """
+        """Return the first state, with balanced factors."""
         return factored_start(objective, point, "preconditioned gradient descent")
 
     def step(self, objective: SensingObjective, state: State) -> State:

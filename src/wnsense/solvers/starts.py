@@ -41,8 +41,7 @@ def haar_start(
         InputError: If the rank is out of range.
     """
     operator = objective.problem.operator
-    m1, m2 = operator.shape
-    require_rank("the working rank", rank, min(m1, m2))
+    m1, m2 = _checked_sides(objective, rank)
 
     def frame(rows: int) -> Inexact[Tensor, "*batch m r"]:
         return haar_frame(rows, rank, batch=batch, generator=generator, dtype=operator.dtype, device=operator.device)
@@ -69,18 +68,14 @@ def gaussian_start(
     of surplus directions depends on the magnitude.
 
     Args:
-        objective: Objective; the point is in its scaled units.
-        rank: Working rank r.
+        objective: See `haar_start`.
+        rank: See `haar_start`.
         magnitude: Size `alpha^2`, relative to the answer's largest singular value.
-        batch: Batch shape of the starts.
-        generator: Random generator.
-
-    Raises:
-        InputError: If the rank is out of range.
+        batch: See `haar_start`.
+        generator: See `haar_start`.
     """
     operator = objective.problem.operator
-    m1, m2 = operator.shape
-    require_rank("the working rank", rank, min(m1, m2))
+    m1, m2 = _checked_sides(objective, rank)
 
     def factor(rows: int) -> Inexact[Tensor, "*batch m r"]:
         shape = (*batch, rows, rank)
@@ -124,3 +119,10 @@ def spectral_start(
     if objective.kind is Kind.PSD:
         point = point.positive_part()
     return point.truncate(rank), B.cost(power_steps)
+
+
+def _checked_sides(objective: SensingObjective, rank: int) -> tuple[int, int]:
+    """Return the sides of the unknown, after a check of the rank against them."""
+    m1, m2 = objective.problem.operator.shape
+    require_rank("the working rank", rank, min(m1, m2))
+    return m1, m2

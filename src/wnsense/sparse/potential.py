@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.sensing.linear_map import LinearMap
+from wnsense.sparse.support import ScaledProblem
 
 _MEMORY = 12
 _LEAST_CURVATURE = 1e-14
@@ -46,27 +46,21 @@ _EXPANSION = 4.0
 
 @dataclass(frozen=True)
 class Potential:
-    """Potential `Psi` for the fitted rows of a map with scaled columns.
+    """Potential `Psi` for the fitted rows of a problem.
 
     Attributes:
-        A: Map.
-        y: Measurements, (M,).
-        fitted: 1 for rows to fit, 0 for held-out rows, (M,).
-        scale: Factor of each column, (N,).
+        problem: Problem with fitted rows and scaled columns.
         ratio: Learning rate `eta` of the radius over that of the direction.
         start: First squared radius `r_0^2`.
     """
 
-    A: LinearMap
-    y: Float[Tensor, " m"]
-    fitted: Float[Tensor, " m"]
-    scale: Float[Tensor, " n"]
+    problem: ScaledProblem
     ratio: float
     start: float
 
     def pull(self, dual: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
         """Return the scaled `A^T dual`: one product."""
-        return self.A.transpose_times(self.fitted * dual) * self.scale
+        return self.problem.A.transpose_times(self.problem.fitted * dual) * self.problem.scale
 
     def network(self, logits: Float[Tensor, " n"]) -> tuple[float, Float[Tensor, " n"]]:
         """Return `r^2` and `u_+^2 - u_-^2` for the logits `A^T dual`."""
@@ -80,7 +74,7 @@ class Potential:
     def at(self, dual: Float[Tensor, " m"], logits: Float[Tensor, " n"]) -> "NetworkPoint":
         """Return the network at a dual vector: one product."""
         radius, direction = self.network(logits)
-        misfit = self.A.times(self.scale * (radius * direction)) - self.y
+        misfit = self.problem.A.times(self.problem.scale * (radius * direction)) - self.problem.y
         return NetworkPoint(dual, logits, radius, radius * direction, misfit)
 
     def slope(self, at: "NetworkPoint", direction: "SearchDirection", step: float) -> float:
@@ -184,7 +178,8 @@ def descend(potential: Potential, point: NetworkPoint, memory: Memory) -> Iterat
         point: First point, evaluated with this potential.
         memory: Curvature pairs.
     """
-    gradient = potential.fitted * point.misfit
+    y, fitted = potential.problem.y, potential.problem.fitted
+    gradient = fitted * point.misfit
     while True:
         toward = memory.descent(gradient)
         first = float(gradient @ toward)
@@ -192,14 +187,14 @@ def descend(potential: Potential, point: NetworkPoint, memory: Memory) -> Iterat
             memory, toward, first = Memory(), -gradient, -float(gradient @ gradient)
         if not first < 0 or not math.isfinite(first):
             return
-        line = SearchDirection(toward, potential.pull(toward), float(potential.y @ (potential.fitted * toward)))
+        line = SearchDirection(toward, potential.pull(toward), float(y @ (fitted * toward)))
         # The first step changes each logit by at most 1.
         trial = 1.0 if memory.steps is not None else min(1.0, 1.0 / max(float(line.pulled.abs().max()), 1e-300))
         step = _step_length(potential, point, line, first, trial)
         if step == 0:
             return
         moved = potential.at(point.dual + step * toward, point.logits + step * line.pulled)
-        after = potential.fitted * moved.misfit
+        after = fitted * moved.misfit
         memory = memory.remember(step * toward, after - gradient)
         point, gradient = moved, after
         yield point, memory

@@ -155,7 +155,7 @@ class _Descent:
         """Return the state at the ratio of an excess: one product."""
         start = _START * self.bound if self.potential is None else self.potential.start
         ratio = excess * self.bound / math.log(2 * problem.A.shape[1])
-        potential = Potential(problem.A, problem.y, problem.fitted, problem.scale, ratio, start)
+        potential = Potential(problem, ratio, start)
         log.products += 1
         log.ratio = ratio
         if self.potential is None or self.point is None:
