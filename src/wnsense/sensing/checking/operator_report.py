@@ -170,16 +170,16 @@ def _adjoint_sentence(report: OperatorReport) -> str:
     if _rounding(report, error):
         agree = f"agree to {error:.1e} of their size, where rounding allows {report.tolerance:.1e}"
         return f"The adjoint is right: <M(Z), v> and Re <Z, M*(v)> {agree}."
-    here = _precision_hint(report, error)
-    if not here and not _rounding(report, report.linearity_error):
-        here = " Here it is (c), as said above."
+    reason = _precision_hint(report, error)
+    if not reason and not _rounding(report, report.linearity_error):
+        reason = " Here it is (c), as said above."
     if report.adjoint_cause:
-        here = f" Here {report.adjoint_cause}."
+        reason = f" Here {report.adjoint_cause}."
     return (
         f"The adjoint is wrong: <M(Z), v> and Re <Z, M*(v)> {_differ(report, error)}. Possible reasons: (a) a "
         "conjugate or a transpose is missing: M*(v) = sum_i v_i M_i where y_i = Re <M_i, Z>; (b) one of the two is "
         "scaled, for example by 1/n or 1/sqrt(n); (c) M is not linear, and has no adjoint; (d) one of the two computes "
-        f"in a lower precision.{here}"
+        f"in a lower precision.{reason}"
     )
 
 

@@ -228,7 +228,7 @@ class CodedDiffractionSensing(Operator):
             _see_compiled(y.view(points, pixels), W, Theta, weight, target)
             return
         groups = [group.reshape(points, group.shape[1], pixels) for group in W]
-        seen = y.new_empty((points, pixels))
+        intensities = y.new_empty((points, pixels))
         numbers = max(1, points * Theta.shape[-1])
         step = max(1, _CACHED_NUMBERS.get(y.device.type, pixels * numbers) // numbers)
         for start in range(0, pixels, step):
@@ -241,14 +241,14 @@ class CodedDiffractionSensing(Operator):
             else:
                 turned = (Theta.mT @ reals.flatten(2)).reshape(reals.shape)
             both = turned.mul_(reals).sum(1)
-            torch.add(both[..., 0], both[..., 1], out=seen[:, block])
+            torch.add(both[..., 0], both[..., 1], out=intensities[:, block])
             if weight is not None:
-                v = weight[block] * (seen[:, block] if target is None else seen[:, block] - target[block])
+                v = weight[block] * (intensities[:, block] if target is None else intensities[:, block] - target[block])
                 # Converted once; a real factor of complex numbers would be converted again for each column.
                 v = v.unsqueeze(1).to(w.dtype)
                 for part in parts:
                     part.mul_(v)
-        y.copy_(seen.reshape(y.shape))
+        y.copy_(intensities.reshape(y.shape))
 
     def _weigh(self, W: list[Tensor], v: Tensor) -> None:
         """Multiply w by v pixel by pixel."""
@@ -261,10 +261,10 @@ class CodedDiffractionSensing(Operator):
         """Add `sum_l conj(d_l) * F^H W_l` to the images of the first columns."""
         masks = self.masks[block].to(back.dtype).conj().resolve_conj()
         for images, group in zip(torch.split(back, W[0].shape[1], dim=1), W, strict=False):
-            seen = torch.fft.ifftn(group[:, : images.shape[1]], dim=self._sides, norm="ortho")
-            seen = seen if back.is_complex() else seen.real
+            patterns = torch.fft.ifftn(group[:, : images.shape[1]], dim=self._sides, norm="ortho")
+            patterns = patterns if back.is_complex() else patterns.real
             for index, mask in enumerate(masks):
-                images.addcmul_(mask, seen[:, :, index])
+                images.addcmul_(mask, patterns[:, :, index])
 
     @property
     def _sides(self) -> tuple[int, ...]:

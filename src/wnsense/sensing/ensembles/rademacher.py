@@ -55,15 +55,7 @@ class RademacherSensing(PackedSensing):
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "RademacherSensing":
-        """Draw the operator.
-
-        Args:
-            n: Number of measurements.
-            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            kind: Kind of the unknown.
-            generator: Source of randomness.
-            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
-            device: Device of the data.
+        """Draw the operator; the arguments are those of `GaussianSensing.draw`.
 
         Raises:
             InputError: If n or the size is not positive, or a symmetric kind has two different sides.

@@ -48,21 +48,21 @@ class TransformedCoordinates:
         These are first entries, and their imaginary parts unless they must vanish.
         """
         p, q, imaginary = self.split(numbers)
-        here = p * self.shape[1] + q
+        position = p * self.shape[1] + q
         accepted = torch.ones_like(imaginary)
-        for there, conjugate in self._equals(p, q):
-            accepted &= here <= there
+        for equal, conjugate in self._equals(p, q):
+            accepted &= position <= equal
             if conjugate:
-                accepted &= ~(imaginary & (here == there))
+                accepted &= ~(imaginary & (position == equal))
         return accepted
 
     def multiplicity(self, p: Tensor, q: Tensor) -> Tensor:
         """Return the number of entries that are one coordinate with each entry."""
-        here = p * self.shape[1] + q
+        position = p * self.shape[1] + q
         equals = self._equals(p, q)
-        fixed = torch.ones_like(here)
-        for there, _ in equals:
-            fixed += here == there
+        fixed = torch.ones_like(position)
+        for equal, _ in equals:
+            fixed += position == equal
         # The symmetries are a group: an orbit has its order over the number of symmetries that fix the entry.
         return (1 + len(equals)) // fixed
 

@@ -114,15 +114,8 @@ class TransformedEntrySensing(Operator):
     ) -> "TransformedEntrySensing":
         """Draw signs, and n of the coordinates without replacement; `E M*M(Z) = Z`, and `M*M(Z) = Z` if n is all.
 
-        Memory is O(m + n) for any number of coordinates.
-
-        Args:
-            n: Number of measurements, at most the dimension of the unknown.
-            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            kind: Kind of the unknown.
-            generator: Source of randomness.
-            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
-            device: Device of the data.
+        Memory is O(m + n) for any number of coordinates. The arguments are those of `GaussianSensing.draw`, with n at
+        most the dimension of the unknown.
 
         Raises:
             InputError: If n exceeds the number of coordinates, or the transform does not have the size.

@@ -59,14 +59,9 @@ class TriangularSensing(PackedSensing):
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
     ) -> "TriangularSensing":
-        """Draw the factor of n rows of `GaussianSensing`.
+        """Draw the factor of n rows of `GaussianSensing`; the arguments are those of its `draw`.
 
-        Args:
-            n: Number of Gaussian rows that the factor replaces, at least the dimension `D` of the packed unknown.
-            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            kind: Kind of the unknown.
-            generator: Source of randomness.
-            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
+        The number n of Gaussian rows that the factor replaces is at least the dimension `D` of the packed unknown.
 
         Raises:
             InputError: If n is below `D`, a symmetric kind has two different sides, or a rectangular unknown is
