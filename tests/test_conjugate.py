@@ -91,7 +91,7 @@ def test_close_to_the_answer_it_is_linear_conjugate_gradients_on_the_tangent_spa
     state = solver.start(objective, point)
     at = state.point
 
-    def felt(V):
+    def measured(V):
         return torch.einsum("nij,ij->n", literal.rows.conj(), V).real
 
     def back(q):
@@ -100,7 +100,7 @@ def test_close_to_the_answer_it_is_linear_conjugate_gradients_on_the_tangent_spa
     q = state.evaluation.balanced
     residual = direction = -back(q)
     for _ in range(6):
-        image = felt(direction)
+        image = measured(direction)
         length = inner(residual, residual) / float(image @ image)
         q = q + length * image
         new = residual - length * back(image)

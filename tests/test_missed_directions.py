@@ -75,7 +75,7 @@ def test_what_is_missed_stands_out_and_noise_does_not(flavor, width):
         assert outstanding(objective, at, operator.count) == (1 if width == 1 else 0)
 
 
-def widening(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[RankAdaptation, Session]:
+def adaptation(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[RankAdaptation, Session]:
     operator = GaussianSensing.draw(n, truth.shape[0], kind=Kind.PSD, generator=generator(5))
     problem = Problem.measure(operator, truth, noise=noise, generator=generator(6))
     session = Session(problem, Budget(), RecoveryCheckpoint(problem, (), None))
@@ -85,7 +85,7 @@ def widening(truth: LowRank, n: int, working: int, noise: float = 0.0) -> tuple[
 @pytest.mark.parametrize("kappa", [1.0, 1e2, 1e5])
 def test_rank_follows_what_is_missed_up_to_an_exact_fit(kappa):
     truth = low_rank(20, 3, kappa, kind=Kind.PSD, generator=generator(7))
-    course, session = widening(truth, 600, 8)
+    course, session = adaptation(truth, 600, 8)
     point = course.objective.from_user(truth).truncate(1).scaled(0.5)
     at = course.run(point)
     assert float(at.misfit) < 1e-9
@@ -97,7 +97,7 @@ def test_rank_follows_what_is_missed_up_to_an_exact_fit(kappa):
 @pytest.mark.parametrize("working", [1, 2, 5])
 def test_it_ends_under_noise_and_never_above_the_working_rank(working):
     truth = low_rank(20, 3, 10.0, kind=Kind.PSD, generator=generator(8))
-    course, session = widening(truth, 600, working, noise=0.05)
+    course, session = adaptation(truth, 600, working, noise=0.05)
     at = course.run(course.objective.from_user(truth).truncate(1))
     assert at.point.width <= working
     assert max(int(trace["rank"].max()) for trace in session.traces) <= working
@@ -106,7 +106,7 @@ def test_it_ends_under_noise_and_never_above_the_working_rank(working):
 
 def test_a_surplus_direction_is_dropped_at_a_gap():
     truth = low_rank(20, 2, 1.0, kind=PSD.kind, generator=generator(9))
-    course, session = widening(truth, 600, 6)
+    course, session = adaptation(truth, 600, 6)
     wide = course.objective.from_user(truth).plus(low_rank(20, 2, kind=PSD.kind, generator=generator(10)).scaled(0.3))
     course.level = 1e-6
     at = course.run(wide)

@@ -1082,8 +1082,8 @@ def test_a_row_that_nothing_measures_is_told():
     from wnsense.sensing.ensembles.entries import EntrySensing
 
     rows, columns = torch.triu_indices(20, 20)
-    felt = (rows != 3) & (columns != 3)
-    operator = EntrySensing.from_places(rows[felt], columns[felt], (20, 20))
+    is_measured = (rows != 3) & (columns != 3)
+    operator = EntrySensing.from_places(rows[is_measured], columns[is_measured], (20, 20))
     truth = low_rank(20, 2, generator=generator())
     recovery = recover(operator, operator.measure(truth), truth=truth)
     assert recovery.status == Status.TOO_FEW_MEASUREMENTS

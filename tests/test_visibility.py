@@ -1,4 +1,4 @@
-"""The gain that finds directions which no measurement feels, beside dense eigenvalues."""
+"""The least restricted gain beside dense eigenvalues."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def tangent_eigenvalues(objective, point) -> torch.Tensor:
 @pytest.mark.parametrize("n", [60, 400])
 @pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
 def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavor, n):
-    """For rank 3 in 12 x 12, 60 rows feel not every direction and 400 do."""
+    """For rank 3 in 12 x 12, 60 rows leave a restricted null space and 400 do not."""
     size = (12, 12) if not flavor.kind.is_symmetric else 12
     operator = GaussianSensing.draw(n, size, kind=flavor.kind, generator=generator(1))
     # Weight moves from half of the rows to nothing where there shall be too few.
@@ -41,7 +41,7 @@ def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavo
     values = tangent_eigenvalues(objective, at.point)
     assert len(values) == operator.degrees_of_freedom(3)
     gain, cost = least_restricted_gain(objective, at, seed=0)
-    # It ends early once hardly anything is left of the vector, which a direction that is not felt would not allow.
+    # It ends early once the remainder of the vector is tiny, which a null space does not allow.
     assert cost == 32 if n == 60 else cost < 32
     assert gain >= float(values[0]) - 1e-9
     assert gain <= float(values[-1])
