@@ -33,7 +33,7 @@ from wnsense.lab.studies.images.specification import (
     Scene,
 )
 from wnsense.lab.studies.images.study import image_study
-from wnsense.lab.studies.images.table import Equal, scenes_of
+from wnsense.lab.studies.images.table import Equal, ImageTable
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -239,7 +239,7 @@ def test_a_study_goes_on_from_what_is_there_and_gives_the_same(table, tmp_path, 
 
 
 def test_what_is_equal_is_equal(table):
-    for scene in scenes_of(table):
+    for scene in ImageTable.of(table).scenes:
         wn_course, gd_course = scene.course("wn"), scene.course("gd")
         ratio = gd_course.seconds_a_step / wn_course.seconds_a_step
         for budget, applications in enumerate(scene.budgets):
@@ -257,7 +257,7 @@ def test_what_is_equal_is_equal(table):
 
 
 def test_the_oracle_of_a_picture_of_low_rank_is_exact(table):
-    for scene in scenes_of(table):
+    for scene in ImageTable.of(table).scenes:
         assert scene.number("oracle_psnr") > 100
         np.testing.assert_array_equal(scene.arrays["oracle"], scene.arrays["reference"])
 

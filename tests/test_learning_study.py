@@ -66,7 +66,7 @@ def tiny(tmp_path_factory) -> Table:
 @pytest.fixture(params=[Sensed.IDENTITY, Sensed.GAUSSIAN])
 def run(quick, request) -> LearningRun:
     """Each run of the table."""
-    return next(run for run in LearningTable.of(quick).runs if run.sensed == request.param)
+    return next(run for run in LearningTable.of(quick).runs if run.setting.sensed == request.param)
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -145,9 +145,8 @@ def test_the_law_tells_the_step_of_an_escape_from_the_start_alone(tmp_path, as_u
     """Eigenvalues 1 and 0.1: far enough apart for one to be learned before the other. Diagonals are off by 20%."""
     setting = LearningSetting(Sensed.IDENTITY, 400, 20, 2, 6, 10.0, (0, 2), 300)
     arrays = measure(setting, tmp_path / "run.npz")
-    facts = dataclasses.asdict(setting)
     run = LearningRun(
-        facts, {"start_alignment": start_alignments(setting).numpy(), "eigenvalues": arrays["eigenvalues"]}
+        setting, {"start_alignment": start_alignments(setting).numpy(), "eigenvalues": arrays["eigenvalues"]}
     )
     laws = run.predicted_escapes()
     for start in range(2):
@@ -239,7 +238,7 @@ def test_the_run_is_sequential_monotone_and_linear_in_the_end(run):
     assert run.arrays["trace_fall"].max() == 0
     fit = run.final_rate()
     # Gaussian measurements distort the last direction's share by about sqrt(m / n) = 0.05 and more with the rank.
-    assert fit.linear.slope == pytest.approx(run.expected_slope, rel=0.02 if run.sensed == "identity" else 0.15)
+    assert fit.linear.slope == pytest.approx(run.expected_slope, rel=0.02 if run.setting.sensed == "identity" else 0.15)
     drops = run.drops(0)
     assert set(drops) == {0, 1, 2}
     assert min(drops[1], drops[2]) > 1
@@ -257,7 +256,7 @@ def verdicts(table: Table) -> dict[str, list[bool | None]]:
     """Of each run, by its label."""
     told = findings(table)
     runs = LearningTable.of(table).runs
-    return {run.sensed: [of.holds for of in told if of.text.startswith(f"{run.label}:")] for run in runs}
+    return {run.setting.sensed: [of.holds for of in told if of.text.startswith(f"{run.label}:")] for run in runs}
 
 
 def changed(table: Table, **columns) -> Table:
@@ -382,8 +381,11 @@ def test_what_cannot_be_run_or_read_is_refused(tmp_path, tiny, as_users_run):
     run_tiny(tmp_path)
     with pytest.raises(InputError, match="fingerprint"):
         learning_study(other).run(tmp_path, Scale.QUICK, quiet)
-    with pytest.raises(InputError, match="settings"):
-        LearningTable.of(Table({}, {}))
+    for key in ("name", "settings"):
+        with pytest.raises(InputError, match=f"missing required field {key}"):
+            LearningTable.of(Table({name: value for name, value in tiny.header.items() if name != key}, tiny.arrays))
+    with pytest.raises(InputError, match="Expected float, got str"):
+        LearningTable.of(Table({**tiny.header, "settings": [{**tiny.header["settings"][0], "condition": "2"}]}, {}))
     with pytest.raises(InputError, match="identity_escape"):
         LearningTable.of(Table(tiny.header, {}))
 

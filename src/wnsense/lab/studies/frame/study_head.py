@@ -44,9 +44,14 @@ class StudyHead:
     format: int | None = None
 
     @property
+    def scale_words(self) -> str:
+        """Scale in parentheses, after a space; empty at the scale of the source."""
+        return "" if self.scale is Scale.PAPER else f" ({self.scale} scale)"
+
+    @property
     def scaled_title(self) -> str:
         """Title, with the scale in parentheses if it is not that of the source."""
-        return self.title if self.scale is Scale.PAPER else f"{self.title} ({self.scale} scale)"
+        return f"{self.title}{self.scale_words}"
 
 
 def read_head(table: Table, kind: type[Head], words: str) -> Head:

@@ -1,4 +1,4 @@
-"""What stands under the pictures of figure 4, in numbers of the table."""
+"""Caption of figure 4."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -7,43 +7,38 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, scenes_of
+from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, ImageTable
 
 
 def findings(table: Table) -> list[Finding]:
-    """Whether WN reaches a visibly better image than GD, setting by setting, whatever they are given alike.
+    """Return for each setting findings that compare WN with GD, and `recover()` with the better of them.
 
     Raises:
-        InputError: When it is no table of a study of images.
+        InputError: If it is not a table of a study of images.
     """
-    scenes = scenes_of(table)
-    groups = list(dict.fromkeys(scene.group for scene in scenes))
-    found = []
-    for group in groups:
-        members = [scene for scene in scenes if scene.group == group]
-        found += [_compared(group, members, equal) for equal in Equal]
-    return [*found, *(_default(group, [of for of in scenes if of.group == group]) for group in groups)]
+    groups = ImageTable.of(table).groups
+    compared = [_compared(name, scenes, equal) for name, scenes in groups.items() for equal in Equal]
+    return [*compared, *(_recover_lead(name, scenes) for name, scenes in groups.items())]
 
 
 def paragraphs(table: Table) -> list[Paragraph]:
-    """The settings, scene by scene, and how step sizes were chosen.
+    """Return the settings, the scenes in numbers, and the step sizes that were tried.
 
     Raises:
-        InputError: When it is no table of a study of images.
+        InputError: If it is not a table of a study of images.
     """
-    scenes = scenes_of(table)
-    groups = table.header["groups"]
-    told = tuple(f"{name}: {words}" for name, words in groups) if isinstance(groups, list) else ()
-    lines = tuple(line for scene in scenes for line in _scene_lines(scene))
+    study = ImageTable.of(table)
+    lines = tuple(line for scene in study.scenes for line in _scene_lines(scene))
+    grids = tuple(_grid_line(scene, method) for scene, method in product(study.scenes, ("wn", "gd")))
     return [
-        Paragraph("Settings:", told),
+        Paragraph("Settings:", tuple(f"{name}: {words}" for name, words in study.head.groups)),
         Paragraph("Scene by scene (PSNR in dB and SSIM, median over starts, at each budget in turn):", lines),
-        Paragraph("Step sizes (mean PSNR over the budgets, at half the side):", tuple(map(_grid_line, _each(scenes)))),
+        Paragraph("Step sizes (mean PSNR over the budgets, at half the side):", grids),
     ]
 
 
 def _compared(group: str, scenes: Sequence[ImageScene], equal: Equal) -> Finding:
-    """Who is ahead, budget by budget; as the paper says where WN is visibly better everywhere at the last budget."""
+    """Return a finding that compares WN with GD; it holds if WN is visibly better in all scenes at the last budget."""
     budgets = range(len(scenes[0].budgets))
     parts = []
     for budget in budgets:
@@ -53,7 +48,7 @@ def _compared(group: str, scenes: Sequence[ImageScene], equal: Equal) -> Finding
         )
     count = len(scenes) * len(budgets)
     better, worse = (
-        sum(of.is_visibly_better(equal, budget, sign=sign) for of, budget in product(scenes, budgets))
+        sum(scene.is_visibly_better(equal, budget, sign=sign) for scene, budget in product(scenes, budgets))
         for sign in (1, -1)
     )
     at_last = all(scene.is_visibly_better(equal, budgets[-1]) for scene in scenes)
@@ -69,8 +64,8 @@ def _span(values: np.ndarray, form: str) -> str:
     return f"{low:{form}}" if f"{low:{form}}" == f"{high:{form}}" else f"{low:{form}} to {high:{form}}"
 
 
-def _default(group: str, scenes: Sequence[ImageScene]) -> Finding:
-    """Where `recover()` stands beside the better of the two at the same applications, and in the end."""
+def _recover_lead(group: str, scenes: Sequence[ImageScene]) -> Finding:
+    """Return the PSNR of `recover()` over that of the better of WN and GD at the same applications."""
     parts = []
     for budget, applications in enumerate(scenes[0].budgets):
         leads = []
@@ -89,9 +84,7 @@ def _scene_lines(scene: ImageScene) -> list[str]:
         return ", ".join(_quality(*scene.quality(method, equal, budget)) for budget in budgets)
 
     best = _quality(scene.number("oracle_psnr"), scene.number("oracle_ssim"))
-    recovered = ", ".join(
-        f"{_quality(*scene.recovered(place))} ({scene.recovery_text(place).split(',')[0]})" for place in budgets
-    )
+    recovered = ", ".join(f"{_quality(*scene.recovered(place))} ({scene.recovery_rank(place)})" for place in budgets)
     lines = [
         f"{scene.label} ({scene.sizes}); oracle of rank r: {best}",
         f"  GD: {row('gd', Equal.APPLICATIONS)}",
@@ -100,10 +93,8 @@ def _scene_lines(scene: ImageScene) -> list[str]:
     ]
     if len(scene.arrays["recover_psnr"]) > len(budgets):
         spent, seconds = (float(scene.arrays[f"recover_{name}"][-1]) for name in ("applications", "seconds"))
-        told = (
-            f"{_quality(*scene.recovered(-1))}, {scene.recovery_text(-1)}, {spent:,.0f} applications, {seconds:.1f} s"
-        )
-        lines.append(f"  recover() without a limit: {told}")
+        end = f"{_quality(*scene.recovered(-1))}, {scene.recovery_text(-1)}, {spent:,.0f} applications, {seconds:.1f} s"
+        lines.append(f"  recover() without a limit: {end}")
     return [*lines, f"  {_sooner(scene)}", f"  {_times(scene)}"]
 
 
@@ -112,7 +103,7 @@ def _quality(psnr: float, ssim: float) -> str:
 
 
 def _sooner(scene: ImageScene) -> str:
-    """When each reaches what the other has in the end at the last budget."""
+    """Return the applications at which each method reaches the last PSNR of the other."""
     parts = []
     last = len(scene.budgets) - 1
     for method, other in (("wn", "gd"), ("gd", "wn")):
@@ -130,14 +121,7 @@ def _times(scene: ImageScene) -> str:
     return f"processor time a step: WN {wn * 1e3:.2g} ms, GD {gd * 1e3:.2g} ms"
 
 
-def _each(scenes: Sequence[ImageScene]) -> list[tuple[ImageScene, str]]:
-    return list(product(scenes, ("wn", "gd")))
-
-
-def _grid_line(of: tuple[ImageScene, str]) -> str:
-    scene, method = of
-    grid = scene.facts["grid"]
-    scores = scene.arrays[f"{method}_scores"]
-    tried = zip(grid, scores, strict=True) if isinstance(grid, list) else ()
-    told = "; ".join(f"{setting}: {score:.1f}" for setting, score in tried)
-    return f"{method.upper()}, {scene.label}: {scene.setting(method)} ({told})"
+def _grid_line(scene: ImageScene, method: str) -> str:
+    trials = zip(scene.head.grid, scene.arrays[f"{method}_scores"], strict=True)
+    tried = "; ".join(f"{setting}: {score:.1f}" for setting, score in trials)
+    return f"{method.upper()}, {scene.label}: {scene.head.settings[method]} ({tried})"

@@ -1,9 +1,9 @@
-"""Studies of images (figure 4 of arXiv 2510.01175) as charts and a slider through the pictures at each budget."""
+"""Charts of the study of images (figure 4 of arXiv 2510.01175), and a slider through the pictures at each budget."""
 
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.images.table import Equal, ImageScene, scenes_of
+from wnsense.lab.studies.images.table import Equal, ImageScene, ImageTable
 from wnsense.pages.style import METHODS
 from wnsense.pages.view import APPLICATIONS, SECONDS, STEPS, Chart, Line, Moments, Panel, View
 from wnsense.pages.words import number
@@ -13,12 +13,12 @@ _QUALITIES = (("psnr", "Signal to noise", "PSNR, dB"), ("ssim", "Structural simi
 
 
 def images_view(table: Table) -> View:
-    """For each scene PSNR and SSIM along the runs, and a slider through the pictures that each budget gave.
+    """Return for each scene charts of PSNR and SSIM along the runs, and a slider through the pictures.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of a study of images.
     """
-    scenes = scenes_of(table)
+    scenes = ImageTable.of(table).scenes
     charts = [chart for place, scene in enumerate(scenes) for chart in _charts(place, scene)]
     return View(tuple(charts), tuple(_moments(scene) for scene in scenes))
 
@@ -49,7 +49,7 @@ def _course(scene: ImageScene, method: str, quality: str) -> Line:
 
 
 def _recoveries(scene: ImageScene, quality: str) -> Line:
-    """One point for each budget, in the order of what they spent; a recovery has stages, and no steps to compare."""
+    """Return one point for each budget, in the order of their cost; steps of a recovery cannot be compared."""
     look, arrays = METHODS["recover"], scene.arrays
     spent = np.argsort(arrays["recover_applications"], kind="stable")
     x = {
@@ -92,12 +92,12 @@ def _moments(scene: ImageScene) -> Moments:
 
 
 def _panel(title: str, pictures: np.ndarray, caption: str) -> Panel:
-    # Brightness is what a screen shows: black is 0 and white 255 in every picture, whatever it holds.
+    # Black is 0 and white 255 in every picture, whatever its range.
     return Panel(title, pictures, "rows", "columns", caption, is_image=True, ends=(0.0, 255.0))
 
 
 def _words(scene: ImageScene, budget: int) -> str:
-    told = [
+    qualities = [
         (name, scene.first_start(method, equal, budget))
         for name, method, equal in (
             ("GD", "gd", Equal.APPLICATIONS),
@@ -105,6 +105,6 @@ def _words(scene: ImageScene, budget: int) -> str:
             ("WN, equal time", "wn", Equal.TIME),
         )
     ]
-    told.append(("recover()", scene.recovered(budget)))
-    qualities = "; ".join(f"{name} {psnr:.1f} dB, SSIM {ssim:.2f}" for name, (psnr, ssim) in told)
-    return f"{qualities} ({scene.recovery_text(budget)})"
+    qualities.append(("recover()", scene.recovered(budget)))
+    words = "; ".join(f"{name} {psnr:.1f} dB, SSIM {ssim:.2f}" for name, (psnr, ssim) in qualities)
+    return f"{words} ({scene.recovery_text(budget)})"

@@ -1,14 +1,14 @@
-"""Figure 4 in pictures, drawn from its table alone: images side by side, and their quality along the runs."""
+"""Pictures of figure 4: images side by side, and their quality along the runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, scenes_of
+from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, ImageTable
 from wnsense.pages.style import INK, METHODS, TEXT, dress, legend_below, new_figure
 
 _WIDTH = 9.6
@@ -16,37 +16,37 @@ _ROW = 1.95
 _CURVES = 2.9
 _SMALL = TEXT - 2
 _QUALITIES = (("psnr", "PSNR, dB"), ("ssim", "SSIM"))
-# What `recover()` is at a budget of time before any of its runs has ended.
+# Words for `recover()` at a budget of time before any of its runs has ended.
 _NOTHING_YET = "none has ended yet"
 
 Quality = tuple[float, float]
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """All scenes at one budget, and a picture of each scene at all budgets.
+    """Return a figure of all scenes at one budget, and a figure of each scene at all budgets.
 
     Raises:
-        InputError: When it is no table of a study of images.
+        InputError: If it is not a table of a study of images.
     """
-    scenes = scenes_of(table)
-    scale = "" if table.header["scale"] == "paper" else f" ({table.header['scale']} scale)"
-    return {"": overview(scenes, scale)} | {suffix(scene): scene_picture(scene, scale) for scene in scenes}
+    study = ImageTable.of(table)
+    scale = study.head.scale_words
+    return {"": overview(study.scenes, scale)} | {suffix(scene): scene_picture(scene, scale) for scene in study.scenes}
 
 
 def suffix(scene: ImageScene) -> str:
-    """What tells the file of a scene's picture from the others."""
+    """Return the suffix of the file of a scene's picture."""
     return re.sub(r"[^a-z0-9]+", "-", f"_{scene.photograph}-{scene.model}-{scene.group}".lower()).replace("-", "_", 1)
 
 
-def overview(scenes: list[ImageScene], scale: str) -> Figure:
-    """A row for each scene: what was measured, every method at one budget, and the oracle."""
+def overview(scenes: Sequence[ImageScene], scale: str) -> Figure:
+    """Return a figure with a row for each scene: the photograph, every method at one budget, and the oracle."""
     budget = len(scenes[0].budgets) // 2
     figure = new_figure(_WIDTH, _ROW * len(scenes) + 0.6)
     grid = np.atleast_2d(figure.subplots(len(scenes), 6))
     count = scenes[0].budgets[budget]
     heads = ("measured", "GD", "WN, equal cost", "WN, equal time", "recover()", "oracle, rank r")
     for row, scene in zip(grid, scenes, strict=True):
-        _show(row[0], scene.arrays["reference"], None, f"n = {scene.facts['measurements']}, r = {scene.facts['width']}")
+        _show(row[0], scene.arrays["reference"], None, f"n = {scene.head.measurements}, r = {scene.head.width}")
         _show_method(row[1], scene, "gd", Equal.APPLICATIONS, budget)
         _show_method(row[2], scene, "wn", Equal.APPLICATIONS, budget)
         _show_method(row[3], scene, "wn", Equal.TIME, budget)
@@ -60,7 +60,7 @@ def overview(scenes: list[ImageScene], scale: str) -> Figure:
 
 
 def scene_picture(scene: ImageScene, scale: str) -> Figure:
-    """Rows are methods, columns budgets; below them PSNR and SSIM along the runs."""
+    """Return a figure whose rows are methods and columns budgets; below them PSNR and SSIM along the runs."""
     rows = 5
     figure = new_figure(_WIDTH, rows * _ROW + 2 * _CURVES)
     heights = (rows * _ROW, 2 * _CURVES)
@@ -125,16 +125,16 @@ def _show_recovery(axes: Axes, scene: ImageScene, place: int | None) -> None:
         return
     spent = int(scene.arrays["recover_applications"][place])
     picture = scene.arrays["recover_picture"][place]
-    rank = scene.recovery_text(place).split(",")[0]
-    _show(axes, picture, scene.recovered(place), f"{rank}, {spent} applications")
+    below = f"{scene.recovery_rank(place)}, {spent} applications"
+    _show(axes, picture, scene.recovered(place), below)
 
 
 def _show(axes: Axes, picture: np.ndarray, quality: Quality | None, below: str = "") -> None:
     axes.axis("on")
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     _bare(axes)
-    told = [] if quality is None else [_quality_text(quality)]
-    axes.set_xlabel("\n".join([*told, *([below] if below else [])]), fontsize=_SMALL, color=INK, labelpad=2)
+    above = "" if quality is None else _quality_text(quality)
+    axes.set_xlabel("\n".join(filter(None, (above, below))), fontsize=_SMALL, color=INK, labelpad=2)
 
 
 def _quality_text(quality: Quality) -> str:
@@ -176,11 +176,17 @@ def _draw_quality(axes: Axes, scene: ImageScene, name: str, *, in_time: bool) ->
         axes.plot(x[seen], median, color=look.color, linestyle=look.line, linewidth=1.8, label=look.label)
     look = METHODS["recover"]
     x = scene.arrays["recover_seconds" if in_time else "recover_applications"]
-    found = scene.arrays[f"recover_{name}"]
+    qualities = scene.arrays[f"recover_{name}"]
     axes.plot(
-        x[:count], found[:count], color=look.color, marker=look.marker, markersize=9, linestyle=":", label=look.label
+        x[:count],
+        qualities[:count],
+        color=look.color,
+        marker=look.marker,
+        markersize=9,
+        linestyle=":",
+        label=look.label,
     )
-    axes.plot(x[count:], found[count:], color=look.color, marker=look.marker, markersize=14, linestyle="none")
+    axes.plot(x[count:], qualities[count:], color=look.color, marker=look.marker, markersize=14, linestyle="none")
     best = scene.number(f"oracle_{name}")
     if scene.number("oracle_psnr") < ROUNDING:
         axes.axhline(best, color=METHODS["truth"].color, linestyle=(0, (1, 2)), linewidth=1.2, label="oracle, rank r")

@@ -1,4 +1,4 @@
-"""The table of the study of images as scenes, and who is ahead in them."""
+"""Table of the study of images as typed values, and the comparison of the methods in each scene."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,33 +7,80 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from wnsense.checks import InputError
+from wnsense.checks import require
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.images.photographs import Photograph
+from wnsense.lab.studies.images.specification import ImageModel
 
-# From so many dB on a difference is called visible.
+# A difference of this many dB is called visible.
 _VISIBLE = 1.0
-# Above so many dB pictures differ by the rounding of double precision.
+# Above this many dB pictures differ by the rounding of double precision.
 ROUNDING = 200.0
 
 
 class Equal(StrEnum):
-    """What two methods are given alike."""
+    """Quantity that both methods are given alike."""
 
     STEPS = "equal steps"
     APPLICATIONS = "equal applications"
     TIME = "equal time"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SceneHead:
+    """Entry of the head for a scene.
+
+    Attributes:
+        group: Setting of the study.
+        photograph: Photograph that is measured.
+        model: Kind of matrix as which it is measured.
+        width: Working rank `r`.
+        measurements: Number `n` of measurements.
+        unknowns: Number of unknowns.
+        settings: Tuned setting of each method, in words.
+        grid: Settings that were tried, in words.
+        recover_status: Status of each recovery.
+        recover_rank: Rank of each recovery.
+    """
+
+    group: str
+    photograph: Photograph
+    model: ImageModel
+    width: int
+    measurements: int
+    unknowns: int
+    settings: Mapping[str, str]
+    grid: tuple[str, ...]
+    recover_status: tuple[str, ...]
+    recover_rank: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageHead(StudyHead):
+    """Head of the table.
+
+    Attributes:
+        scenes: Entries of the scenes.
+        budgets: Budgets, in applications of M and M*.
+        groups: Names of the settings of the study, each with a description.
+    """
+
+    scenes: tuple[SceneHead, ...]
+    budgets: tuple[int, ...]
+    groups: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
-class Course:
-    """A method along its run.
+class QualityCourse:
+    """Quality of the pictures of a method along its run.
 
     Attributes:
         step: Steps, (points,).
-        applications: Of M and M*, (points,).
-        psnr: In dB, (points, starts).
-        ssim: The same shape.
-        seconds_a_step: Processor time.
+        applications: Applications of M and M*, (points,).
+        psnr: Peak signal to noise ratio in dB, (points, starts).
+        ssim: Structural similarity, (points, starts).
+        seconds_a_step: Processor time of a step, in seconds.
     """
 
     step: Shaped[np.ndarray, " points"]
@@ -44,18 +91,18 @@ class Course:
 
     @property
     def seconds(self) -> Float[np.ndarray, " points"]:
-        """Processor time of one start, (points,)."""
+        """Processor time of one start, in seconds, (points,)."""
         return self.step * self.seconds_a_step
 
     def quality(self, step: int) -> tuple[float, float]:
-        """PSNR and SSIM at a step that was written down, medians over starts."""
+        """Return the medians over starts of PSNR and SSIM at a recorded step."""
         place = int(np.searchsorted(self.step, step))
         return float(np.median(self.psnr[place])), float(np.median(self.ssim[place]))
 
     def first_at(self, psnr: float) -> int | None:
-        """The first point written down whose median PSNR is at least so much; None where there is none."""
-        there = np.flatnonzero(np.median(self.psnr, axis=1) >= psnr)
-        return int(there[0]) if len(there) else None
+        """Return the first recorded point whose median PSNR is at least a level, None if there is none."""
+        reached = np.flatnonzero(np.median(self.psnr, axis=1) >= psnr)
+        return int(reached[0]) if len(reached) else None
 
 
 @dataclass(frozen=True)
@@ -63,126 +110,143 @@ class ImageScene:
     """A picture in a model, recovered by every method.
 
     Attributes:
-        facts: Of its setting, as the table's head has them.
-        arrays: What the table holds of it.
-        budgets: In applications.
+        head: Entry of the head.
+        arrays: Arrays of the scene by their names.
+        budgets: Budgets, in applications of M and M*.
     """
 
-    facts: Mapping[str, object]
+    head: SceneHead
     arrays: Mapping[str, np.ndarray]
     budgets: tuple[int, ...]
 
     @property
     def photograph(self) -> str:
-        """Its name."""
-        of = self.facts["photograph"]
-        return str(of["name"]) if isinstance(of, Mapping) else ""
+        """Name of the photograph."""
+        return self.head.photograph.name
 
     @property
     def group(self) -> str:
-        """In which setting of the study."""
-        return str(self.facts["group"])
+        """Setting of the study."""
+        return self.head.group
 
     @property
     def model(self) -> str:
-        """As what it was measured."""
-        return str(self.facts["model"])
+        """Kind of matrix as which the photograph is measured."""
+        return str(self.head.model)
 
     @property
     def label(self) -> str:
-        """In words."""
+        """Photograph, model and setting in words."""
         return f"{self.photograph}, {self.model}, {self.group}"
 
     @property
     def sizes(self) -> str:
-        """Its sizes in words."""
+        """Sizes in words."""
         rows, columns = self.arrays["reference"].shape
-        n, unknowns = (int(str(self.facts[name])) for name in ("measurements", "unknowns"))
-        return f"{rows} x {columns}, r = {self.facts['width']}, n = {n:,} of {unknowns:,} unknowns"
+        head = self.head
+        return f"{rows} x {columns}, r = {head.width}, n = {head.measurements:,} of {head.unknowns:,} unknowns"
 
     def number(self, name: str) -> float:
-        """A number of the table."""
+        """Return a number of the table."""
         return float(self.arrays[name])
 
-    def setting(self, method: str) -> str:
-        """What was chosen for a method, in words."""
-        settings = self.facts["settings"]
-        return str(settings[method]) if isinstance(settings, Mapping) else ""
-
-    def course(self, method: str) -> Course:
-        """A method along its run."""
+    def course(self, method: str) -> QualityCourse:
+        """Return the quality of a method along its run."""
         names = ("step", "applications", "psnr", "ssim")
         step, applications, psnr, ssim = (self.arrays[f"{method}_{name}"] for name in names)
-        return Course(step, applications, psnr, ssim, self.number(f"{method}_seconds_a_step"))
+        return QualityCourse(step, applications, psnr, ssim, self.number(f"{method}_seconds_a_step"))
 
     def seconds(self, budget: int) -> float:
-        """The time that stands for a budget: what GD takes for its applications."""
+        """Return the time of a budget: that of GD for its applications, in seconds."""
         return float(self.arrays["gd_wanted"][budget]) * self.number("gd_seconds_a_step")
 
     def step_of(self, method: str, equal: Equal, budget: int) -> int:
-        """How far a method has gone."""
+        """Return the number of steps of a method at a budget."""
         wanted, count = self.arrays[f"{method}_wanted"], len(self.budgets)
         if method == "gd":
             return int(wanted[budget])
         return int(wanted[{Equal.APPLICATIONS: 0, Equal.TIME: 1, Equal.STEPS: 2}[equal] * count + budget])
 
     def quality(self, method: str, equal: Equal, budget: int) -> tuple[float, float]:
-        """PSNR and SSIM of WN or GD, medians over starts."""
+        """Return PSNR and SSIM of WN or GD, medians over starts."""
         return self.course(method).quality(self.step_of(method, equal, budget))
 
     def gain(self, equal: Equal, budget: int) -> tuple[float, float]:
-        """PSNR and SSIM of WN less those of GD."""
+        """Return PSNR and SSIM of WN minus those of GD."""
         wn, gd = (self.quality(method, equal, budget) for method in ("wn", "gd"))
         return wn[0] - gd[0], wn[1] - gd[1]
 
     def is_visibly_better(self, equal: Equal, budget: int, *, sign: int = 1) -> bool:
-        """Whether WN is better than GD (sign 1), or GD than WN (sign -1), by what is called visible."""
+        """Return True if WN is visibly better than GD (sign 1), or GD than WN (sign -1)."""
         psnr, ssim = self.gain(equal, budget)
         return sign * psnr >= _VISIBLE and sign * ssim > 0
 
     def picture(self, method: str, equal: Equal, budget: int) -> Shaped[np.ndarray, "m1 m2"]:
-        """The picture of WN's or GD's first start, as bytes."""
+        """Return the picture of the first start of WN or GD, as bytes."""
         later = len(self.budgets) if method == "wn" and equal is Equal.TIME else 0
         picture: np.ndarray = self.arrays[f"{method}_pictures"][later + budget]
         return picture
 
     def first_start(self, method: str, equal: Equal, budget: int) -> tuple[float, float]:
-        """PSNR and SSIM of that picture."""
+        """Return PSNR and SSIM of that picture."""
         course = self.course(method)
         place = int(np.searchsorted(course.step, self.step_of(method, equal, budget)))
         return float(course.psnr[place, 0]), float(course.ssim[place, 0])
 
     def recovery_at(self, equal: Equal, budget: int) -> int | None:
-        """Which of the recoveries stands at a budget: the one with that limit, or the last that had ended in time."""
+        """Return the place of the recovery with that limit, or of the last that had ended within the time.
+
+        None is returned if no recovery had ended.
+        """
         if equal is not Equal.TIME:
             return budget
         ended = np.flatnonzero(self.arrays["recover_seconds"][: len(self.budgets)] <= self.seconds(budget))
         return int(ended[-1]) if len(ended) else None
 
+    def recovery_rank(self, place: int) -> str:
+        """Return the rank of a recovery, in words."""
+        return f"rank {self.head.recover_rank[place]}"
+
     def recovery_text(self, place: int) -> str:
-        """How a recovery ended, in words."""
-        ranks, statuses = self.facts["recover_rank"], self.facts["recover_status"]
-        if not (isinstance(ranks, list) and isinstance(statuses, list)):
-            return ""
-        return f"rank {ranks[place]}, {str(statuses[place]).replace('_', ' ')}"
+        """Return the rank and the status of a recovery, in words."""
+        return f"{self.recovery_rank(place)}, {self.head.recover_status[place].replace('_', ' ')}"
 
     def recovered(self, place: int) -> tuple[float, float]:
-        """PSNR and SSIM of a recovery."""
+        """Return PSNR and SSIM of a recovery."""
         return float(self.arrays["recover_psnr"][place]), float(self.arrays["recover_ssim"][place])
 
 
-def scenes_of(table: Table) -> list[ImageScene]:
-    """The scenes of a table.
+@dataclass(frozen=True)
+class ImageTable:
+    """Table of the study.
 
-    Raises:
-        InputError: When it is no table of a study of images.
+    Attributes:
+        head: Head of the table.
+        scenes: Scenes, in order.
     """
-    told, budgets = table.header.get("scenes"), table.header.get("budgets")
-    if table.header.get("form") != "images" or not isinstance(told, list) or not isinstance(budgets, list):
-        raise InputError(f"needed the table of a study of images, got form {table.header.get('form')}")
-    scenes = []
-    for place, facts in enumerate(told):
-        prefix = f"{place}_"
-        arrays = {name.removeprefix(prefix): of for name, of in table.arrays.items() if name.startswith(prefix)}
-        scenes.append(ImageScene(facts, arrays, tuple(int(budget) for budget in budgets)))
-    return scenes
+
+    head: ImageHead
+    scenes: tuple[ImageScene, ...]
+
+    @classmethod
+    def of(cls, table: Table) -> "ImageTable":
+        """Return the table of the study as typed values.
+
+        Raises:
+            InputError: If it is not a table of this study.
+        """
+        head = read_head(table, ImageHead, "images")
+        require(head.form == "images" and head.scenes, "the table of a study of images", f"form {head.form}")
+        arrays = [_arrays_of(table, f"{place}_") for place in range(len(head.scenes))]
+        scenes = zip(head.scenes, arrays, strict=True)
+        return cls(head, tuple(ImageScene(entry, columns, head.budgets) for entry, columns in scenes))
+
+    @property
+    def groups(self) -> dict[str, list[ImageScene]]:
+        """Scenes of each setting of the study."""
+        names = dict.fromkeys(scene.group for scene in self.scenes)
+        return {name: [scene for scene in self.scenes if scene.group == name] for name in names}
+
+
+def _arrays_of(table: Table, prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in table.arrays.items() if name.startswith(prefix)}

@@ -1,6 +1,7 @@
-"""What stands under figure 1: each part of its sentence held against the table, for each kind of measurements."""
+"""Caption of figure 1: a finding for each part of the claim, for each kind of measurements."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -8,44 +9,41 @@ import numpy as np
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import monotonicity
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.learning.specification import Sensed
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 from wnsense.theory.published_rates import Decay
 
-# A curve that falls less than this, as a power of the step, is flat; that of the whole course falls as t^-2 and more.
+# A curve is flat if it falls by less than this power of the step; the whole course falls as t^-2 and faster.
 _FLAT = 0.5
-# "By orders": at least a factor of ten.
+# "By orders" means at least this many decades.
 _ORDERS = 1.0
-# A saddle nearer than this share of the next eigenvalue is reached, and not passed by.
+# A saddle is reached if the run comes nearer to it than this share of the next eigenvalue.
 _REACHED = 0.1
-# The trace of Lemma 4.1 is met within this.
+# Tolerance of the trace in Lemma 4.1.
 _SLACK = 0.1
-# The law of escapes is called right within this factor.
+# The law of escapes is right if it agrees within this factor.
 _LAW_FACTOR = 1.5
-# The law is of small steps: where eta sigma^2 is beyond this it counts fractions of steps.
+# The law holds for small steps: above this `eta sigma^2` it counts fractions of steps.
 _SLOW = 0.15
 
 _IN_X, _IN_THETA, _IN_THETA_AT_POINT = 0, 1, 2
 
 
 def findings(table: Table) -> list[Finding]:
-    """What the table says to each part of the paper's sentence, and what it says beside.
+    """Return a finding for each part of the claim, and findings beside it.
 
     Raises:
-        InputError: When it is no table of figure 1.
+        InputError: If it is not a table of figure 1.
     """
     study = LearningTable.of(table)
-    found = []
-    for run in study.runs:
-        found += [_order(run), _every_saddle(run), _plateaus(run), _gradients(run)]
-        found += [_monotone(run), _lemma(run), _rate(run), _law(run), _exact_magnitudes(run)]
-    return [*found, *_beside_each_other(study)]
+    return [finding(run) for run in study.runs for finding in _FINDINGS] + _comparisons(study)
 
 
 def paragraphs(table: Table) -> list[Paragraph]:
-    """Start by start: the stays of each and when it leaves.
+    """Return for each kind of measurements the stays of each start at the saddles.
 
     Raises:
-        InputError: When it is no table of figure 1.
+        InputError: If it is not a table of figure 1.
     """
     study = LearningTable.of(table)
     return [
@@ -58,31 +56,31 @@ def paragraphs(table: Table) -> list[Paragraph]:
 
 
 def _start_line(run: LearningRun, start: int) -> str:
-    firsts, lefts = run.arrays["stay_first"][start], run.arrays["escape"][start]
+    firsts, escapes = run.arrays["stay_first"][start], run.arrays["escape"][start]
     laws = run.predicted_escapes()[start]
-    parts = [f"l = {level}: {_span(firsts[level], lefts[level])} [{laws[level]:,.0f}]" for level in range(run.levels)]
+    parts = [f"l = {level}: {_span(firsts[level], escapes[level])} [{laws[level]:,.0f}]" for level in range(run.levels)]
     last = f"{run.arrays['squared_error'][-1, start]:.1e} after {int(run.step[-1]):,} steps"
     return f"seed {run.seeds[start]}: {'; '.join(parts)}; {last}"
 
 
-def _span(first: float, left: float) -> str:
+def _span(first: float, escape: float) -> str:
     if math.isnan(first):
         return "no stay"
-    return f"{first:,.0f} to {'the end' if math.isnan(left) else f'{left:,.0f}'}"
+    return f"{first:,.0f} to {'the end' if math.isnan(escape) else f'{escape:,.0f}'}"
 
 
 def _visited(run: LearningRun) -> list[list[int]]:
-    """The saddles of each start, in the order in which they were reached."""
+    """Return the saddles of each start, in the order in which they were reached."""
     firsts = run.arrays["stay_first"]
     return [[int(level) for level in np.argsort(row) if not math.isnan(row[level])] for row in firsts]
 
 
 def _order(run: LearningRun) -> Finding:
     visited = _visited(run)
-    told = ", ".join(map(str, visited[0]))
+    saddles = ", ".join(map(str, visited[0]))
     in_order = [all(a < b for a, b in pairwise(levels)) for levels in visited]
     text = (
-        f"{run.label}: the first start visits the saddles l = {told}, in this order; the order is rising in "
+        f"{run.label}: the first start visits the saddles l = {saddles}, in this order; the order is rising in "
         f"{sum(in_order)} of {len(visited)} starts"
     )
     return Finding(text, all(in_order))
@@ -96,29 +94,29 @@ def _every_saddle(run: LearningRun) -> Finding:
     }
     whole = sum(not levels for levels in missed.values())
     text = f"{run.label}: {whole} of {len(visited)} starts stay at all {run.levels} saddles"
-    told = [
+    omissions = [
         f"seed {seed} has no stay at l = {', '.join(map(str, levels))}" for seed, levels in missed.items() if levels
     ]
-    if told:
+    if omissions:
         starts = run.arrays["start_alignment"]
         rows = [run.seeds.index(seed) for seed, levels in missed.items() for _ in levels]
         columns = [level for levels in missed.values() for level in levels]
         lost = starts[rows, columns]
         text += (
-            f" ({'; '.join(told)}: the eigenvector to be learned there has an alignment s_0 of "
-            f"{' and '.join(f'{of:.2f}' for of in lost)} at the start, and a saddle is left at about s = 1/2)"
+            f" ({'; '.join(omissions)}: the eigenvector to be learned there has an alignment s_0 of "
+            f"{' and '.join(f'{s_0:.2f}' for s_0 in lost)} at the start, and a saddle is left at about s = 1/2)"
         )
     return Finding(text, whole == len(visited))
 
 
 def _plateaus(run: LearningRun) -> Finding:
     stays = run.stays()
-    told = ", ".join(f"l = {stay.index}: t^{stay.slope:.2f}" for stay in stays)
+    slopes = ", ".join(f"l = {stay.index}: t^{stay.slope:.2f}" for stay in stays)
     near = ", ".join(f"{stay.closest:.2f}" for stay in stays)
     ratio = [stay.level / float((run.eigenvalues[stay.index :] ** 2).sum()) for stay in stays]
     text = (
-        f"{run.label}: over its stays the squared error goes as {told}, at {min(ratio):.2f} to {max(ratio):.2f} times "
-        f"that of A_l; the least distance ||X Theta X^T - A_l||_F is {near} times sigma_(l+1)"
+        f"{run.label}: over its stays the squared error goes as {slopes}, at {min(ratio):.2f} to {max(ratio):.2f} "
+        f"times that of A_l; the least distance ||X Theta X^T - A_l||_F is {near} times sigma_(l+1)"
     )
     if stays and min(stay.closest for stay in stays) > _REACHED:
         text += ": the run passes by the saddles at a distance"
@@ -127,11 +125,11 @@ def _plateaus(run: LearningRun) -> Finding:
 
 def _gradients(run: LearningRun) -> Finding:
     drops, beside = run.drops(_IN_X), run.drops(_IN_THETA)
-    told = ", ".join(f"l = {level}: {drop:.1f}" for level, drop in drops.items())
+    decades = ", ".join(f"l = {level}: {drop:.1f}" for level, drop in drops.items())
     other = ", ".join(f"{drop:.1f}" for drop in beside.values())
     text = (
         f"{run.label}: decades by which the gradient in X falls from its largest since the last saddle to its least at "
-        f"this one, {told} (l = 0 is where it begins); that in Theta, {other}"
+        f"this one, {decades} (l = 0 is where it begins); that in Theta, {other}"
     )
     return Finding(text, all(drop >= _ORDERS for level, drop in drops.items() if level > 0))
 
@@ -139,32 +137,32 @@ def _gradients(run: LearningRun) -> Finding:
 def _monotone(run: LearningRun) -> Finding:
     falls = run.arrays["trace_fall"]
     steps, traces = run.step, run.arrays["alignment_trace"]
-    found = monotonicity(steps, traces)
+    here = monotonicity(steps, traces)
     text = f"{run.label}: Tr(Phi Phi^T) goes from {traces[0]:.2f} to {traces[-1]:.4g}"
     if falls.max() == 0:
         text += ", and falls between no two recorded steps of any start"
     else:
         text += (
             f", and falls in {int((falls > 0).sum())} of {len(falls)} starts, by at most {falls.max():.1e} from one "
-            f"recorded step to the next (in the first start's rows here {found.count} times, {found.total:.1e} in all)"
+            f"recorded step to the next (in the first start's rows here {here.count} times, {here.total:.1e} in all)"
         )
     return Finding(text, bool(falls.max() == 0))
 
 
 def _lemma(run: LearningRun) -> Finding:
     stays = run.stays()
-    told = ", ".join(f"l = {stay.index}: {stay.surplus:.2f}" for stay in stays)
+    surpluses = ", ".join(f"l = {stay.index}: {stay.surplus:.2f}" for stay in stays)
     used = run.arrays["used_alignment"]
     apart = [
         float(np.abs(used[(run.step >= stay.first) & (run.step <= stay.last), stay.index] - stay.index).min())
         for stay in stays
     ]
-    random = run.number("width") * run.number("rank") / run.number("size")
+    random = run.setting.width * run.setting.rank / run.setting.size
     meeting = sum(abs(stay.surplus) <= _SLACK for stay in stays)
     text = (
         f"{run.label}: Lemma 4.1's second condition, Tr(X^T U U^T X) = l, is met within {_SLACK:g} at {meeting} of "
-        f"{len(stays)} visited saddles; the trace exceeds l by {told} where the matrix is closest to A_l (a random "
-        f"frame has r r_A / m = {random:.2g} in all). Over the l directions in use it comes to within "
+        f"{len(stays)} visited saddles; the trace exceeds l by {surpluses} where the matrix is closest to A_l (a "
+        f"random frame has r r_A / m = {random:.2g} in all). Over the l directions in use it comes to within "
         f"{max(apart):.1e} of l at all"
     )
     return Finding(text, meeting == len(stays))
@@ -187,15 +185,15 @@ def _rate(run: LearningRun) -> Finding:
 def _law(run: LearningRun) -> Finding:
     seen, laws = run.arrays["escape"], run.predicted_escapes()
     left = ~np.isnan(seen)
-    told = ", ".join(
+    steps = ", ".join(
         f"l = {level}: {seen[0, level]:,.0f} against {laws[0, level]:,.0f}"
         for level in range(run.levels)
         if left[0, level]
     )
-    slow = left & (run.number("step_size") * run.eigenvalues**2 <= _SLOW)[None]
+    slow = left & (run.setting.step_size * run.eigenvalues**2 <= _SLOW)[None]
     ratios = seen[slow] / laws[slow]
     text = (
-        f"{run.label}: the first start leaves at step {told} by the law s' = 2 eta sigma^2 s^2 (1 - s) from the "
+        f"{run.label}: the first start leaves at step {steps} by the law s' = 2 eta sigma^2 s^2 (1 - s) from the "
         "start's s_0 (about 1 / (2 eta sigma^2 s_0) steps: the saddles are degenerate, and left in a power of s_0, not "
         "its logarithm); "
     )
@@ -217,27 +215,40 @@ def _exact_magnitudes(run: LearningRun) -> Finding:
         f"{run.label}: from step 1 on the gradient in Theta at (X_t, Theta_t) is at most {later.max():.1e}, and the "
         f"r - r_A surplus magnitudes of Theta are at most {surplus.max(initial=0.0):.1e}"
     )
-    if run.sensed == "identity":
+    if run.setting.sensed is Sensed.IDENTITY:
         text += ": mu = 2 makes Theta = X^T A X, of rank r_A"
     return Finding(text, None)
 
 
-def _beside_each_other(study: LearningTable) -> list[Finding]:
-    """The other kinds of measurements beside the first, start by start."""
-    first, found = study.runs[0], []
-    for run in study.runs[1:]:
-        shared = min(len(first.seeds), len(run.seeds))
-        ratios = run.arrays["escape"][:shared] / first.arrays["escape"][:shared]
-        known = ratios[~np.isnan(ratios)]
-        rates = [of.final_rate() for of in (run, first)]
-        text = f"{run.label} against {first.label}, the same starts: "
-        if known.size:
-            text += f"{known.size} escapes both, at {known.min():.2f} to {known.max():.2f} times the step"
-        else:
-            text += "no escape of both"
-        if rates[0] is not None and rates[1] is not None:
-            text += f"; the final rate is {rates[0].linear.slope / rates[1].linear.slope:.3f} times the other's"
-        surplus = [float(np.abs(of.arrays["magnitudes"][-1, of.levels :]).max(initial=0.0)) for of in (run, first)]
-        text += f"; surplus magnitudes at the last step {surplus[0]:.1e} against {surplus[1]:.1e}"
-        found.append(Finding(text, None))
-    return found
+_FINDINGS: tuple[Callable[[LearningRun], Finding], ...] = (
+    _order,
+    _every_saddle,
+    _plateaus,
+    _gradients,
+    _monotone,
+    _lemma,
+    _rate,
+    _law,
+    _exact_magnitudes,
+)
+
+
+def _comparisons(study: LearningTable) -> list[Finding]:
+    """Return findings that compare the other kinds of measurements with the first, start by start."""
+    return [_comparison(run, study.runs[0]) for run in study.runs[1:]]
+
+
+def _comparison(run: LearningRun, first: LearningRun) -> Finding:
+    shared = min(len(first.seeds), len(run.seeds))
+    ratios = run.arrays["escape"][:shared] / first.arrays["escape"][:shared]
+    ratios = ratios[~np.isnan(ratios)]
+    text = f"{run.label} against {first.label}, the same starts: "
+    if ratios.size:
+        text += f"{ratios.size} escapes both, at {ratios.min():.2f} to {ratios.max():.2f} times the step"
+    else:
+        text += "no escape of both"
+    rate, first_rate = run.final_rate(), first.final_rate()
+    if rate is not None and first_rate is not None:
+        text += f"; the final rate is {rate.linear.slope / first_rate.linear.slope:.3f} times the other's"
+    surplus = [float(np.abs(one.arrays["magnitudes"][-1, one.levels :]).max(initial=0.0)) for one in (run, first)]
+    return Finding(f"{text}; surplus magnitudes at the last step {surplus[0]:.1e} against {surplus[1]:.1e}", None)

@@ -1,4 +1,4 @@
-"""Studies of learning (figure 1 of arXiv 2510.01175) as charts and a slider through spectrum and alignment."""
+"""Charts of figure 1 of arXiv 2510.01175, and a slider through spectrum and alignment."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,10 +19,10 @@ _GRADIENTS = ("in X, on the manifold", "in Theta, as Algorithm 1 takes it", "in 
 
 
 def learning_view(table: Table) -> View:
-    """For each setting the errors, distances to saddles, gradients and alignment of its first start, and a slider.
+    """Return for each setting the charts of its first start (distances, gradients, alignment), and a slider.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of figure 1.
     """
     runs = LearningTable.of(table).runs
     charts = [chart for place, run in enumerate(runs) for chart in _charts(place, run)]
@@ -95,11 +95,11 @@ def _lines(names: Sequence[str], x: Mapping[str, np.ndarray], columns: np.ndarra
 
 
 def _ends(names: Sequence[str], columns: np.ndarray) -> str:
-    told = (
+    ends = (
         f"{name}: from {number(float(columns[0, k]))} to {number(float(columns[-1, k]))}"
         for k, name in enumerate(names)
     )
-    return "; ".join(told)
+    return "; ".join(ends)
 
 
 def _moments(run: LearningRun) -> Moments:

@@ -1,4 +1,4 @@
-"""Figure 1 in pictures, six panels for each kind of measurements, drawn from its table alone."""
+"""Pictures of figure 1: six panels for each kind of measurements."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.learning.specification import Sensed
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 from wnsense.pages.style import FAINT, INK, SHADE, TEXT, TITLE, dress, new_figure
 
@@ -23,34 +24,37 @@ _LOWEST = 1e-34
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """Six panels for each kind of measurements; those of the first stand for the study.
+    """Return a figure of six panels for each kind of measurements; the first is the main one.
 
     Raises:
-        InputError: When it is no table of figure 1.
+        InputError: If it is not a table of figure 1.
     """
     study = LearningTable.of(table)
-    scale = "" if study.header["scale"] == "paper" else f" ({study.header['scale']} scale)"
+    suffixes = ["", *(f"_{run.setting.sensed}" for run in study.runs[1:])]
     return {
-        "" if place == 0 else f"_{run.sensed}": learning_picture(run, scale) for place, run in enumerate(study.runs)
+        suffix: learning_picture(run, study.head.scale_words) for suffix, run in zip(suffixes, study.runs, strict=True)
     }
 
 
 def learning_picture(run: LearningRun, scale: str) -> Figure:
-    """Panels (a) to (f) of one kind of measurements, with every escape marked in all six."""
+    """Return panels (a) to (f) of one kind of measurements, with every escape marked in all six."""
     figure = new_figure(_WIDTH, _HEIGHT)
     panels = figure.subplots(3, 2, sharex=True)
     draw = (_draw_error, _draw_gradients, _draw_distances, _draw_cosines, _draw_outside, _draw_magnitudes)
-    for axes, drawn in zip(panels.flat, draw, strict=True):
+    for axes, draw_panel in zip(panels.flat, draw, strict=True):
         axes.set_xscale("log")
         axes.set_xlim(1, float(run.step[-1]) + 1)
-        drawn(axes, run)
+        draw_panel(axes, run)
         # Room for the l of each stay.
         axes.set_title(axes.get_title(loc="left"), fontsize=TITLE, color=INK, loc="left", pad=17)
         _mark(axes, run)
     for axes in panels[-1]:
         axes.set_xlabel(_STEPS, fontsize=TEXT, color=INK)
-    names = {"m": "size", "r_A": "rank", "r": "width", "kappa": "condition", "eta": "step_size"}
-    sizes = ", ".join(f"{letter} = {run.number(name):g}" for letter, name in names.items())
+    setting = run.setting
+    sizes = (
+        f"m = {setting.size}, r_A = {setting.rank}, r = {setting.width}, kappa = {setting.condition:g}, "
+        f"eta = {setting.step_size:g}"
+    )
     title = f"Sequential learning by WN (Algorithm 1), {run.label}{scale}"
     figure.suptitle(f"{title}\n{sizes}", fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
     _legend(figure, run)
@@ -58,13 +62,13 @@ def learning_picture(run: LearningRun, scale: str) -> Figure:
 
 
 def _color(index: int, run: LearningRun) -> tuple[float, float, float, float]:
-    """Of the i-th eigenvalue or the i-th saddle: one colour in all panels, dark to light, for every eye."""
+    """Return the colour of the i-th eigenvalue or saddle, the same in all panels, from dark to light."""
     r, g, b, a = mpl.colormaps["viridis"](0.92 * index / max(run.levels, 1))
     return r, g, b, a
 
 
 def _mark(axes: Axes, run: LearningRun) -> None:
-    """Stays shaded, with their l above, and a line at each escape."""
+    """Shade the stays, with their `l` above, and draw a line at each escape."""
     for stay in run.stays():
         end = float(run.step[-1]) if stay.escape is None else float(stay.escape)
         axes.axvspan(stay.first + 1, end + 1, color=SHADE, linewidth=0, zorder=0)
@@ -84,7 +88,7 @@ def _mark(axes: Axes, run: LearningRun) -> None:
 
 
 def _legend(figure: Figure, run: LearningRun) -> None:
-    """One for all panels: an index, and what the marks are."""
+    """Draw one legend for all panels: the indices and the marks."""
     handles = [
         Line2D([], [], color=_color(index, run), linestyle=_LINES[index % len(_LINES)], linewidth=2, label=str(index))
         for index in range(run.levels + 1)
@@ -129,7 +133,7 @@ def _draw_gradients(axes: Axes, run: LearningRun) -> None:
         axes.plot(run.step + 1, _positive(norms[:, place]), color=color, linestyle=line, linewidth=1.8, label=label)
     _log(axes, norms)
     dress(axes, title="(b) gradient", y="norm")
-    _small_legend(axes, "lower left" if run.sensed != "identity" else "center left")
+    _small_legend(axes, "lower left" if run.setting.sensed is not Sensed.IDENTITY else "center left")
 
 
 def _draw_distances(axes: Axes, run: LearningRun) -> None:
@@ -197,12 +201,12 @@ def _plot(axes: Axes, run: LearningRun, index: int, values: np.ndarray) -> None:
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
-    """Without what a log axis cannot show."""
+    """Return values with NaN for those that a logarithmic axis cannot show."""
     return np.where(values > 0, values, np.nan)
 
 
 def _log(axes: Axes, values: np.ndarray) -> None:
-    """A log axis over the values; beneath the rounding of a square there is nothing to see."""
+    """Set a logarithmic axis over the values, cut off at the rounding of a square."""
     seen = values[values > 0]
     axes.set_yscale("log")
     axes.set_ylim(max(float(seen.min()) / 3, _LOWEST), float(seen.max()) * 3)
