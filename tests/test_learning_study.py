@@ -27,7 +27,7 @@ from wnsense.lab.studies.learning.measure import (
     starts,
 )
 from wnsense.lab.studies.learning.picture import learning_picture, pictures
-from wnsense.lab.studies.learning.run import chosen_rows
+from wnsense.lab.studies.learning.run import kept_rows
 from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, Sensed
 from wnsense.lab.studies.learning.study import learning_study
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
@@ -225,7 +225,7 @@ def test_no_more_rows_are_kept_than_a_picture_shows():
         used = np.tile(np.arange(levels + 1.0), (len(steps), 1))
         stays = plateaus(steps, distances, used, np.geomspace(1, 1e-2, levels))
         assert len(stays) >= levels - 1
-        kept = chosen_rows(steps, stays)
+        kept = kept_rows(steps, stays)
         assert 100 < kept.sum() <= 200
         assert kept[0]
         assert kept[-1]

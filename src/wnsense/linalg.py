@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+FactorizationError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
+"""Error of torch for a matrix that has no factorization, or has entries that are not finite; its stubs omit it."""
+
 # Steps in which Higham's scaled Newton iteration reaches machine precision from any condition number in float64.
 _NEWTON_STEPS = 9
 

@@ -57,3 +57,12 @@ def read_table(path: Path) -> Table:
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"needed a file written by wnsense at {path}, got: {error}; run again without it") from error
     return Table(header, arrays)
+
+
+def is_table(path: Path) -> bool:
+    """Return True if the file is there and is a whole table."""
+    try:
+        read_table(path)
+    except InputError:
+        return False
+    return True

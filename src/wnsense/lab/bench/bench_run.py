@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from wnsense.lab.bench.cells import cell_problem, oracle_error, require_truth
 from wnsense.lab.bench.contestants import Configuration
 from wnsense.lab.bench.rows import ACCURACIES, NEVER, Key, Row
+from wnsense.linalg import FactorizationError
 from wnsense.recovery import recover
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
@@ -20,9 +20,6 @@ from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Trace
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective, relative_error
-
-# The stubs of torch do not export this class.
-_LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
 
 # Relative error at which a run ends; it is below all `ACCURACIES`.
 SETTLED = 1e-11
@@ -129,7 +126,7 @@ def _solver_row(run: GridRun, configuration: Configuration) -> Row:
             applications_before=objective.calibration.applications + cost,
             seconds_before=before,
         )
-    except _LinAlgError:
+    except FactorizationError:
         # The matrix has entries that are not finite, or it has no such factorization.
         status = Status.DIVERGED
     else:

@@ -1,1 +1,1 @@
-"""Experiments as data: each runs to one table, which pictures and pages are made of."""
+"""Studies: each is one object in one folder, from its specification to its table, pictures and caption."""

@@ -1,1 +1,1 @@
-"""The experiments of arXiv 2510.01175, repeated: one frozen specification a figure, one table, one picture."""
+"""Studies of curves: figures 2 and 3 of arXiv 2510.01175, and studies of the same form beyond the paper."""

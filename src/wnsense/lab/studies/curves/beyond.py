@@ -1,4 +1,4 @@
-"""Studies that the paper does not have, in the same form: where its method and the later ones stop working."""
+"""Specifications of studies beyond the paper: where its method and the later ones stop working."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,9 +27,9 @@ from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
 
 _ALL_GRIDS = {**GRIDS, **LATER_GRIDS}
-# The largest step sizes of a grid diverge where M*M is far from 1, whoever steps.
+# Far from M*M = 1 the larger step sizes of a grid diverge for every method; these are added.
 _SHORT = (0.1, 0.25)
-# Enough to tell settings apart, and few enough that many can be tried.
+# Steps of a trial: enough to rank the step sizes, and few enough to try many.
 _TUNING_STEPS = 1_000
 _REACH = "a setting is reached where the median squared error is at most (sigma_{r_A} / 10)^2"
 
@@ -44,7 +44,7 @@ def _settings(
     tuned_on: tuple[CurveCase, int] | None = None,
     grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = _ALL_GRIDS,
 ) -> tuple[Curve, ...]:
-    """Every method in every setting that it can treat, tuned in each, or all on one."""
+    """Return the curves of every method in every setting that it supports, tuned in each setting or on one case."""
     curves: list[Curve] = []
     for label, case, width in cases:
         for method, most in budgets.items():

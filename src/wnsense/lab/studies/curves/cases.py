@@ -1,4 +1,4 @@
-"""The studies, with the paper's parameters where it gives them (arXiv 2510.01175, section 5 and figures 2 and 3)."""
+"""Specifications of figures 2 and 3 of arXiv 2510.01175, with the parameters of its section 5."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, 
     for kappa in conditions:
         label, case = f"kappa = {kappa:g}", CurveCase(10, 3, kappa, count)
         curves += curves_of(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
-        # They are at rounding long before.
+        # The later methods reach rounding long before.
         fewer = {CurveMethod.PRECGD: 400, CurveMethod.SCALEDGD_LAMBDA: steps // 10, CurveMethod.PRECONDITIONED_WN: 100}
         for method, most in fewer.items():
             curves += curves_of(label, case, 5, range(seeds), most, tuning_steps=most, grids=later(method))
@@ -62,11 +62,11 @@ FIGURE_2A = CurveSpecification(
 def _figure_2b(
     case: CurveCase, widths: Sequence[int], seeds: int, tuning_steps: int, tuning: tuple[CurveCase, int] | None = None
 ) -> tuple[Curve, ...]:
-    """In each width; tuned there, or on a smaller case at a width of so many times less."""
+    """Return the curves for each width, tuned at that width or on a smaller case whose width is divided."""
     curves: list[Curve] = []
     for width in widths:
         label, tuned = f"r = {width}", None if tuning is None else (tuning[0], width // tuning[1])
-        # One width in full size tells whether the choice made elsewhere is that of the place.
+        # One width is also tuned at full size, to show whether the choice is the same.
         again = tuning is not None and width == widths[len(widths) // 2]
         curves += curves_of(
             label, case, width, range(seeds), 1_000, tuning_steps=tuning_steps, tuning=tuned, confirming=again
@@ -84,7 +84,7 @@ FIGURE_2B = CurveSpecification(
     "WN and GD for several working ranks",
     "The larger the working rank r, the shorter WN's plateau and the faster its convergence; GD slows a little with r.",
     quick=_figure_2b(CurveCase(40, 2, 10.0, 1_100), (7, 10, 13), 3, 300),
-    # Tuned at a fifth of the size, at the paper's r/m and n/m^2.
+    # Step sizes are chosen at a fifth of the size, with the r/m and n/m^2 of the paper.
     paper=_figure_2b(
         CurveCase(300, 5, 10.0, 50_000, dtype="float32", rows=Rows.FACTOR),
         (50, 75, 100),
@@ -154,7 +154,7 @@ FIGURE_2C = CurveSpecification(
 
 def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ...]:
     run = CurveRun(CurveCase(10, 3, kappa, count), CurveMethod.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
-    # One choice for all: what is compared is the retraction and nothing else.
+    # One choice of step sizes for all, so that only the retraction differs.
     tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     labels = {Retraction.POLAR: "polar", Retraction.QR: "QR", Retraction.CAYLEY: "Cayley"}
     return tuple(Curve(label, replace(run, retraction=retraction), tuning) for retraction, label in labels.items())

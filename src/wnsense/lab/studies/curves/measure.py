@@ -1,4 +1,4 @@
-"""One run of a study, from its specification to its arrays."""
+"""Measurement of a run of a study of curves."""
 
 import statistics
 import time
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError
-from wnsense.files.tables import read_table
+from wnsense.files.tables import is_table
 from wnsense.lab.studies.curves.problem import drawn, oracle_error, squared_error
 from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun
-from wnsense.linalg import symmetric_part
+from wnsense.linalg import FactorizationError, symmetric_part
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
 from wnsense.running.progress import StepCallback, no_steps
@@ -35,13 +35,10 @@ from wnsense.solvers.solver import Solver, State
 from wnsense.solvers.starts import gaussian_start, haar_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# Its stubs do not export it.
-_LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
-
-# What ScaledGD(lambda) starts from: Y Y^H of this size, against 1 for the truth (arXiv 2302.01186: as small as may be).
+# Size of the start `Y Y^H` of ScaledGD(lambda), against 1 for the truth (arXiv 2302.01186 asks for a small start).
 _SMALL = 1e-12
 
-# Steps that are timed where runs share their sweeps.
+# Steps that are timed if runs share their sweeps.
 _TIMED_STEPS = 3
 
 # Steps between two reports of progress.
@@ -50,14 +47,14 @@ _REPORT_EVERY = 20
 
 @dataclass(frozen=True)
 class CurveCourse:
-    """What is kept of a run.
+    """Arrays of a run.
 
     Attributes:
-        arrays: `step`, `applications`, `seconds`, (points,); `error`, (points, starts): ||X Theta X^T - A||_F^2 with
-            ||A||_2 = 1, infinite from where a start diverged; `least`, (points, starts): the least eigenvalue of
-            X Theta X^H on the span of X, NaN for rectangular unknowns. Seconds are of all starts together. Under noise
-            also `oracle`, (1,): the same of the least-squares fit of rank r_A started at the truth.
-        diverged: For each start, whether it did.
+        arrays: `step`, `applications`, `seconds`, (points,), seconds those of all starts together; `error`,
+            (points, starts), `||X Theta X^T - A||_F^2` for `||A||_2 = 1`, infinite after divergence; `least`,
+            (points, starts), the least eigenvalue of `X Theta X^H` on the span of X, NaN for rectangular unknowns.
+            With noise also `oracle`, (1,), the squared error of least squares of rank `r_A` from the truth.
+        diverged: For each start, True if it diverged.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -65,12 +62,12 @@ class CurveCourse:
 
 
 def measure(run: CurveRun, checkpoint: Path, *, progress: StepCallback = no_steps) -> CurveCourse:
-    """Make a run, going on from its checkpoint where there is one; the caller removes it once the course is kept.
+    """Run a method, from its checkpoint if there is one; the caller removes the checkpoint.
 
-    Starts in one batch end together; when one of them diverges, each is run by itself.
+    The starts of a batch end together: if one of them diverges, each is run alone.
 
     Raises:
-        KeyboardInterrupt: When interrupted, the checkpoint being written.
+        KeyboardInterrupt: If interrupted; the checkpoint is written before.
     """
     course = _made(run, checkpoint, progress)
     if not any(course.diverged) or len(run.seeds) == 1:
@@ -79,13 +76,13 @@ def measure(run: CurveRun, checkpoint: Path, *, progress: StepCallback = no_step
     checkpoints = [checkpoint.with_name(f"{one.key}.part.npz") for one in alone]
     courses = [_made(one, path, progress) for one, path in zip(alone, checkpoints, strict=True)]
     arrays = dict(courses[0].arrays)
-    arrays["seconds"] = np.sum([of.arrays["seconds"] for of in courses], axis=0)
+    arrays["seconds"] = np.sum([course.arrays["seconds"] for course in courses], axis=0)
     for name in ("error", "least"):
-        arrays[name] = np.concatenate([of.arrays[name] for of in courses], axis=1)
-    # Not before all are made: what is interrupted between two of them reads the first again.
+        arrays[name] = np.concatenate([course.arrays[name] for course in courses], axis=1)
+    # Checkpoints are removed last: after an interruption between two runs the first is read again.
     for path in checkpoints:
         path.unlink(missing_ok=True)
-    return CurveCourse(arrays, tuple(diverged for of in courses for diverged in of.diverged))
+    return CurveCourse(arrays, tuple(diverged for course in courses for diverged in course.diverged))
 
 
 def measure_together(
@@ -94,35 +91,35 @@ def measure_together(
     ended: Callable[[CurveRun, CurveCourse], None],
     progress: StepCallback,
 ) -> None:
-    """Make several runs on one problem of dense rows, every sweep over them serving all runs.
+    """Make several runs on one problem of dense rows; each sweep over the rows serves all runs.
 
-    Seconds are those of a step alone, measured before, times the steps: what the runs share cannot be told apart.
+    The time of a run is that of a step alone, measured before, times the steps: the shared time cannot be divided.
 
     Args:
-        runs: All of one case.
-        checkpoint: Where a run under way is kept.
-        ended: Told of each course when its run ends.
+        runs: Runs of one case.
+        checkpoint: Returns the path of the checkpoint of a run.
+        ended: Callback that takes each run with its course when it ends.
         progress: Callback that takes the steps that all runs have made.
 
     Raises:
-        InputError: When the rows of the case are not dense.
-        KeyboardInterrupt: When interrupted, the checkpoints being written.
+        InputError: If the rows of the case are not dense.
+        KeyboardInterrupt: If interrupted; the checkpoints are written before.
     """
     objective = drawn(runs[0].case)
     operator = objective.problem.operator
     if not isinstance(operator, PackedSensing):
         raise InputError(f"needed dense rows for runs to share, got {operator}")
     alone = [_seconds_of_a_step(objective, run) for run in runs]
-    made = dict.fromkeys(runs, 0)
+    steps_done = dict.fromkeys(runs, 0)
 
     def job_of(run: CurveRun, seconds: float) -> Callable[[Operator], None]:
-        def told(steps: int) -> None:
-            made[run] = steps
-            progress(sum(made.values()))
+        def report(steps: int) -> None:
+            steps_done[run] = steps
+            progress(sum(steps_done.values()))
 
         def job(shared: Operator) -> None:
             problem = replace(objective.problem, operator=shared)
-            course = _made(run, checkpoint(run), told, SensingObjective(problem, given=objective.calibration))
+            course = _made(run, checkpoint(run), report, SensingObjective(problem, given=objective.calibration))
             steps = course.arrays["step"].astype(float)
             seconds_then = np.where(np.isfinite(course.arrays["seconds"]), steps * seconds, np.nan)
             ended(run, replace(course, arrays={**course.arrays, "seconds": seconds_then}))
@@ -133,7 +130,7 @@ def measure_together(
 
 
 def _seconds_of_a_step(objective: SensingObjective, run: CurveRun) -> float:
-    """The median of a few steps, alone on the machine as far as this process goes."""
+    """Return the median time of a few steps, in seconds, while this process does nothing else."""
     solver = _solver(run)
     state, spent = solver.start(objective, _starts(objective, run)), []
     for _ in range(_TIMED_STEPS):
@@ -148,7 +145,7 @@ def _made(
 ) -> CurveCourse:
     objective, solver = given or drawn(run.case), _solver(run)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, objective.problem, solver, (run.key,), resume=_is_readable(checkpoint)
+        checkpoint, objective.problem, solver, (run.key,), resume=is_table(checkpoint)
     )
 
     def look(state: Progress) -> None:
@@ -161,37 +158,26 @@ def _made(
             objective,
             solver,
             _starts(objective, run),
-            # To the last step, whatever the residual: all starts and all methods are seen over the same stretch.
+            # The run goes to its last step whatever the residual, so that all curves have the same length.
             stop=Stop(residual=0.0, max_steps=run.steps, callback=look),
             trace=Trace(error=squared_error, metrics=_METRICS, at=run.recorded_steps()),
             checkpoint=run_checkpoint,
         )
-    except _LinAlgError:
-        # A factorization of numbers that are none: nothing is left of the run but that it diverged.
+    except FactorizationError:
+        # A matrix with NaN or infinity was to be factorized: the run diverged.
         return _course(run, None)
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     return _course(run, result)
 
 
-def _is_readable(checkpoint: Path) -> bool:
-    """Whether there is a whole checkpoint; a damaged one costs its run alone."""
-    try:
-        read_table(checkpoint)
-    except InputError:
-        return False
-    return True
-
-
 def _course(run: CurveRun, result: Result[State] | None) -> CurveCourse:
-    """The columns of a result at all steps that were to be written down; those never reached count as infinite."""
+    """Return the columns of a result at all recorded steps; the error is infinite at steps that were not reached."""
     steps = np.array(sorted(run.recorded_steps()))
     error = np.full((len(steps), len(run.seeds)), np.inf)
     applications, seconds = np.full(len(steps), np.nan), np.full(len(steps), np.nan)
     if result is not None:
-        known = {int(step): place for place, step in enumerate(result.trace["step"])}
-        found = [(to, known[int(step)]) for to, step in enumerate(steps) if int(step) in known]
-        to, place = (np.array(side) for side in zip(*found, strict=True))
+        _, to, place = np.intersect1d(steps, result.trace["step"], return_indices=True)
         applications[to], seconds[to] = result.trace["applications"][place], result.trace["seconds"][place]
         error[to] = np.nan_to_num(result.trace["error"][place], nan=np.inf)
     least = np.full_like(error, np.nan)
@@ -215,15 +201,14 @@ def _solver(run: CurveRun) -> Solver[State]:
         case CurveMethod.SCALEDGD_LAMBDA:
             return DampedScaledGD(eta, damping)
         case CurveMethod.PRECONDITIONED_WN:
-            # Its states know more than those of the others, which only its own steps see.
+            # Its states have more fields than those of the others; only its own steps use them.
             return cast("Solver[State]", PreconditionedWN(eta, mu, damping))
 
 
 def _starts(objective: SensingObjective, run: CurveRun) -> LowRank:
-    """A start for each seed, the same whether they are run together or alone.
+    """Return a start for each seed; it is the same in a batch and alone.
 
-    All methods begin at the same matrices but ScaledGD(lambda), which is made for a small start and has its published
-    one.
+    All methods begin at the same matrices, except ScaledGD(lambda): it begins at its published, small start.
     """
     begin = partial(gaussian_start, magnitude=_SMALL) if run.method is CurveMethod.SCALEDGD_LAMBDA else haar_start
     starts = [begin(objective, run.width, generator=torch.Generator().manual_seed(seed)) for seed in run.seeds]
@@ -236,10 +221,10 @@ def _starts(objective: SensingObjective, run: CurveRun) -> LowRank:
 
 
 def _least_magnitude(objective: SensingObjective, point: LowRank) -> Tensor:
-    """The least eigenvalue of X Theta X^H on the span of X, in the paper's units: below zero outside of the cone."""
+    """Return the least eigenvalue of `X Theta X^H` on the span of X, in the units of the paper."""
     if not objective.kind.is_symmetric:
         return torch.full(point.batch, torch.nan, dtype=objective.problem.operator.real_dtype)
-    # Factors of the others need not be orthonormal; R Theta R^H of X = Q R has the eigenvalues.
+    # Factors of the other methods are not orthonormal: with X = Q R the eigenvalues are those of R Theta R^H.
     R = torch.linalg.qr(point.X).R
     magnitude = R @ point.Theta @ R.mH * objective.scale
     least: Tensor = torch.linalg.eigvalsh(symmetric_part(magnitude))[..., 0]

@@ -1,4 +1,4 @@
-"""The problem of a case, drawn from its seed."""
+"""Random problems of the studies of curves."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -26,7 +26,7 @@ from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective
 
-# Problems and starts are drawn from different seeds, so that no start knows anything of a truth.
+# Problems and starts are drawn from different seeds, so that starts are independent of the truth.
 _DATA_SEEDS = 1_000_000
 
 
@@ -57,14 +57,14 @@ _DRAWS: Mapping[CurveEnsemble, Callable[[CurveCase, torch.dtype, torch.Generator
     ),
 }
 
-# Of these E M*M = 1 on the unknown's space, so that the paper's own units can be kept; the others are probed.
+# Ensembles with E M*M = 1 on the space of the unknown keep the units of the paper; the others are calibrated.
 _ISOTROPIC = {CurveEnsemble.GAUSSIAN, CurveEnsemble.RADEMACHER, CurveEnsemble.DCT, CurveEnsemble.ENTRIES}
 
 
-# Runs of one problem follow one another, so that it need not be drawn for each.
+# Runs of one problem follow one another, so that one problem in memory is enough.
 @lru_cache(maxsize=1)
 def drawn(case: CurveCase) -> SensingObjective:
-    """The objective of a case, in the paper's own units where E M*M = 1: nothing is probed, since ||A||_2 = 1."""
+    """Return the objective of a case; it is in the units of the paper, without calibration, if E M*M = 1."""
     generator = torch.Generator().manual_seed(_DATA_SEEDS + case.seed)
     real = torch.float64 if case.dtype == "float64" else torch.float32
     dtype = real.to_complex() if case.kind is Kind.HERMITIAN else real
@@ -79,10 +79,10 @@ def drawn(case: CurveCase) -> SensingObjective:
 
 
 def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
-    """||Z - A||_F^2.
+    """Return the squared error `||Z - A||_F^2`.
 
     Raises:
-        InputError: When the problem has no truth.
+        InputError: If the problem has no truth.
     """
     truth = objective.problem.truth
     if truth is None:
@@ -92,7 +92,7 @@ def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
 
 @lru_cache(maxsize=64)
 def oracle_error(case: CurveCase) -> float:
-    """||Z - A||_F^2 of the least-squares fit of rank r_A, started at the truth."""
+    """Return the squared error `||Z - A||_F^2` of the least-squares fit of rank `r_A`, started at the truth."""
     objective = drawn(case)
     truth = objective.problem.truth
     if truth is None:

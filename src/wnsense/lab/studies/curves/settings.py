@@ -1,18 +1,18 @@
-"""What the studies' specifications share: grids of step sizes, words for what was chosen, curves of a setting."""
+"""Grids of step sizes, words for the choices, and curves of a setting, shared by the specifications."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wnsense.lab.studies.curves.specification import Curve, CurveCase, CurveMethod, CurveRun, StepSizes, Tuning
 
-# Never among the seeds that count.
+# Seeds of trials; no run that counts has them.
 TUNING_SEEDS = (101, 102, 103)
 
-# Both reach past the limit of stability, eta = 1 for GD and 2 for WN where M*M is the identity: the best lies inside.
+# Both grids reach beyond the limit of stability, eta = 1 for GD and 2 for WN if M*M is the identity.
 WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
 GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
 GRIDS = {CurveMethod.WN: WN_GRID, CurveMethod.GD: GD_GRID}
-# What came after GD, each with as many settings, and ours with the one that it has.
+# Grids of the later methods, of the same size; preconditioned WN is not tuned.
 LATER_GRIDS = {
     CurveMethod.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
     CurveMethod.SCALEDGD_LAMBDA: tuple(
@@ -20,7 +20,7 @@ LATER_GRIDS = {
     ),
     CurveMethod.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
 }
-# Where all m(m+1)/2 directions are open, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
+# With r = m, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
 WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
 FULL_GRIDS = {CurveMethod.WN: WN_FULL_GRID, CurveMethod.GD: GD_GRID}
 
@@ -61,18 +61,18 @@ def curves_of(
     grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = GRIDS,
     confirming: bool = False,
 ) -> tuple[Curve, ...]:
-    """Every method of the grids in one setting, tuned there or on another case and width.
+    """Return the curves of every method of the grids in one setting.
 
     Args:
-        label: Of the setting.
-        case: The problem.
-        width: r.
-        seeds: Of the starts.
-        steps: To take.
-        tuning_steps: To take with each setting of a grid.
-        tuning: The case and width to tune on, where it is not this one.
-        grids: What is run, and what of.
-        confirming: Whether the grid is run here too, from one start, where it was tuned elsewhere.
+        label: Label of the setting.
+        case: Problem.
+        width: Working rank `r`.
+        seeds: Seeds of the starts.
+        steps: Number of steps.
+        tuning_steps: Number of steps of a trial.
+        tuning: Case and width of the trials, if they are not this case and width.
+        grids: Methods, each with its grid of step sizes.
+        confirming: True if the grid is also run here, from one start.
     """
     curves = []
     for method, grid in grids.items():
@@ -85,5 +85,5 @@ def curves_of(
 
 
 def later(method: CurveMethod) -> dict[CurveMethod, tuple[StepSizes, ...]]:
-    """The grid of one of the later methods."""
+    """Return the grid of one of the later methods."""
     return {method: LATER_GRIDS[method]}

@@ -1,4 +1,4 @@
-"""What a study is: data only, so that it can be compared, hashed and written into the head of its table."""
+"""Data of the studies of curves: problems, runs, step sizes and curves."""
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -11,7 +11,7 @@ from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
 
-# So many steps at most are written down of a run, half of them evenly and half of them in equal ratios.
+# Steps of a run that are recorded at most: half of them at even distances, half in equal ratios.
 _MOST_POINTS = 200
 
 # Squared errors below this are rounding, by dtype.
@@ -19,7 +19,7 @@ ROUNDING = {"float64": 1e-24, "float32": 1e-10}
 
 
 class CurveMethod(StrEnum):
-    """What is compared, by the names of the solvers' catalogue: the paper's two, and three that came after GD."""
+    """Methods by their names in the catalogue of solvers: the two of the paper, and three later ones."""
 
     WN = "wn"
     GD = "gd"
@@ -29,10 +29,10 @@ class CurveMethod(StrEnum):
 
 
 class Rows(StrEnum):
-    """What is kept of the n rows; each gives the same steps in exact arithmetic.
+    """Rows on which the methods iterate; each choice gives the same steps in exact arithmetic.
 
-    ALL: all of them. COMPRESSED: the D = dim that give the same least squares. FACTOR: the same, drawn by its own law
-    (`TriangularSensing`), Gaussian and without noise only.
+    ALL: all `n` rows. COMPRESSED: the `D` rows with the same least squares, `D` the dimension. FACTOR: the triangular
+    factor of Gaussian rows without noise, drawn by its own law (`TriangularSensing`).
     """
 
     ALL = "all"
@@ -41,7 +41,7 @@ class Rows(StrEnum):
 
 
 class CurveEnsemble(StrEnum):
-    """What measures."""
+    """Ensembles of measurements."""
 
     GAUSSIAN = "gaussian"
     RADEMACHER = "rademacher"
@@ -53,19 +53,19 @@ class CurveEnsemble(StrEnum):
 
 @dataclass(frozen=True)
 class CurveCase:
-    """A problem to be drawn; ||A||_2 = 1.
+    """A random problem with `||A||_2 = 1`.
 
     Attributes:
-        size: m.
-        rank: r_A.
-        condition: kappa; eigenvalues are evenly spaced from 1 down to 1/kappa.
-        measurements: n.
-        noise: Its standard deviation over the root mean square of the measurements.
-        ensemble: What measures.
-        kind: Of the unknown; it is m x m.
-        dtype: float64 or float32, of its real numbers.
-        rows: What is kept of the n rows.
-        seed: Of truth, operator and noise.
+        size: Size `m` of the unknown.
+        rank: Rank `r_A` of the truth.
+        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1/kappa`.
+        measurements: Number `n` of measurements.
+        noise: Standard deviation of the noise over the root mean square of the measurements.
+        ensemble: Ensemble of the measurements.
+        kind: Kind of the unknown, which is `m x m`.
+        dtype: Precision of real numbers, float64 or float32.
+        rows: Rows on which the methods iterate.
+        seed: Seed of truth, operator and noise.
     """
 
     size: int
@@ -80,7 +80,7 @@ class CurveCase:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what no problem can be drawn of."""
+        """Check that such a problem exists."""
         require_rank("the rank", self.rank, self.size)
         require_level("noise", self.noise)
         is_law = self.ensemble is CurveEnsemble.GAUSSIAN and self.noise == 0
@@ -89,18 +89,18 @@ class CurveCase:
 
     @property
     def rounding(self) -> float:
-        """Squared errors from here on are those of the precision."""
+        """Squared error below which only rounding is seen."""
         return ROUNDING[self.dtype]
 
 
 @dataclass(frozen=True)
 class StepSizes:
-    """How far a method steps.
+    """Step sizes and damping of a method.
 
     Attributes:
-        direction: eta, of WN's X and of the others' factor.
-        magnitude: mu, of WN's Theta; the others have none.
-        damping: lambda of ScaledGD(lambda), c of PrecGD and of preconditioned WN; the others have none.
+        direction: Step size `eta` of the X of WN, and of the factor of the other methods.
+        magnitude: Step size `mu` of the Theta of WN; unused by the others.
+        damping: Damping `lambda` of ScaledGD(lambda), `c` of PrecGD and of preconditioned WN; unused by the others.
     """
 
     direction: float
@@ -108,7 +108,7 @@ class StepSizes:
     damping: float = 0.0
 
     def text(self, method: CurveMethod) -> str:
-        """In words."""
+        """Return the values that a method uses, in words."""
         eta = f"eta {self.direction:g}"
         mu = f"{eta}, mu {self.magnitude:g}"
         texts = {
@@ -123,17 +123,17 @@ class StepSizes:
 
 @dataclass(frozen=True)
 class CurveRun:
-    """One call of the loop, from several starts at once.
+    """A run from several starts at once.
 
     Attributes:
-        case: The problem.
-        method: What moves the point.
-        width: r, the columns of the point.
-        step_sizes: How far.
-        seeds: Of the starts; they share the problem.
-        steps: How many are taken.
-        retraction: Of WN.
-        magnitude_set: Where WN's Theta may be.
+        case: Problem.
+        method: Method.
+        width: Working rank `r`.
+        step_sizes: Step sizes of the method.
+        seeds: Seeds of the starts; all starts share the problem.
+        steps: Number of steps.
+        retraction: Retraction of WN.
+        magnitude_set: Set to which WN constrains Theta.
     """
 
     case: CurveCase
@@ -146,17 +146,17 @@ class CurveRun:
     magnitude_set: MagnitudeSet = MagnitudeSet.SYMMETRIC
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+        """Check the working rank, the seeds and the number of steps."""
         require_rank("the working rank", self.width, self.case.size)
         require(self.seeds and self.steps >= 1, "at least one start and one step", f"{self.seeds}, {self.steps}")
 
     @property
     def key(self) -> str:
-        """A name for a file: the same for the same run, in every process, and another for every other."""
+        """Name of the file of the run; equal runs have equal names in every process."""
         return f"{self.method}_{hashed(asdict(self))[:20]}"
 
     def recorded_steps(self) -> frozenset[int]:
-        """The steps that are written down: the first, the last, and at most about 200 in all."""
+        """Return the steps that are recorded: the first, the last, and at most about 200 in all."""
         even = np.linspace(0, self.steps, _MOST_POINTS // 2)
         ratios = np.geomspace(1, self.steps, _MOST_POINTS // 2)
         return frozenset(int(step) for step in np.concatenate([even, ratios]).round())
@@ -164,35 +164,34 @@ class CurveRun:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How step sizes are chosen, for every method alike: those with the least median of the last squared error.
+    """Choice of step sizes by the least median of the last squared error, for every method alike.
 
-    A setting with which any start diverges is out; of several that end at rounding, the one that is there first is
-    taken.
+    Step sizes with which any start diverges are left out. Of several that reach rounding, the fastest is chosen.
 
     Attributes:
-        run: What is run with each; its own step sizes do not matter and its seeds do not count elsewhere.
-        grid: The step sizes to choose from.
+        run: Run of a trial; its step sizes are replaced, and its seeds are used for trials only.
+        grid: Step sizes to choose from.
     """
 
     run: CurveRun
     grid: tuple[StepSizes, ...]
 
     def runs(self) -> list[CurveRun]:
-        """One run for each setting; none where there is no choice."""
+        """Return a trial for each step size of the grid; none if the grid has only one."""
         return [replace(self.run, step_sizes=sizes) for sizes in self.grid] if len(self.grid) > 1 else []
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a figure: one method in one setting, over all its starts and problems.
+    """A curve of a figure: one method in one setting, over all starts and problems.
 
     Attributes:
-        label: What sets it apart, in words, beside its method.
-        run: What is run, but for the step sizes and the seed of the problem.
-        tuning: Where the step sizes come from.
-        data_seeds: Of the problems.
-        confirming: Where the step sizes were found at another size: the same grid at this one, to see whether it would
-            have chosen alike; it chooses nothing.
+        label: Label of the setting, which distinguishes the curves of one method.
+        run: Run, whose step sizes and seed of the problem are replaced.
+        tuning: Choice of the step sizes.
+        data_seeds: Seeds of the problems.
+        confirming: The same grid at the size of the curve, if the step sizes are chosen at another size. It shows
+            whether the choice would be the same there.
     """
 
     label: str
@@ -202,7 +201,7 @@ class Curve:
     confirming: Tuning | None = None
 
     def runs(self, sizes: StepSizes) -> list[CurveRun]:
-        """With the step sizes that were chosen."""
+        """Return the runs with the step sizes that were chosen, one for each problem."""
         return [replace(self.run, step_sizes=sizes, case=replace(self.run.case, seed=seed)) for seed in self.data_seeds]
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import InputError
-from wnsense.files.tables import read_table
+from wnsense.files.tables import is_table
 from wnsense.lab.analysis.course import end_of_burn_in
 from wnsense.lab.analysis.decay import Window, fit_decay
 from wnsense.lab.analysis.reduced_population import in_own_units, population_objective, reduced_frame
@@ -108,7 +108,7 @@ def measure(part: Part, checkpoint: Path) -> tuple[Mapping[str, np.ndarray], flo
     begun = begin(part)
     solver = WeightNormalizedGD(point.step_size, _MAGNITUDE_STEP_SIZE)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, begun.objective.problem, solver, (part.key,), resume=_is_readable(checkpoint)
+        checkpoint, begun.objective.problem, solver, (part.key,), resume=is_table(checkpoint)
     )
     every = _every(point)
     result = solve(
@@ -169,12 +169,3 @@ def _budget(point: Point) -> int:
     """Steps that all but the unluckiest start end within."""
     fall = point.condition**2 / point.step_size
     return int(_SLOWEST * expected_burn_in(point.setting, point.step_size) + 3 * fall * -math.log(_STOP_AT))
-
-
-def _is_readable(checkpoint: Path) -> bool:
-    """Whether there is a whole checkpoint; a damaged one costs its run alone."""
-    try:
-        read_table(checkpoint)
-    except InputError:
-        return False
-    return True

@@ -1,1 +1,1 @@
-"""The parts that all studies share: store, parts, findings and tables."""
+"""Frame of all studies: the study as an object, its specification, files, parts, head and caption."""

@@ -1,1 +1,1 @@
-"""Figure 4 of arXiv 2510.01175: photographs recovered from measurements by every method, side by side."""
+"""Study of figure 4 of arXiv 2510.01175: photographs recovered from measurements by every method."""

@@ -1,4 +1,4 @@
-"""Figure 4, with all that was to be chosen."""
+"""Specification of figure 4 of arXiv 2510.01175."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,13 +8,13 @@ from wnsense.lab.studies.images.specification import ImageModel, ImagePlan, Imag
 
 FEW, EXACT, FULL = "few measurements", "exactly low rank", "r = m"
 
-# Past the limit of stability of both methods where M*M is the identity: 1 for GD, 2 for WN.
+# The grid reaches the limits of stability for M*M the identity: 1 for GD, 2 for WN.
 _GRID = tuple(ImageSetting(eta, start) for start in (0.1, 1e-3) for eta in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0))
 _ROWS_FOR_FREEDOM = 2.5
 
 
 def _few(photograph: Photograph) -> list[Scene]:
-    """The photograph itself, r = m/8, n = 2.5 times the degrees of freedom of the rectangular model."""
+    """Return scenes of the photograph itself, `r = m/8`, `n` 2.5 times the rectangular degrees of freedom."""
     m1, m2 = photograph.rows, photograph.columns
     width = min(m1, m2) // 8
     n = int(_ROWS_FOR_FREEDOM * width * (m1 + m2 - width))
@@ -22,13 +22,13 @@ def _few(photograph: Photograph) -> list[Scene]:
 
 
 def _exact(photograph: Photograph) -> list[Scene]:
-    """The best approximation of rank 3, r = m/4, n half the unknowns."""
+    """Return scenes of the best approximation of rank 3, `r = m/4`, `n` half the unknowns."""
     scenes = [Scene(EXACT, photograph, model, photograph.rows // 4, 1, kept=3) for model in ImageModel]
     return [_measured(scene, 0.5) for scene in scenes]
 
 
 def _full(photograph: Photograph) -> list[Scene]:
-    """The photograph itself, all directions open, n twice the unknowns."""
+    """Return scenes of the photograph itself, `r = m`, `n` twice the unknowns."""
     sides = {ImageModel.RECTANGULAR: photograph.rows, ImageModel.PSD: photograph.rows + photograph.columns}
     # (1 + sqrt(1/2))^2 = 2.9 is the largest eigenvalue of M*M on all matrices, and mu must stay below 4 / 2.9.
     scenes = [Scene(FULL, photograph, model, side, 1, magnitude_step_size=1.0) for model, side in sides.items()]

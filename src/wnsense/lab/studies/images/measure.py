@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError
-from wnsense.files.tables import read_table
+from wnsense.files.tables import is_table
 from wnsense.lab.studies.images.photographs import as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
 from wnsense.lab.studies.images.specification import ImageMethod, ImageModel, ImageRun, ImageSetting, Scene, digest
+from wnsense.linalg import FactorizationError
 from wnsense.recovery import Recovery, recover
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
@@ -32,9 +32,7 @@ from wnsense.solvers.solver import Solver, State
 from wnsense.solvers.starts import haar_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# Its stubs do not export it.
-_LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
-# Measurements and starts are drawn from different seeds, so that no start knows anything of them.
+# Measurements and starts are drawn from different seeds, so that starts are independent of them.
 _DATA_SEEDS = 2_000_000
 _REPORT_EVERY = 10
 _BRIGHTEST = 255.0
@@ -45,10 +43,10 @@ A_STEP = {ImageMethod.WN: 4, ImageMethod.GD: 2}
 Arrays = Mapping[str, np.ndarray]
 
 
-# Runs of one scene follow one another, so that it need not be drawn for each.
+# Runs of one scene follow one another, so that one scene in memory is enough.
 @lru_cache(maxsize=1)
 def drawn(scene: Scene) -> SensingObjective:
-    """The objective of a scene."""
+    """Return the objective of a scene."""
     picture = scene.photograph.pixels()
     rank = scene.kept or scene.rank_limit
     truth = as_rectangular(picture, rank) if scene.model is ImageModel.RECTANGULAR else lifted(picture, rank)
@@ -56,32 +54,32 @@ def drawn(scene: Scene) -> SensingObjective:
     kind, dtype = str(scene.model), torch.float32
     size = scene.shape if scene.model is ImageModel.RECTANGULAR else scene.shape[0]
     operator = GaussianSensing.draw(scene.measurements, size, kind=kind, generator=generator, dtype=dtype)
-    # Probes and fits do not see the truth; no metric here needs it.
+    # The truth is not part of the problem, because no metric needs it.
     measured = operator.measure(truth.to(dtype=dtype))
     return SensingObjective(Problem(operator, measured))
 
 
 @lru_cache(maxsize=4)
 def reference(scene: Scene) -> Float[np.ndarray, "m1 m2"]:
-    """What is measured, as it is shown."""
+    """Return the picture that is measured, as it is shown."""
     picture = scene.photograph.pixels()
     return shown(picture if scene.kept is None else best_approximation(picture, scene.kept))
 
 
 def oracle(scene: Scene) -> Float[np.ndarray, "m1 m2"]:
-    """The best approximation of rank r of what is measured, as it is shown."""
+    """Return the best approximation of rank `r` of the picture, as it is shown."""
     rank = min(scene.width, scene.kept or scene.rank_limit)
     return shown(best_approximation(scene.photograph.pixels(), rank))
 
 
 def shown(values: Float[np.ndarray, "*batch m1 m2"]) -> Float[np.ndarray, "*batch m1 m2"]:
-    """Brightness as a screen shows it: cut to 0 to 1, and black where it is no number."""
+    """Return brightness as a screen shows it: cut to 0 to 1, and black for NaN and infinity."""
     brightness: np.ndarray = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(0, 1)
     return brightness
 
 
 def picture_of(scene: Scene, matrix: LowRank) -> Float[np.ndarray, "*batch m1 m2"]:
-    """The picture in a matrix of the scene's model, as it is shown."""
+    """Return the picture in a matrix of the model of the scene, as it is shown."""
     rows, columns = scene.photograph.rows, scene.photograph.columns
     left, right = matrix.X, matrix.right
     if scene.model is ImageModel.PSD:
@@ -90,31 +88,31 @@ def picture_of(scene: Scene, matrix: LowRank) -> Float[np.ndarray, "*batch m1 m2
 
 
 def as_bytes(picture: Float[np.ndarray, "*batch m1 m2"]) -> np.ndarray:
-    """Brightness from 0 to 1 as 0 to 255, which is how pictures are kept."""
+    """Return brightness from 0 to 1 as bytes from 0 to 255, as pictures are kept."""
     pixels: np.ndarray = (picture * _BRIGHTEST).round().astype(np.uint8)
     return pixels
 
 
 def steps_within(scene: Scene, method: ImageMethod, budget: int) -> int:
-    """How many steps of a method a budget of applications pays for, after the calibration and the first state."""
-    left = budget - drawn(scene).calibration.applications - AT_START
-    return max(0, left // A_STEP[method])
+    """Return the number of steps of a method within a budget of applications, calibration and first state included."""
+    remaining = budget - drawn(scene).calibration.applications - AT_START
+    return max(0, remaining // A_STEP[method])
 
 
 def solver_of(scene: Scene, method: ImageMethod, setting: ImageSetting) -> Solver[State]:
-    """The method with its step sizes."""
+    """Return a method with its step sizes."""
     if method is ImageMethod.GD:
         return GradientDescent(setting.step_size)
     return WeightNormalizedGD(setting.step_size, scene.magnitude_step_size)
 
 
 def seconds_a_step(scene: Scene, settings: Mapping[ImageMethod, ImageSetting], steps: int) -> dict[ImageMethod, float]:
-    """The median processor time of a step of each method, one start; steps are taken in turn, to meet the same load."""
+    """Return the median processor time of a step of each method with one start; steps of the methods alternate."""
     objective = drawn(scene)
     solvers = {method: solver_of(scene, method, setting) for method, setting in settings.items()}
     states = {method: solver.start(objective, _start(scene, settings[method], 0)) for method, solver in solvers.items()}
     spent: dict[ImageMethod, list[float]] = {method: [] for method in solvers}
-    # One more than counts, since the first loads what is compiled.
+    # The first step is not counted, because it loads compiled code.
     for _ in range(steps + 1):
         for method, solver in solvers.items():
             began = time.process_time()
@@ -126,14 +124,14 @@ def seconds_a_step(scene: Scene, settings: Mapping[ImageMethod, ImageSetting], s
 def measure(
     run: ImageRun, checkpoint: Path | None = None, *, progress: StepCallback = no_steps
 ) -> dict[str, np.ndarray]:
-    """Make a run, going on from its checkpoint where there is one; the caller removes it once the arrays are kept.
+    """Run a method, from its checkpoint if there is one; the caller removes the checkpoint.
 
     Returns:
         `step` and `applications`, (points,); `psnr` and `ssim`, (points, starts); `pictures`, those of the first start
         at the wanted steps, (wanted, m1, m2), as bytes. A run that diverged shows black from then on.
 
     Raises:
-        KeyboardInterrupt: When interrupted, the checkpoint being written.
+        KeyboardInterrupt: If interrupted; the checkpoint is written before.
     """
     objective, scene, target = drawn(run.scene), run.scene, reference(run.scene)
     solver = solver_of(scene, run.method, run.setting)
@@ -165,8 +163,8 @@ def measure(
             trace=Trace(metrics={"psnr": psnr, "ssim": ssim, "picture": first}, at=run.recorded_steps()),
             checkpoint=None if checkpoint is None else _run_checkpoint(objective, solver, run, checkpoint),
         )
-    except _LinAlgError:
-        # A factorization of numbers that are none: nothing is left of the run but that it diverged.
+    except FactorizationError:
+        # A matrix with NaN or infinity was to be factorized: the run diverged.
         result = None
     if result is not None and result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
@@ -176,10 +174,10 @@ def measure(
 def recovered(
     scene: Scene, limit: int | None, checkpoint: Path, *, progress: StepCallback = no_steps
 ) -> tuple[Recovery, dict[str, np.ndarray]]:
-    """What `recover()` gives within a limit of applications, with its picture, PSNR, SSIM and processor time.
+    """Return the result of `recover()` within a limit of applications, with its picture, PSNR, SSIM and time.
 
     Raises:
-        KeyboardInterrupt: When interrupted, the checkpoint being written.
+        KeyboardInterrupt: If interrupted; the checkpoint is written before.
     """
     problem = drawn(scene).problem
 
@@ -193,7 +191,7 @@ def recovered(
         max_applications=limit,
         callback=look,
         checkpoint=checkpoint,
-        resume=_is_readable(checkpoint),
+        resume=is_table(checkpoint),
     )
     if recovery.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
@@ -219,20 +217,11 @@ def _stacked(points: list[LowRank]) -> LowRank:
 
 
 def _run_checkpoint(objective: SensingObjective, solver: Solver[State], run: ImageRun, path: Path) -> Checkpoint[State]:
-    return Checkpoint(path, objective.problem, solver, (digest(run),), resume=_is_readable(path))
-
-
-def _is_readable(checkpoint: Path) -> bool:
-    """Whether there is a whole checkpoint; a damaged one costs its part alone."""
-    try:
-        read_table(checkpoint)
-    except InputError:
-        return False
-    return True
+    return Checkpoint(path, objective.problem, solver, (digest(run),), resume=is_table(path))
 
 
 def _course(run: ImageRun, result: Result[State] | None) -> dict[str, np.ndarray]:
-    """The columns of a result at all steps that were to be written down; those never reached are those of black."""
+    """Return the columns of a result at all recorded steps; pictures of steps that were not reached are black."""
     target = reference(run.scene)
     black = np.zeros_like(target)
     steps = np.array(sorted(run.recorded_steps()))
@@ -241,9 +230,7 @@ def _course(run: ImageRun, result: Result[State] | None) -> dict[str, np.ndarray
     ssim = np.full(shape, structural_similarity(black, target))
     images = np.zeros((len(steps), *target.shape), dtype=np.uint8)
     if result is not None:
-        known = {int(step): place for place, step in enumerate(result.trace["step"])}
-        found = [(to, known[int(step)]) for to, step in enumerate(steps) if int(step) in known]
-        to, place = (np.array(side) for side in zip(*found, strict=True))
+        _, to, place = np.intersect1d(steps, result.trace["step"], return_indices=True)
         psnr[to], ssim[to] = result.trace["psnr"][place], result.trace["ssim"][place]
         images[to] = result.trace["picture"][place]
     before = drawn(run.scene).calibration.applications + AT_START

@@ -1,4 +1,4 @@
-"""Photographs as matrices to be measured: rectangular as they are, or lifted to positive semidefinite ones."""
+"""Photographs as rectangular matrices, or lifted to positive semidefinite ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +11,19 @@ from wnsense.checks import InputError, require
 from wnsense.sensing.low_rank import LowRank
 
 _BRIGHTEST = 255.0
-# A made-up picture, for whoever has no photographs.
+# Name of a drawing made here, for use without photographs.
 DRAWING = "drawing"
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """The middle of a photograph in grey, each pixel the mean of a square block.
+    """Middle of a photograph in grey; each pixel is the mean of a square block.
 
     Attributes:
-        name: One that scikit-image carries inside itself (no download), or "drawing", made here.
-        block: The side of a block, in pixels of the photograph.
-        rows: Of the result.
-        columns: Of the result.
+        name: Name of a photograph in the package scikit-image (no download), or "drawing", which is made here.
+        block: Side of a block, in pixels of the photograph.
+        rows: Rows of the result.
+        columns: Columns of the result.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Photograph:
     columns: int
 
     def pixels(self) -> Float[np.ndarray, "rows columns"]:
-        """Brightness from 0 to 1.
+        """Return the brightness, from 0 to 1.
 
         Raises:
-            InputError: When there is no such photograph, or it is too small.
+            InputError: If there is no such photograph, or it is too small.
         """
         height, width = self.rows * self.block, self.columns * self.block
-        grey = _drawing(height, width) if self.name == DRAWING else _carried(self.name)
+        grey = _drawing(height, width) if self.name == DRAWING else _packaged(self.name)
         require(
             grey.shape[0] >= height and grey.shape[1] >= width,
             f"a photograph of at least {height} x {width} pixels",
@@ -50,7 +50,7 @@ class Photograph:
         return means
 
 
-def _carried(name: str) -> np.ndarray:
+def _packaged(name: str) -> np.ndarray:
     try:
         import skimage
         from PIL import Image
@@ -67,7 +67,7 @@ def _carried(name: str) -> np.ndarray:
 
 
 def _drawing(height: int, width: int) -> np.ndarray:
-    """A disc and a bar before a slope of brightness."""
+    """Return a drawing: a disc and a bar before a slope of brightness."""
     y, x = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
     picture: np.ndarray = 0.2 + 0.4 * y * x
     picture[(y - 0.4) ** 2 + (x - 0.35) ** 2 < 0.06] = 0.9
@@ -76,28 +76,28 @@ def _drawing(height: int, width: int) -> np.ndarray:
 
 
 def best_approximation(picture: Float[np.ndarray, "m1 m2"], rank: int) -> Float[np.ndarray, "m1 m2"]:
-    """The nearest matrix of a rank in Frobenius norm (Eckart-Young)."""
+    """Return the nearest matrix of a rank in the Frobenius norm (Eckart-Young)."""
     U, values, Vh = np.linalg.svd(picture, full_matrices=False)
     nearest: np.ndarray = (U[:, :rank] * values[:rank]) @ Vh[:rank]
     return nearest
 
 
 def as_rectangular(picture: Float[np.ndarray, "m1 m2"], rank: int) -> LowRank:
-    """The picture B = U S V^T itself, or its best approximation of a rank, by factors."""
+    """Return the best approximation of a rank of the picture `B = U S V^T`, by factors."""
     U, values, Vh = _svd(picture, rank)
     return LowRank(torch.from_numpy(U), torch.diag(torch.from_numpy(values)), torch.from_numpy(Vh.T.copy()))
 
 
 def lifted(picture: Float[np.ndarray, "m1 m2"], rank: int) -> LowRank:
-    """A positive semidefinite matrix that holds the picture B = U S V^T, or its best approximation of a rank.
+    """Return a positive semidefinite matrix that contains the picture, or its best approximation of a rank.
 
-        A = [U; V] S [U; V]^T = [[(B B^T)^{1/2}, B], [B^T, (B^T B)^{1/2}]]
+        A = [U; V] S [U; V]^T = [[(B B^T)^{1/2}, B], [B^T, (B^T B)^{1/2}]]  for  B = U S V^T
 
-    Since [U; V]/sqrt(2) has orthonormal columns, the eigenvalues of A are 2 S: the same rank, the same condition
-    number, and the corner of its best approximation of rank r is that of B. The dilation [[0, B], [B^T, 0]] is
-    indefinite, and becomes semidefinite only by a multiple of the identity, which has full rank; B^T B squares the
-    condition number and forgets U. The price here: m1 + m2 rows, and measurements of A see the two diagonal blocks as
-    well as the picture, so that they are no camera's.
+    The columns of `[U; V]/sqrt(2)` are orthonormal, so the eigenvalues of A are `2 S`. Rank and condition number are
+    those of B, and the corner of the best approximation of rank `r` of A is that of B. Two other liftings are worse.
+    The dilation `[[0, B], [B^T, 0]]` is indefinite; it becomes semidefinite only by a multiple of the identity, which
+    has full rank. `B^T B` squares the condition number and does not determine U. The cost of A: it has `m1 + m2` rows,
+    and its measurements contain the two diagonal blocks beside the picture, unlike those of a camera.
     """
     U, values, Vh = _svd(picture, rank)
     X = np.concatenate([U, Vh.T]) / np.sqrt(2)

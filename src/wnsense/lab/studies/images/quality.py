@@ -1,4 +1,4 @@
-"""How near one picture is to another: PSNR and SSIM."""
+"""Similarity of two pictures: PSNR and SSIM."""
 
 import math
 
@@ -12,16 +12,16 @@ _STABILIZERS = (0.01, 0.03)
 
 
 def signal_to_noise(picture: Float[np.ndarray, "m1 m2"], reference: Float[np.ndarray, "m1 m2"]) -> float:
-    """PSNR, -10 log10 of the mean squared difference, in dB for brightness from 0 to 1; infinite for equal pictures."""
+    """Return the PSNR `-10 log10(mean squared difference)` in dB, for brightness from 0 to 1; infinite if equal."""
     error = float(np.mean((picture - reference) ** 2))
     return -10 * math.log10(error) if error > 0 else math.inf
 
 
 def structural_similarity(picture: Float[np.ndarray, "m1 m2"], reference: Float[np.ndarray, "m1 m2"]) -> float:
-    """SSIM for brightness from 0 to 1: 1 for equal pictures, about 0 for unrelated ones.
+    """Return the SSIM, for brightness from 0 to 1: 1 for equal pictures, about 0 for unrelated ones.
 
-    The mean over windows that lie inside of (2 a b + C1)(2 cov + C2) / ((a^2 + b^2 + C1)(var + var' + C2)), all moments
-    weighted by a Gaussian of 11 x 11 pixels (Wang and others, 2004).
+    It is the mean of `(2 a b + C1)(2 cov + C2) / ((a^2 + b^2 + C1)(var + var' + C2))` over the windows inside of the
+    picture. All moments are weighted by a Gaussian of 11 x 11 pixels (Wang and others, 2004).
     """
     c1, c2 = (k * k for k in _STABILIZERS)
 

@@ -1,4 +1,4 @@
-"""What the study of images is: photographs, models, measurements, budgets and grids, as data."""
+"""Data of the study of images: photographs, models, measurements, budgets and grids."""
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -9,19 +9,19 @@ from wnsense.checks import require, require_rank
 from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.lab.studies.images.photographs import Photograph
 
-# Points of a curve besides those that budgets ask for.
+# Points of a curve beside the steps of the budgets.
 _POINTS = 40
 
 
 class ImageMethod(StrEnum):
-    """What is compared, by the names of the solvers' catalogue."""
+    """Methods by their names in the catalogue of solvers."""
 
     WN = "wn"
     GD = "gd"
 
 
 class ImageModel(StrEnum):
-    """As what a picture is measured."""
+    """Kinds of matrix as which a picture is measured."""
 
     RECTANGULAR = "rectangular"
     PSD = "psd"
@@ -29,17 +29,17 @@ class ImageModel(StrEnum):
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture to be recovered, single precision.
+    """A picture to be recovered, in single precision.
 
     Attributes:
-        group: In which of the study's settings.
-        photograph: The picture.
-        model: As what it is measured.
-        width: r, the columns of the point.
-        measurements: n, Gaussian.
-        magnitude_step_size: mu of WN.
-        kept: Measure the best approximation of this rank instead of the picture; None measures the picture itself.
-        seed: Of the measurements.
+        group: Setting of the study.
+        photograph: Picture.
+        model: Kind of matrix as which it is measured.
+        width: Working rank `r`.
+        measurements: Number `n` of Gaussian measurements.
+        magnitude_step_size: Step size `mu` of WN.
+        kept: Rank of the best approximation that is measured; None to measure the picture itself.
+        seed: Seed of the measurements.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Scene:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+        """Check the ranks and the number of measurements."""
         require_rank("the working rank", self.width, min(self.shape))
         require(self.measurements >= 1, "at least one measurement", self.measurements)
         if self.kept is not None:
@@ -60,35 +60,35 @@ class Scene:
 
     @property
     def rank_limit(self) -> int:
-        """The largest rank that the picture can have."""
+        """Largest rank that the picture can have."""
         return min(self.photograph.rows, self.photograph.columns)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of the matrix that is measured."""
+        """Shape of the matrix that is measured."""
         m1, m2 = self.photograph.rows, self.photograph.columns
         return (m1, m2) if self.model is ImageModel.RECTANGULAR else (m1 + m2, m1 + m2)
 
     @property
     def unknowns(self) -> int:
-        """The numbers of a matrix of this shape and kind."""
+        """Dimension of the matrices of this shape and kind."""
         m1, m2 = self.shape
         return m1 * m2 if self.model is ImageModel.RECTANGULAR else m1 * (m1 + 1) // 2
 
     def halved(self) -> "Scene":
-        """The same picture at half the side, with about the same r/m and n over the unknowns: where one tunes."""
-        of = self.photograph
-        small = replace(of, block=2 * of.block, rows=of.rows // 2, columns=of.columns // 2)
+        """Return the scene at half the side, with about the same `r/m` and the same share of measurements."""
+        full = self.photograph
+        small = replace(full, block=2 * full.block, rows=full.rows // 2, columns=full.columns // 2)
         return replace(self, photograph=small, width=max(1, self.width // 2), measurements=self.measurements // 4)
 
 
 @dataclass(frozen=True)
 class ImageSetting:
-    """What is tuned, for both methods alike.
+    """Values that are tuned, for both methods alike.
 
     Attributes:
-        step_size: eta.
-        magnitude: The start is X_0 times this times the identity; GD takes its root to the factor.
+        step_size: Step size `eta`.
+        magnitude: Magnitude of the start: `Theta_0` is this times the identity, and the factor of GD has its root.
     """
 
     step_size: float
@@ -96,21 +96,21 @@ class ImageSetting:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The values in words."""
         return f"eta {self.step_size:g}, start {self.magnitude:g}"
 
 
 @dataclass(frozen=True)
 class ImageRun:
-    """One call of the loop, from several starts at once.
+    """A run from several starts at once.
 
     Attributes:
-        scene: The problem.
-        method: What moves the point.
-        setting: How far, and from how large a start.
-        seeds: Of the starts.
-        steps: How many are taken.
-        wanted: Steps whose pictures are asked for, besides those of the curve.
+        scene: Problem.
+        method: Method.
+        setting: Step size, and magnitude of the start.
+        seeds: Seeds of the starts.
+        steps: Number of steps.
+        wanted: Steps whose pictures are kept, beside the points of the curve.
     """
 
     scene: Scene
@@ -121,23 +121,23 @@ class ImageRun:
     wanted: tuple[int, ...]
 
     def recorded_steps(self) -> frozenset[int]:
-        """The steps that are written down."""
+        """Return the steps that are recorded."""
         curve = np.geomspace(1, self.steps, _POINTS).round()
         return frozenset([0, self.steps, *self.wanted, *(int(step) for step in curve)])
 
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """A study at a scale.
+    """Plan of the study at a scale.
 
     Attributes:
-        scenes: What is recovered.
-        budgets: In applications of M and M*, all that find the scale included.
-        grid: What both methods are tuned over.
-        seeds: Of the starts; pictures are shown of the first.
-        tuning_seeds: Of the starts with which settings are chosen.
-        timed_steps: Of how many steps of each method the median time is taken.
-        unlimited: Whether `recover()` is run without any limit as well.
+        scenes: Scenes that are recovered.
+        budgets: Budgets in applications of M and M*, calibration included.
+        grid: Settings over which both methods are tuned.
+        seeds: Seeds of the starts; pictures of the first are shown.
+        tuning_seeds: Seeds of the starts by which settings are chosen.
+        timed_steps: Number of steps of each method whose median time is taken.
+        unlimited: True to run `recover()` without a limit too.
     """
 
     scenes: tuple[Scene, ...]
@@ -170,5 +170,5 @@ class ImageSpecification(Specification[ImagePlan]):
 
 
 def digest(value: ImagePlan | ImageRun | Scene) -> str:
-    """The same for the same value in every process, and another for every other."""
+    """Return a hash of a value, the same in every process."""
     return hashed(asdict(value))

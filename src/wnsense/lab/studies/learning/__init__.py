@@ -1,1 +1,1 @@
-"""Figure 1 of arXiv 2510.01175, sequential learning: its settings, its runs and the table that they become."""
+"""Study of figure 1 of arXiv 2510.01175: sequential learning, one eigenvalue after another."""

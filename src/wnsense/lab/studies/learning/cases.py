@@ -1,4 +1,4 @@
-"""Figure 1 with its sizes (arXiv 2510.01175 shows it; the sizes are ours)."""
+"""Specification of figure 1 of arXiv 2510.01175; the paper does not give the sizes."""
 
 from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, Sensed
 

@@ -1,4 +1,4 @@
-"""Every entry measured, M*M = I: what the population loss is of."""
+"""Measurements of every entry, `M*M = I`, as in the population loss."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +15,12 @@ from wnsense.sensing.space import Space
 
 @dataclass(frozen=True)
 class IdentitySensing(Operator):
-    """y = vec(Z), all m^2 entries of a psd Z: M*M(Z) = Z, and nothing is stored.
+    """Measurements `y = vec(Z)`: all `m^2` entries of a psd matrix, with `M*M(Z) = Z` and no stored rows.
 
-    The upper triangle would do with a factor of sqrt(2), but gathering it takes longer than the products.
+    The upper triangle with a factor of `sqrt(2)` is enough, but it takes longer to gather than the products.
 
     Attributes:
-        size: m.
+        size: Size `m` of the unknown.
     """
 
     size: int

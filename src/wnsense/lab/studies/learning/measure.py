@@ -1,4 +1,4 @@
-"""One setting of figure 1: all starts in one batch, and at each step that is seen everything that six panels show."""
+"""Measurement of a setting of figure 1: all starts in one batch, with the quantities of all six panels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import InputError
-from wnsense.files.tables import read_table
+from wnsense.files.tables import is_table
 from wnsense.lab.analysis.alignment import ALONG_A_RUN
 from wnsense.lab.studies.learning.identity import IdentitySensing
 from wnsense.lab.studies.learning.specification import LearningSetting, Sensed
@@ -30,16 +30,16 @@ from wnsense.solvers.solver import State
 from wnsense.solvers.starts import haar_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# Truth and measurements are drawn from a seed of their own, so that no start knows anything of them.
+# Truth and measurements have a seed of their own, so that starts are independent of them.
 _DATA_SEED = 1_000_000
 # Steps between two reports of progress.
 _REPORT_EVERY = 50
 
 
 def drawn(setting: LearningSetting) -> SensingObjective:
-    """The objective of a setting, its truth the same for both kinds of measurements.
+    """Return the objective of a setting; the truth is the same for both kinds of measurements.
 
-    Gaussian ones are drawn as the m(m+1)/2 rows that give the same least squares (Bartlett).
+    Of Gaussian measurements the `m(m+1)/2` rows with the same least squares are drawn (Bartlett).
     """
     generator = torch.Generator().manual_seed(_DATA_SEED)
     truth = _truth(setting, generator)
@@ -50,7 +50,7 @@ def drawn(setting: LearningSetting) -> SensingObjective:
 
 
 def starts(objective: SensingObjective, setting: LearningSetting) -> LowRank:
-    """A start for each seed, the same whether they are run together or alone."""
+    """Return a start for each seed; it is the same in a batch and alone."""
     points = [
         haar_start(objective, setting.width, generator=torch.Generator().manual_seed(seed)) for seed in setting.seeds
     ]
@@ -58,12 +58,13 @@ def starts(objective: SensingObjective, setting: LearningSetting) -> LowRank:
 
 
 def start_alignments(setting: LearningSetting) -> Float[Tensor, "starts k"]:
-    """s_0 of each of A's eigenvectors for the law of escapes (`theory.saddles.escape_steps`): the pivots of Phi Phi^T.
+    """Return `s_0` of each eigenvector of A for the law of escapes (`theory.saddles.escape_steps`).
 
-    The law takes Phi Phi^T for diagonal, which no random frame has. When u_1..u_l have been learned, span(X) holds
-    them, and what it had of u_{l+1} along their projections is lost to u_{l+1}: with span(X) = V turned so that P_V u_1
-    becomes u_1, the squared projection of u_2 falls from |P_V u_2|^2 by <P_V u_1, P_V u_2>^2 / |P_V u_1|^2. So what
-    counts is the Schur complement of the first l in Phi Phi^T = L L^T, which is L_{l+1,l+1}^2 of Cholesky's factor.
+    The law assumes that `Phi Phi^T` is diagonal, which no random frame satisfies. When `u_1..u_l` have been learned,
+    span(X) contains them, and the part of `u_{l+1}` along their projections no longer counts. For `l = 1` and
+    `span(X) = V`, the squared projection of `u_2` falls from `|P_V u_2|^2` by `<P_V u_1, P_V u_2>^2 / |P_V u_1|^2`.
+    So `s_0` is the Schur complement of the first `l` in `Phi Phi^T = L L^T`: the pivot `L_{l+1,l+1}^2` of Cholesky's
+    factor.
     """
     truth = _truth(setting, torch.Generator().manual_seed(_DATA_SEED))
     X = starts(_objective(Problem.measure(IdentitySensing(setting.size), truth)), setting).X
@@ -77,23 +78,23 @@ def _truth(setting: LearningSetting, generator: torch.Generator) -> LowRank:
 
 
 def _objective(problem: Problem) -> SensingObjective:
-    """In the paper's own units: nothing is probed, since ||A||_2 = 1 and E M*M = I."""
+    """Return the objective in the units of the paper, without calibration, because `||A||_2 = 1` and `E M*M = I`."""
     return SensingObjective(problem, given=Calibration(torch.ones_like(problem.measurements), None, 1.0, 1.0, 0))
 
 
 def solver_of(setting: LearningSetting) -> WeightNormalizedGD:
-    """Algorithm 1 with a setting's step sizes."""
+    """Return Algorithm 1 with the step sizes of a setting."""
     return WeightNormalizedGD(step_size=setting.step_size, magnitude_step_size=setting.magnitude_step_size)
 
 
 def squared_overlaps(objective: SensingObjective, point: LowRank) -> Float[Tensor, "*batch k r"]:
-    """The squares of the entries of U^T X V: how far each of A's eigenvectors lies along each eigenvector of Z.
+    """Return the squared entries of `U^T X V`: squared cosines of the eigenvectors of A and of Z.
 
     V are the eigenvectors of Theta, the largest magnitude first, so that the first columns are those in use. Row sums
-    are the diagonal of Phi Phi^T. Columns of equal magnitude may be turned among themselves; their sums stay.
+    are the diagonal of `Phi Phi^T`. Columns of equal magnitude may be rotated; their sums do not change.
 
     Raises:
-        InputError: When the problem has no truth.
+        InputError: If the problem has no truth.
     """
     truth = objective.problem.truth
     if truth is None:
@@ -102,23 +103,23 @@ def squared_overlaps(objective: SensingObjective, point: LowRank) -> Float[Tenso
 
 
 def gradients_of(solver: WeightNormalizedGD) -> Metric:
-    """A metric of three gradient norms of the run's own loss, (..., 3).
+    """Return a metric of three gradient norms of the loss of the run, (..., 3).
 
-    ||grad_X f(X_t, Theta_t)||_F made tangent; ||grad_Theta f(X_{t+1}, Theta_t)||_F, which is what Algorithm 1 takes
-    Theta's step by; and ||grad_Theta f(X_t, Theta_t)||_F, which mu = 2 leaves at zero where M*M is the identity. They
-    are computed anew from the point, at no application of the run.
+    These are the norm of the tangent part of `grad_X f(X_t, Theta_t)`; that of `grad_Theta f(X_{t+1}, Theta_t)`, by
+    which Algorithm 1 moves Theta; and that of `grad_Theta f(X_t, Theta_t)`, which is zero for `mu = 2` if M*M is the
+    identity. They are computed from the point, and their applications are not counted in the run.
     """
 
     def norms(objective: SensingObjective, point: LowRank) -> Tensor:
-        at = objective.evaluate(point)
-        X, Theta = at.point.X, at.point.Theta
-        following = solver.step(objective, State(at, 0)).point.X
+        state = objective.evaluate(point)
+        X, Theta = state.point.X, state.point.Theta
+        following = solver.step(objective, State(state, 0)).point.X
         beyond = objective.evaluate(LowRank(following, Theta))
         return torch.stack(
             [
-                frobenius_norm(tangent_projection(X, at.left @ Theta)),
+                frobenius_norm(tangent_projection(X, state.left @ Theta)),
                 frobenius_norm(symmetric_part(following.mH @ beyond.left)) / 2,
-                frobenius_norm(symmetric_part(X.mH @ at.left)) / 2,
+                frobenius_norm(symmetric_part(X.mH @ state.left)) / 2,
             ],
             dim=-1,
         )
@@ -129,18 +130,18 @@ def gradients_of(solver: WeightNormalizedGD) -> Metric:
 def measure(
     setting: LearningSetting, checkpoint: Path, *, progress: StepCallback = no_steps
 ) -> Mapping[str, np.ndarray]:
-    """Make a run, going on from its checkpoint where there is one; the caller removes it once the rows are kept.
+    """Run Algorithm 1, from its checkpoint if there is one; the caller removes the checkpoint.
 
     Returns:
         `step`, `applications` (of one start), `seconds` (of all), (rows,); `gradient_norms`, `squared_overlaps` and the
         columns of `alignment.ALONG_A_RUN`, (rows, starts, ...); `eigenvalues`, (r_A,).
 
     Raises:
-        KeyboardInterrupt: When interrupted, the checkpoint being written.
+        KeyboardInterrupt: If interrupted; the checkpoint is written before.
     """
     objective, solver = drawn(setting), solver_of(setting)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, objective.problem, solver, (setting.key,), resume=_is_readable(checkpoint)
+        checkpoint, objective.problem, solver, (setting.key,), resume=is_table(checkpoint)
     )
 
     def look(state: Progress) -> None:
@@ -156,7 +157,7 @@ def measure(
         objective,
         solver,
         starts(objective, setting),
-        # To the last step, whatever the residual.
+        # The run goes to its last step whatever the residual.
         stop=Stop(residual=0.0, max_steps=setting.steps, callback=look),
         trace=Trace(metrics=metrics, at=setting.seen_steps()),
         checkpoint=run_checkpoint,
@@ -167,12 +168,3 @@ def measure(
     truth = objective.problem.truth
     values = np.empty(0) if truth is None else truth.Theta.diagonal().numpy()
     return {**{name: result.trace[name] for name in names}, "eigenvalues": values}
-
-
-def _is_readable(checkpoint: Path) -> bool:
-    """Whether there is a whole checkpoint; a damaged one costs its run alone."""
-    try:
-        read_table(checkpoint)
-    except InputError:
-        return False
-    return True

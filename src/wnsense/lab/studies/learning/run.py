@@ -11,10 +11,10 @@ the escapes of the first start; all but the last five are of the first start; ||
 - `squared_cosines`, (rows, r_A): sigma_i(Phi Phi^T), Phi = U^T X, falling. `alignment_trace`, (rows,): their sum.
 - `outside`, (rows, r): the singular values of U_perp^T X, falling; r - r_A of them are 1.
 - `magnitudes`, (rows, r): the eigenvalues of Theta with their signs, the largest magnitude first.
-- `squared_overlaps`, (rows, r_A, r): the alignment matrix. Entry (i, j) is <u_i, X v_j>^2, u_i the eigenvector of A's
-  i-th eigenvalue and v_j that of Theta's j-th magnitude: between 0 and 1, the sum of row i is (Phi Phi^T)_ii, and when
-  all is learned the left r_A x r_A square is the identity and the rest is 0. Columns of magnitudes that are equal (at
-  the start all are, surplus ones always nearly so) may be turned among themselves from row to row.
+- `squared_overlaps`, (rows, r_A, r): the alignment matrix. Entry (i, j) is `<u_i, X v_j>^2`, with the eigenvector `u_i`
+  of the i-th eigenvalue of A and `v_j` of the j-th magnitude of Theta. Entries lie between 0 and 1, the sum of row i is
+  `(Phi Phi^T)_ii`. When all is learned the left r_A x r_A square is the identity and the rest is 0. Columns of equal
+  magnitudes may be rotated from row to row: all of them at the start, and always the surplus ones.
 - `used_alignment`, (rows, r_A + 1): T_l, the sum of `squared_overlaps` over all i and the first l columns.
 - `eigenvalues`, (r_A,): sigma_i of A, falling.
 - `squared_error`, (rows, starts).
@@ -93,28 +93,28 @@ def _made(ledger: PartLedger, setting: LearningSetting) -> Table:
 
 
 def thinned(setting: LearningSetting, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the table keeps of a run (see the module)."""
+    """Return the arrays of the table for a run, as the module describes them."""
     step, sigma, traces = arrays["step"], arrays["eigenvalues"], arrays["alignment_trace"]
     stays = [
         plateaus(step, arrays["saddle_distances"][:, start], arrays["used_alignment"][:, start], sigma)
         for start in range(len(setting.seeds))
     ]
-    kept = chosen_rows(step, stays[0])
-    columns = {name: arrays[name][kept][:, 0] for name in _OF_ONE_START}
+    rows = kept_rows(step, stays[0])
+    columns = {name: arrays[name][rows][:, 0] for name in _OF_ONE_START}
     return {
-        **{name: arrays[name][kept] for name in ("step", "applications", "seconds")},
+        **{name: arrays[name][rows] for name in ("step", "applications", "seconds")},
         **columns,
         "eigenvalues": sigma,
-        "squared_error": arrays["saddle_distances"][kept][:, :, -1],
-        "stay_first": np.array([_by_level({of.index: of.first for of in reversed(found)}, sigma) for found in stays]),
-        "escape": np.array([_by_level(escapes(found), sigma) for found in stays]),
+        "squared_error": arrays["saddle_distances"][rows][:, :, -1],
+        "stay_first": np.array([_by_level(_firsts(starts), sigma) for starts in stays]),
+        "escape": np.array([_by_level(escapes(starts), sigma) for starts in stays]),
         "start_alignment": start_alignments(setting).numpy(),
         "trace_fall": np.array([monotonicity(step, column).largest for column in traces.T]),
     }
 
 
-def chosen_rows(step: Num[np.ndarray, " rows"], stays: tuple[Plateau, ...]) -> Bool[np.ndarray, " rows"]:
-    """The rows that are kept: spread over the run, close around each escape, and the ends of every stay."""
+def kept_rows(step: Num[np.ndarray, " rows"], stays: tuple[Plateau, ...]) -> Bool[np.ndarray, " rows"]:
+    """Return the rows that are kept: spread over the run, close around each escape, and the ends of every stay."""
     last = float(step[-1])
     wanted = [np.geomspace(1, last, _IN_RATIOS), np.linspace(0, last, _EVENLY)]
     wanted += [np.geomspace(_BEFORE, _AFTER, _AROUND) * stay.escape for stay in stays if stay.escape is not None]
@@ -122,11 +122,17 @@ def chosen_rows(step: Num[np.ndarray, " rows"], stays: tuple[Plateau, ...]) -> B
     targets = np.concatenate([*wanted, ends])
     kept = np.zeros(len(step), dtype=bool)
     kept[np.abs(step[:, None] - targets[None]).argmin(axis=0)] = True
-    # The last row without an index, so that a stay begins in the table where it began in the run.
+    # The last row before each stay is kept too, so that a stay begins in the table where it began in the run.
     firsts = np.flatnonzero(np.isin(step, [stay.first for stay in stays]))
     kept[np.maximum(firsts - 1, 0)] = True
     return kept
 
 
-def _by_level(found: Mapping[int, int], sigma: Float[np.ndarray, " k"]) -> list[float]:
-    return [float(found.get(level, np.nan)) for level in range(len(sigma))]
+def _firsts(stays: tuple[Plateau, ...]) -> dict[int, int]:
+    """Return the first step of the first stay at each saddle."""
+    return {stay.index: stay.first for stay in reversed(stays)}
+
+
+def _by_level(steps: Mapping[int, int], sigma: Float[np.ndarray, " k"]) -> list[float]:
+    """Return the steps of all saddles in order, NaN for those without one."""
+    return [float(steps.get(level, np.nan)) for level in range(len(sigma))]

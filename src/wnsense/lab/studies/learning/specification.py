@@ -1,4 +1,4 @@
-"""What is run for figure 1, as data."""
+"""Data of the study of figure 1."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -8,13 +8,13 @@ import numpy as np
 from wnsense.checks import require, require_rank
 from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 
-# So many rows at most are seen of a run, most of them in equal ratios: every step at first, then one in a hundred.
+# Steps of a run that are measured at most, in equal ratios and at even distances: at first every step.
 _SEEN_IN_RATIOS = 1_000
 _SEEN_EVENLY = 100
 
 
 class Sensed(StrEnum):
-    """What measures."""
+    """Kinds of measurements."""
 
     IDENTITY = "identity"
     GAUSSIAN = "gaussian"
@@ -22,19 +22,19 @@ class Sensed(StrEnum):
 
 @dataclass(frozen=True)
 class LearningSetting:
-    """One problem with ||A||_2 = 1, run by Algorithm 1 from several starts at once.
+    """A problem with `||A||_2 = 1`, run by Algorithm 1 from several starts at once.
 
     Attributes:
-        sensed: What measures.
-        measurements: n; of the identity m^2.
-        size: m.
-        rank: r_A.
-        width: r.
-        condition: kappa; eigenvalues fall from 1 to 1/kappa in equal ratios.
-        seeds: Of the starts; all share one truth and one M.
-        steps: How many are taken.
-        step_size: eta.
-        magnitude_step_size: mu.
+        sensed: Kind of the measurements.
+        measurements: Number `n` of measurements, `m^2` for the identity.
+        size: Size `m` of the unknown.
+        rank: Rank `r_A` of the truth.
+        width: Working rank `r`.
+        condition: Condition number `kappa`; eigenvalues fall from 1 to `1/kappa` in equal ratios.
+        seeds: Seeds of the starts; all starts share the truth and the measurements.
+        steps: Number of steps.
+        step_size: Step size `eta`.
+        magnitude_step_size: Step size `mu`.
     """
 
     sensed: Sensed
@@ -49,7 +49,7 @@ class LearningSetting:
     magnitude_step_size: float = 2.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+        """Check the ranks, the seeds and the number of measurements."""
         require_rank("the rank", self.rank, self.size)
         require_rank("the working rank", self.width, self.size)
         require(self.rank <= self.width, f"a working rank of at least the rank {self.rank}", self.width)
@@ -60,11 +60,11 @@ class LearningSetting:
 
     @property
     def key(self) -> str:
-        """A name for a file: the same for the same setting, in every process, and another for every other."""
+        """Name of the file of the run; equal settings have equal names in every process."""
         return f"{self.sensed}_{hashed(asdict(self))[:20]}"
 
     def seen_steps(self) -> frozenset[int]:
-        """The steps at which everything is measured, those of the table among them."""
+        """Return the steps that are measured; the steps of the table are among them."""
         ratios = np.geomspace(1, self.steps, min(_SEEN_IN_RATIOS, self.steps))
         even = np.linspace(0, self.steps, min(_SEEN_EVENLY, self.steps) + 1)
         return frozenset(int(step) for step in np.concatenate([ratios, even]).round())

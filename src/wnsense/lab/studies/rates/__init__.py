@@ -1,1 +1,1 @@
-"""Table 1 of arXiv 2510.01175: each analysis' rate beside a count of steps of the method that it analyses."""
+"""Study of Table 1 of arXiv 2510.01175: the rate of each analysis beside counted steps of its method."""

@@ -1,4 +1,4 @@
-"""Table 1, row by row, with the method and the start that each analysis is of."""
+"""Specification of the study of Table 1: the method and the start of each row."""
 
 from wnsense.lab.studies.rates.specification import (
     Analysis,

@@ -1,4 +1,4 @@
-"""One run of the table's study, from its specification to its errors step by step."""
+"""Measurement of a run of the study of Table 1: the relative error along its steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from wnsense.checks import InputError
 from wnsense.lab.analysis.reduced_population import in_own_units
 from wnsense.lab.studies.rates.specification import RateMethod, RateRun, RateSetting, RateStart
-from wnsense.linalg import frobenius_norm
+from wnsense.linalg import FactorizationError, frobenius_norm
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
@@ -29,36 +29,33 @@ from wnsense.solvers.solver import Solver, State
 from wnsense.solvers.starts import gaussian_start, haar_start, spectral_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 
-# Its stubs do not export it.
-_LinAlgError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
-
-# Problems and starts are drawn from different seeds, so that no start knows anything of a truth.
+# Problems and starts are drawn from different seeds, so that starts are independent of the truth.
 _DATA_SEED = 4_000_000
 _STOP_AT = 1e-11
 _LOOK_EVERY = 5
 
-# Of the size of sigma_{r_A}, as ScaledGD(lambda)'s source asks; far below it surplus directions grow.
+# Damping of the size of `sigma_{r_A}`, as the source of ScaledGD(lambda) asks; far below it surplus directions grow.
 _DAMPING = 0.05
 
 
 @dataclass(frozen=True)
 class UnbalancedGD:
-    """Gradient descent on L Q^T from factors as they are drawn: that they are not balanced is what its rate is of.
+    """Gradient descent on `L Q^T` from unbalanced factors, as its analysis assumes.
 
     Attributes:
-        step_size: eta.
+        step_size: Step size `eta`.
     """
 
     step_size: float
 
     def start(self, objective: SensingObjective, point: LowRank) -> State:
-        """Evaluate L = X Theta^{1/2} and Q = Y Theta^{1/2}, for a diagonal Theta that is not negative."""
+        """Return the state at `L = X Theta^{1/2}` and `Q = Y Theta^{1/2}`, for a diagonal, nonnegative Theta."""
         root = point.Theta.sqrt()
         identity = torch.eye(point.width, dtype=point.dtype).expand_as(root)
         return State(objective.evaluate(LowRank(point.X @ root, identity, point.right @ root)), 2)
 
     def step(self, objective: SensingObjective, state: State) -> State:
-        """One gradient step."""
+        """Return the state after one gradient step."""
         return GradientDescent(self.step_size).step(objective, state)
 
 
@@ -75,14 +72,14 @@ _SOLVERS: Mapping[RateMethod, Callable[[float], Solver[State]]] = {
 
 @dataclass(frozen=True)
 class RateCourse:
-    """What is kept of a run.
+    """Relative errors of a run.
 
     Attributes:
-        step: The steps written down, one in five.
-        error: ||Z - A||_F / ||A||_F, (rows, starts).
-        applications: Of a step.
-        diverged: Whether a start did.
-        seconds: What the steps took.
+        step: Recorded steps, one in five, (rows,).
+        error: Relative error `||Z - A||_F / ||A||_F`, (rows, starts).
+        applications: Applications of M and M* in a step.
+        diverged: True if a start diverged.
+        seconds: Time of the steps, in seconds.
     """
 
     step: np.ndarray
@@ -92,15 +89,15 @@ class RateCourse:
     seconds: float
 
     def steps_to(self, level: float) -> np.ndarray:
-        """For each start the first step written down with an error of at most a level; NaN where there is none."""
-        there = self.error <= level
-        first = self.step[there.argmax(axis=0)].astype(float)
-        return np.where(there.any(axis=0), first, np.nan)
+        """Return for each start the first recorded step with an error of at most a level, NaN if there is none."""
+        below = self.error <= level
+        first = self.step[below.argmax(axis=0)].astype(float)
+        return np.where(below.any(axis=0), first, np.nan)
 
 
 @lru_cache(maxsize=2)
 def objective_of(setting: RateSetting, kind: Kind, noise: float) -> SensingObjective:
-    """Gaussian measurements, compressed; the same eigenvectors for every kind."""
+    """Return compressed Gaussian measurements of a truth that has the same eigenvectors for every kind."""
     generator = torch.Generator().manual_seed(_DATA_SEED)
     truth = low_rank(setting.size, setting.true_rank, setting.condition, generator=generator)
     if kind is Kind.RECTANGULAR:
@@ -111,10 +108,10 @@ def objective_of(setting: RateSetting, kind: Kind, noise: float) -> SensingObjec
 
 
 def measure(run: RateRun, method: RateMethod) -> RateCourse:
-    """Make a run.
+    """Run a method and return its relative errors.
 
     Raises:
-        KeyboardInterrupt: When interrupted.
+        KeyboardInterrupt: If interrupted.
     """
     objective = objective_of(run.setting, run.analysis.kind, run.analysis.noise)
     result: Result[State] | None = None
@@ -126,21 +123,21 @@ def measure(run: RateRun, method: RateMethod) -> RateCourse:
             stop=Stop(residual=_STOP_AT, max_steps=run.steps, check_every=_LOOK_EVERY),
             trace=Trace(every=_LOOK_EVERY, error=_error),
         )
-    except _LinAlgError:
-        # A factorization of numbers that are none.
+    except FactorizationError:
+        # A matrix with NaN or infinity was to be factorized.
         return RateCourse(np.zeros(1, int), np.full((1, len(run.seeds)), np.inf), 0, diverged=True, seconds=0.0)
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     error = np.nan_to_num(result.trace["error"], nan=np.inf)
     spent = result.trace["applications"]
     each = int(spent[-1] - spent[0]) // max(result.steps, 1)
-    # What grows beyond its start has diverged, whether or not it is infinite yet.
+    # An error above that of the start is divergence, even if it is still finite.
     diverged = bool((error[-1] > error[0].max()).any())
     return RateCourse(result.trace["step"].astype(int), error, each, diverged, result.seconds)
 
 
 def _starts(objective: SensingObjective, run: RateRun) -> LowRank:
-    """A start for each seed, the same whether they are run together or alone."""
+    """Return a start for each seed; it is the same in a batch and alone."""
     starts = [_start(objective, run, torch.Generator().manual_seed(seed)) for seed in run.seeds]
     Y = None if starts[0].Y is None else torch.stack([start.right for start in starts])
     return LowRank(torch.stack([start.X for start in starts]), torch.stack([start.Theta for start in starts]), Y)
@@ -155,10 +152,10 @@ def _start(objective: SensingObjective, run: RateRun, generator: torch.Generator
 
 
 def _error(objective: SensingObjective, point: LowRank) -> Tensor:
-    """The relative error, of matrices this small entry by entry.
+    """Return the relative error, computed from the dense matrices because they are small.
 
     Raises:
-        InputError: When the problem has no truth.
+        InputError: If the problem has no truth.
     """
     truth = objective.problem.truth
     if truth is None:

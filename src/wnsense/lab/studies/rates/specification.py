@@ -1,4 +1,4 @@
-"""What is measured beside each row of Table 1: the method that it analyses, in one common setting; data only."""
+"""Data of the study of Table 1: the method that each row analyses, in one common setting."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from wnsense.theory.published_rates import TABLE_1, FactorModel, Rate
 
 
 class RateMethod(StrEnum):
-    """A method of the table; `look` is its name in the pictures' styles."""
+    """Methods of the table."""
 
     GD = "gd"
     UNBALANCED = "gd-unbalanced"
@@ -22,12 +22,12 @@ class RateMethod(StrEnum):
 
     @property
     def look(self) -> str:
-        """How it is drawn: gradient descent looks the same from wherever it starts."""
+        """Name in the styles of pictures; gradient descent has one style for all its starts."""
         return "gd" if self is RateMethod.UNBALANCED else str(self)
 
 
 class RateStart(StrEnum):
-    """Where a method begins."""
+    """Starts of the methods."""
 
     HAAR = "X_0 Haar-distributed, magnitude 0.1"
     GAUSSIAN = "random Gaussian factors"
@@ -36,15 +36,15 @@ class RateStart(StrEnum):
 
 @dataclass(frozen=True)
 class Analysis:
-    """A row of Table 1 with what is run for it.
+    """A row of Table 1 with the method that is run for it.
 
     Attributes:
-        row: Which of `wnsense.theory.published_rates.TABLE_1`.
-        method: What is run; None where there is none here.
-        start: Where it begins.
-        magnitude: alpha^2 of Gaussian factors.
-        noise: Standard deviation over the root mean square of the measurements.
-        reason: Why nothing is run; empty otherwise.
+        row: Place of the row in `wnsense.theory.published_rates.TABLE_1`.
+        method: Method that is run, None if it is not implemented.
+        start: Start of the method.
+        magnitude: Magnitude `alpha^2` of Gaussian factors.
+        noise: Standard deviation of the noise over the root mean square of the measurements.
+        reason: Reason why no method is run, empty otherwise.
     """
 
     row: int
@@ -55,32 +55,32 @@ class Analysis:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse rows that are not there, and rows left out without a reason."""
+        """Check that the row exists, and has either a method or a reason."""
         require(0 <= self.row < len(TABLE_1), f"a row from 0 to {len(TABLE_1) - 1}", self.row)
         require((self.method is None) == bool(self.reason), "a method, or the reason why there is none", self.method)
         require_level("noise", self.noise)
 
     @property
     def rate(self) -> Rate:
-        """What is stated."""
+        """Statement of the analysis."""
         return TABLE_1[self.row]
 
     @property
     def kind(self) -> Kind:
-        """Of the unknown: with two factors it is measured as any matrix, as the source has it."""
+        """Kind of the unknown: rectangular for analyses of two factors, as in the source."""
         return Kind.RECTANGULAR if self.rate.model is FactorModel.RECTANGULAR else Kind.PSD
 
 
 @dataclass(frozen=True)
 class RateSetting:
-    """The common setting; ||A||_2 = 1, Gaussian measurements.
+    """A common setting of all methods: `||A||_2 = 1`, Gaussian measurements.
 
     Attributes:
-        size: m.
-        true_rank: r_A.
-        rank: r where an analysis allows for surplus; r_A elsewhere.
-        condition: kappa; eigenvalues are evenly spaced from 1 to 1/kappa.
-        measurements: n.
+        size: Size `m` of the unknown.
+        true_rank: Rank `r_A` of the truth.
+        rank: Working rank `r` of analyses with `r > r_A`; the others use `r_A`.
+        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1/kappa`.
+        measurements: Number `n` of measurements.
     """
 
     size: int
@@ -90,21 +90,21 @@ class RateSetting:
     measurements: int
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
+        """Check the ranks."""
         require_rank("the true rank", self.true_rank, self.size)
         require_rank("the working rank", self.rank, self.size)
 
 
 @dataclass(frozen=True)
 class RateRun:
-    """One call of the loop, from several starts at once.
+    """A run from several starts at once.
 
     Attributes:
-        analysis: What is run.
-        setting: Where.
-        step_size: eta.
-        seeds: Of the starts; they share the problem.
-        steps: The budget.
+        analysis: Analysis with its method.
+        setting: Setting of the problem.
+        step_size: Step size `eta`.
+        seeds: Seeds of the starts; all starts share the problem.
+        steps: Number of steps.
     """
 
     analysis: Analysis
@@ -115,27 +115,27 @@ class RateRun:
 
     @property
     def width(self) -> int:
-        """The working rank that the analysis is of."""
+        """Working rank of the analysis."""
         return self.setting.rank if self.analysis.rate.overparameterized else self.setting.true_rank
 
     @property
     def key(self) -> str:
-        """A name for a file: the same for the same run, in every process, and another for every other."""
+        """Name of the file of the run; equal runs have equal names in every process."""
         return f"run_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
 class RatePlan:
-    """A scale of the study.
+    """Plan of the study at a scale.
 
     Attributes:
-        settings: Common settings, alike but for kappa.
-        step_sizes: The grid of eta, the same for every method.
-        tuning_seeds: By which it is chosen.
-        seeds: That count.
-        tuning_steps: The budget of a choice.
-        steps: The budget.
-        levels: Relative errors, falling; the steps to each are counted, and the step size is chosen by the middle one.
+        settings: Settings, which differ in the condition number only.
+        step_sizes: Grid of step sizes `eta`, the same for every method.
+        tuning_seeds: Seeds of the starts by which step sizes are chosen.
+        seeds: Seeds of the starts whose steps are counted.
+        tuning_steps: Number of steps of a trial.
+        steps: Number of steps of a run.
+        levels: Relative errors, falling. The steps to each are counted; the middle one is the goal of a trial.
     """
 
     settings: tuple[RateSetting, ...]
@@ -148,11 +148,11 @@ class RatePlan:
 
     @property
     def goal(self) -> float:
-        """The level by which step sizes are chosen."""
+        """Level by which step sizes are chosen."""
         return self.levels[len(self.levels) // 2]
 
     def tuning(self, analysis: Analysis, setting: RateSetting) -> list[RateRun]:
-        """One run for each step size."""
+        """Return a trial for each step size of the grid."""
         return [RateRun(analysis, setting, size, self.tuning_seeds, self.tuning_steps) for size in self.step_sizes]
 
 
