@@ -17,7 +17,7 @@ _FAILED = "failed"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProgramOutcome:
     """Outcome of a semidefinite program.
 
     Attributes:
@@ -37,7 +37,7 @@ class Outcome:
         return f"{text}, tried too: {', '.join(self.others)}" if self.others else text
 
 
-def solve_program(cvxpy: ModuleType, program: Any, first: str) -> Outcome:
+def solve_program(cvxpy: ModuleType, program: Any, first: str) -> ProgramOutcome:
     """Solve a program and set the values of its variables.
 
     A solver that fails or ends inexactly is followed by the next one. If no solver ends exactly, the outcome is that of
@@ -54,22 +54,22 @@ def solve_program(cvxpy: ModuleType, program: Any, first: str) -> Outcome:
     installed = cvxpy.installed_solvers()
     require(first in installed, f"a solver of semidefinite programs of {', '.join(installed)}", first)
     endings: list[str] = []
-    inexact: tuple[Outcome, list[Any]] | None = None
+    inexact: tuple[ProgramOutcome, list[Any]] | None = None
     for solver in dict.fromkeys((first, *(name for name in _PREFERRED if name in installed), *installed)):
         status = _status(cvxpy, program, solver, {} if solver == first else _ACCURATE.get(solver, {}))
         if status in _EXACT:
-            return Outcome(status, solver, tuple(endings))
+            return ProgramOutcome(status, solver, tuple(endings))
         endings.append(f"{solver}: {status}")
         values = [variable.value for variable in program.variables()]
         if inexact is None and status != _FAILED and all(value is not None for value in values):
-            inexact = Outcome(status, solver), values
+            inexact = ProgramOutcome(status, solver), values
     if inexact is None:
         raise InputError(f"needed a solver of semidefinite programs that ends, got {'; '.join(endings)}")
     outcome, values = inexact
     for variable, value in zip(program.variables(), values, strict=True):
         variable.save_value(value)
     own = f"{outcome.solver}: {outcome.status}"
-    return Outcome(outcome.status, outcome.solver, tuple(ending for ending in endings if ending != own))
+    return ProgramOutcome(outcome.status, outcome.solver, tuple(ending for ending in endings if ending != own))
 
 
 def _status(cvxpy: ModuleType, program: Any, solver: str, settings: Mapping[str, float]) -> str:
