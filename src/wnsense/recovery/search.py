@@ -67,8 +67,8 @@ class RankSearch:
     def refitted(self) -> SensingObjective:
         """The objective of quick and thorough fits.
 
-        Their residual is compared with a noise level where that is given, and must then be the residual of plain
-        least squares: the trace direction has its full weight.
+        If a noise level is given, their residual is compared with it. It must then be the residual of plain least
+        squares, with the trace direction at its full weight.
         """
         has_noise_level = bool(self.objective.problem.noise_level)
         return plain_least_squares(self.objective) if has_noise_level else self.objective

@@ -28,7 +28,7 @@ class LevenbergMarquardtGD:
     The source gives `J`, the step size, and that `lambda` decreases like the distance to the answer; its authors'
     program has `lambda = 1e-3 h` for a norm `h`. Additions here are `tau`, 1 in the source, and the balancing of rows
     by `T D`. Near the answer, as from `spectral_start`, convergence is linear at a rate independent of the condition
-    number and of surplus rank. With noise the least value is not 0 and steps near it are too long: in experiments the
+    number and of surplus rank. With noise the least value is not 0, and steps near it are too long. In experiments the
     error stays at two to four times that of least squares. The source's geometrically decaying steps for that case are
     not implemented. Kind symmetric is refused.
 

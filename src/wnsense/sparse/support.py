@@ -160,7 +160,7 @@ def explains_anything(problem: ScaledProblem, support: Int[Tensor, " k"]) -> tup
     """Return True if these columns explain any vector in the range of `A`, and the products used.
 
     An exact fit on such columns proves nothing. As many columns as the rank of `A` are of this kind, for any number of
-    rows: held-out rows then lie in the span of the others, and any fit predicts them. The test is a random dense
+    rows. Held-out rows then lie in the span of the others, and any fit predicts them. The test is a random dense
     vector, whose measurements fewer columns cannot explain. For all columns at once the result is False
     (`all_columns`).
 

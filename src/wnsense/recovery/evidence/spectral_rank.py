@@ -76,7 +76,7 @@ def outstanding(objective: SensingObjective, at: Evaluation, fitted: int) -> int
     """Return the number of probe directions above the noise level of the back-projected residual.
 
     The point misses at least as many directions. The error of a fit of the right rank lies in the tangent space, up to
-    a part that is quadratic in the error, so that its probes show noise only. The number is 0 without probes.
+    a part that is quadratic in the error. Its probes then show noise only. The number is 0 without probes.
 
     Args:
         objective: Objective of the fitted rows.
