@@ -121,18 +121,28 @@ def linear_inversion(problem: wn.Problem) -> Answer:
     return Answer(matrix, None, "solved")
 
 
+@dataclass(frozen=True)
 class DistancesOfGram(wn.Operator):
     """Sampled entries of the squared distances `G_ii + G_jj - 2 G_ij`, as measurements of the Gram matrix `G`.
 
     With `W = M*(v)` of the entries, the adjoint is `2 (diag(W 1) - W)`.
+
+    Attributes:
+        entries: Sampled entries; their places are those of the distances.
     """
 
-    def __init__(self, entries: wn.EntrySensing) -> None:
-        """Measure the squared distances at the places of sampled entries."""
-        self.entries = entries
-        self.space = wn.Space.from_size(entries.shape, wn.Kind.PSD, entries.dtype, entries.device)
-        self.count = entries.count
-        self.second_moment = None
+    entries: wn.EntrySensing
+    second_moment: tuple[float, float] | None = None
+
+    @property
+    def space(self) -> wn.Space:
+        """Space of the Gram matrix."""
+        return wn.Space.from_size(self.entries.shape, wn.Kind.PSD, self.entries.dtype, self.entries.device)
+
+    @property
+    def count(self) -> int:
+        """Number of measurements."""
+        return self.entries.count
 
     def _measure(self, point: wn.LowRank) -> torch.Tensor:
         lengths = ((point.X @ point.Theta) * point.X).sum(1, keepdim=True)
