@@ -13,8 +13,14 @@ from wnsense.lab.analysis.reduced_population import population_objective, reduce
 from wnsense.lab.analysis.scaling import fit_power_law
 from wnsense.lab.studies.exponents import run as running
 from wnsense.lab.studies.exponents.cases import EXPONENTS_STUDY
-from wnsense.lab.studies.exponents.measure import begin, measure
-from wnsense.lab.studies.exponents.specification import ExponentSpecification, Part, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.measure import draw_problem, measure
+from wnsense.lab.studies.exponents.specification import (
+    ExponentPart,
+    ExponentSpecification,
+    ExponentSweep,
+    Point,
+    Varied,
+)
 from wnsense.lab.studies.exponents.study import exponent_study
 from wnsense.lab.studies.exponents.table import ExponentTable
 from wnsense.lab.studies.frame.specification import Scale
@@ -44,10 +50,10 @@ TINY = ExponentSpecification(
     "Something small",
     "Something is said.",
     quick=(
-        Sweep(Varied.CONDITION, tuple(varied(condition=kappa) for kappa in (1.5, 2.0, 3.0)), 3),
-        Sweep(Varied.RANK, tuple(varied(rank=r) for r in (4, 5, 8)), 3),
-        Sweep(Varied.SIZE, tuple(varied(size=m, step_size=400 / m**2) for m in (20, 24, 30)), 3, follows=True),
-        Sweep(Varied.STEP_SIZE, tuple(varied(step_size=eta, measurements=500) for eta in (0.5, 0.8, 1.2)), 2),
+        ExponentSweep(Varied.CONDITION, tuple(varied(condition=kappa) for kappa in (1.5, 2.0, 3.0)), 3),
+        ExponentSweep(Varied.RANK, tuple(varied(rank=r) for r in (4, 5, 8)), 3),
+        ExponentSweep(Varied.SIZE, tuple(varied(size=m, step_size=400 / m**2) for m in (20, 24, 30)), 3, follows=True),
+        ExponentSweep(Varied.STEP_SIZE, tuple(varied(step_size=eta, measurements=500) for eta in (0.5, 0.8, 1.2)), 2),
     ),
     paper=(),
     choices=("everything",),
@@ -155,7 +161,7 @@ def test_a_reduction_without_room_is_refused():
 def test_what_is_measured_is_what_algorithm_1_does(tmp_path):
     """Written out on all m rows and r columns in dense matrices, in the population."""
     point = varied(condition=3.0, step_size=0.7)
-    part = Part(point, (0, 1, 5))
+    part = ExponentPart(point, (0, 1, 5))
     arrays, _ = measure(part, tmp_path / "part.npz")
     A = torch.zeros(20, 20, dtype=torch.float64)
     A[:2, :2] = torch.diag(spectrum_values(2, 3.0))
@@ -179,7 +185,7 @@ def test_what_is_measured_is_what_algorithm_1_does(tmp_path):
         assert arrays["contraction"][place] == pytest.approx(rate, rel=1e-3)
         assert arrays["contraction_low"][place] <= arrays["contraction"][place] <= arrays["contraction_high"][place]
         assert arrays["contraction"][place] == pytest.approx(0.7 / 9, rel=1e-3)
-    begun = begin(part)
+    begun = draw_problem(part)
     assert begun.gram.shape == (3, 2, 2)
     assert arrays["law"][0] == float(step_size_form.burn_in_of_start(begun.gram[0], spectrum_values(2, 3.0), 0.7))
 
@@ -252,7 +258,7 @@ def test_what_cannot_be_run_is_refused():
     with pytest.raises(InputError, match="step size"):
         varied(step_size=2.0)
     with pytest.raises(InputError, match="one seed"):
-        Part(varied(measurements=100), (0, 1))
+        ExponentPart(varied(measurements=100), (0, 1))
     with pytest.raises(InputError, match="study of exponents"):
         ExponentTable.of(Table({}, {}))
 
@@ -266,16 +272,14 @@ def test_parts_are_distinct():
 
 
 def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tiny, tmp_path, monkeypatch):
-    made, seen, at = [], 0, 5
+    made, at = [], 4
 
     def counted(part, checkpoint):
         made.append(part.key)
         return measure(part, checkpoint)
 
-    def interrupting(*_):
-        nonlocal seen
-        seen += 1
-        if seen == at:
+    def interrupting(_words, done, _total):
+        if done == at:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(running, "measure", counted)
@@ -283,7 +287,7 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tiny, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         exponent_study(TINY).run(tmp_path, Scale.QUICK, interrupting)
     finished = {path.stem for path in store.parts.glob("*.npz")}
-    assert len(finished) == at - 1
+    assert len(finished) == at
     before = len(made)
     again = exponent_study(TINY).run(tmp_path, Scale.QUICK)
     assert finished.isdisjoint(made[before:])

@@ -28,15 +28,18 @@ from wnsense.lab.demos.networks.networks_page import networks_page
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import study_named
-from wnsense.lab.studies.networks import activations_picture as networks_activations
-from wnsense.lab.studies.networks import curvature_picture as networks_curvature
-from wnsense.lab.studies.networks import generalization_picture as networks_generalization
-from wnsense.lab.studies.networks import minimum_norm_picture as networks_minimum_norm
-from wnsense.lab.studies.networks import rates_picture as networks_rates
-from wnsense.lab.studies.networks import training_picture as networks_training
-from wnsense.lab.studies.networks.cases import CURVATURE, NETWORK_STUDIES, RATES, TRAINING
-from wnsense.lab.studies.networks.design import built
-from wnsense.lab.studies.networks.image_source import Library
+from wnsense.lab.studies.networks.activations import caption as networks_activations
+from wnsense.lab.studies.networks.activations.table import distances, largest_difference
+from wnsense.lab.studies.networks.curvature import caption as networks_curvature
+from wnsense.lab.studies.networks.curvature.cases import CURVATURE
+from wnsense.lab.studies.networks.design import build_network
+from wnsense.lab.studies.networks.generalization import caption as networks_generalization
+from wnsense.lab.studies.networks.generalization.table import gap_bound, read_sweeps
+from wnsense.lab.studies.networks.image_source import ImageSource
+from wnsense.lab.studies.networks.minimum_norm import caption as networks_minimum_norm
+from wnsense.lab.studies.networks.network_study import network_study
+from wnsense.lab.studies.networks.rates import caption as networks_rates
+from wnsense.lab.studies.networks.rates.cases import RATES
 from wnsense.lab.studies.networks.run import measure_part
 from wnsense.lab.studies.networks.specification import (
     CurvaturePart,
@@ -48,8 +51,17 @@ from wnsense.lab.studies.networks.specification import (
     part_key,
 )
 from wnsense.lab.studies.networks.start_measure import measure_curvature, measure_kinks
-from wnsense.lab.studies.networks.study import network_study
-from wnsense.lab.studies.networks.table import LONG, SHORT, mean_interval, seeds_of, within_row_bound
+from wnsense.lab.studies.networks.table import (
+    LONG,
+    SHORT,
+    NetworkKind,
+    is_within_row_bound,
+    mean_interval,
+    runs_of,
+    steps_per_epoch,
+)
+from wnsense.lab.studies.networks.training import caption as networks_training
+from wnsense.lab.studies.networks.training.cases import TRAINING
 from wnsense.lab.studies.networks.training_measure import measure_training
 from wnsense.lab.studies.registry import STUDY_FOLDERS
 from wnsense.networks.data.labelled_images import Inputs
@@ -63,7 +75,8 @@ pytestmark = pytest.mark.usefixtures("as_users_run")
 DIGITS = Sampling(Images.DIGITS, 48, 20)
 UNIT = Sampling(Images.DIGITS, 16, 10, Inputs.UNIT)
 SMALL = TrainingPart(DIGITS, Design(6, 2), 0, 4, 0.05, batch=16, probes=24)
-LIBRARY = Library(None)
+SOURCE = ImageSource(None)
+NAMES = [name for name, folder in STUDY_FOLDERS.items() if folder.startswith("networks.")]
 
 
 @pytest.fixture(scope="session")
@@ -73,15 +86,15 @@ def quick(tmp_path_factory) -> dict[str, Table]:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         folder = tmp_path_factory.mktemp("networks")
         found = {}
-        for name, study in NETWORK_STUDIES.items():
-            store = Store(folder, study, Scale.QUICK)
-            network_study(study).run(folder, Scale.QUICK)
-            found[name] = read_table(store.table)
+        for name in NAMES:
+            study = study_named(name)
+            study.run(folder, Scale.QUICK)
+            found[name] = read_table(study.store(folder, Scale.QUICK).table)
         return found
 
 
 def trained(part: TrainingPart, folder: Path) -> dict[str, np.ndarray]:
-    return dict(measure_training(part, LIBRARY.samples(part.sampling), folder / "checkpoint.npz"))
+    return dict(measure_training(part, SOURCE.samples(part.sampling), folder / "checkpoint.npz"))
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -92,8 +105,8 @@ def test_a_training_is_plain_sgd_on_the_mean_squared_loss(tmp_path, normalized):
     """Written out: the same order, literal steps, and the ratio by autograd."""
     part = dataclasses.replace(SMALL, design=Design(6, 2, normalized=normalized), batch=48, epochs=3)
     found = trained(part, tmp_path)
-    x, y = LIBRARY.samples(DIGITS).train.tensors
-    model = built(part.design, part.seed, 64)
+    x, y = SOURCE.samples(DIGITS).train.tensors
+    model = build_network(part.design, part.seed, 64)
     parameters = [p for p in model.parameters() if p.requires_grad]
     for epoch in range(part.epochs + 1):
         loss = functional.mse_loss(model(x), y)
@@ -111,10 +124,10 @@ def test_a_training_is_plain_sgd_on_the_mean_squared_loss(tmp_path, normalized):
 
 
 def test_the_twin_has_the_same_parameters_and_another_function():
-    one, other = (built(Design(6, 2, normalized=normalized), 3, 64) for normalized in (True, False))
+    one, other = (build_network(Design(6, 2, normalized=normalized), 3, 64) for normalized in (True, False))
     for mine, its in zip(one.layers, other.layers, strict=True):
         assert torch.equal(parameter_matrix(mine), parameter_matrix(its))
-    x = LIBRARY.samples(DIGITS).train.tensors[0]
+    x = SOURCE.samples(DIGITS).train.tensors[0]
     assert not torch.allclose(one(x), other(x))
 
 
@@ -122,8 +135,8 @@ def test_ends_bounds_and_relative_rates(tmp_path):
     part = dataclasses.replace(SMALL, learning_rate=0.5, relative=True)
     found = trained(part, tmp_path)
     assert found["learning_rate"][0] == pytest.approx(0.5 / found["loss_curvature"][0], rel=1e-6)
-    x = LIBRARY.samples(DIGITS).train.tensors[0]
-    model = built(part.design, part.seed, 64)
+    x = SOURCE.samples(DIGITS).train.tensors[0]
+    model = build_network(part.design, part.seed, 64)
     longest = float(x.norm(dim=1).max())
     # s = 1: each layer multiplies by sqrt(m).
     expected = rademacher_bound(gains=[math.sqrt(6)] * 2, samples=48, input_norm=longest, output_norm=1.0)
@@ -194,9 +207,9 @@ def test_rows_set_at_the_start_leave_the_loss(tmp_path):
 def test_hessians_beside_dense_ones(normalized, scaling):
     design = Design(5, 2, normalized=normalized, scaling=scaling, row_norm=0.8)
     part = CurvaturePart(UNIT, design, 1, samples=2, probes=4, steps=40)
-    samples = LIBRARY.samples(UNIT)
+    samples = SOURCE.samples(UNIT)
     found = measure_curvature(part, samples)
-    model = built(design, 1, 64, dtype=torch.float64)
+    model = build_network(design, 1, 64, dtype=torch.float64)
     x, y = (of[:4].double() for of in samples.train.tensors)
     for place in range(2):
         # Without normalization the literal network takes s W for W, in which second derivatives have other units.
@@ -222,9 +235,9 @@ def test_norms_too_small_for_single_precision_are_measured():
     part = CurvaturePart(UNIT, design, 0, samples=1, probes=2, steps=60)
     assert part.is_double
     assert not dataclasses.replace(part, design=dataclasses.replace(design, scaling=Scaling.ONE)).is_double
-    samples = LIBRARY.samples(UNIT)
+    samples = SOURCE.samples(UNIT)
     found = measure_curvature(part, samples)
-    model = built(design, 0, 64, dtype=torch.float64)
+    model = build_network(design, 0, 64, dtype=torch.float64)
     expected = float(torch.linalg.matrix_norm(_output_hessian(model, samples.train.tensors[0][0].double(), 0), 2))
     assert expected**2 < torch.finfo(torch.float32).tiny
     assert 0.97 * expected <= found["norms"][0] <= (1 + 1e-6) * expected
@@ -248,9 +261,9 @@ def _output_hessian(model, x, output):
 
 def test_second_differences_are_those_of_the_hessian_where_f_is_smooth():
     part = KinkPart(UNIT, Design(5, 2), 0, 3, (1e-3, 0.1))
-    samples = LIBRARY.samples(UNIT)
+    samples = SOURCE.samples(UNIT)
     found = measure_kinks(part, samples)
-    model = built(part.design, 0, 64, outputs=1, dtype=torch.float64)
+    model = build_network(part.design, 0, 64, outputs=1, dtype=torch.float64)
     for place, x in enumerate(samples.train.tensors[0][:3].double()):
         W = parameter_matrix(model.layers[0])
         z = model.layers[0](x)
@@ -268,11 +281,11 @@ def test_second_differences_are_those_of_the_hessian_where_f_is_smooth():
 
 def test_second_differences_over_a_kink_go_as_one_over_the_distance():
     part = KinkPart(UNIT, Design(5, 1, activation="relu"), 0, 8, (1e-3, 2e-3, 4e-3))
-    found = measure_kinks(part, LIBRARY.samples(UNIT))
+    found = measure_kinks(part, SOURCE.samples(UNIT))
     assert np.isnan(found["bound"]).all()
     crossed = found["gaps"] < 1e-4
-    model = built(part.design, 0, 64, outputs=1, dtype=torch.float64)
-    samples = LIBRARY.samples(dataclasses.replace(UNIT, train=16)).train.tensors[0].double()
+    model = build_network(part.design, 0, 64, outputs=1, dtype=torch.float64)
+    samples = SOURCE.samples(dataclasses.replace(UNIT, train=16)).train.tensors[0].double()
     if not crossed.any():
         # None is so near: then those crossed by the middle distance, whose jump in slope is v_i g.
         crossed = found["gaps"] < 1e-3
@@ -304,10 +317,10 @@ def test_parts_refuse_what_makes_no_sense():
 
 
 def test_every_study_is_on_the_command_line_and_has_pictures():
-    assert set(NETWORK_STUDIES) <= set(STUDY_FOLDERS)
-    for study in NETWORK_STUDIES.values():
-        assert study_named(study.name).specification is study
-        assert study_named(study.name).on_data is not None
+    assert len(NAMES) == 6
+    for name in NAMES:
+        assert study_named(name).on_data is not None
+        study = study_named(name).specification
         for scale in Scale:
             keys = [part_key(part, "") for part in study.plan(scale)]
             assert len(set(keys)) == len(keys)
@@ -371,14 +384,15 @@ TINY = dataclasses.replace(
     paper=TINY_PARTS,
     quick=tuple(dataclasses.replace(part, sampling=DIGITS) for part in TINY_PARTS[:2]),
 )
+TINY_STUDY = network_study(TINY, study_named(TRAINING.name).presentation)
 
 
 def test_images_are_read_from_the_folder_and_told_of_by_name_and_hash(tmp_path):
     folder = made_up_folder(tmp_path / "secret")
-    library = Library(folder)
+    source = ImageSource(folder)
     images = (Images.MNIST, Images.CIFAR)
-    library.check(images)
-    facts = library.facts(images)
+    source.check(images)
+    facts = source.facts(images)
     assert [(of["train"], of["test"]) for of in facts] == [(40, 2000), (30, 30)]
     for of in facts:
         for file in of["files"]:
@@ -387,15 +401,15 @@ def test_images_are_read_from_the_folder_and_told_of_by_name_and_hash(tmp_path):
             assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert [len(of["files"]) for of in facts] == [2, 2]
     assert "secret" not in repr(facts)
-    assert library.digest(Images.MNIST) != library.digest(Images.CIFAR)
-    assert library.digest(Images.DIGITS) == ""
+    assert source.digest(Images.MNIST) != source.digest(Images.CIFAR)
+    assert source.digest(Images.DIGITS) == ""
     # The folder of one data set does as well.
-    assert Library(folder / "mnist").facts((Images.MNIST,)) == facts[:1]
+    assert ImageSource(folder / "mnist").facts((Images.MNIST,)) == facts[:1]
 
 
 def test_the_split_is_the_same_for_everybody_and_disjoint(tmp_path):
     folder = made_up_folder(tmp_path)
-    one, other = (Library(folder).parts(Images.MNIST) for _ in range(2))
+    one, other = (ImageSource(folder).read(Images.MNIST) for _ in range(2))
     assert torch.equal(one[0].pixels, other[0].pixels)
     together = torch.cat([one[0].pixels, one[1].pixels])
     assert len(torch.unique(together, dim=0)) == 2040
@@ -406,13 +420,13 @@ def test_the_split_is_the_same_for_everybody_and_disjoint(tmp_path):
     [(Images.MNIST, "t10k-images-idx3-ubyte"), (Images.CIFAR, "data_batch_1.bin")],
 )
 def test_a_missing_folder_is_told_in_a_line(tmp_path, images, words):
-    for library, came in (
-        (Library(None), "got none"),
-        (Library(tmp_path), "none of these"),
-        (Library(tmp_path / "x"), "no such"),
+    for source, came in (
+        (ImageSource(None), "got none"),
+        (ImageSource(tmp_path), "none of these"),
+        (ImageSource(tmp_path / "x"), "no such"),
     ):
         with pytest.raises(InputError) as raised:
-            library.check((images,))
+            source.check((images,))
         text = str(raised.value)
         assert words in text
         assert came in text
@@ -421,16 +435,16 @@ def test_a_missing_folder_is_told_in_a_line(tmp_path, images, words):
 
 
 def test_too_few_images_are_told(tmp_path):
-    library = Library(made_up_folder(tmp_path))
+    source = ImageSource(made_up_folder(tmp_path))
     with pytest.raises(InputError, match=r"41 images of MNIST's test file to train on, got 40"):
-        library.samples(Sampling(Images.MNIST, 41, 10))
+        source.samples(Sampling(Images.MNIST, 41, 10))
 
 
 # ------------------------------------------------------------------------------------------------ running
 
 
 def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
-    whole = network_study(TINY).run(tmp_path / "whole", Scale.QUICK)
+    whole = TINY_STUDY.run(tmp_path / "whole", Scale.QUICK)
     store = Store(tmp_path / "broken", TINY, Scale.QUICK)
 
     def interrupt(words: str, done: int, total: int) -> None:
@@ -438,12 +452,12 @@ def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        network_study(TINY).run(store.directory, Scale.QUICK, interrupt)
+        TINY_STUDY.run(store.directory, Scale.QUICK, interrupt)
     assert store.has_begun
     assert store.finished() is None
     [kept] = store.parts.glob("*.npz")
     before = kept.stat().st_mtime_ns
-    resumed = network_study(TINY).run(store.directory, Scale.QUICK)
+    resumed = TINY_STUDY.run(store.directory, Scale.QUICK)
     assert kept.stat().st_mtime_ns == before
     assert resumed.header == whole.header
     for name, array in whole.arrays.items():
@@ -452,7 +466,7 @@ def test_an_interrupted_study_goes_on_and_repeats_nothing(tmp_path):
 
 
 def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, monkeypatch):
-    monkeypatch.setattr("wnsense.cli.study.study_named", lambda _: network_study(TINY))
+    monkeypatch.setattr("wnsense.cli.study.study_named", lambda _: TINY_STUDY)
     folder, out = made_up_folder(tmp_path / "secret"), tmp_path / "out"
     words = ["study", "run", TINY.name, "--scale", "paper", "--out", out]
     assert_refused(wnsense(*words), "t10k-images-idx3-ubyte", "--data DIR")
@@ -460,7 +474,7 @@ def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, m
     ended = wnsense(*words, "--data", folder)
     assert ended.code == 0
     table = read_table(out / f"{TINY.name}_paper.npz")
-    assert table.header["data"] == Library(folder).facts(TINY.images(Scale.PAPER))
+    assert table.header["data"] == ImageSource(folder).facts(TINY.images(Scale.PAPER))
     assert "secret" not in repr(table.header)
     digest = table.header["data"][0]["files"][0]["sha256"]
     assert digest[:16] in ended.out
@@ -490,10 +504,10 @@ def test_tables_are_small_and_say_what_they_are_of(quick):
         assert table.header["form"] == name
         assert sum(array.nbytes for array in table.arrays.values()) < 1_000_000
         assert [of["images"] for of in table.header["data"]] == ["scikit-learn's digits"]
-        assert len(table.header["parts"]) == len(NETWORK_STUDIES[name].quick)
+        assert len(table.header["parts"]) == len(study_named(name).specification.quick)
 
 
-@pytest.mark.parametrize("name", list(NETWORK_STUDIES))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_picture_has_named_axes_and_every_caption_its_verdicts(quick, name):
     table = quick[name]
     drawn = pictures(table)
@@ -535,17 +549,17 @@ def test_intervals_are_student_s():
 
 
 def test_short_and_long_rows_are_held_against_the_bound_in_their_own_direction():
-    assert within_row_bound(Exponent(-1.5, -1.6, -1.4), SHORT)
-    assert not within_row_bound(Exponent(-2.5, -2.6, -2.4), SHORT)
-    assert within_row_bound(Exponent(-1.5, -1.6, -1.4), LONG)
-    assert not within_row_bound(Exponent(-0.5, -0.6, -0.4), LONG)
+    assert is_within_row_bound(Exponent(-1.5, -1.6, -1.4), SHORT)
+    assert not is_within_row_bound(Exponent(-2.5, -2.6, -2.4), SHORT)
+    assert is_within_row_bound(Exponent(-1.5, -1.6, -1.4), LONG)
+    assert not is_within_row_bound(Exponent(-0.5, -0.6, -0.4), LONG)
 
 
 def test_seeds_of_one_network_are_gathered(quick):
-    runs = seeds_of(quick["networks-training"], "TrainingPart", "ratio")
-    assert {(run.width, run.is_normalized) for run in runs} == set(itertools.product((8, 16, 32), (True, False)))
+    runs = runs_of(quick["networks-training"], TrainingPart, "ratio")
+    assert {(run.width, run.kind.normalized) for run in runs} == set(itertools.product((8, 16, 32), (True, False)))
     assert all(run.stack("train_loss").shape == (2, 5) for run in runs)
-    assert all(run.steps_per_epoch == 4 for run in runs)
+    assert all(steps_per_epoch(run) == 4 for run in runs)
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -661,8 +675,8 @@ def test_a_gap_above_its_bound_is_noticed_and_the_bound_is_the_library_s(quick):
 
     found = networks_generalization.findings(doctored(table, "TrainingPart", large))
     assert told(found, "by width: the bound on the gap").holds is False
-    run = next(of for of in seeds_of(table, "TrainingPart", "rademacher") if of.kind == "wn 1/sqrt(m)")
-    bound = networks_generalization._gap_bound(run)[0]
+    run = next(of for of in runs_of(table, TrainingPart, "rademacher") if of.kind == NetworkKind(True, Scaling.WIDTH))
+    bound = gap_bound(run)[0]
     most = run.last("largest_output")[0] + 1
     expected = generalization_bound(run.last("rademacher")[0], samples=256, loss_lipschitz=2 * most, loss_range=most**2)
     assert bound == pytest.approx(expected)
@@ -677,15 +691,16 @@ def test_a_seed_that_diverged_takes_its_network_out_of_the_sweep(quick):
             arrays["train_loss"][-1] = math.nan
 
     broken = doctored(table, "TrainingPart", diverged)
-    for sweep in networks_generalization.sweeps_of(broken):
+    for sweep in read_sweeps(broken):
         assert sweep.diverged == ([8] if sweep.variable == "width" else [])
     # Of three widths two are left, which tell no trend; the bound at the start is still there.
     found = networks_generalization.findings(broken)
     assert told(found, "with WN, s = 1, by width: seeds diverged at 8").holds is None
     assert told(found, "with WN, s = 1/sqrt(m): the bound on the Rademacher").holds
-    assert networks_generalization.pictures(broken)
-    sweeps = {(of.variable, of.kind): of for of in networks_generalization.sweeps_of(table)}
-    assert set(sweeps) == set(itertools.product(("width", "depth"), ("wn 1", "plain 1", "wn 1/sqrt(m)")))
+    assert pictures(broken)
+    sweeps = {(of.variable, of.kind): of for of in read_sweeps(table)}
+    kinds = [NetworkKind(True, Scaling.ONE), NetworkKind(False, Scaling.ONE), NetworkKind(True, Scaling.WIDTH)]
+    assert set(sweeps) == set(itertools.product(("width", "depth"), kinds))
     assert all(of.places.tolist() == [8, 16, 32] for (variable, _), of in sweeps.items() if variable == "width")
 
 
@@ -781,11 +796,11 @@ def test_slopes_and_second_differences_beyond_their_bounds_are_noticed(quick):
 
 
 def test_a_kink_s_differences_grow_as_the_distance_falls(quick):
-    kinks = {of.activation: of for of in seeds_of(quick["networks-activations"], "KinkPart", "differences")}
-    r = networks_activations.distances(kinks["relu"])
+    kinks = {of.activation: of for of in runs_of(quick["networks-activations"], KinkPart, "differences")}
+    r = distances(kinks["relu"])
     ends = [int(np.argmin(abs(r - place))) for place in (3e-3, 3e-2)]
     for name, slope in (("relu", -1.0), ("tanh", 0.0), ("gelu", 0.0)):
-        seen = networks_activations.largest(kinks[name])[ends]
+        seen = largest_difference(kinks[name])[ends]
         assert math.log10(seen[1] / seen[0]) == pytest.approx(slope, abs=0.25)
 
 
@@ -883,5 +898,5 @@ def test_measure_part_knows_every_kind(tmp_path):
         KinkPart(UNIT, Design(4, 1), 0, 2, (0.1,)),
     )
     for part, name in zip(parts, ("ratio", "norms", "differences"), strict=True):
-        assert name in measure_part(part, LIBRARY, tmp_path / "checkpoint.npz")
+        assert name in measure_part(part, SOURCE, tmp_path / "checkpoint.npz")
         (tmp_path / "checkpoint.npz").unlink(missing_ok=True)

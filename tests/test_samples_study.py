@@ -15,14 +15,21 @@ from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.samples import measure as measuring
 from wnsense.lab.studies.samples import run as running
 from wnsense.lab.studies.samples.cases import SAMPLES_STUDY
-from wnsense.lab.studies.samples.measure import _stored_in_full, counts, drawn, isometry, recovers, smallest
-from wnsense.lab.studies.samples.picture import SampleTable
-from wnsense.lab.studies.samples.specification import Case, Effort, IsometrySearch, Recoverer, Search
+from wnsense.lab.studies.samples.measure import (
+    _stored_in_full,
+    counts_to_try,
+    draw_problem,
+    isometry_constant,
+    recovers,
+    smallest_success,
+)
+from wnsense.lab.studies.samples.specification import CountSearch, Effort, IsometrySearch, Recoverer, SampleCase
 from wnsense.lab.studies.samples.study import sample_study
+from wnsense.lab.studies.samples.table import SampleTable
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
-CASE = Case(size=8, rank=4, true_rank=2, condition=1.5)
+CASE = SampleCase(size=8, rank=4, true_rank=2, condition=1.5)
 EFFORT = Effort(1.4, 0.5, 200, 1e-5)
 
 
@@ -35,7 +42,7 @@ def test_bisection_finds_where_success_begins(least):
         asked.append(count)
         return count >= 3 * least + 5
 
-    found = smallest(tried, succeeds)
+    found = smallest_success(tried, succeeds)
     assert found == 3 * least + 5 if least < 11 else np.isnan(found)
     # Twelve answers are possible.
     assert len(asked) <= 4
@@ -43,7 +50,7 @@ def test_bisection_finds_where_success_begins(least):
 
 
 def test_counts_go_from_the_information_limit_to_beyond_every_symmetric_matrix():
-    tried = counts(CASE, 1.4)
+    tried = counts_to_try(CASE, 1.4)
     assert tried[0] == CASE.information_limit == 2 * (16 - 2 + 1) // 2
     assert tried[-1] >= 1.5 * CASE.unknowns == 54
     assert all(1 < b / a <= 1.4 * (1 + 1 / a) for a, b in pairwise(tried))
@@ -51,7 +58,7 @@ def test_counts_go_from_the_information_limit_to_beyond_every_symmetric_matrix()
 
 @pytest.mark.parametrize("recoverer", Recoverer)
 def test_few_measurements_do_not_recover_and_many_do(recoverer):
-    sought = Search(CASE, recoverer, 0, EFFORT)
+    sought = CountSearch(CASE, recoverer, 0, EFFORT)
     assert not recovers(sought, CASE.information_limit - 5)
     assert recovers(sought, 2 * CASE.unknowns)
 
@@ -67,22 +74,22 @@ def test_a_wrong_matrix_that_fits_is_no_recovery(monkeypatch):
         return result
 
     monkeypatch.setattr(measuring, "solve", watched)
-    assert not recovers(Search(CASE, Recoverer.WN, 0, dataclasses.replace(EFFORT, steps=2_000)), 8)
+    assert not recovers(CountSearch(CASE, Recoverer.WN, 0, dataclasses.replace(EFFORT, steps=2_000)), 8)
     assert statuses == ["converged"]
 
 
 def test_rows_stored_in_full_measure_the_same():
-    problem = drawn(CASE, 30, 1)
+    problem = draw_problem(CASE, 30, 1)
     full = _stored_in_full(problem)
     assert type(full.operator) is not type(problem.operator)
     assert torch.allclose(full.operator.measure(problem.truth), problem.measurements, rtol=1e-12)
     # What is large stays packed.
-    large = drawn(dataclasses.replace(CASE, size=64), 40, 1)
+    large = draw_problem(dataclasses.replace(CASE, size=64), 40, 1)
     assert _stored_in_full(large) is large
 
 
 def test_the_isometry_is_that_of_all_rows():
-    many, few = (isometry(IsometrySearch(CASE, count, 0, 3)) for count in (20_000, 60))
+    many, few = (isometry_constant(IsometrySearch(CASE, count, 0, 3)) for count in (20_000, 60))
     assert 0 < many < 0.2 < few
     assert IsometrySearch(CASE, 60, 0, 3).rank == 7
     assert IsometrySearch(dataclasses.replace(CASE, rank=7), 60, 0, 3).rank == 8
@@ -114,8 +121,8 @@ def table(tmp_path_factory):
     """The quick study with every search answered by a law: twice the degrees of freedom, and 9/8 of it for seed 1."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
-        patch.setattr(running, "search", lambda sought: sought.case.information_limit * (2 + sought.seed / 4))
-        patch.setattr(running, "isometry", lambda sought: 30 / sought.count**0.5)
+        patch.setattr(running, "smallest_count", lambda sought: sought.case.information_limit * (2 + sought.seed / 4))
+        patch.setattr(running, "isometry_constant", lambda sought: 30 / sought.count**0.5)
         return sample_study(SAMPLES_STUDY).run(tmp_path_factory.mktemp("samples"), Scale.PAPER)
 
 
@@ -152,8 +159,8 @@ def test_searches_are_kept_and_not_repeated(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return 100.0
 
-    monkeypatch.setattr(running, "search", counted)
-    monkeypatch.setattr(running, "isometry", lambda sought: 0.5)
+    monkeypatch.setattr(running, "smallest_count", counted)
+    monkeypatch.setattr(running, "isometry_constant", lambda sought: 0.5)
     with pytest.raises(KeyboardInterrupt):
         sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     first = made[:3]

@@ -80,3 +80,9 @@ def fit_power_law(
         float(log_y.std(axis=1, ddof=1).mean()),
         count,
     )
+
+
+def log_slope(x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]) -> float:
+    """Return the least-squares slope of `log y` against `log x`."""
+    centred = np.log(x) - np.log(x).mean()
+    return float(centred @ np.log(y) / (centred @ centred))

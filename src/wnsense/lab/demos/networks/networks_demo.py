@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wnsense.files.tables import Table
 from wnsense.lab.costs import machine, versions
-from wnsense.lab.studies.networks.design import trained
+from wnsense.lab.studies.networks.design import trainable_parameters
 from wnsense.networks.data.labelled_images import (
     LabelledImages,
     Samples,
@@ -141,7 +141,7 @@ def _facts(seed: int, data: Samples, network: Network) -> dict[str, object]:
 def _trained(
     model: Network, data: Samples, probe: _EpochProbe, seed: int, progress: Callable[[int, int], None]
 ) -> Training:
-    optimizer = torch.optim.SGD(trained(model), lr=_RATE, momentum=_MOMENTUM)
+    optimizer = torch.optim.SGD(trainable_parameters(model), lr=_RATE, momentum=_MOMENTUM)
     loader = batches(data.train, _BATCH, torch.Generator().manual_seed(seed))
     plan = TrainingPlan(_EPOCHS, measure=probe)
     training = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)

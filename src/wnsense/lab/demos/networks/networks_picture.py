@@ -5,10 +5,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.networks.table import look_of
+from wnsense.lab.studies.networks.drawing import look_of
+from wnsense.lab.studies.networks.table import NetworkKind
+from wnsense.networks.network import Scaling
 from wnsense.pages.style import INK, TEXT, dress, legend, log_if_wide, new_figure, whole_numbers
 
-_KINDS = {"wn": "wn 1", "plain": "plain 1"}
+_KINDS = {
+    "wn": NetworkKind(normalized=True, scaling=Scaling.ONE),
+    "plain": NetworkKind(normalized=False, scaling=Scaling.ONE),
+}
 _LABELS = {"wn": "with weight normalization", "plain": "without"}
 _WRONG = "#D55E00"
 _COLUMNS = 8
@@ -63,9 +68,9 @@ def measured(table: Table) -> Figure:
 
 
 def _curves(axes: Axes, table: Table, name: str, factor: float) -> None:
-    for kind, drawn in _KINDS.items():
-        look = look_of(drawn)
-        x, y = table.arrays[f"{kind}_epoch"], factor * table.arrays[f"{kind}_{name}"]
+    for prefix, kind in _KINDS.items():
+        look = look_of(kind)
+        x, y = table.arrays[f"{prefix}_epoch"], factor * table.arrays[f"{prefix}_{name}"]
         axes.plot(
-            x, y, color=look.color, linestyle=look.line, marker=look.marker, markersize=4, label=_LABELS[kind], lw=1.8
+            x, y, color=look.color, linestyle=look.line, marker=look.marker, markersize=4, label=_LABELS[prefix], lw=1.8
         )

@@ -1,12 +1,12 @@
-"""The grids: each thing that Theorem 3.2 depends on, varied around one base point with the others held."""
+"""Values of the study of exponents: grids that vary one variable of Theorem 3.2 around a base point."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.exponents.specification import ExponentSpecification, Point, Sweep, Varied
+from wnsense.lab.studies.exponents.specification import ExponentSpecification, ExponentSweep, Point, Varied
 from wnsense.theory.convergence import step_size
 
-# In the population WN is stable up to eta = 2; the largest step of a sweep that follows the theorem's eta.
+# Largest step of a sweep whose `eta` follows the theorem; in the population WN is stable up to `eta = 2`.
 _LARGEST_STEP = 1.0
 
 Move = Callable[[Point, float], Point]
@@ -22,18 +22,18 @@ _MOVES: dict[Varied, Move] = {
 }
 
 
-def _held(base: Point, varied: Varied, values: Sequence[float], seeds: int) -> Sweep:
-    """With eta held."""
-    return Sweep(varied, tuple(_MOVES[varied](base, value) for value in values), seeds)
+def _held(base: Point, varied: Varied, values: Sequence[float], seeds: int) -> ExponentSweep:
+    """Return a sweep with constant `eta`."""
+    return ExponentSweep(varied, tuple(_MOVES[varied](base, value) for value in values), seeds)
 
 
-def _following(base: Point, varied: Varied, values: Sequence[float], seeds: int) -> Sweep:
-    """With eta as the theorem has it, its constant such that the largest is `_LARGEST_STEP`."""
+def _following(base: Point, varied: Varied, values: Sequence[float], seeds: int) -> ExponentSweep:
+    """Return a sweep with the `eta` of the theorem; its constant makes the largest one `_LARGEST_STEP`."""
     points = [_MOVES[varied](base, value) for value in values]
     steps = [step_size(point.setting, constant=1.0) for point in points]
     scale = _LARGEST_STEP / max(steps)
     moved = (replace(point, step_size=scale * step) for point, step in zip(points, steps, strict=True))
-    return Sweep(varied, tuple(moved), seeds, follows=True)
+    return ExponentSweep(varied, tuple(moved), seeds, follows=True)
 
 
 _QUICK = Point(size=40, rank=8, true_rank=2, condition=3.0, step_size=0.5)

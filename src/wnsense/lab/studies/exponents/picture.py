@@ -1,4 +1,4 @@
-"""The exponents study in pictures: powers beside powers, the sweeps that they are fitted to, and the law of escape."""
+"""Pictures of the study of exponents: the powers, the sweeps that they are fitted to, and the law of escape."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.exponents.table import MEASURED, ExponentTable, SweepTable
+from wnsense.lab.studies.frame.part_tables import titled
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.theory.convergence import Quantity
 
@@ -20,22 +22,17 @@ _ROW_HEIGHT = 0.34
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """Exponents; the sweeps; start by start beside the law of escape.
+    """Draw the exponents, the sweeps, and the burn-in of each start beside the law of escape.
 
     Raises:
-        InputError: When it is no table of such a study.
+        InputError: If it is not a table of this study.
     """
     study = ExponentTable.of(table)
-    return {"": _exponents(study), "-sweeps": _sweeps(study), "-starts": _starts(study)}
-
-
-def _title(study: ExponentTable, words: str) -> str:
-    scale = study.header["scale"]
-    return words if scale == "paper" else f"{words} ({scale} scale)"
+    return {"": _exponents(study), "-sweeps": _sweeps(table, study), "-starts": _starts(table, study)}
 
 
 def _exponents(study: ExponentTable) -> Figure:
-    """Every sweep a row: the measured power with its interval, the theorem's and the law's."""
+    """Draw a row for each sweep: the measured power with its interval, and those of theorem and law."""
     figure = new_figure(11.0, 2.0 + _ROW_HEIGHT * len(study.sweeps))
     panels = figure.subplots(1, len(MEASURED), sharey=True)
     for axes, quantity in zip(panels, MEASURED, strict=True):
@@ -45,17 +42,17 @@ def _exponents(study: ExponentTable) -> Figure:
         dress(axes, title=_NAMES[quantity], x="power of what varies")
     labels = [f"{sweep.varied}: {sweep.where}" for sweep in study.sweeps]
     panels[0].set_yticks(range(len(labels) - 1, -1, -1), labels)
-    figure.suptitle(_title(study, str(study.header["title"])), fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
+    figure.suptitle(study.head.scaled_title, fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
     legend_below(figure, panels[0], 4)
     return figure
 
 
 def _draw_row(axes: Axes, height: int, sweep: SweepTable, quantity: Quantity) -> None:
-    found, label = sweep.measured(quantity), height == 0
+    law, label = sweep.measured(quantity), height == 0
     look = METHODS["wn"]
-    sides = [[found.exponent - found.low], [found.high - found.exponent]]
+    sides = [[law.exponent - law.low], [law.high - law.exponent]]
     axes.errorbar(
-        [found.exponent],
+        [law.exponent],
         [height],
         xerr=sides,
         color=look.color,
@@ -86,8 +83,8 @@ def _draw_row(axes: Axes, height: int, sweep: SweepTable, quantity: Quantity) ->
         )
 
 
-def _sweeps(study: ExponentTable) -> Figure:
-    """What the powers are fitted to, in the population: one column a sweep, eta held above and following below."""
+def _sweeps(table: Table, study: ExponentTable) -> Figure:
+    """Draw the data of the fits in the population: a column for each sweep, `eta` held above and following below."""
     rows: list[tuple[Quantity, Sequence[SweepTable]]] = [
         (quantity, study.group(follows=follows, sampled=False)) for follows in (False, True) for quantity in MEASURED
     ]
@@ -102,15 +99,10 @@ def _sweeps(study: ExponentTable) -> Figure:
                 continue
             sweep = sweeps[place]
             _draw_sweep(axes, sweep, quantity)
-            held = "eta follows" if sweep.follows else "eta varies" if sweep.varied == "eta" else "eta held"
+            varies = sweep.varied is Varied.STEP_SIZE
+            held = "eta follows" if sweep.facts.follows else "eta varies" if varies else "eta held"
             dress(axes, title=held, x=sweep.varied, y=_AXES[quantity] if place == 0 else "")
-    figure.suptitle(
-        _title(study, "In the population: medians, 10% to 90% of starts; theorem and law set to the first point"),
-        fontsize=TEXT + 2,
-        color=INK,
-        x=0.01,
-        ha="left",
-    )
+    titled(figure, table, "In the population: medians, 10% to 90% of starts; theorem and law set to the first point")
     legend_below(figure, grid[0][0], 3)
     return figure
 
@@ -121,7 +113,7 @@ def _draw_sweep(axes: Axes, sweep: SweepTable, quantity: Quantity) -> None:
     axes.fill_between(x, low, high, color=look.color, alpha=0.25, linewidth=0)
     axes.plot(x, median, color=look.color, marker=look.marker, linewidth=1.8, label="measured", zorder=3)
     bound = sweep.bound(quantity)
-    # Above what was measured: where the bound is attained, one would hide the other.
+    # Drawn above the measurements: where the bound is attained, the curves coincide.
     axes.plot(
         x, bound * median[0] / bound[0], color=_THEOREM, linestyle="--", zorder=4, label="Theorem 3.2, at the eta used"
     )
@@ -135,8 +127,8 @@ def _draw_sweep(axes: Axes, sweep: SweepTable, quantity: Quantity) -> None:
     logarithmic(axes, float(np.nanmin(low)) / margin, float(np.nanmax(high)) * margin)
 
 
-def _starts(study: ExponentTable) -> Figure:
-    """Every start of the population: the burn-in that was measured against the one that its angles foretell."""
+def _starts(table: Table, study: ExponentTable) -> Figure:
+    """Draw the measured burn-in of each start of the population against the one that its angles predict."""
     law, burn_in = study.with_law()
     figure = new_figure(6.4, 5.6)
     axes = figure.subplots()
@@ -147,6 +139,6 @@ def _starts(study: ExponentTable) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     dress(axes, x="burn-in by the law of escape from the start's angles, steps", y="burn-in measured, steps")
-    figure.suptitle(_title(study, "Burn-in, start by start"), fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
+    titled(figure, table, "Burn-in, start by start")
     legend(axes)
     return figure

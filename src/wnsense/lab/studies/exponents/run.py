@@ -1,4 +1,4 @@
-"""All parts of the study, each kept in a file of its own as it ends, and the one table that they become."""
+"""Parts of the study of exponents, each stored in its own file as it ends, and the table of all of them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,7 +7,7 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.exponents.measure import measure
-from wnsense.lab.studies.exponents.specification import ExponentSpecification, Part, Sweep
+from wnsense.lab.studies.exponents.specification import ExponentPart, ExponentSpecification, ExponentSweep
 from wnsense.lab.studies.frame.parts import make_parts
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.running.progress import ProgressCallback
@@ -26,7 +26,7 @@ def run_exponents(specification: ExponentSpecification, store: Store, progress: 
         KeyboardInterrupt: If interrupted.
     """
     sweeps = specification.plan(store.scale)
-    # Sweeps meet at the base point: each part once.
+    # Sweeps share the base point, whose parts are made once.
     parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
     made = make_parts(
         store,
@@ -40,32 +40,33 @@ def run_exponents(specification: ExponentSpecification, store: Store, progress: 
     arrays: dict[str, np.ndarray] = {}
     for place, sweep in enumerate(sweeps):
         arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made.tables).items()}
-    told = {"sweeps": [_told(sweep) for sweep in sweeps]}
-    return made.result(arrays, told)
+    return made.result(arrays, {"sweeps": [_head_entry(sweep) for sweep in sweeps]})
 
 
-def _make(store: Store, part: Part) -> dict[str, np.ndarray]:
+def _make(store: Store, part: ExponentPart) -> dict[str, np.ndarray]:
     arrays, seconds = measure(part, store.checkpoint(part.key))
     return {**arrays, "seconds": np.array([seconds])}
 
 
-def _words(part: Part) -> str:
-    at = part.point
-    where = "the population" if at.measurements is None else f"n = {at.measurements:,}"
-    return f"m = {at.size}, r = {at.rank}, r_A = {at.true_rank}, kappa = {at.condition:g}, {where}"
+def _words(part: ExponentPart) -> str:
+    point = part.point
+    where = "the population" if point.measurements is None else f"n = {point.measurements:,}"
+    return f"m = {point.size}, r = {point.rank}, r_A = {point.true_rank}, kappa = {point.condition:g}, {where}"
 
 
-def _columns(sweep: Sweep, made: Mapping[Part, Table]) -> dict[str, np.ndarray]:
-    """(points, seeds) for every quantity."""
+def _columns(sweep: ExponentSweep, tables: Mapping[ExponentPart, Table]) -> dict[str, np.ndarray]:
+    """Return the arrays of a sweep, (points, seeds) for each quantity."""
     names = ("burn_in", "contraction", "contraction_low", "contraction_high", "law")
     return {
-        name: np.stack([np.concatenate([made[part].arrays[name] for part in sweep.parts(at)]) for at in sweep.points])
+        name: np.stack(
+            [np.concatenate([tables[part].arrays[name] for part in sweep.parts(point)]) for point in sweep.points]
+        )
         for name in names
     }
 
 
-def _told(sweep: Sweep) -> dict[str, object]:
-    """What the table's head says of a sweep."""
+def _head_entry(sweep: ExponentSweep) -> dict[str, object]:
+    """Return the entry of the table's head, as `SweepFacts` reads it."""
     return {
         "varied": str(sweep.varied),
         "follows": sweep.follows,

@@ -1,4 +1,4 @@
-"""What is measured where: grid points, sweeps through them, and the study; data only."""
+"""Grid points, parts and sweeps of the study of exponents, as data."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from wnsense.theory.convergence import TheoremSetting
 
 
 class Varied(StrEnum):
-    """What a sweep varies."""
+    """Variable of a sweep."""
 
     CONDITION = "kappa"
     SIZE = "m"
@@ -22,15 +22,15 @@ class Varied(StrEnum):
 
 @dataclass(frozen=True)
 class Point:
-    """Where Algorithm 1 is run; ||A||_2 = 1 and mu = 2.
+    """Grid point at which Algorithm 1 is run, with `||A||_2 = 1` and `mu = 2`.
 
     Attributes:
-        size: m.
-        rank: r, the columns of X.
-        true_rank: r_A.
-        condition: kappa; eigenvalues are evenly spaced from 1 down to 1/kappa.
-        step_size: eta.
-        measurements: n Gaussian ones; None for the population, where M*M is the identity.
+        size: Side `m` of the matrix.
+        rank: Number of columns of `X`, `r`.
+        true_rank: Rank of the matrix, `r_A`.
+        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1 / kappa`.
+        step_size: Step size `eta`.
+        measurements: Number of Gaussian measurements, `n`; None for the population, where `M*M` is the identity.
     """
 
     size: int
@@ -41,7 +41,11 @@ class Point:
     measurements: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what the theorem does not speak of, and a start with directions that lie in span(U) for sure."""
+        """Check that the theorem treats the point, and that no direction of a start lies in span(U) with certainty.
+
+        Raises:
+            InputError: If ranks or step size are outside their ranges.
+        """
         require(self.true_rank >= 2, "a true rank of at least 2, to have a condition number", self.true_rank)
         require_rank("the working rank and the true one together", self.rank + self.true_rank, self.size)
         require(self.setting.surplus > 0, "a working rank above the true one", self.rank)
@@ -49,11 +53,11 @@ class Point:
 
     @property
     def setting(self) -> TheoremSetting:
-        """What the theorem's quantities depend on."""
+        """Variables of the theorem."""
         return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
 
     def value(self, varied: Varied) -> float:
-        """The coordinate that a sweep varies."""
+        """Return the value of a variable; infinite for the measurements of the population."""
         values: dict[Varied, float | None] = {
             Varied.CONDITION: self.condition,
             Varied.SIZE: self.size,
@@ -68,38 +72,42 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is made, and kept, at once.
+class ExponentPart:
+    """Runs that are made together and stored in one file.
 
     Attributes:
-        point: Where.
-        seeds: Of the starts; of truth and measurements too where there are any, and then one alone.
+        point: Grid point.
+        seeds: Seeds of the starts. With measurements there is one seed, that of truth and measurements too.
     """
 
     point: Point
     seeds: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse parts without a seed, and measurements shared by several."""
+        """Check the seeds.
+
+        Raises:
+            InputError: If there is no seed, or several seeds share measurements.
+        """
         require(self.seeds, "at least one seed", "none")
         require(self.point.measurements is None or len(self.seeds) == 1, "one seed for one set of rows", self.seeds)
 
     @property
     def key(self) -> str:
-        """A name for a file: the same for the same part, in every process, and another for every other."""
+        """Name of the file; it is the same for the same part only, in every process."""
         return f"part_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """A line of grid points along which one thing varies.
+class ExponentSweep:
+    """Grid points that differ in one variable.
 
     Attributes:
-        varied: What.
-        points: In rising order of what varies; others are the same in all, but for eta where it follows.
-        seeds: How many.
-        follows: Whether eta is what Theorem 3.2 asks for, up to one constant for the whole sweep; else it is held
-            (or is what varies).
+        varied: Variable of the sweep.
+        points: Points by increasing variable; other variables are constant, except `eta` if it follows.
+        seeds: Number of seeds.
+        follows: True if `eta` is that of Theorem 3.2 up to one constant for the whole sweep; False if it is constant or
+            the variable.
     """
 
     varied: Varied
@@ -109,22 +117,22 @@ class Sweep:
 
     @property
     def is_sampled(self) -> bool:
-        """Whether there are measurements, and not the population."""
+        """True if there are measurements; False for the population."""
         return self.points[0].measurements is not None
 
     @property
     def values(self) -> list[float]:
-        """What varies, point by point."""
+        """Values of the variable, by point."""
         return [point.value(self.varied) for point in self.points]
 
-    def parts(self, point: Point) -> list[Part]:
-        """Of one of its points: all starts at once in the population, seed by seed where rows are drawn."""
+    def parts(self, point: Point) -> list[ExponentPart]:
+        """Return the parts of a point: one for all starts in the population, one for each seed with measurements."""
         seeds = tuple(range(self.seeds))
-        return [Part(point, (seed,)) for seed in seeds] if self.is_sampled else [Part(point, seeds)]
+        return [ExponentPart(point, (seed,)) for seed in seeds] if self.is_sampled else [ExponentPart(point, seeds)]
 
 
 @dataclass(frozen=True)
-class ExponentSpecification(Specification[tuple[Sweep, ...]]):
+class ExponentSpecification(Specification[tuple[ExponentSweep, ...]]):
     """Specification of the study of exponents; a plan is the tuple of its sweeps."""
 
     @property

@@ -1,168 +1,177 @@
-"""The table of the exponents study: each sweep's measured power beside that of the theorem and of the law of escape."""
+"""Table of the study of exponents: each sweep's measured power beside those of the theorem and of the law of escape."""
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float
 
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
-from wnsense.lab.analysis.scaling import PowerLaw, fit_power_law
-from wnsense.theory.convergence import EXPONENTS, Quantity, TheoremSetting
+from wnsense.lab.analysis.scaling import PowerLaw, fit_power_law, log_slope
+from wnsense.lab.studies.exponents.specification import Point, Varied
+from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.theory.convergence import EXPONENTS, Quantity
 from wnsense.theory.step_size_form import burn_in_at, contraction_at
 
-# What is measured; the theorem bounds the first from above and the second from below.
+# The measured quantities; the theorem bounds the first from above and the second from below.
 MEASURED = (Quantity.BURN_IN, Quantity.CONTRACTION)
-_COLUMNS = {Quantity.BURN_IN: "burn_in", Quantity.CONTRACTION: "contraction"}
-# Exponents that differ by less are called the same: grids are short, and powers are what they tend to.
+_WORDS = "exponents"
+# Exponents that differ by less count as equal: grids are short, and powers are limits.
 _SAME = 0.25
 
 
 @dataclass(frozen=True)
-class SweepTable:
-    """A sweep.
+class SweepFacts:
+    """Entry of the head for a sweep.
 
     Attributes:
-        varied: What varies, as the study names it.
-        follows: Whether eta is the theorem's, up to a constant.
-        sampled: Whether there are measurements.
-        values: What varies, (points,).
-        settings: m, r, r_A and kappa, point by point.
-        step_sizes: eta, point by point.
-        burn_in: Steps, (points, seeds).
-        contraction: By what part the error falls a step, (points, seeds).
-        law: The burn-in that the law of escape gives for each start, at least 1, (points, seeds).
+        varied: Variable of the sweep.
+        follows: True if `eta` is that of the theorem, up to a constant.
+        sampled: True if there are measurements; False for the population.
+        values: Values of the variable, by point.
+        points: Points.
     """
 
-    varied: str
+    varied: Varied
     follows: bool
     sampled: bool
-    values: Float[np.ndarray, " points"]
-    settings: tuple[TheoremSetting, ...]
-    step_sizes: tuple[float, ...]
+    values: tuple[float, ...]
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentHead(StudyHead):
+    """Head of the table; `sweeps` are the entries of the sweeps."""
+
+    sweeps: tuple[SweepFacts, ...]
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """Measurements along a sweep.
+
+    Attributes:
+        facts: Entry of the head.
+        burn_in: Burn-in in steps, (points, seeds).
+        contraction: Part by which the error falls in a step, (points, seeds).
+        law: Burn-in by the law of escape for each start, at least 1, (points, seeds).
+    """
+
+    facts: SweepFacts
     burn_in: Float[np.ndarray, "points seeds"]
     contraction: Float[np.ndarray, "points seeds"]
     law: Float[np.ndarray, "points seeds"]
 
     @property
+    def varied(self) -> Varied:
+        """Variable of the sweep."""
+        return self.facts.varied
+
+    @property
+    def values(self) -> Float[np.ndarray, " points"]:
+        """Values of the variable."""
+        return np.array(self.facts.values, dtype=float)
+
+    @property
     def where(self) -> str:
-        """The regime in words."""
-        regime = "Gaussian measurements" if self.sampled else "population"
-        if self.varied == "eta":
+        """Text of the regime."""
+        regime = "Gaussian measurements" if self.facts.sampled else "population"
+        if self.varied is Varied.STEP_SIZE:
             return regime
-        return f"{regime}, eta {'as the theorem asks' if self.follows else 'held'}"
+        return f"{regime}, eta {'as the theorem asks' if self.facts.follows else 'held'}"
 
     def column(self, quantity: Quantity) -> Float[np.ndarray, "points seeds"]:
-        """What was measured of a quantity."""
-        column: np.ndarray = getattr(self, _COLUMNS[quantity])
-        return column
+        """Return the measurements of a quantity."""
+        return self.burn_in if quantity is Quantity.BURN_IN else self.contraction
 
     def measured(self, quantity: Quantity) -> PowerLaw:
-        """With which power of the value it goes."""
+        """Return the measured power of a quantity."""
         return fit_power_law(self.values, self.column(quantity))
 
     def bound(self, quantity: Quantity) -> Float[np.ndarray, " points"]:
-        """The theorem with constant 1, at the eta that was used: as stated where eta follows it."""
-        of = {Quantity.BURN_IN: burn_in_at, Quantity.CONTRACTION: contraction_at}[quantity]
-        pairs = zip(self.settings, self.step_sizes, strict=True)
-        return np.array([of(setting, step, constant=1.0) for setting, step in pairs])
+        """Return the theorem's bound with constant 1 at the `eta` that was used."""
+        form = burn_in_at if quantity is Quantity.BURN_IN else contraction_at
+        return np.array([form(point.setting, point.step_size, constant=1.0) for point in self.facts.points])
 
     def bound_exponent(self, quantity: Quantity) -> float:
-        """Its least-squares slope over the same points."""
-        return slope(self.values, self.bound(quantity))
+        """Return the least-squares slope of the bound over the points of the sweep."""
+        return log_slope(self.values, self.bound(quantity))
 
     def stated_exponent(self, quantity: Quantity) -> float:
-        """The slope of what the theorem states at its own eta; NaN where eta is what varies."""
-        if self.varied == "eta":
+        """Return the slope of the theorem's statement at its own `eta`; NaN if `eta` is the variable."""
+        if self.varied is Varied.STEP_SIZE:
             return math.nan
-        return slope(self.values, np.array([EXPONENTS[quantity].shape(setting) for setting in self.settings]))
+        shapes = np.array([EXPONENTS[quantity].shape(point.setting) for point in self.facts.points])
+        return log_slope(self.values, shapes)
 
     def law_exponent(self, quantity: Quantity) -> float:
-        """The slope that the law of escape gives for the same starts; of the rate, that of eta / kappa^2."""
+        """Return the slope of the law of escape for the same starts; for the rate, that of `eta / kappa^2`."""
         if quantity is Quantity.CONTRACTION:
             return self.bound_exponent(quantity)
         return fit_power_law(self.values, self.law).exponent
 
     def ratio(self, quantity: Quantity) -> Float[np.ndarray, " points"]:
-        """By how much the theorem with constant 1 is worse than the median of what was measured."""
+        """Return the factor by which the bound with constant 1 is worse than the median of the measurements."""
         median = np.nanmedian(self.column(quantity), axis=1)
         ratio: np.ndarray = self.bound(quantity) / median
         return ratio if quantity is Quantity.BURN_IN else 1 / ratio
 
     def slack(self, quantity: Quantity) -> float:
-        """Orders of magnitude that the bound gives away along the sweep, whatever its constant is."""
+        """Return the orders of magnitude that the bound loses along the sweep, whatever its constant is."""
         logs = np.log10(self.ratio(quantity))
         return float(logs.max() - logs.min())
 
     def is_tight(self, quantity: Quantity) -> bool:
-        """Whether the exponents are the same."""
-        found, bound = self.measured(quantity), self.bound_exponent(quantity)
-        return found.contains(bound) or abs(found.exponent - bound) <= _SAME
+        """Return True if the measured exponent and that of the bound are the same."""
+        law, bound = self.measured(quantity), self.bound_exponent(quantity)
+        return law.contains(bound) or abs(law.exponent - bound) <= _SAME
 
 
 @dataclass(frozen=True)
 class ExponentTable:
-    """The study's table.
+    """Table of the study.
 
     Attributes:
-        header: Its head.
-        sweeps: In order.
+        head: Head of the table.
+        sweeps: Sweeps, in order.
     """
 
-    header: Mapping[str, object]
+    head: ExponentHead
     sweeps: tuple[SweepTable, ...]
 
     @classmethod
     def of(cls, table: Table) -> "ExponentTable":
-        """Read a table.
+        """Return the table of the study as typed values.
 
         Raises:
-            InputError: When it is none of such a study.
+            InputError: If it is not a table of this study.
         """
-        told = table.header.get("sweeps")
-        require(isinstance(told, list) and told, "the table of a study of exponents", "one without sweeps")
+        head = read_head(table, ExponentHead, _WORDS)
+        require(head.sweeps, f"the table of a study of {_WORDS}", "one without sweeps")
         try:
             sweeps = tuple(
-                _sweep(place, facts, table.arrays)
-                for place, facts in enumerate(cast("list[Mapping[str, object]]", told))
+                SweepTable(
+                    facts,
+                    table.arrays[f"{place}_burn_in"],
+                    table.arrays[f"{place}_contraction"],
+                    # A start that is aligned already needs a step all the same.
+                    np.maximum(table.arrays[f"{place}_law"], 1.0),
+                )
+                for place, facts in enumerate(head.sweeps)
             )
         except KeyError as error:
-            raise InputError(f"needed the table of a study of exponents, got one without {error}") from error
-        return cls(table.header, sweeps)
+            raise InputError(f"needed the table of a study of {_WORDS}, got one without {error}") from error
+        return cls(head, sweeps)
 
     def group(self, *, follows: bool, sampled: bool) -> list[SweepTable]:
-        """The sweeps of a regime; eta's own is with those that hold it."""
-        return [sweep for sweep in self.sweeps if sweep.follows == follows and sweep.sampled == sampled]
+        """Return the sweeps of a regime; the sweep of `eta` itself is among those that hold it."""
+        return [sweep for sweep in self.sweeps if (sweep.facts.follows, sweep.facts.sampled) == (follows, sampled)]
 
     def with_law(self) -> tuple[Float[np.ndarray, " starts"], Float[np.ndarray, " starts"]]:
-        """The law of escape and the measured burn-in, start by start in the population."""
-        chosen = [sweep for sweep in self.sweeps if not sweep.sampled]
-        law = np.concatenate([sweep.law.ravel() for sweep in chosen])
-        burn_in = np.concatenate([sweep.burn_in.ravel() for sweep in chosen])
-        known = np.isfinite(burn_in)
-        return law[known], burn_in[known]
-
-
-def slope(x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]) -> float:
-    """The least-squares slope of log y against log x."""
-    centred = np.log(x) - np.log(x).mean()
-    return float(centred @ np.log(y) / (centred @ centred))
-
-
-def _sweep(place: int, facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> SweepTable:
-    points = cast("Sequence[Mapping[str, float]]", facts["points"])
-    return SweepTable(
-        str(facts["varied"]),
-        facts["follows"] is True,
-        facts["sampled"] is True,
-        np.array(facts["values"], dtype=float),
-        tuple(TheoremSetting(at["size"], at["rank"], at["true_rank"], at["condition"]) for at in points),
-        tuple(at["step_size"] for at in points),
-        arrays[f"{place}_burn_in"],
-        arrays[f"{place}_contraction"],
-        # A start that is aligned already takes a step all the same.
-        np.maximum(arrays[f"{place}_law"], 1.0),
-    )
+        """Return the law of escape and the measured burn-in, start by start in the population."""
+        population = [sweep for sweep in self.sweeps if not sweep.facts.sampled]
+        law = np.concatenate([sweep.law.ravel() for sweep in population])
+        burn_in = np.concatenate([sweep.burn_in.ravel() for sweep in population])
+        finite = np.isfinite(burn_in)
+        return law[finite], burn_in[finite]

@@ -1,4 +1,4 @@
-"""From a design and a seed to a network."""
+"""Networks of the studies, built from a design and a seed."""
 
 import torch
 from torch import Tensor, nn
@@ -11,17 +11,17 @@ from wnsense.networks.network import Architecture, Network, Twin, unnormalized_t
 _CLASSES = 10
 
 
-def built(
+def build_network(
     design: Design, seed: int, features: int, *, outputs: int = _CLASSES, dtype: torch.dtype = torch.float32
 ) -> Network:
-    """A network at its uniform start; without normalization the twin of the same parameters.
+    """Return a network at its uniform start; without normalization it is the twin of the same parameters.
 
     Args:
-        design: The network.
-        seed: Of its start.
-        features: Numbers in.
-        outputs: Numbers out.
-        dtype: Of the parameters.
+        design: Width, depth, activation, scaling and normalization.
+        seed: Seed of the start.
+        features: Number of inputs.
+        outputs: Number of outputs.
+        dtype: Dtype of the parameters.
     """
     architecture = Architecture(
         features,
@@ -36,6 +36,6 @@ def built(
     return network if design.normalized else unnormalized_twin(network, share=Twin.PARAMETERS)
 
 
-def trained(model: nn.Module) -> list[Tensor]:
-    """The parameters that an optimizer moves."""
+def trainable_parameters(model: nn.Module) -> list[Tensor]:
+    """Return the parameters that an optimizer changes."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]

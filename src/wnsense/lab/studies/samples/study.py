@@ -4,8 +4,9 @@ from functools import partial
 
 from wnsense.lab.studies.frame.presentation import Presentation
 from wnsense.lab.studies.frame.study import Study
+from wnsense.lab.studies.samples.caption import findings, paragraphs
 from wnsense.lab.studies.samples.cases import SAMPLES_STUDY
-from wnsense.lab.studies.samples.picture import findings, paragraphs, pictures
+from wnsense.lab.studies.samples.picture import pictures
 from wnsense.lab.studies.samples.run import run_samples
 from wnsense.lab.studies.samples.specification import SampleSpecification
 

@@ -1,0 +1,1 @@
+"""Study of the generalization gap against width and depth, beside Rademacher bounds."""
