@@ -220,7 +220,7 @@ class Interrupting:
 @pytest.mark.parametrize("after", [pytest.param(9, marks=pytest.mark.slow), 20])
 def test_an_interrupted_grid_goes_on_and_gives_the_same_table(tiny, tmp_path, after):
     with pytest.raises(KeyboardInterrupt):
-        run_grid(TINY, tmp_path, tell=Interrupting(after))
+        run_grid(TINY, tmp_path, progress=Interrupting(after))
     kept = read_rows(GridFiles(tmp_path, TINY).table)
     assert after <= len(kept) <= len(tiny)
     resumed = run_grid(TINY, tmp_path)

@@ -19,7 +19,7 @@ from wnsense.cli import terminal
 from wnsense.files.problem_file import read_problem
 from wnsense.files.tables import Table
 from wnsense.lab.demos.covariance.covariance_demo import run_demo
-from wnsense.lab.demos.covariance.solver_comparison import Tell
+from wnsense.running.progress import ProgressCallback
 from wnsense.running.stop import Progress
 from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.kinds import Kind
@@ -502,7 +502,7 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
         2, 36, generator=rng, dtype=torch.float64
     )
 
-    def run_small(*, seed: int, progress: Tell) -> Table:
+    def run_small(*, seed: int, progress: ProgressCallback) -> Table:
         return run_demo(images, measurements=400, budget=20, seed=seed, progress=progress)
 
     monkeypatch.setattr(demonstrating, "run_demo", run_small)

@@ -31,7 +31,7 @@ def bench(options: BenchOptions) -> int:
     require_writable(options.out, [files.table.name, files.facts.name, *page_names(grid)])
     with interruptible(), display("starting") as shown:
         try:
-            rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, tell=shown.count)
+            rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, progress=shown.count)
         except KeyboardInterrupt:
             complain(f"interrupted; what was done is kept in {files.table}, the same command goes on from there")
             return EXIT_INTERRUPTED

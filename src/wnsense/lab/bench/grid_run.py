@@ -21,9 +21,7 @@ from wnsense.lab.bench.bench_run import GridRun, make_row
 from wnsense.lab.bench.grid import Grid
 from wnsense.lab.bench.rows import Key, Purpose, Row, as_csv, read_rows, write_rows
 from wnsense.lab.costs import machine, versions
-
-# Told what is being done, how much of it is done, and of how much.
-Tell = Callable[[str, int, int], None]
+from wnsense.running.progress import ProgressCallback, no_progress
 
 RowMaker = Callable[[Sequence[GridRun]], Iterator[Row]]
 
@@ -108,7 +106,7 @@ def read_facts(path: Path) -> dict[str, object]:
 
 
 def run_grid(
-    grid: Grid, directory: Path, *, jobs: int = 1, anew: Sequence[str] = (), tell: Tell = lambda *_: None
+    grid: Grid, directory: Path, *, jobs: int = 1, anew: Sequence[str] = (), progress: ProgressCallback = no_progress
 ) -> list[Row]:
     """Make the runs of a grid that are not in its table, add each row to the table, and sort the table.
 
@@ -119,7 +117,7 @@ def run_grid(
         directory: Directory of the table.
         jobs: Number of processes, each with one thread; 1 runs in this process.
         anew: Methods whose rows are discarded and made again.
-        tell: Callback for progress.
+        progress: Callback for reports of progress.
 
     Returns:
         All rows, sorted.
@@ -139,10 +137,10 @@ def run_grid(
     try:
         with files.table.open("a", encoding="utf-8", newline="") as table, _row_maker(jobs) as make_rows:
             growing = _GrowingTable(rows, table)
-            growing.fill(first, make_rows, partial(tell, "running"))
+            growing.fill(first, make_rows, partial(progress, "running"))
             tuned = list(grid.tuned_runs(rows.values()))
             growing.copy_published(tuned)
-            growing.fill(tuned, make_rows, partial(tell, "running as tuned"))
+            growing.fill(tuned, make_rows, partial(progress, "running as tuned"))
     except OSError as error:
         raise InputError(f"needed a place to write {files.table}, got: {error.strerror}") from error
     # A tuning that was made again may have left rows of other configurations; they are not part of the table.

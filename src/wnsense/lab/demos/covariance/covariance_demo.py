@@ -17,7 +17,6 @@ from wnsense.lab.demos.covariance.covariance_sensor import CovarianceSensor
 from wnsense.lab.demos.covariance.digits import mnist_digits
 from wnsense.lab.demos.covariance.solver_comparison import (
     SolverCurve,
-    Tell,
     Truth,
     compare_solvers,
     informed_error,
@@ -25,6 +24,7 @@ from wnsense.lab.demos.covariance.solver_comparison import (
     relay,
 )
 from wnsense.recovery import Recovery, recover
+from wnsense.running.progress import ProgressCallback, no_progress
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing
 from wnsense.sensing.low_rank import LowRank
 
@@ -50,7 +50,7 @@ def sketch_digits(
     measurements: int | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
-    progress: Tell | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> tuple[PairedRankOneSensing, Float[Tensor, " n"]]:
     """Pass images by a sensor that holds sketches of their covariance and stores no image.
 
@@ -74,8 +74,7 @@ def sketch_digits(
     generator = torch.Generator().manual_seed(seed)
     sensor = CovarianceSensor.empty(PairedRankOneSensing.draw(count, images.shape[1], generator=generator, dtype=dtype))
     for batch in torch.split(images, _IMAGES_AT_ONCE):
-        if progress is not None:
-            progress("taking sketches, image by image", sensor.seen, len(images))
+        progress("taking sketches, image by image", sensor.seen, len(images))
         sensor = sensor.after(batch)
     return sensor.operator, sensor.sketches()
 
@@ -86,7 +85,7 @@ def run_demo(
     measurements: int | None = None,
     seed: int = 0,
     budget: int | None = None,
-    progress: Tell | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> Table:
     """Take sketches, recover the covariance, and compare; the table has all that the page and the pictures show.
 
@@ -104,7 +103,6 @@ def run_demo(
         InputError: If the images are missing, or not square.
         KeyboardInterrupt: If interrupted, also inside a solver.
     """
-    progress = progress or _ignore
     began = time.perf_counter()
     progress("reading images", 0, 0)
     if images is None:
@@ -161,7 +159,3 @@ def _eigen_images(truth: Truth, matrix: LowRank, side: int) -> dict[str, np.ndar
         "eigen_images_recovered": recovered.mT.reshape(shape).numpy(),
         "eigen_images_agreement": agreement.abs().numpy(),
     }
-
-
-def _ignore(words: str, done: int, total: int) -> None:
-    """Ignore progress."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from wnsense.lab.demos.covariance.least_norm import minimum_norm
 from wnsense.recovery.evidence.spectral_rank import residual_directions
 from wnsense.running.loop import solve
+from wnsense.running.progress import ProgressCallback
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Trace
@@ -24,8 +25,6 @@ from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.solver import Solver
 from wnsense.solvers.weight_norm import WeightNormalizedGD
-
-Tell = Callable[[str, int, int], None]
 
 # Relative residual at which least squares stops; it is far below the error of the answer.
 _LEAST_SQUARES_TOLERANCE = 1e-3
@@ -102,7 +101,7 @@ def compare_solvers(
     rank: int,
     seed: int,
     budget: int,
-    progress: Tell,
+    progress: ProgressCallback,
 ) -> Iterator[tuple[str, SolverCurve]]:
     """Yield the curve of each solver from one common spectral start, and of least squares, on the same sketches.
 
@@ -140,7 +139,7 @@ def informed_error(
     *,
     rank: int,
     budget: int,
-    progress: Tell,
+    progress: ProgressCallback,
 ) -> float:
     """Return the error of a fit that starts at the best matrix of a rank, which is computed from the truth.
 
@@ -160,7 +159,7 @@ def _spectral_start(objective: SensingObjective, rank: int, seed: int) -> tuple[
     return residual_directions(objective, -objective.target, rank, seed=seed)
 
 
-def relay(progress: Tell, words: str = "", total: int = 0) -> Callable[[Progress], None]:
+def relay(progress: ProgressCallback, words: str = "", total: int = 0) -> Callable[[Progress], None]:
     """Return a callback of a solver that passes its progress on, with the given words or those of the stage."""
 
     def callback(state: Progress) -> None:

@@ -14,17 +14,7 @@ from wnsense.running.progress import ProgressCallback
 
 
 def run_exponents(specification: ExponentSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing part of the study, and return the content of its table.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing part of the study of exponents and return the content of its table, as `Study` describes."""
     sweeps = specification.plan(store.scale)
     # Sweeps share the base point, whose parts are made once.
     parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
@@ -66,7 +56,7 @@ def _columns(sweep: ExponentSweep, tables: Mapping[ExponentPart, Table]) -> dict
 
 
 def _head_entry(sweep: ExponentSweep) -> dict[str, object]:
-    """Return the entry of the table's head, as `SweepFacts` reads it."""
+    """Return the entry of the table's head, as `ExponentSweepFacts` reads it."""
     return {
         "varied": str(sweep.varied),
         "follows": sweep.follows,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.scaling import PowerLaw, fit_power_law, log_slope
 from wnsense.lab.studies.exponents.specification import Point, Varied
+from wnsense.lab.studies.frame.part_tables import required_array
 from wnsense.lab.studies.frame.study_head import StudyHead, read_head
 from wnsense.theory.convergence import EXPONENTS, Quantity
 from wnsense.theory.step_size_form import burn_in_at, contraction_at
@@ -22,7 +23,7 @@ _SAME = 0.25
 
 
 @dataclass(frozen=True)
-class SweepFacts:
+class ExponentSweepFacts:
     """Entry of the head for a sweep.
 
     Attributes:
@@ -44,7 +45,7 @@ class SweepFacts:
 class ExponentHead(StudyHead):
     """Head of the table; `sweeps` are the entries of the sweeps."""
 
-    sweeps: tuple[SweepFacts, ...]
+    sweeps: tuple[ExponentSweepFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SweepTable:
         law: Burn-in by the law of escape for each start, at least 1, (points, seeds).
     """
 
-    facts: SweepFacts
+    facts: ExponentSweepFacts
     burn_in: Float[np.ndarray, "points seeds"]
     contraction: Float[np.ndarray, "points seeds"]
     law: Float[np.ndarray, "points seeds"]
@@ -149,19 +150,7 @@ class ExponentTable:
         """
         head = read_head(table, ExponentHead, _WORDS)
         require(head.sweeps, f"the table of a study of {_WORDS}", "one without sweeps")
-        try:
-            sweeps = tuple(
-                SweepTable(
-                    facts,
-                    table.arrays[f"{place}_burn_in"],
-                    table.arrays[f"{place}_contraction"],
-                    # A start that is aligned already needs a step all the same.
-                    np.maximum(table.arrays[f"{place}_law"], 1.0),
-                )
-                for place, facts in enumerate(head.sweeps)
-            )
-        except KeyError as error:
-            raise InputError(f"needed the table of a study of {_WORDS}, got one without {error}") from error
+        sweeps = tuple(_sweep(table, place, facts) for place, facts in enumerate(head.sweeps))
         return cls(head, sweeps)
 
     def group(self, *, follows: bool, sampled: bool) -> list[SweepTable]:
@@ -175,3 +164,11 @@ class ExponentTable:
         burn_in = np.concatenate([sweep.burn_in.ravel() for sweep in population])
         finite = np.isfinite(burn_in)
         return law[finite], burn_in[finite]
+
+
+def _sweep(table: Table, place: int, facts: ExponentSweepFacts) -> SweepTable:
+    burn_in, contraction, law = (
+        required_array(table, _WORDS, f"{place}_{name}") for name in ("burn_in", "contraction", "law")
+    )
+    # A start that is aligned already needs a step all the same.
+    return SweepTable(facts, burn_in, contraction, np.maximum(law, 1.0))

@@ -55,6 +55,22 @@ def measured_parts(table: Table, words: str, kind: type[Part], name: str) -> lis
         raise InputError(f"needed parts of kind {kind.__name__}, got another: {damage}; run the study again") from error
 
 
+def required_array(table: Table, words: str, name: str) -> np.ndarray:
+    """Return an array of a table.
+
+    Args:
+        table: Table of a study.
+        words: Subject of the study, for the message.
+        name: Name of the array.
+
+    Raises:
+        InputError: If there is no such array.
+    """
+    if name not in table.arrays:
+        raise InputError(f"needed the table of a study of {words}, got one without '{name}'; run the study again")
+    return table.arrays[name]
+
+
 def numbered_parts(table: Table, words: str, kind: str, name: str) -> Sequence[tuple[Facts, Arrays]]:
     """Return the parts of one kind, in order: the entry of the table's head, and the arrays by name.
 

@@ -47,7 +47,7 @@ _AT_ENDS = (
 
 
 @dataclass(frozen=True)
-class _EpochProbe:
+class _RatioProbe:
     """Measurement at each epoch on the same images."""
 
     inputs: Tensor
@@ -92,7 +92,7 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
     start = measure(model, x, y, settings=settings)
     rate = part.learning_rate / start.loss_curvature if part.relative else part.learning_rate
     begun = _bounds(model, samples)
-    training, symmetry = _run(part, model, samples, _EpochProbe(x, y), rate=rate, checkpoint=checkpoint)
+    training, symmetry = _run(part, model, samples, _RatioProbe(x, y), rate=rate, checkpoint=checkpoint)
     diverged = training.ending is Ending.DIVERGED
     end = None if diverged or not _finite(model) else measure(model, x, y, settings=settings)
     ends = {name: _pair(start, end, name) for name in _AT_ENDS}
@@ -108,7 +108,7 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
 
 
 def _run(
-    part: TrainingPart, model: Network, samples: Samples, probe: _EpochProbe, *, rate: float, checkpoint: Path
+    part: TrainingPart, model: Network, samples: Samples, probe: _RatioProbe, *, rate: float, checkpoint: Path
 ) -> tuple[Training, Mapping[str, float]]:
     """Run all epochs, in two phases if rows are rescaled between them; both ways have the same order of images."""
     optimizer = torch.optim.SGD(trainable_parameters(model), lr=rate)
@@ -130,7 +130,7 @@ def _run(
     return replace(second, records=Columns(joined)), symmetry
 
 
-def _rescale(model: Network, probe: _EpochProbe, factor: float) -> dict[str, float]:
+def _rescale(model: Network, probe: _RatioProbe, factor: float) -> dict[str, float]:
     """Multiply all rows, and return the changes of `f` and of its gradient by `W`."""
     before, slopes = _outputs_and_slopes(model, probe)
     ratio = probe(model, None)["ratio"]
@@ -143,7 +143,7 @@ def _rescale(model: Network, probe: _EpochProbe, factor: float) -> dict[str, flo
     }
 
 
-def _outputs_and_slopes(model: Network, probe: _EpochProbe) -> tuple[Tensor, Tensor]:
+def _outputs_and_slopes(model: Network, probe: _RatioProbe) -> tuple[Tensor, Tensor]:
     """Return the outputs, and the gradient of the loss by all `W`."""
     outputs = model(probe.inputs)
     loss = functional.mse_loss(outputs, probe.targets)

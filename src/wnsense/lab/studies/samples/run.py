@@ -12,17 +12,7 @@ from wnsense.running.progress import ProgressCallback
 
 
 def run_samples(specification: SampleSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing part of the study, and return the content of its table.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing search of the study and return the content of its table, as `Study` describes."""
     plan = specification.plan(store.scale)
     made = make_parts(
         store,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.exponents.specification import Varied
+from wnsense.lab.studies.frame.part_tables import required_array
 from wnsense.lab.studies.frame.study_head import StudyHead, read_head
 from wnsense.lab.studies.samples.specification import Recoverer, SampleCase
 from wnsense.theory.convergence import TheoremSetting, gaussian_samples
@@ -18,7 +19,7 @@ NAMES: Mapping[Recoverer, str] = {Recoverer.WN: "WN, Algorithm 1", Recoverer.REC
 
 
 @dataclass(frozen=True)
-class SweepFacts:
+class SampleSweepFacts:
     """Entry of the head for a sweep.
 
     Attributes:
@@ -72,7 +73,7 @@ class SampleHead(StudyHead):
         precision: Ratio of neighbouring counts.
     """
 
-    sweeps: tuple[SweepFacts, ...]
+    sweeps: tuple[SampleSweepFacts, ...]
     isometries: tuple[IsometryFacts, ...]
     precision: float
 
@@ -86,7 +87,7 @@ class CountSweep:
         counts: Smallest count of each seed by method, (cases, seeds); NaN if no tried count is enough.
     """
 
-    facts: SweepFacts
+    facts: SampleSweepFacts
     counts: Mapping[Recoverer, Float[np.ndarray, "cases seeds"]]
 
     @property
@@ -141,13 +142,10 @@ class SampleTable:
         """
         head = read_head(table, SampleHead, _WORDS)
         require(head.sweeps, f"the table of a study of {_WORDS}", "one without sweeps")
-        try:
-            sweeps = tuple(
-                CountSweep(facts, {name: table.arrays[f"{place}_{name}"] for name in facts.recoverers})
-                for place, facts in enumerate(head.sweeps)
-            )
-            deltas = table.arrays["isometry"].tolist()
-        except KeyError as error:
-            raise InputError(f"needed the table of a study of {_WORDS}, got one without {error}") from error
+        sweeps = tuple(
+            CountSweep(facts, {name: required_array(table, _WORDS, f"{place}_{name}") for name in facts.recoverers})
+            for place, facts in enumerate(head.sweeps)
+        )
+        deltas = required_array(table, _WORDS, "isometry").tolist()
         isometries = tuple(SeenIsometry(facts, delta) for facts, delta in zip(head.isometries, deltas, strict=True))
         return cls(head, sweeps, isometries)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import INPUTS, JPEG, NETWORK, SEEDS, SMALL_UNIT, UNIT
+from wnsense.lab.studies.networks.shared_settings import INPUTS, JPEG, NETWORK, SEEDS, SMALL_UNIT, UNIT
 from wnsense.lab.studies.networks.specification import (
     Design,
     Images,

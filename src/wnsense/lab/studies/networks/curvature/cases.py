@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import JPEG, NETWORK, SCALINGS, SEEDS, SMALL_UNIT, TWIN, UNIT
+from wnsense.lab.studies.networks.shared_settings import JPEG, NETWORK, SCALINGS, SEEDS, SMALL_UNIT, TWIN, UNIT
 from wnsense.lab.studies.networks.specification import CurvaturePart, Design, NetworkSpecification, Part, Sampling
 from wnsense.networks.network import Scaling
 

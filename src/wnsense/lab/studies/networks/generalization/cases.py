@@ -4,21 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import INPUTS, JPEG, NETWORK, TWIN
-from wnsense.lab.studies.networks.specification import (
-    Design,
-    Images,
-    NetworkSpecification,
-    Part,
-    Sampling,
-    TrainingPart,
-)
+from wnsense.lab.studies.networks.shared_settings import INPUTS, JPEG, NETWORK, TWIN
+from wnsense.lab.studies.networks.specification import Design, Images, NetworkSpecification, Sampling, TrainingPart
 from wnsense.networks.network import Scaling
 
 
 def _trained_at(
     sampling: Sampling, seeds: Sequence[int], widths: Sequence[int], depths: Sequence[int], *, at: Design, epochs: int
-) -> tuple[Part, ...]:
+) -> tuple[TrainingPart, ...]:
     """Widths at the centre's depth and depths at its width, of three kinds, at the rate 1 / beta."""
     kinds = (
         replace(at, scaling=Scaling.ONE, normalized=True),

@@ -24,7 +24,7 @@ _NAMES = {Dimension.WIDTH: "width m", Dimension.DEPTH: "depth L, hidden layers"}
 
 
 @dataclass(frozen=True)
-class _Row:
+class _PanelRow:
     """Row of panels.
 
     Attributes:
@@ -46,18 +46,18 @@ def pictures(table: Table) -> Mapping[str, Figure]:
     """
     sweeps = read_sweeps(table)
     gaps = (
-        _Row(gap, "gap: test less train loss"),
-        _Row(start_complexity, "bound on Rademacher complexity", logarithmic=True),
+        _PanelRow(gap, "gap: test less train loss"),
+        _PanelRow(start_complexity, "bound on Rademacher complexity", logarithmic=True),
     )
     losses = (
-        _Row(lambda run: run.last("train_loss"), "training loss at the end"),
-        _Row(lambda run: run.last("test_accuracy"), "test accuracy, part of 1"),
+        _PanelRow(lambda run: run.last("train_loss"), "training loss at the end"),
+        _PanelRow(lambda run: run.last("test_accuracy"), "test accuracy, part of 1"),
     )
     title = "Gap of the mean squared loss at the end of training, and the bound that is to explain it"
     return {"": _panels(table, sweeps, gaps, title), "-learned": _panels(table, sweeps, losses, "What was learned")}
 
 
-def _panels(table: Table, sweeps: Sequence[GapSweep], rows: Sequence[_Row], title: str) -> Figure:
+def _panels(table: Table, sweeps: Sequence[GapSweep], rows: Sequence[_PanelRow], title: str) -> Figure:
     variables = list(dict.fromkeys(sweep.variable for sweep in sweeps))
     figure = new_figure(4.5 * len(variables), 2.9 * len(rows) + 1.1)
     grid = figure.subplots(len(rows), len(variables), squeeze=False, sharey="row")
@@ -77,7 +77,7 @@ def _panels(table: Table, sweeps: Sequence[GapSweep], rows: Sequence[_Row], titl
     return figure
 
 
-def _draw_sweep(axes: Axes, sweep: GapSweep, row: _Row) -> None:
+def _draw_sweep(axes: Axes, sweep: GapSweep, row: _PanelRow) -> None:
     look = look_of(sweep.kind)
     # The bound at the start exists also for runs that diverged later.
     runs = sweep.begun if row.values is start_complexity else sweep.runs

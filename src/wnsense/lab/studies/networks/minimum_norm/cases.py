@@ -4,15 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import INPUTS, JPEG, NETWORK, SEEDS
-from wnsense.lab.studies.networks.specification import (
-    Design,
-    Images,
-    NetworkSpecification,
-    Part,
-    Sampling,
-    TrainingPart,
-)
+from wnsense.lab.studies.networks.shared_settings import INPUTS, JPEG, NETWORK, SEEDS
+from wnsense.lab.studies.networks.specification import Design, Images, NetworkSpecification, Sampling, TrainingPart
 
 _LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 # No powers of 2, which multiply without rounding.
@@ -21,7 +14,7 @@ _FACTORS = (0.3, 1.0, 3.0)
 
 def _length_parts(
     sampling: Sampling, design: Design, seeds: Sequence[int], *, epochs: int, batch: int, rate: float
-) -> tuple[Part, ...]:
+) -> tuple[TrainingPart, ...]:
     centre = TrainingPart(sampling, design, 0, epochs, rate, batch=batch, probes=128)
     starts = [replace(centre, row_norm=length) for length in _LENGTHS]
     midway = [replace(centre, row_norm=1.0, rescale_at=epochs // 2, rescale_by=factor) for factor in _FACTORS]

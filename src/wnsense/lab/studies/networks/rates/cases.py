@@ -3,15 +3,8 @@
 from collections.abc import Sequence
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import INPUTS, JPEG, NETWORK, SEEDS, TWIN
-from wnsense.lab.studies.networks.specification import (
-    Design,
-    Images,
-    NetworkSpecification,
-    Part,
-    Sampling,
-    TrainingPart,
-)
+from wnsense.lab.studies.networks.shared_settings import INPUTS, JPEG, NETWORK, SEEDS, TWIN
+from wnsense.lab.studies.networks.specification import Design, Images, NetworkSpecification, Sampling, TrainingPart
 from wnsense.networks.network import Scaling
 
 _RELATIVE_RATES = (0.01, 0.1, 0.5, 1.0, 1.9, 2.5, 4.0, 8.0, 16.0)
@@ -19,7 +12,7 @@ _RELATIVE_RATES = (0.01, 0.1, 0.5, 1.0, 1.9, 2.5, 4.0, 8.0, 16.0)
 
 def _rate_parts(
     sampling: Sampling, designs: Sequence[Design], seeds: Sequence[int], rates: Sequence[float], steps: int
-) -> tuple[Part, ...]:
+) -> tuple[TrainingPart, ...]:
     """One batch of all images: a step of SGD is one of gradient descent."""
     n = sampling.train
     return tuple(

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from wnsense.lab.studies.networks.settings import INPUTS, JPEG, NETWORK, TWIN
+from wnsense.lab.studies.networks.shared_settings import INPUTS, JPEG, NETWORK, TWIN
 from wnsense.lab.studies.networks.specification import Design, Images, NetworkSpecification, Sampling, TrainingPart
 
 _TRAINING_WIDTHS = (64, 256, 1024)
