@@ -26,7 +26,7 @@ Study = Callable[[bool, Callable[[wn.running.Progress], None]], tuple[wn.Recover
 STUDIES: dict[str, tuple[str, Study, Callable[[Table], object], tuple[str, ...]]] = {
     "photograph": (
         "A photograph from coded diffraction patterns, its phase lost",
-        lambda small, report: retrieve_photograph(photograph(side=128 if small else 1024), callback=report),
+        lambda small, report: retrieve_photograph(photograph(side=64 if small else 1024), callback=report),
         pictures.photograph_picture,
         ("masks", "image_error"),
     ),

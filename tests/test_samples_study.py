@@ -128,7 +128,7 @@ def table(tmp_path_factory):
 
 def test_captions_and_verdicts_are_made_of_the_table(table):
     study = SampleTable.of(table)
-    assert [sweep.varied for sweep in study.sweeps] == ["m", "r", "r_A"]
+    assert [sweep.facts.varied for sweep in study.sweeps] == ["m", "r", "r_A"]
     told = findings(table)
     assert told[0].holds
     assert "orders of magnitude more" in told[0].text
