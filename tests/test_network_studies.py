@@ -601,7 +601,7 @@ def test_alpha_s_verdicts_follow_its_numbers(quick):
     assert told(found, "that was probed in").holds
     found = networks_training.findings(doctored(table, "TrainingPart", violated))
     assert told(found, "that was probed in").holds is False
-    found = told(networks_training.findings(doctored(table, "TrainingPart", wide)), "what adds to alpha")
+    found = told(networks_training.findings(doctored(table, "TrainingPart", wide)), "the term that raises alpha over")
     assert found.holds
     assert "width^2.00" in found.text
 
@@ -758,12 +758,12 @@ def test_row_lengths_help_only_where_their_numbers_say_so(quick):
         return change
 
     good = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-1.5, -0.5)))
-    assert told(good, "what adds to alpha").holds
-    assert "length^1.00" in told(good, "what adds to alpha").text
+    assert told(good, "the term that raises alpha over").holds
+    assert "length^1.00" in told(good, "the term that raises alpha over").text
     assert told(good, "for rows up to 1").holds
     assert told(good, "for rows from 1 on").holds
     bad = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-3.0, -4.0)))
-    assert told(bad, "what adds to alpha").holds is False
+    assert told(bad, "the term that raises alpha over").holds is False
     assert told(bad, "for rows up to 1").holds is False
     slow = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-0.5, 0.0)))
     assert told(slow, "for rows from 1 on").holds is False
@@ -775,8 +775,8 @@ def test_slopes_and_second_differences_beyond_their_bounds_are_noticed(quick):
     assert told(found, "tanh: ||grad f||").holds
     assert told(found, "GELU: second differences").holds
     # Of kinks nothing is promised.
-    assert all(of.holds is None for of in found if "theory for smooth activations says nothing" in of.text)
-    assert len([of for of in found if "theory for smooth activations says nothing" in of.text]) == 2
+    assert all(of.holds is None for of in found if "theory for smooth activations does not treat" in of.text)
+    assert len([of for of in found if "theory for smooth activations does not treat" in of.text]) == 2
 
     def steep(facts, arrays):
         arrays["output_slope"][-1] = 1.1 * arrays["slope_bound"][-1]

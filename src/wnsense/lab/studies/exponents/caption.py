@@ -49,7 +49,7 @@ def paragraphs(table: Table) -> list[Paragraph]:
         )
         for quantity in MEASURED
     ]
-    return [*lists, Paragraph("How far the bound is from what is seen:", _distances(study))]
+    return [*lists, Paragraph("Distance of the bound from the measurements:", _distances(study))]
 
 
 def _line(sweep: SweepTable, quantity: Quantity) -> str:
@@ -73,7 +73,7 @@ def _distances(study: ExponentTable) -> tuple[str, ...]:
         for quantity in MEASURED if sweeps else ():
             ratios = np.concatenate([np.log10(sweep.ratio(quantity)) for sweep in sweeps])
             lines.append(
-                f"{_WORDS[quantity]}, population, {words}: with constant 1 the bound is worse than what is seen by "
+                f"{_WORDS[quantity]}, population, {words}: with constant 1 the bound is worse than the measurement by "
                 f"{_rounded(ratios.min())} to {_rounded(ratios.max())} orders of magnitude"
             )
     return tuple(lines)
@@ -120,8 +120,8 @@ def _rate(study: ExponentTable) -> Finding:
     population = _rate_ratios([sweep for sweep in study.sweeps if not sweep.facts.sampled])
     text = (
         f"the error falls by eta/kappa^2 a step, times {np.nanmin(population):.4f} to {np.nanmax(population):.4f} in "
-        f"the population and {np.nanmin(ratios):.2f} to {np.nanmax(ratios):.2f} over all runs: in terms of eta the "
-        "bound on the rate is attained, its slack in m, r and r_A is that of the eta it asks for"
+        f"the population and {np.nanmin(ratios):.2f} to {np.nanmax(ratios):.2f} over all runs: at a given eta "
+        "the bound on the rate is attained; its slack in m, r and r_A comes from the eta that the theorem asks for"
     )
     return Finding(text, bool(np.nanmax(np.abs(population - 1)) <= _EXACT))
 
@@ -136,7 +136,7 @@ def _law(study: ExponentTable) -> Finding:
     law, burn_in = study.with_law()
     logs = np.log10(burn_in / law)
     text = (
-        "the law of escape, from a start's angles alone: measured over foretold has median "
+        "the law of escape, from a start's angles alone: measured over predicted burn-in has median "
         f"{10 ** np.median(logs):.2f} and a standard deviation of {logs.std():.2f} decades over {len(logs):,} starts, "
         f"whose burn-ins span {np.log10(burn_in.max() / burn_in.min()):.1f} decades"
     )

@@ -62,7 +62,7 @@ def _kinked(kink: KinkRuns, smooth: Sequence[KinkRuns]) -> Finding:
     differences, r = largest_difference(kink), distances(kink)
     peak = int(differences.argmax())
     text = (
-        f"{LOOKS[kink.activation].label}, of which theory for smooth activations says nothing: second differences "
+        f"{LOOKS[kink.activation].label}, which theory for smooth activations does not treat: second differences "
         f"reach {float(differences[peak]):.3g} at r = {r[peak]:.2g}"
     )
     if smooth:
@@ -73,7 +73,7 @@ def _kinked(kink: KinkRuns, smooth: Sequence[KinkRuns]) -> Finding:
             f"{float(differences[peak]) / bound:.3g} times its bound there"
         )
     gaps = kink.stack("gaps")
-    text += f"; the nearest kinks are {float(gaps.min()):.1e} away, and nearer ones would give more"
+    text += f"; the nearest kinks are {float(gaps.min()):.1e} away; nearer kinks would give larger differences"
     return Finding(text, None)
 
 
@@ -82,7 +82,7 @@ def _convexity(run: TrainingRuns) -> Finding:
     least = np.minimum(run.stack("convexity_here"), run.stack("convexity_away"))
     measured = np.isfinite(formula) & np.isfinite(least)
     text = (
-        f"{LOOKS[run.activation].label}: alpha by the formula is {span_words(formula)}, the least found in the cone "
+        f"{LOOKS[run.activation].label}: alpha by the formula is {span_words(formula)}, the least measured in the cone "
         f"{span_words(least)}, which is no less in {int((least >= formula)[measured].sum())} of "
         f"{int(measured.sum())} cases"
     )

@@ -86,8 +86,8 @@ def _gap(sweep: GapSweep) -> Finding:
     if sweep.variable is Dimension.DEPTH or not sweep.kind.normalized:
         return Finding(text, None)
     if change.low <= 0 and change.high > _SMALL:
-        return Finding(f"{text}; it is not to grow with the width, and seeds differ too much to tell", None)
-    return Finding(f"{text}; it is not to grow with the width", change.high <= _SMALL)
+        return Finding(f"{text}; it should not grow with the width, but seeds differ too much to decide", None)
+    return Finding(f"{text}; it should not grow with the width", change.high <= _SMALL)
 
 
 def _list_words(places: Sequence[float] | np.ndarray) -> str:

@@ -83,8 +83,9 @@ def _convexity(starts: Sequence[TrainingRuns]) -> Finding:
     ratio = power_over(starts, row_length, lambda run: run.first("gradient_to_loss"))
     alphas = np.stack([run.first("convexity_estimate") for run in starts])
     text = (
-        f"what adds to alpha over what takes away goes as length^{power_words(power)}: longer rows are to help, though "
-        f"||grad L||^2 / L itself goes as length^{power_words(ratio)}; alpha by the formula is {span_words(alphas)}"
+        f"the term that raises alpha over the term that lowers it goes as length^{power_words(power)}: it should grow "
+        f"with longer rows, although ||grad L||^2 / L itself goes as length^{power_words(ratio)}; alpha by the formula "
+        f"is {span_words(alphas)}"
     )
     return Finding(text, power.low > 0)
 

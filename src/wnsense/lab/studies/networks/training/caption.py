@@ -80,8 +80,8 @@ def _sign(name: str, runs: Sequence[TrainingRuns]) -> Finding:
     short = np.concatenate([loss_term(run) / gain_term(run) for run in runs])
     text = (
         f"{name}, with WN: alpha by the formula, with measured numbers for its bounds, is above 0 in "
-        f"{int((alphas > 0).sum())} of {alphas.size} measurements; at the end what takes away from it is "
-        f"{span_words(short)} times what adds to it"
+        f"{int((alphas > 0).sum())} of {alphas.size} measurements; at the end the term that lowers it is "
+        f"{span_words(short)} times the term that raises it"
     )
     return Finding(text, bool((alphas > 0).all()))
 
@@ -89,9 +89,12 @@ def _sign(name: str, runs: Sequence[TrainingRuns]) -> Finding:
 def _width(name: str, runs: Sequence[TrainingRuns]) -> Finding:
     sweep = [run for run in runs if run.kind.scaling is Scaling.ONE]
     if len({run.width for run in sweep}) < 3:
-        return Finding(f"{name}: too few widths to say whether width helps alpha", None)
+        return Finding(f"{name}: too few widths for the effect of the width on alpha", None)
     power = power_over(sweep, lambda run: run.width, lambda run: gain_term(run) / loss_term(run))
-    text = f"{name}: what adds to alpha over what takes away goes as width^{power_words(power)}; width is to help"
+    text = (
+        f"{name}: the term that raises alpha over the term that lowers it goes as width^{power_words(power)}; it should "
+        "grow"
+    )
     return Finding(text, power.low > 0)
 
 
@@ -103,7 +106,7 @@ def _probes(name: str, runs: Sequence[TrainingRuns]) -> Finding:
     text = (
         f"{name}, with WN: restricted strong convexity holds with the formula's alpha along every direction "
         f"of the cone that was probed in {below} of {int(measured.sum())} measurements, "
-        f"which where it is negative asks little; the least alpha found is "
+        f"and a negative alpha is a weak condition; the least alpha found is "
         f"{span_words(least)}"
     )
     return Finding(text, below == int(measured.sum()))
