@@ -92,8 +92,8 @@ def _width(name: str, runs: Sequence[TrainingRuns]) -> Finding:
         return Finding(f"{name}: too few widths for the effect of the width on alpha", None)
     power = power_over(sweep, lambda run: run.width, lambda run: gain_term(run) / loss_term(run))
     text = (
-        f"{name}: the term that raises alpha over the term that lowers it goes as width^{power_words(power)}; it should "
-        "grow"
+        f"{name}: the term that raises alpha over the term that lowers it goes as width^{power_words(power)}; it "
+        "should grow"
     )
     return Finding(text, power.low > 0)
 
