@@ -163,7 +163,8 @@ def test_the_jacobian_is_that_of_differences(depth, ratio):
 def test_an_invariant_of_another_flow_is_not_kept():
     """So that the drift can be seen: what plain flow conserves moves under weight normalization."""
     _, run, _ = cell(2, True, 0.3, 0)
-    as_plain = FlowRun(run.A, run.y, 2, None, 0.0, run.times, run.log_direction, run.log_radius, run.residuals, True, 0)
+    field = FlowField(run.field.A, run.field.y, 2, None, 0.0)
+    as_plain = FlowRun(field, run.times, run.log_direction, run.log_radius, run.residuals, True, 0)
     # A signed map has (1, 1) in its kernel, along which r moves.
     assert as_plain.drift() > 1e-2
 

@@ -91,19 +91,24 @@ def isometry_bound(
     applications = len(ratios)
     gain = _gain(operator, ratios[:samples], gain)
     order = ratios.argsort(stable=True)
-    ends = ((order[:starts], -1.0), (order.flip(0)[:starts], 1.0))
-    extremes = []
-    for rows, sign in ends:
-        best, values = _picked(points, rows), ratios[rows]
-        if steps:
-            best, values = _search(operator, best, sign, steps)
-            applications += 2 * (steps + 1) * len(rows)
-        at = (sign * values).argmax()
-        extremes.append((_picked(best, at), float(values[at]) / gain))
-    (lowest, least), (highest, greatest) = extremes
+    low, high = order[:starts], order.flip(0)[:starts]
+    lowest, least = _extreme(operator, _picked(points, low), ratios[low], -1.0, steps)
+    highest, greatest = _extreme(operator, _picked(points, high), ratios[high], 1.0, steps)
+    applications += 2 * (steps + 1) * (len(low) + len(high)) if steps else 0
+    least, greatest = least / gain, greatest / gain
     sampled = max(1 - float(ratios.min()) / gain, float(ratios.max()) / gain - 1)
     delta = max(1 - least, greatest - 1)
     return IsometryBound(delta, least, greatest, sampled, lowest, highest, rank, gain, applications)
+
+
+def _extreme(
+    operator: Operator, best: LowRank, values: Float[Tensor, " b"], sign: float, steps: int
+) -> tuple[LowRank, float]:
+    """Return the matrix of the largest (sign 1) or smallest (-1) `||M(Z)||^2` after a search from several starts."""
+    if steps:
+        best, values = _search(operator, best, sign, steps)
+    at = (sign * values).argmax()
+    return _picked(best, at), float(values[at])
 
 
 def _gain(operator: Operator, ratios: Tensor, gain: float | None) -> float:

@@ -28,11 +28,7 @@ class FlowRun:
     """Integrated flow.
 
     Attributes:
-        A: Map, (M, N).
-        y: Measurements, (M,).
-        depth: Number of factors `L`.
-        ratio: Ratio of learning rates `eta`; None for plain flow.
-        power: Power `p` in `eta_r = eta r^p`.
+        field: Vector field of the flow, with the problem and the rates.
         times: Times of the integrator's steps, ascending from 0, (T,).
         log_direction: Logarithm `log u`, (T, N); `log (x / ||x||)` for plain flow.
         log_radius: Logarithm `log r`, (T,).
@@ -41,11 +37,7 @@ class FlowRun:
         evaluations: Number of evaluations of the right-hand side.
     """
 
-    A: Matrix
-    y: Rows
-    depth: int
-    ratio: float | None
-    power: float
+    field: FlowField
     times: Float[np.ndarray, " t"]
     log_direction: Float[np.ndarray, "t n"]
     log_radius: Float[np.ndarray, " t"]
@@ -61,20 +53,20 @@ class FlowRun:
     @property
     def z(self) -> Vector:
         """Vector `x^L` at the end."""
-        return np.asarray(np.exp(self.depth * (self.log_direction[-1] + self.log_radius[-1])))
+        return np.asarray(np.exp(self.field.depth * (self.log_direction[-1] + self.log_radius[-1])))
 
     def invariants(self) -> Float[np.ndarray, "t n"]:
         """Return the invariants along the run, whose change lies in the range of `A^T`.
 
         For `L > 2` they are infinite where an entry is too small.
         """
-        return np.stack([log_plain_invariant(row, self.depth) for row in self._log_conserved()])
+        return np.stack([log_plain_invariant(row, self.field.depth) for row in self._log_conserved()])
 
     def _log_conserved(self) -> Float[np.ndarray, "t n"]:
         """Return `log x` of plain flow, `log (u e^phi)` otherwise; `x` and `u` may be too small for a number."""
-        if self.ratio is None:
+        if self.field.ratio is None:
             return np.asarray(self.log_direction + self.log_radius[:, None])
-        ratio, power = self.ratio, self.power
+        ratio, power = self.field.ratio, self.field.power
         phi = [potential(math.exp(log_r), ratio, power) for log_r in self.log_radius]
         return np.asarray(self.log_direction + np.array(phi)[:, None])
 
@@ -85,9 +77,9 @@ class FlowRun:
         """
         logs = self._log_conserved()
         # For L > 2 divided by the largest entry along the run; the factor cancels in a relative change.
-        logs = logs if self.depth == 2 else logs - logs.min()
-        h = np.stack([log_plain_invariant(row, self.depth) for row in logs])
-        return max(kernel_component(self.A, change) for change in (h - h[0])[len(h) // 2 :])
+        logs = logs if self.field.depth == 2 else logs - logs.min()
+        h = np.stack([log_plain_invariant(row, self.field.depth) for row in logs])
+        return max(kernel_component(self.field.A, change) for change in (h - h[0])[len(h) // 2 :])
 
     def norm_drift(self) -> float:
         """Return the largest `| ||u|| - 1 |`; 0 up to rounding for plain flow, which has no direction of its own."""
@@ -209,11 +201,7 @@ def _integrated(
     else:
         log_u, log_r = path[:, :-1], path[:, -1]
     return FlowRun(
-        field.A,
-        field.y,
-        field.depth,
-        field.ratio,
-        field.power,
+        field,
         np.array(times),
         log_u,
         log_r,

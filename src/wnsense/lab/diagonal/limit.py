@@ -113,10 +113,7 @@ def flow_limits(
 
     if power == 2 and ratio == 1:
         return (limit(0.0),)
-    log_r0 = 0.5 * float(np.logaddexp.reduce(2 * problem.log_start))
-    needed = f"a norm of the start between e^-{_MOST_LOG:.0f} and e^{_MOST_LOG:.0f}"
-    require(abs(log_r0) <= _MOST_LOG, needed, f"e^{log_r0:.4g}", "its logarithm is what is taken here")
-    r0 = math.exp(log_r0)
+    r0 = _start_radius(problem.log_start)
 
     def gap(log_rho: float) -> float:
         return log_rho - log_magnification(r0, limit(log_rho).radius, ratio, power)
@@ -147,6 +144,13 @@ def flow_limit(A: Matrix, y: Rows, log_start: Vector, depth: int, *, ratio: floa
         "`flow_limits` gives all; which of them the flow reaches, only a run says",
     )
     return limits[0]
+
+
+def _start_radius(log_start: Vector) -> float:
+    log_r0 = 0.5 * float(np.logaddexp.reduce(2 * log_start))
+    needed = f"a norm of the start between e^-{_MOST_LOG:.0f} and e^{_MOST_LOG:.0f}"
+    require(abs(log_r0) <= _MOST_LOG, needed, f"e^{log_r0:.4g}", "its logarithm is what is taken here")
+    return math.exp(log_r0)
 
 
 def _grid(gap: Callable[[float], float], r0: float, radius: float, ratio: float, power: float) -> list[float]:
