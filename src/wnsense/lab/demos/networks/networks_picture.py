@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.networks.drawing import look_of
+from wnsense.lab.studies.networks.network_axes import look_of
 from wnsense.lab.studies.networks.table import NetworkKind
 from wnsense.networks.network import Scaling
 from wnsense.pages.style import INK, TEXT, dress, legend, log_if_wide, new_figure, whole_numbers

@@ -7,8 +7,8 @@ import numpy as np
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.networks.activations.table import LOOKS, distances, largest_difference, read_runs
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, span_words
 from wnsense.lab.studies.networks.table import KinkRuns, TrainingRuns
-from wnsense.lab.studies.networks.wording import images_paragraph, span_words
 
 
 def findings(table: Table) -> list[Finding]:

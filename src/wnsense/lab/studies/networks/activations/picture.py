@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import titled
 from wnsense.lab.studies.networks.activations.table import LOOKS, distances, largest_difference, read_runs
-from wnsense.lab.studies.networks.drawing import draw_band, draw_legend
+from wnsense.lab.studies.networks.network_axes import draw_band, draw_legend
 from wnsense.lab.studies.networks.table import KinkRuns, TrainingRuns, steps_per_epoch
 from wnsense.pages.style import dress, log_if_wide, new_figure
 

@@ -15,6 +15,7 @@ from wnsense.lab.studies.networks.curvature.table import (
     read_runs,
     read_sweeps,
 )
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import (
     LONG,
     SHORT,
@@ -23,7 +24,6 @@ from wnsense.lab.studies.networks.table import (
     is_within_row_bound,
     power_over,
 )
-from wnsense.lab.studies.networks.wording import images_paragraph, power_words, span_words
 from wnsense.networks.network import Scaling
 from wnsense.theory.networks import PUBLISHED_HESSIAN_EXPONENTS
 

@@ -16,7 +16,7 @@ from wnsense.lab.studies.networks.curvature.table import (
     hessian_norms,
     read_sweeps,
 )
-from wnsense.lab.studies.networks.drawing import (
+from wnsense.lab.studies.networks.network_axes import (
     draw_legend,
     draw_points,
     draw_published,

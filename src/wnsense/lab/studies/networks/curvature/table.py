@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.networks.drawing import look_of
+from wnsense.lab.studies.networks.network_axes import look_of
 from wnsense.lab.studies.networks.specification import CurvaturePart
 from wnsense.lab.studies.networks.table import CurvatureRuns, NetworkKind, runs_of
 from wnsense.pages.style import Look

@@ -6,7 +6,6 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.networks.drawing import look_of
 from wnsense.lab.studies.networks.generalization.table import (
     Dimension,
     GapSweep,
@@ -17,8 +16,9 @@ from wnsense.lab.studies.networks.generalization.table import (
     read_sweeps,
     start_complexity,
 )
+from wnsense.lab.studies.networks.network_axes import look_of
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import NetworkKind, mean_interval, power_over
-from wnsense.lab.studies.networks.wording import images_paragraph, power_words, span_words
 from wnsense.networks.measuring.power_fit import Exponent
 from wnsense.networks.network import Scaling
 

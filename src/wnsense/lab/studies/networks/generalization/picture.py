@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.drawing import draw_legend, draw_points, look_of, set_log_places
 from wnsense.lab.studies.networks.generalization.table import (
     Dimension,
     GapSweep,
@@ -17,6 +16,7 @@ from wnsense.lab.studies.networks.generalization.table import (
     read_sweeps,
     start_complexity,
 )
+from wnsense.lab.studies.networks.network_axes import draw_legend, draw_points, look_of, set_log_places
 from wnsense.lab.studies.networks.table import TrainingRuns
 from wnsense.pages.style import dress, new_figure
 

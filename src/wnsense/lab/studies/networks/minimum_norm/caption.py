@@ -7,8 +7,8 @@ import numpy as np
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.networks.minimum_norm.table import convexity_quotient, read_runs, row_factor, row_length
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import LONG, SHORT, TrainingRuns, is_within_row_bound, power_over
-from wnsense.lab.studies.networks.wording import images_paragraph, power_words, span_words
 
 # Rounding of single precision over a few layers and a division.
 _ROUNDING = 1e-5

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.drawing import (
+from wnsense.lab.studies.networks.minimum_norm.table import read_runs, row_factor, row_length
+from wnsense.lab.studies.networks.network_axes import (
     draw_band,
     draw_legend,
     draw_points,
@@ -16,7 +17,6 @@ from wnsense.lab.studies.networks.drawing import (
     set_log_places,
     set_log_values,
 )
-from wnsense.lab.studies.networks.minimum_norm.table import read_runs, row_factor, row_length
 from wnsense.lab.studies.networks.table import TrainingRuns, steps_per_epoch
 from wnsense.pages.style import FAINT, Look, dress, log_if_wide, new_figure
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.networks.drawing import look_of
+from wnsense.lab.studies.networks.network_axes import look_of
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, span_words
 from wnsense.lab.studies.networks.rates.table import PUBLISHED_RATE, absolute_rate, final_loss, runs_by_kind
 from wnsense.lab.studies.networks.table import NetworkKind, TrainingRuns
-from wnsense.lab.studies.networks.wording import images_paragraph, span_words
 
 # Losses up to this multiple of the best one count as near it.
 _NEAR = 2.0

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.drawing import draw_legend, look_of
+from wnsense.lab.studies.networks.network_axes import draw_legend, look_of
 from wnsense.lab.studies.networks.rates.table import PUBLISHED_RATE, absolute_rate, final_loss, runs_by_kind
 from wnsense.pages.style import FAINT, dress, new_figure
 

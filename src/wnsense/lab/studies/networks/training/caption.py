@@ -6,10 +6,10 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.networks.drawing import look_of
+from wnsense.lab.studies.networks.network_axes import look_of
+from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import TrainingRuns, power_over
 from wnsense.lab.studies.networks.training.table import gain_term, image_names, loss_term, read_runs
-from wnsense.lab.studies.networks.wording import images_paragraph, power_words, span_words
 from wnsense.networks.network import Scaling
 
 # Rounding of a constant length in single precision.

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.drawing import draw_band, draw_legend, draw_points, look_of, set_log_places
+from wnsense.lab.studies.networks.network_axes import draw_band, draw_legend, draw_points, look_of, set_log_places
 from wnsense.lab.studies.networks.table import TrainingRuns, steps_per_epoch
 from wnsense.lab.studies.networks.training.table import gain_term, image_names, loss_term, read_runs
 from wnsense.pages.style import Look, dress, log_if_wide, new_figure
