@@ -47,7 +47,7 @@ def measured_parts(table: Table, words: str, kind: type[Part], name: str) -> lis
     Raises:
         InputError: If there is no such part, one without that array, or one with other fields.
     """
-    parts = numbered_parts(table, words, kind.__name__, name)
+    parts = _numbered_parts(table, words, kind.__name__, name)
     try:
         return [MeasuredPart(msgspec.convert(dict(facts), kind), arrays) for facts, arrays in parts]
     except msgspec.ValidationError as error:
@@ -71,7 +71,7 @@ def required_array(table: Table, words: str, name: str) -> np.ndarray:
     return table.arrays[name]
 
 
-def numbered_parts(table: Table, words: str, kind: str, name: str) -> Sequence[tuple[Facts, Arrays]]:
+def _numbered_parts(table: Table, words: str, kind: str, name: str) -> Sequence[tuple[Facts, Arrays]]:
     """Return the parts of one kind, in order: the entry of the table's head, and the arrays by name.
 
     Args:
