@@ -212,7 +212,7 @@ def test_check_counts_what_comes_again_once(wnsense, tmp_path):
     assert "5 measurements of a psd 4 x 4 matrix" in said
     assert "n = 3 is 0.333 times the 9 degrees of freedom of rank 3; even rank 1 needs about 12." in said
     assert "Only 3 of the 5 entries are different: n counts each once." in said
-    assert "1 of the 4 rows has no entry: nothing says what stands in it." in said
+    assert "1 of the 4 rows has no entry: the measurements do not determine it." in said
     assert "So few determine no matrix at all: rank 1 has 4 degrees of freedom." in said
     np.savez(tmp_path / "p.npz", **arrays, kind="rectangular")
     said = wnsense("check", tmp_path / "p.npz").out
