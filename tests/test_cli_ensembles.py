@@ -149,23 +149,26 @@ REFUSED = {
         "fourier"
     ),
     "--kind symmetric --size 4x5": (
-        "needed the same sides in --size for kind symmetric, got 4 x 5; leave out --kind, or say --kind rectangular"
+        "needed the same sides in --size for kind symmetric, got 4 x 5; leave out --kind, or give --kind rectangular"
     ),
     "--size 4x5x6": "needed one or two sides in --size, got 4 x 5 x 6; only --ensemble diffraction takes more",
     "--size 4x": "needed --size as 50 or 40x60, got '4x'",
     "--size -4": "needed --size as 50 or 40x60, got '-4'",
     "--size 4x0": "needed sides of at least 1 in --size, got 4 x 0",
-    "--size 99999999999": "needed a matrix with fewer places than 4611686018427387904, got 99999999999 x 99999999999; ",
+    "--size 99999999999": (
+        "needed a matrix with fewer entries than 4611686018427387904, got 99999999999 x 99999999999; "
+        "take a smaller --size"
+    ),
     "--size 1000000000 --ensemble entries": "GiB of memory here, got a problem of",
     "--size 100000 --measurements 1000000000": "GiB of memory here, got a problem of",
     "--size 100000x50000 --ensemble entries": (
-        "needed a rectangular matrix of at most 1073741824 places, since it is written in full, got 100000 x 50000; "
+        "needed a rectangular matrix of at most 1073741824 entries, since it is written in full, got 100000 x 50000; "
         "take a smaller --size"
     ),
     "--size 9x4 --rank 5": "needed --rank between 1 and 4, got 5",
     "--size 10 --ensemble entries --measurements 56": (
-        "needed --measurements of at most 55, as many entries as a psd 10 x 10 matrix has, got 56; none is drawn "
-        "twice, take fewer"
+        "needed --measurements of at most 55, as many entries as a psd 10 x 10 matrix has, got 56; each is "
+        "drawn at most once, take fewer"
     ),
     "--size 4 --ensemble pauli --measurements 17": (
         "needed --measurements of at most 16, as many Pauli strings as a hermitian 4 x 4 matrix has, got 17"
@@ -175,10 +178,10 @@ REFUSED = {
     "--size 8 --ensemble fourier --measurements 37": "at most 36, as many",
     "--size 8 --ensemble dct --measurements 37": "at most 36, as many",
     "--size 20 --ensemble diffraction --measurements 50": (
-        "needed --measurements in multiples of 20, which each mask gives, got 50; take 40 or 60"
+        "needed --measurements in multiples of 20, the number in each mask, got 50; take 40 or 60"
     ),
     "--size 20 --ensemble sub-blocks --measurements 5": (
-        "needed --measurements in multiples of 16, which each block gives, got 5; take 16 or 32"
+        "needed --measurements in multiples of 16, the number in each block, got 5; take 16 or 32"
     ),
     "--v7.3": "needed --out FILE ending in .mat with --v7.3, got",
 }

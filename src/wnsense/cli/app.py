@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except typer.TyperException as error:
         # typer's "Value error" repeats its "invalid value".
         line = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
-        typer.echo(f"wnsense: {line}; {_help_command(words)} tells more", err=True)
+        typer.echo(f"wnsense: {line}; see {_help_command(words)}", err=True)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
         typer.echo("wnsense: interrupted", err=True)

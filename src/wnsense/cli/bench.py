@@ -33,7 +33,7 @@ def bench(options: BenchOptions) -> int:
         try:
             rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, progress=shown.count)
         except KeyboardInterrupt:
-            complain(f"interrupted; what was done is kept in {files.table}, the same command goes on from there")
+            complain(f"interrupted; finished rows are kept in {files.table}, the same command resumes from there")
             return EXIT_INTERRUPTED
         shown.stage("writing the page")
         written = publish(grid, rows, read_facts(files.facts), options.out)

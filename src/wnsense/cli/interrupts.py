@@ -49,7 +49,7 @@ class Interrupts:
         if (self.count == 1 and not self.deferred) or self.count >= _LAST_DEFERRED:
             raise KeyboardInterrupt
         # Not through Python's buffers: the signal may have interrupted a write to them.
-        os.write(_STANDARD_ERROR, b"wnsense: stopping once everything is written\n")
+        os.write(_STANDARD_ERROR, b"wnsense: will stop when all files are written\n")
 
 
 @contextmanager

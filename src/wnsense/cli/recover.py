@@ -65,7 +65,7 @@ def recover(options: RecoverOptions) -> int:
     if options.out is not None and not options.quiet:
         say(f"  written to {options.out}: {', '.join(_results(options))}")
         if recovery.status is Status.OUT_OF_BUDGET and not options.robust:
-            say("  go on, with a larger budget or none:")
+            say("  resume with a larger budget, or without one:")
             say_command(_resume_command(dataclasses.replace(options, max_applications=None, max_seconds=None)))
     return 0 if recovery.status.is_success else EXIT_NOT_CONVERGED
 
@@ -87,9 +87,14 @@ def _check(options: RecoverOptions) -> None:
     require_writable(options.out, _results(options))
     checkpoint = options.out / _CHECKPOINT
     if options.resume:
-        require(checkpoint.exists(), f"a checkpoint at {checkpoint}", "none", "leave out --resume to begin anew")
+        require(
+            checkpoint.exists(),
+            f"a checkpoint at {checkpoint}",
+            "none",
+            "leave out --resume to start from the beginning",
+        )
     elif checkpoint.exists() and not options.quiet:
-        complain(f"begins anew, though {checkpoint} is there; --resume would go on from it")
+        complain(f"starts from the beginning, although {checkpoint} exists; --resume resumes from it")
 
 
 def _results(options: RecoverOptions) -> tuple[str, ...]:
@@ -207,11 +212,11 @@ def _complain_of_interruption(options: RecoverOptions, *, resumable: bool) -> No
     if options.robust:
         complain("interrupted; nothing was written, since --robust keeps no checkpoint")
     elif options.out is None:
-        complain("interrupted; nothing was written, --out DIR would have kept a checkpoint to go on from")
+        complain("interrupted; nothing was written, since only --out DIR keeps a checkpoint")
     elif not resumable:
-        complain("interrupted before there was anything to keep")
+        complain("interrupted before the first checkpoint; nothing was written")
     else:
-        complain(f"interrupted; {options.out / _CHECKPOINT} keeps what was computed, go on with")
+        complain(f"interrupted; {options.out / _CHECKPOINT} holds what was computed, resume with")
         sys.stderr.write(f"{_resume_command(options)}\n")
 
 

@@ -66,11 +66,16 @@ def _kind(options: ReportOptions) -> ReportFormat:
     suffix = options.out.suffix.lower().removeprefix(".")
     endings = ", ".join(f".{one}" for one in ReportFormat)
     if options.format is None:
-        require(suffix in set(ReportFormat), f"--out with one of {endings}", options.out, "or say which with --format")
+        require(
+            suffix in set(ReportFormat),
+            f"--out ending in one of {endings}",
+            options.out,
+            "or give the format with --format",
+        )
         return ReportFormat(suffix)
     require(
         suffix == options.format,
-        f"--out with .{options.format}, as --format has it",
+        f"--out ending in .{options.format}, the format of --format",
         options.out,
         f"name a file that ends in .{options.format}, or leave out --format",
     )

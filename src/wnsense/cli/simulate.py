@@ -22,7 +22,7 @@ from wnsense.sensing.problem import Problem, low_rank
 _BYTES = 8
 # Copies in memory: the operator, and while it is written an array of the file and the file.
 _COPIES = 3
-# Places of a larger matrix have no 64-bit numbers.
+# Entries of a larger matrix cannot be numbered by 64 bits.
 _PLACES = 2**62
 
 
@@ -79,14 +79,14 @@ def _target(options: SimulateOptions, drawing: Drawing) -> Target:
         shape = (sides[0], sides[-1])
     require(
         math.prod(shape) < _PLACES,
-        f"a matrix with fewer places than {_PLACES}",
+        f"a matrix with fewer entries than {_PLACES}",
         size_text(shape),
         "take a smaller --size",
     )
     kind = _kind(options, drawing, shape)
     if kind.is_symmetric:
         square = f"the same sides in --size for kind {kind}"
-        require(shape[0] == shape[1], square, size, "leave out --kind, or say --kind rectangular")
+        require(shape[0] == shape[1], square, size, "leave out --kind, or give --kind rectangular")
     least = f"sides of at least {drawing.least_side} in --size for {options.ensemble} measurements"
     require(min(shape) >= drawing.least_side, least, size)
     if drawing.other_sizes:
@@ -133,11 +133,11 @@ def _count(options: SimulateOptions, drawing: Drawing, target: Target) -> int:
     require(count >= 1, "--measurements of at least 1", count)
     if drawing.distinct:
         most = f"--measurements of at most {target.dimension}, as many {drawing.distinct} as {target} has"
-        require(count <= target.dimension, most, count, "none is drawn twice, take fewer")
+        require(count <= target.dimension, most, count, "each is drawn at most once, take fewer")
     if drawing.group:
         size = drawing.group_size(target)
         below = max(1, count // size) * size
-        needed = f"--measurements in multiples of {size}, which each {drawing.group} gives"
+        needed = f"--measurements in multiples of {size}, the number in each {drawing.group}"
         require(count % size == 0, needed, count, f"take {below} or {below + size}")
     return count
 
@@ -146,7 +146,7 @@ def _require_memory(drawing: Drawing, target: Target, count: int) -> None:
     """Check that the file and the memory of this machine can hold the problem, before it is drawn."""
     places = math.prod(target.shape)
     in_full = target.kind in {Kind.SYMMETRIC, Kind.RECTANGULAR}
-    limit = f"a {target.kind} matrix of at most {LARGEST_TRUTH} places, since it is written in full"
+    limit = f"a {target.kind} matrix of at most {LARGEST_TRUTH} entries, since it is written in full"
     require(not in_full or places <= LARGEST_TRUTH, limit, size_text(target.shape), "take a smaller --size")
     if hasattr(os, "sysconf"):
         measured = count * (1 + drawing.width(target))

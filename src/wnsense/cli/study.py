@@ -32,16 +32,16 @@ def run_study(options: StudyRunOptions) -> int:
     store = _writable_store(study, options)
     require(
         store.has_begun or not options.resume,
-        f"something of {study.name} in {options.out} to go on from",
+        f"something of {study.name} in {options.out} to resume from",
         "nothing",
-        "leave out --resume to begin",
+        "leave out --resume to start from the beginning",
     )
     with interruptible(), display("starting") as shown:
         try:
             table = study.run(options.out, store.scale, shown.count)
         except KeyboardInterrupt:
             command = shlex.join(["wnsense", *options.words()])
-            complain(f"interrupted; what was done is kept in {options.out}, go on with: {command}")
+            complain(f"interrupted; finished parts are kept in {options.out}, resume with: {command}")
             return EXIT_INTERRUPTED
         shown.stage("drawing")
         files = study.publish(options.out, store.scale, table)
