@@ -1,1 +1,1 @@
-"""The check of an operator against its laws, and the report of it."""
+"""Check of an operator against its laws (`operator_probes`), and its report (`operator_report`)."""
