@@ -12,7 +12,7 @@ from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.lab.studies.curves import picture as paper
 from wnsense.lab.studies.curves.beyond import BEYOND_STUDIES
-from wnsense.lab.studies.curves.problem import drawn
+from wnsense.lab.studies.curves.random_problem import drawn
 from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, CurveMethod, CurveRun, Rows, StepSizes
 from wnsense.lab.studies.curves.study import curve_study
 from wnsense.lab.studies.curves.table import CurveTable

@@ -21,7 +21,7 @@ from wnsense.lab.studies.curves import run as running
 from wnsense.lab.studies.curves.cases import CURVE_STUDIES
 from wnsense.lab.studies.curves.measure import measure, measure_together
 from wnsense.lab.studies.curves.picture import paper_picture, shade
-from wnsense.lab.studies.curves.problem import drawn, squared_error
+from wnsense.lab.studies.curves.random_problem import drawn, squared_error
 from wnsense.lab.studies.curves.specification import (
     Curve,
     CurveCase,

@@ -29,6 +29,7 @@ from wnsense.networks.row_norms import rescale_rows, row_norm_range
 from wnsense.networks.training.plan import TrainingPlan
 from wnsense.networks.training.train import train
 from wnsense.networks.training.training_result import Ending, Training
+from wnsense.running.progress import ProgressCallback, no_progress
 
 _WIDTH, _DEPTH = 128, 2
 _TEST = 1000
@@ -80,7 +81,7 @@ class _EpochProbe:
         }
 
 
-def run_demo(seed: int = 0, progress: Callable[[str, int, int], None] = lambda *_: None) -> Table:
+def run_demo(seed: int = 0, progress: ProgressCallback = no_progress) -> Table:
     """Train a network with weight normalization and one without, and measure both.
 
     Args:

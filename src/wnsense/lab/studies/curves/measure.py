@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wnsense.checks import InputError
 from wnsense.files.tables import is_table
-from wnsense.lab.studies.curves.problem import drawn, oracle_error, squared_error
+from wnsense.lab.studies.curves.random_problem import drawn, oracle_error, squared_error
 from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun
 from wnsense.linalg import FactorizationError, symmetric_part
 from wnsense.running.checkpoint import Checkpoint

@@ -21,14 +21,14 @@ _LARGE = 200
 
 
 @dataclass(frozen=True)
-class _PartHead:
+class _CurvePartHead:
     """Entries of the head of a part."""
 
     wall_seconds: float
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _GridChoice:
     """Step sizes, and the median last error with each setting of the grid, if the grid has several."""
 
     sizes: StepSizes
@@ -86,7 +86,7 @@ def _content(run: CurveRun, course: CurveCourse, seconds: float) -> PartContent:
 
 
 def _seconds_of(part: Table) -> float:
-    return read_head(part, _PartHead, "curves").wall_seconds
+    return read_head(part, _CurvePartHead, "curves").wall_seconds
 
 
 def _share(ledger: PartLedger, runs: Sequence[CurveRun]) -> None:
@@ -118,17 +118,17 @@ def _make_together(ledger: PartLedger, runs: Sequence[CurveRun]) -> None:
     )
 
 
-def _choice(ledger: PartLedger, tuning: Tuning) -> _Choice:
+def _choice(ledger: PartLedger, tuning: Tuning) -> _GridChoice:
     """Return the step sizes with the least median of the last squared error."""
     runs = tuning.runs()
     if not runs:
-        return _Choice(tuning.grid[0], ())
+        return _GridChoice(tuning.grid[0], ())
     scores = [_score(_course(ledger, run, f"choosing step sizes of {run.method}"), run.case.rounding) for run in runs]
     errors = tuple(error for error, _ in scores)
     # Errors below rounding do not rank the settings.
     best = min(range(len(runs)), key=lambda place: (max(errors[place], tuning.run.case.rounding), scores[place][1]))
     require(math.isfinite(errors[best]), "a step size in the grid with which no start diverges", "none")
-    return _Choice(tuning.grid[best], errors)
+    return _GridChoice(tuning.grid[best], errors)
 
 
 def _score(course: CurveCourse, rounding: float) -> tuple[float, float]:
@@ -140,12 +140,12 @@ def _score(course: CurveCourse, rounding: float) -> tuple[float, float]:
     return float(medians[-1]), float(rounded[0]) if len(rounded) else math.inf
 
 
-def _all_runs(curve: Curve, choice: _Choice) -> list[CurveRun]:
+def _all_runs(curve: Curve, choice: _GridChoice) -> list[CurveRun]:
     """Return the runs that a curve needs once its step sizes are chosen."""
     return [*curve.runs(choice.sizes), *([] if curve.confirming is None else curve.confirming.runs())]
 
 
-def _merged(ledger: PartLedger, curve: Curve, choice: _Choice) -> dict[str, np.ndarray]:
+def _merged(ledger: PartLedger, curve: Curve, choice: _GridChoice) -> dict[str, np.ndarray]:
     """Return the arrays of a curve: all starts on all problems side by side."""
     courses = [_course(ledger, run, f"running {run.method}, {curve.label}").arrays for run in curve.runs(choice.sizes)]
     arrays = {name: array for name, array in courses[0].items() if name != "diverged"}
@@ -157,7 +157,7 @@ def _merged(ledger: PartLedger, curve: Curve, choice: _Choice) -> dict[str, np.n
     return arrays
 
 
-def _facts(curve: Curve, choice: _Choice, confirmed: _Choice | None) -> dict[str, object]:
+def _facts(curve: Curve, choice: _GridChoice, confirmed: _GridChoice | None) -> dict[str, object]:
     """Return the entry of the table's head for a curve (read back as `CurveHead`)."""
     facts = asdict(curve.run)
     case = facts.pop("case")

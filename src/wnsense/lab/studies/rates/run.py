@@ -35,7 +35,7 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _PartHead:
+class _RatePartHead:
     """Entries of the head of a part."""
 
     applications: int
@@ -43,7 +43,7 @@ class _PartHead:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _StepSizeChoice:
     """Step size of a row, and the median steps to the goal with each step size of the grid.
 
     The steps are None where the goal was not reached or a start diverged.
@@ -109,11 +109,11 @@ def _course(ledger: PartLedger, run: RateRun, method: RateMethod) -> RateCourse:
         return arrays, {"applications": course.applications, "diverged": course.diverged, "run": asdict(run)}
 
     part = ledger.part(run.key, words, make)
-    head = read_head(part, _PartHead, "rates")
+    head = read_head(part, _RatePartHead, "rates")
     return RateCourse(part.arrays["step"], part.arrays["error"], head.applications, head.diverged, _seconds_of(part))
 
 
-def _choice(ledger: PartLedger, plan: RatePlan, row: _Row) -> _Choice:
+def _choice(ledger: PartLedger, plan: RatePlan, row: _Row) -> _StepSizeChoice:
     """Return the step size of the grid with the fewest median steps to the goal, then with the least error."""
     scores = []
     for run in plan.tuning(row.analysis, row.setting):
@@ -123,7 +123,7 @@ def _choice(ledger: PartLedger, plan: RatePlan, row: _Row) -> _Choice:
         scores.append((math.inf if course.diverged else float(np.median(reached)), error))
     best = min(range(len(scores)), key=lambda place: scores[place])
     require(scores[best][1] < math.inf, f"a step size with which {row.method} does not diverge", "none in the grid")
-    return _Choice(plan.step_sizes[best], [steps if math.isfinite(steps) else None for steps, _ in scores])
+    return _StepSizeChoice(plan.step_sizes[best], [steps if math.isfinite(steps) else None for steps, _ in scores])
 
 
 def _columns(course: RateCourse, plan: RatePlan) -> dict[str, np.ndarray]:
