@@ -1,4 +1,4 @@
-"""A study or a recovery as one interactive page, as pictures, and as one long table; from its table alone."""
+"""Reports of a study or a recovery: one interactive page, pictures, or one long table."""
 
 import csv
 import io
@@ -29,33 +29,33 @@ _RECOVERY_PICTURES = {
     "-ranks": "What each rank tried left unexplained",
 }
 _DPI = 150
-# The longer side of a small image, in pixels of a page.
+# Longer side of a small image on the page, in pixels.
 _LARGE = 400
-# In inches: letters of a wider picture are too small on paper; one no wider than a column stays at its size.
+# Widths in inches: a wider picture has too small letters on paper; one no wider than a column keeps its size.
 _WIDEST, _COLUMN = 10.0, 7.0
-# A page may run what stands in it and nothing else, and ask nobody for anything.
+# The page may run its own scripts only, and may load nothing.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 class Source(StrEnum):
-    """What a table is of."""
+    """Subjects of tables for which there are reports."""
 
     STUDY = "study"
     RECOVERY = "recovery"
 
 
 def source_of(table: Table) -> Source | None:
-    """What a table is of; None where no page can be made of it."""
+    """Return the subject of a table, None if there are no reports of it."""
     if "form" in table.header and "claim" in table.header:
         return Source.STUDY
     return Source.RECOVERY if {"status", "rank"} <= set(table.header) and "trace_step" in table.arrays else None
 
 
 def view_of(table: Table) -> View:
-    """What moves on the page of a table: nothing for studies of a form that has only pictures.
+    """Return the charts of a table; studies with pictures only have none.
 
     Raises:
-        InputError: When the table is of neither a study nor a recovery, or lacks what its form has.
+        InputError: If the table is neither that of a study nor that of a recovery, or is damaged.
     """
     if _source(table) is Source.RECOVERY:
         return run_view(table)
@@ -63,26 +63,26 @@ def view_of(table: Table) -> View:
 
 
 def pictures(table: Table) -> Mapping[str, Figure]:
-    """The figures of a table by the suffix of their files' names; the main one has none.
+    """Return the figures of a table by the suffix of their file names; the main one has the suffix "".
 
     Raises:
-        InputError: When the table is of neither a study nor a recovery, or there is nothing to draw.
+        InputError: If the table is neither that of a study nor that of a recovery, or has nothing to draw.
     """
     if _source(table) is Source.STUDY:
         return study_of(table).presentation.pictures(table)
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     if recovery_figures.has_convergence(table):
-        found[""] = recovery_figures.convergence(table)
+        figures[""] = recovery_figures.convergence(table)
     if recovery_figures.has_spectrum(table):
-        found["-spectrum"] = recovery_figures.spectrum(table)
+        figures["-spectrum"] = recovery_figures.spectrum(table)
     if recovery_figures.has_rank_choice(table):
-        found["-ranks"] = recovery_figures.rank_choice(table)
-    require(found, "a recovery with steps or a matrix", "one of neither step nor matrix", "there is nothing to draw")
-    return found
+        figures["-ranks"] = recovery_figures.rank_choice(table)
+    require(figures, "a recovery with steps or a matrix", "one of neither step nor matrix", "there is nothing to draw")
+    return figures
 
 
 def drawn(figure: Figure, kind: str) -> bytes:
-    """A figure as the content of a file: png, svg or pdf, the same for the same table (but for names inside svg)."""
+    """Return a figure as the content of a png, svg or pdf file, equal for equal tables (except names inside svg)."""
     buffer = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     figure.savefig(buffer, format=kind, dpi=_DPI, metadata=dates.get(kind))
@@ -90,26 +90,26 @@ def drawn(figure: Figure, kind: str) -> bytes:
 
 
 def comma_separated(table: Table) -> str:
-    """One row for each curve and step; of a form whose curves are not known, one for each number of its arrays.
+    """Return a row for each curve and step, or, if there are no charts, a row for each number of the arrays.
 
     Raises:
-        InputError: When the table is of neither a study nor a recovery.
+        InputError: If the table is neither that of a study nor that of a recovery.
     """
     rows = long_form(view_of(table))
     if len(rows) == 1:
         rows = [("array", "place", "value")]
         for name, array in table.arrays.items():
-            rows += [(name, " ".join(map(str, at)), repr(array[at].item())) for at in np.ndindex(array.shape)]
+            rows += [(name, " ".join(map(str, place)), repr(array[place].item())) for place in np.ndindex(array.shape)]
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
 
 
 def interactive_page(table: Table) -> str:
-    """The page as HTML, everything inside: it works from a file, by mail, and without a network.
+    """Return the page as HTML; it needs neither other files nor a network.
 
     Raises:
-        InputError: When plotly is not installed, or the table is of neither a study nor a recovery.
+        InputError: If plotly is not installed, or the table is neither that of a study nor that of a recovery.
     """
     source, library = _source(table), _library()
     view = view_of(table)
@@ -138,7 +138,7 @@ def interactive_page(table: Table) -> str:
 
 
 def _moving(view: View) -> list[str]:
-    """The charts of all runs, then for each run its own, and its slider under them."""
+    """Return the charts of all runs, then for each run its charts and its slider."""
     parts = [chart_controls(chart) for chart in view.charts if chart.run is None]
     for place, moments in enumerate(view.moments):
         parts += [chart_controls(chart) for chart in view.charts if chart.run == place]
@@ -175,22 +175,22 @@ def _found_image(table: Table) -> str:
         return ""
     low, high = float(image.min()), float(image.max())
     source = image_source(image, low, high)
-    # Few pixels are shown large, each as a whole number of the page's.
+    # A small image is enlarged by a whole number.
     width = image.shape[1] * max(1, _LARGE // max(image.shape))
-    told = f"The matrix found as a picture, {image.shape[0]} rows of {image.shape[1]}"
-    caption = f"{told}: black is {number(low)}, white {number(high)}."
-    return html.section("The matrix", html.image(source, width=width, alternative=f"{told}.", caption=caption))
+    subject = f"The matrix found as a picture, {image.shape[0]} rows of {image.shape[1]}"
+    caption = f"{subject}: black is {number(low)}, white {number(high)}."
+    return html.section("The matrix", html.image(source, width=width, alternative=f"{subject}.", caption=caption))
 
 
 def _stills(table: Table) -> list[str]:
-    """The pictures, for paper and for browsers without scripts."""
+    """Return the pictures, for paper and for browsers without scripts."""
     return [_still(figure, _still_name(table, suffix)) for suffix, figure in pictures(table).items()]
 
 
 def _still(figure: Figure, name: str) -> str:
     width, height = figure.get_size_inches()
     figure.set_size_inches(min(width, _WIDEST), height)
-    picture = html.picture(figure, alternative=f"{name}, drawn as the words on this page tell it.", caption=f"{name}.")
+    picture = html.picture(figure, alternative=f"{name}, drawn from the same table as this page.", caption=f"{name}.")
     return f'<div class="wide">{picture}</div>' if width > _COLUMN else picture
 
 
@@ -212,7 +212,7 @@ def _source(table: Table) -> Source:
 
 
 def _library() -> str:
-    """Plotly's own script."""
+    """Return the script of plotly."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:

@@ -32,6 +32,7 @@ _SHORT = (0.1, 0.25)
 # Steps of a trial: enough to rank the step sizes, and few enough to try many.
 _TUNING_STEPS = 1_000
 _REACH = "a setting is reached where the median squared error is at most (sigma_{r_A} / 10)^2"
+_COMMON_CHOICES = (_REACH, SPECTRUM, START, LATER, SEEDS, RULE)
 
 Budgets = Mapping[CurveMethod, int]
 
@@ -86,12 +87,7 @@ BEYOND_CONDITION = CurveSpecification(
     paper=_by_condition((1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6), 60_000, 5, _budgets(20_000, 2_000)),
     choices=(
         "m = 10, r = 5, r_A = 3 and n as in figure 2a (quick: n = 4,000)",
-        _REACH,
-        SPECTRUM,
-        START,
-        LATER,
-        SEEDS,
-        RULE,
+        *_COMMON_CHOICES,
         "step sizes are chosen at kappa = 100 for all, as one has to who does not know kappa",
         "at most 20,000 steps of WN, GD and ScaledGD(lambda), 2,000 of the others (quick: 400 and 200)",
     ),
@@ -113,12 +109,7 @@ BEYOND_WIDTH = CurveSpecification(
     paper=_by_width((3, 4, 5, 6, 8, 10, 14, 20), 5, _budgets(4_000, 1_000)),
     choices=(
         "m = 20, r_A = 3, kappa = 10, n = 4,000, which is 19 m(m+1)/2",
-        _REACH,
-        SPECTRUM,
-        START,
-        LATER,
-        SEEDS,
-        RULE,
+        *_COMMON_CHOICES,
         "at most 4,000 steps of WN, GD and ScaledGD(lambda), 1,000 of the others (quick: 300 and 150)",
     ),
     beside="reach",
@@ -161,12 +152,7 @@ BEYOND_ENSEMBLES = CurveSpecification(
         "quick: m = 12 and a quarter of n",
         "raw rank-one measurements are centred and scaled as the library does; the others are taken as they are",
         "WN's grid has mu in {2, 1, .3}, and all grids have shorter steps besides",
-        _REACH,
-        SPECTRUM,
-        START,
-        LATER,
-        SEEDS,
-        RULE,
+        *_COMMON_CHOICES,
         "at most 4,000 steps of WN, GD and ScaledGD(lambda), 1,000 of the others (quick: 150 and 100)",
     ),
     beside="reach",

@@ -123,7 +123,7 @@ def _draw_curves(axes: Axes, study: CurveTable, x_name: str, curves: Sequence[Me
 
 
 def _draw_precision(panels: Sequence[Axes], study: CurveTable) -> None:
-    """Draw the level of single precision, below which errors say nothing of a method."""
+    """Draw the level of single precision, below which errors are rounding."""
     single = [curve for curve in study.curves if curve.head.dtype == "float32"]
     if not single:
         return

@@ -36,19 +36,7 @@ class _GridChoice:
 
 
 def run_curves(specification: CurveSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing run, and return the content of the study's table.
-
-    Each run is kept as it ends, and has a checkpoint every half minute.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing run, and return the content of the study's table; see `Study.measure`."""
     store.prepare()
     curves = specification.plan(store.scale)
     ledger = PartLedger(store, progress, _work(curves), _seconds_of)

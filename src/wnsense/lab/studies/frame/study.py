@@ -42,7 +42,9 @@ class Study:
 
     Attributes:
         specification: Data that describe the study.
-        measure: Makes every missing part, and merges all parts into the content of the table.
+        measure: Makes every missing part, keeps each as it ends, and returns the content of the table. It takes the
+            files of the study and a callback for reports of progress. It raises InputError if files belong to another
+            specification or version, or cannot be written, and KeyboardInterrupt if interrupted.
         presentation: Pictures, findings and charts of a table.
         on_data: Returns the same study with data from a folder; None for studies that need no data.
         accept: Raises InputError if a finished table was made from other data.

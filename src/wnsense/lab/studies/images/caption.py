@@ -73,7 +73,7 @@ def _recover_lead(group: str, scenes: Sequence[ImageScene]) -> Finding:
             best = max(scene.quality(method, Equal.APPLICATIONS, budget)[0] for method in ("wn", "gd"))
             leads.append(scene.recovered(budget)[0] - best)
         parts.append(f"{applications}: {_span(np.array(leads), '+.1f')} dB")
-    text = f"{group}: recover(), which knows no rank, over the better of the two at the same applications, "
+    text = f"{group}: recover(), which is not given the rank, over the better of the two at the same applications, "
     return Finding(text + "; ".join(parts), None)
 
 

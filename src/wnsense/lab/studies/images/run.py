@@ -48,17 +48,7 @@ class _RecoveryHead:
 
 
 def run_images(specification: ImageSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing part, and return the content of the study's table.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing part, and return the content of the study's table; see `Study.measure`."""
     store.prepare()
     plan = specification.plan(store.scale)
     ledger = PartLedger(store, progress, _work_of_all(plan), lambda part: float(part.arrays[_SPENT]))

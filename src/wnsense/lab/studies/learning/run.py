@@ -55,19 +55,7 @@ _OF_ONE_START = (
 
 
 def run_learning(specification: LearningSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing run, and return the content of the study's table.
-
-    Each run is kept as it ends, and has a checkpoint every half minute.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing run, and return the content of the study's table; see `Study.measure`."""
     settings = specification.plan(store.scale)
     store.prepare()
     total = sum(setting.steps for setting in settings)

@@ -54,17 +54,7 @@ class _StepSizeChoice:
 
 
 def run_rates(specification: RateSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
-    """Make every missing run, and return the content of the study's table.
-
-    Args:
-        specification: Description of the study.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
+    """Make every missing run, and return the content of the study's table; see `Study.measure`."""
     store.prepare()
     plan = specification.plan(store.scale)
     rows = [
