@@ -1,4 +1,4 @@
-"""A study as one object. This page says how to add one.
+"""A study as one object, and how to add one.
 
 A study lives in a folder `lab/studies/NAME/` of these files:
 
@@ -6,15 +6,16 @@ A study lives in a folder `lab/studies/NAME/` of these files:
   (all values that the numbers depend on, from which the fingerprint is made) and fields of its own.
 - `cases.py`: the specification with its values; several studies may share one folder.
 - `measure.py`: one part of the work, from its data to its arrays.
-- `run.py`: a function `(specification, store, progress) -> StudyResult` that makes every missing part, keeps each with
-  `store.keep` as it ends, and merges all. `make_parts` in `frame/parts.py` does this for studies of uniform parts.
+- `run.py`: a function `(specification, store, progress) -> StudyResult` that makes every missing part, keeps each as it
+  ends, and merges all. `PartLedger` keeps parts; `make_parts` does all of this for studies whose parts are alike.
 - `table.py`: reads a table back into frozen dataclasses, the head with `read_head`.
 - `picture.py`: `pictures(table)`, figures by the suffix of their file names; the main one has the suffix "".
 - `caption.py`: `findings(table)` and `paragraphs(table)`.
 - `page.py`: `view(table)`, the charts of the interactive page; optional.
 - `study.py`: a function `NAME_study(specification) -> Study`, and `STUDIES`, the tuple of the folder's studies.
 
-`picture`, `caption` and `table` import neither `measure` nor `run` nor `study`; a contract in pyproject.toml holds it.
+`table`, `picture`, `caption` and `page` import neither `measure` nor `run` nor `study`. One contract in pyproject.toml
+holds this for the folders of all studies.
 Outside the folder a new study touches one line: its name and folder in `lab/studies/registry.py`.
 """
 
