@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -63,7 +64,10 @@ def test_names_in_snippets_exist(page: Path) -> None:
         elif isinstance(node, ast.ImportFrom) and node.module:
             source = importlib.import_module(node.module)
             for name in node.names:
-                assert hasattr(source, name.name), f"{node.module}.{name.name}"
+                is_module = (
+                    importlib.util.find_spec(f"{node.module}.{name.name}") if hasattr(source, "__path__") else None
+                )
+                assert is_module or hasattr(source, name.name), f"{node.module}.{name.name}"
     for node in (node for tree in trees for node in ast.walk(tree)):
         chain = attribute_chain(node)
         if chain and chain[0] in modules:
@@ -99,3 +103,21 @@ def test_the_tree_in_the_architecture_page_is_the_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     assert rooms[1:] == [layer.strip("()").removeprefix("wnsense.") for layer in reversed(layers)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which links reach the headings of a page: small letters, hyphens for spaces, no punctuation."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    """Every relative link leads to a file, and to a heading in it if it names one; results may not be shipped."""
+    for target in re.findall(r"\]\(([^)\s:]+)\)", page.read_text()):
+        name, _, heading = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        if "results" not in linked.parts or (ROOT / "studies" / "results").is_dir():
+            assert linked.exists(), target
+        if heading:
+            assert heading in anchors(linked), target

@@ -1,4 +1,4 @@
-"""The command line: it parses, delegates to the library, and speaks to a person."""
+"""The command line: parses options, calls the library, and reports to a person."""
 
 from wnsense.cli.app import main
 
