@@ -5,10 +5,13 @@ first: what differs between the calls of a function are the tests' own dtypes, k
 `CHECK_EVERY_CALL`, and then every call is checked.
 """
 
+import atexit
 import functools
+import json
 import os
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 import jaxtyping
@@ -18,10 +21,32 @@ CALLS_PER_TEST = 1 << 62 if os.environ.get("CHECK_EVERY_CALL") else 3
 _jaxtyped = jaxtyping.jaxtyped
 
 
+# Which tests call which function, and how long each test takes: written beside this path if it is given, for
+# `benchmarks/fault_trials.py`.
+RECORD = os.environ.get("RECORD_CALLS")
+_callers: dict[str, set[str]] = {}
+_seconds: dict[str, float] = {}
+
+
 class CurrentTest:
-    """Number of the test that runs, set by `conftest.py`; one for the process."""
+    """Number and name of the test that runs, set by `conftest.py`; one for the process."""
 
     number = 0
+    name = ""
+
+
+def record_seconds(test: str, seconds: float) -> None:
+    """Add the seconds of a phase of a test to the record."""
+    _seconds[test] = _seconds.get(test, 0.0) + seconds
+
+
+def _write_record() -> None:
+    callers = {function: sorted(tests) for function, tests in _callers.items()}
+    Path(f"{RECORD}.{os.getpid()}").write_text(json.dumps({"callers": callers, "seconds": _seconds}))
+
+
+if RECORD:
+    atexit.register(_write_record)
 
 
 def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
@@ -54,6 +79,8 @@ def _sparing(function: Callable[..., Any], typechecker: Callable[..., Any]) -> C
         nonlocal checker, calls, test
         if test != CurrentTest.number:
             calls, test = 0, CurrentTest.number
+            if RECORD:
+                _callers.setdefault(f"{function.__module__}:{function.__qualname__}", set()).add(CurrentTest.name)
         if calls >= CALLS_PER_TEST or jaxtyping.config.jaxtyping_disable:
             return function(*args, **kwargs)
         calls += 1
