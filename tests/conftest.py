@@ -1,5 +1,6 @@
 """Set-up of every test run: shapes and types are checked, and each worker keeps to one thread."""
 
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,9 @@ jaxtyping.install_import_hook(_CHECKED, _CHECKER)
 
 torch.set_num_threads(1)
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the full products out where no slow case is run: to collect them takes longer than many tests."""
@@ -41,9 +45,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def pytest_runtest_setup() -> None:
-    """Let the checks begin anew with each test."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the checks begin anew with each test, and the generators that a draw takes if it names none."""
+    torch.manual_seed(0)
     sparing_checks.CurrentTest.number += 1
+    sparing_checks.CurrentTest.name = item.nodeid
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Record how long each test takes."""
+    sparing_checks.record_seconds(report.nodeid, report.duration)
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ def peak_of_a_gradient():
     """The bytes by which a gradient raises the peak of this process, over those of X."""
     m, masks = 512 * 512, 16
     # Not drawn by a law, which would raise the peak before.
-    operator = CodedDiffractionSensing.from_masks(torch.randn(masks, 512, 512, dtype=torch.complex64))
-    X, Theta = torch.randn(m, 3, dtype=torch.complex64), torch.eye(3, dtype=torch.complex64)
+    operator = CodedDiffractionSensing.from_masks(normal(masks, 512, 512, dtype=torch.complex64))
+    X, Theta = normal(m, 3, dtype=torch.complex64), torch.eye(3, dtype=torch.complex64)
     dual = RowDual(torch.ones(operator.count))
     # Large enough for whatever is loaded for large images.
     small = CodedDiffractionSensing.from_masks(operator.masks[:1, :256, :256].contiguous())

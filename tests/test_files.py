@@ -666,7 +666,11 @@ def test_a_problem_comes_back(path, name, dtype):
     truth = low_rank(operator.shape, rank, 5.0, kind=operator.kind, generator=rng, dtype=operator.dtype).scaled(3.0)
     problem = Problem.measure(operator, truth, 0.01, generator=rng)
     problem = Problem(
-        operator, problem.measurements, truth, problem.noise_level, torch.rand(operator.count, dtype=dtype)
+        operator,
+        problem.measurements,
+        truth,
+        problem.noise_level,
+        torch.rand(operator.count, dtype=dtype, generator=generator(5)),
     )
     write(path, problem)
     loaded = read_problem(path, dtype=dtype)

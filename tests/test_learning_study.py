@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import wnsense as wn
+from cases.orders import normal
 from cases.presented import caption
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table
@@ -75,7 +76,7 @@ def run(quick, request) -> LearningRun:
 def test_the_identity_keeps_the_laws_and_its_square_is_the_identity():
     operator = IdentitySensing(7)
     assert wn.check_operator(operator).passed
-    point = wn.LowRank(torch.randn(2, 7, 3, dtype=torch.float64), torch.eye(3, dtype=torch.float64).expand(2, 3, 3))
+    point = wn.LowRank(normal(2, 7, 3), torch.eye(3, dtype=torch.float64).expand(2, 3, 3))
     torch.testing.assert_close(operator.adjoint(operator.measure(point)), point.dense(), rtol=1e-15, atol=1e-15)
 
 

@@ -506,7 +506,8 @@ def test_as_many_columns_as_the_rank_explain_anything(sparsity, found):
 
 def test_columns_that_explain_anything_are_told_from_those_that_do_not():
     rng = torch.Generator().manual_seed(0)
-    A = DenseMap(torch.randn((40, 8), generator=rng, dtype=torch.float64) @ torch.randn((8, 60), dtype=torch.float64))
+    left, right = (torch.randn(size, generator=rng, dtype=torch.float64) for size in ((40, 8), (8, 60)))
+    A = DenseMap(left @ right)
     problem = scaled(A, A.times(torch.ones(60, dtype=torch.float64)))
     assert not explains_anything(problem, torch.arange(7))[0]
     assert explains_anything(problem, torch.arange(8))[0]
