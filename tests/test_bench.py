@@ -603,6 +603,6 @@ def test_an_interrupted_command_says_how_to_go_on(wnsense, tmp_path, monkeypatch
     monkeypatch.setattr("wnsense.lab.bench.grid_run.make_row", stop)
     outcome = wnsense("bench", "--jobs", "1", "--out", tmp_path)
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.startswith("wnsense: interrupted; what was done is kept in ")
+    assert outcome.err.startswith("wnsense: interrupted; finished rows are kept in ")
     assert outcome.err.count("\n") == 1
     assert read_rows(tmp_path / "bench_quick.csv") == []

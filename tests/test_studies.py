@@ -610,15 +610,15 @@ def test_run_and_show(wnsense, small_studies, tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(wnsense, small_studies, tmp_path, monkeypatch):
-    tell, seen = terminal.Display.tell, []
+    count, seen = terminal.Display.count, []
 
     def interrupting(self, words, done, total):
         seen.append((done, total))
-        tell(self, words, done, total)
+        count(self, words, done, total)
         if len(seen) == 9:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(terminal.Display, "tell", interrupting)
+    monkeypatch.setattr(terminal.Display, "count", interrupting)
     outcome = wnsense("study", "run", "figure-2a", "--out", tmp_path)
     assert outcome.code == 130
     assert outcome.out == ""
