@@ -1,16 +1,16 @@
 """Table of a study of curves, and what is measured on its curves: quantiles, burn-in and the final rate."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.specification import ROUNDING
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
 
 _LOW, _HIGH = 0.1, 0.9
 # A squared error of this part of `sigma_{r_A}^2` means that every direction has been found to a tenth.
@@ -211,11 +211,7 @@ class CurveTable:
         """
         head = read_head(table, CurveTableHead, "curves")
         require(head.curves, "the table of a study of curves", "one without curves", "run the study again")
-        try:
-            curves = tuple(_curve(place, entry, table.arrays) for place, entry in enumerate(head.curves))
-        except KeyError as error:
-            raise InputError(f"needed the table of a study, got one without {error}; run the study again") from error
-        return cls(head, curves)
+        return cls(head, tuple(_curve(place, entry, table) for place, entry in enumerate(head.curves)))
 
     def of_method(self, method: str) -> list[MeasuredCurve]:
         """Return the curves of a method."""
@@ -237,11 +233,11 @@ class CurveTable:
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
-def _curve(place: int, head: CurveHead, arrays: Mapping[str, np.ndarray]) -> MeasuredCurve:
-    step, applications, seconds, error, least = (
-        arrays[f"{place}_{name}"] for name in ("step", "applications", "seconds", "error", "least")
-    )
-    return MeasuredCurve(head, step, applications, seconds, error, least, arrays.get(f"{place}_oracle", np.empty(0)))
+def _curve(place: int, head: CurveHead, table: Table) -> MeasuredCurve:
+    names = ("step", "applications", "seconds", "error", "least")
+    arrays = prefixed_arrays(table, f"{place}_", names, "curves")
+    step, applications, seconds, error, least = (arrays[name] for name in names)
+    return MeasuredCurve(head, step, applications, seconds, error, least, arrays.get("oracle", np.empty(0)))
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

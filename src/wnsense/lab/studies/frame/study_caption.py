@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.frame.presentation import Presentation
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
 
 VERDICTS = {True: "as the paper says", False: "NOT as the paper says", None: "beside the paper"}
 
@@ -60,9 +60,10 @@ def caption_of(table: Table, presentation: Presentation) -> Caption:
     """Return the caption of a table as it is presented.
 
     Raises:
-        InputError: If the head of the table is damaged.
+        InputError: If the table is damaged.
     """
     head = read_head(table, StudyHead, "any kind")
-    seconds, memory = float(table.arrays["spent_seconds"][0]), float(table.arrays["peak_memory"][0])
+    spent = prefixed_arrays(table, "", ("spent_seconds", "peak_memory"), "any kind")
+    seconds, memory = float(spent["spent_seconds"][0]), float(spent["peak_memory"][0])
     choices = Paragraph("Chosen by us, where the paper gives nothing:", tuple(head.chosen))
     return Caption(head, presentation.findings(table), presentation.paragraphs(table), choices, seconds, memory)

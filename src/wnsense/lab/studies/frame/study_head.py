@@ -1,12 +1,13 @@
-"""Heads of tables as typed values."""
+"""Heads of tables as typed values, and their arrays by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
-from wnsense.checks import InputError
+from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.specification import Scale
 
@@ -72,3 +73,21 @@ def read_head(table: Table, kind: type[Head], words: str) -> Head:
         raise InputError(
             f"needed the table of a study of {words}, got another: {damage}; run the study again"
         ) from error
+
+
+def prefixed_arrays(table: Table, prefix: str, names: Sequence[str], words: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a table whose names begin with a prefix, by their names without it.
+
+    Args:
+        table: Table of a study.
+        prefix: Prefix of the names.
+        names: Names, without the prefix, that must be there.
+        words: Subject of the study, for the message.
+
+    Raises:
+        InputError: If an array is missing.
+    """
+    arrays = {name.removeprefix(prefix): array for name, array in table.arrays.items() if name.startswith(prefix)}
+    missing = ", ".join(f"{prefix}{name}" for name in names if name not in arrays)
+    require(not missing, f"the table of a study of {words}", f"one without {missing}", "run the study again")
+    return arrays

@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
 from wnsense.lab.studies.images.photographs import Photograph
 from wnsense.lab.studies.images.specification import ImageModel
 
@@ -25,6 +25,19 @@ class Equal(StrEnum):
     STEPS = "equal steps"
     APPLICATIONS = "equal applications"
     TIME = "equal time"
+
+
+# Arrays of every scene: those of each method, of `recover()`, of the reference and of the oracle.
+_OF_A_METHOD = ("step", "applications", "psnr", "ssim", "pictures", "wanted", "seconds_a_step", "scores")
+_OF_RECOVER = ("picture", "psnr", "ssim", "applications", "seconds")
+_ARRAYS = (
+    *(f"{method}_{name}" for method in ("wn", "gd") for name in _OF_A_METHOD),
+    *(f"recover_{name}" for name in _OF_RECOVER),
+    "reference",
+    "oracle",
+    "oracle_psnr",
+    "oracle_ssim",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +250,9 @@ class ImageTable:
         """
         head = read_head(table, ImageHead, "images")
         require(head.form == "images" and head.scenes, "the table of a study of images", f"form {head.form}")
-        arrays = [_arrays_of(table, f"{place}_") for place in range(len(head.scenes))]
+        require(head.budgets, "the table of a study of images with budgets", "one without")
+        places = range(len(head.scenes))
+        arrays = [prefixed_arrays(table, f"{place}_", _ARRAYS, "images") for place in places]
         scenes = zip(head.scenes, arrays, strict=True)
         return cls(head, tuple(ImageScene(entry, columns, head.budgets) for entry, columns in scenes))
 
@@ -246,7 +261,3 @@ class ImageTable:
         """Scenes of each setting of the study."""
         names = dict.fromkeys(scene.group for scene in self.scenes)
         return {name: [scene for scene in self.scenes if scene.group == name] for name in names}
-
-
-def _arrays_of(table: Table, prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in table.arrays.items() if name.startswith(prefix)}

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import Plateau, plateaus
 from wnsense.lab.analysis.decay import DecayFit, Window, fit_decay
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
 from wnsense.lab.studies.learning.specification import LearningSetting, Sensed
 from wnsense.theory.saddles import escape_steps
 
@@ -23,6 +23,28 @@ _FINAL_SHARE = 1e-2
 _LEFT_AT = 0.5
 _FIT_POINTS = 40
 _FEWEST_POINTS = 5
+
+
+# Arrays of every run, as `learning.run` describes them.
+_ARRAYS = (
+    "step",
+    "applications",
+    "seconds",
+    "saddle_distances",
+    "gradient_norms",
+    "squared_cosines",
+    "alignment_trace",
+    "outside",
+    "magnitudes",
+    "squared_overlaps",
+    "used_alignment",
+    "eigenvalues",
+    "squared_error",
+    "stay_first",
+    "escape",
+    "start_alignment",
+    "trace_fall",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +192,4 @@ class LearningTable:
 
 
 def _run(setting: LearningSetting, table: Table) -> LearningRun:
-    prefix = f"{setting.sensed}_"
-    arrays = {name.removeprefix(prefix): array for name, array in table.arrays.items() if name.startswith(prefix)}
-    if "escape" not in arrays:
-        raise InputError(f"needed the table of figure 1, got one without {prefix}escape; run the study again")
-    return LearningRun(setting, arrays)
+    return LearningRun(setting, prefixed_arrays(table, f"{setting.sensed}_", _ARRAYS, "learning"))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from wnsense.checks import InputError, require
+from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
 from wnsense.lab.studies.rates.specification import Analysis, RateSetting
 from wnsense.theory.published_rates import TABLE_1, Rate
 
@@ -130,7 +130,12 @@ class RateTable:
         head = read_head(table, RateHead, "rates")
         require(head.rows, "the table of a study of rates", "one without rows")
         noises = {analysis.row: analysis.noise for analysis in head.analyses}
-        rows = [_counted_row(row, noises[row.row], table.arrays) for row in head.rows]
+        require(
+            all(row.row in noises for row in head.rows),
+            "the table of a study of rates with an analysis for each row",
+            "one without",
+        )
+        rows = [_counted_row(row, noises[row.row], table) for row in head.rows]
         return cls(
             head,
             tuple(setting.condition for setting in head.settings),
@@ -139,13 +144,11 @@ class RateTable:
         )
 
 
-def _counted_row(head: RowHead, noise: float, arrays: Mapping[str, np.ndarray]) -> CountedRow:
-    name = f"{head.setting}_{head.row}"
-    try:
-        steps_to, step, errors = (arrays[f"{name}_{column}"] for column in ("steps_to", "step", "error"))
-    except KeyError as error:
-        raise InputError(f"needed the table of a study of rates, got one without {error}; run it again") from error
-    return CountedRow(head, noise, steps_to, step, errors)
+def _counted_row(head: RowHead, noise: float, table: Table) -> CountedRow:
+    names = ("steps_to", "step", "error")
+    arrays = prefixed_arrays(table, f"{head.setting}_{head.row}_", names, "rates")
+    steps_to, step, error = (arrays[name] for name in names)
+    return CountedRow(head, noise, steps_to, step, error)
 
 
 def row_name(rate: Rate) -> str:
