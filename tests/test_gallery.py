@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cases.presented import findings, pictures
+from cases.presented import caption, findings, pictures
 from cases.stored_results import RESULTS, needs_results
+from wnsense.checks import InputError
+from wnsense.files.tables import Table, read_table
 from wnsense.lab.studies.gallery import exhibits, gallery
 from wnsense.lab.studies.registry import STUDY_FOLDERS
 
@@ -75,3 +77,23 @@ def test_a_study_whose_name_begins_another_s_keeps_its_own_pictures(tmp_path):
             (tmp_path / picture).write_bytes(b"")
         [exhibit] = exhibits(tmp_path, [name, f"{name}-other"], beside=tmp_path)
         assert exhibit.pictures == (f"{name}_paper.png", f"{name}_more_paper.png")
+
+
+def damaged(table: Table) -> dict[str, Table]:
+    """A table with an entry of its head or an array missing, or an entry of another type."""
+    head, arrays = dict(table.header), dict(table.arrays)
+    first = next(iter(arrays))
+    return {
+        "title": Table({key: value for key, value in head.items() if key != "title"}, arrays),
+        "versions": Table({**head, "versions": 3.5}, arrays),
+        "spent_seconds": Table(head, {name: array for name, array in arrays.items() if name != "spent_seconds"}),
+        first: Table(head, {name: array for name, array in arrays.items() if name != first}),
+    }
+
+
+@pytest.mark.parametrize("name", ["figure-1", "figure-3b", "figure-4", "table-1"])
+def test_a_damaged_table_is_refused_in_one_line(name):
+    for missing, table in damaged(read_table(RESULTS / f"{name}_paper.npz")).items():
+        with pytest.raises(InputError, match=f"{missing}.*run the study again") as refusal:
+            caption(table)
+        assert "\n" not in str(refusal.value)
