@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("as_users_run")
 ELSEWHERE = {"figure-2a", "figure-2b", "figure-2c", "figure-3a", "figure-3b"}
 OWN_TESTS = ("diagonal-", "networks-")
 # Seconds each; the others take up to a minute, and have tests of their own at a smaller scale.
-SHORT = {"table-1", "beyond-cone"}
+SHORT = {"table-1"}
 NAMES = [
     pytest.param(name, marks=() if name in SHORT else pytest.mark.slow)
     for name in STUDY_FOLDERS

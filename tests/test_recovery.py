@@ -110,6 +110,7 @@ def assert_exact(recovery: Recovery, rank=RANK, error=1e-8):
 @seeds(1)
 @pytest.mark.parametrize("condition", [1.0, 100.0, 1e4])
 @ensembles
+@pytest.mark.fast(condition=[1e4])
 def test_the_matrix_and_its_rank_are_found_without_any_setting(ensemble, condition, seed):
     problem = make(ensemble, condition, seed)
     recovery = recovered(problem, seed=seed)
@@ -123,6 +124,7 @@ def test_the_matrix_and_its_rank_are_found_without_any_setting(ensemble, conditi
 @seeds(1)
 @pytest.mark.parametrize("condition", [1.0, 100.0, 1e4])
 @ensembles
+@pytest.mark.fast(condition=[100.0])
 def test_a_bound_that_is_the_rank_does_no_harm(ensemble, condition, seed):
     assert_exact(recovered(make(ensemble, condition, seed), seed=seed, max_rank=RANK))
 
@@ -130,6 +132,7 @@ def test_a_bound_that_is_the_rank_does_no_harm(ensemble, condition, seed):
 @seeds(1)
 @pytest.mark.parametrize("condition", [1.0, 10.0])
 @ensembles
+@pytest.mark.fast(condition=[1.0])
 def test_too_few_measurements_are_told(ensemble, condition, seed):
     """n = 0.5 m r_A: half as many as the truth has degrees of freedom."""
     recovery = recovered(make(ensemble, condition, seed, n=90), seed=seed)
@@ -139,6 +142,7 @@ def test_too_few_measurements_are_told(ensemble, condition, seed):
 @seeds(1)
 @pytest.mark.parametrize("hopeless", ["shuffled", "noise"])
 @ensembles
+@pytest.mark.fast(hopeless=["shuffled"])
 def test_measurements_of_no_matrix_are_told(ensemble, hopeless, seed):
     problem = make(ensemble, seed=seed)
     rng = generator(seed + 1000)
@@ -171,6 +175,7 @@ def assert_at_the_floor(recovery: Recovery, oracle: float):
 
 @seeds(1)
 @ensembles
+@pytest.mark.fast("gaussian-0", "raw-rank-one-0", "rectangular-0")
 def test_one_percent_of_noise_costs_little_more_than_it_must(ensemble, seed):
     problem = make(ensemble, seed=seed, noise=0.01)
     assert_at_the_floor(recovered(problem, seed=seed), oracle_error(problem))
@@ -220,18 +225,18 @@ def near_the_limit(seed: int) -> tuple[Problem, str]:
 
 def test_near_the_limit_nothing_wrong_is_called_right():
     found = 0
-    for seed in range(20):
+    for seed in range(8):
         problem, words = near_the_limit(seed)
         recovery = recovered(problem, seed=seed)
         assert not claims_too_much(recovery), words
         found += recovery.status == Status.CONVERGED
     # And it is not by refusing everything: from 1.5 times as many on most are found.
-    assert found >= 10
+    assert found >= 4
 
 
 @pytest.mark.slow
 def test_near_the_limit_nothing_wrong_is_called_right_a_thousand_times():
-    for seed in range(20, 1040):
+    for seed in range(8, 1040):
         problem, words = near_the_limit(seed)
         assert not claims_too_much(recovered(problem, seed=seed)), words
 
@@ -307,6 +312,7 @@ def test_noise_is_no_matrix_whatever_level_is_claimed(level):
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("bound", [1, 2])
 @pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW, RECTANGULAR], ids=["gaussian", "raw", "rectangular"])
+@pytest.mark.fast(noise=[0.01])
 def test_a_bound_below_the_rank_is_kept_and_is_no_success(ensemble, bound, noise):
     recovery = recovered(make(ensemble, 3.0, n=600, m=24, noise=noise), max_rank=bound)
     assert not recovery.status.is_success
@@ -373,6 +379,7 @@ def test_weights_decide_whom_to_believe():
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 @pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW, RECTANGULAR], ids=["gaussian", "raw", "rectangular"])
+@pytest.mark.fast(factor=[1e6])
 def test_units_of_operator_and_measurements_do_not_matter(ensemble, factor):
     problem = small(ensemble)
     operator = problem.operator
@@ -434,7 +441,7 @@ SOLVERS = {
 
 
 @pytest.mark.parametrize(("solver", "ensemble"), SOLVERS.values(), ids=SOLVERS)
-@pytest.mark.fast("wn-rectangular", "gd", "gauss-newton", "preconditioned-wn")
+@pytest.mark.fast("wn-rectangular", "gauss-newton", "preconditioned-wn")
 def test_any_solver_makes_the_first_run(solver, ensemble):
     recovery = recovered(small(ensemble), solver=solver)
     assert_exact(recovery, rank=2)
@@ -499,6 +506,7 @@ def test_a_psd_answer_is_psd_under_noise(ensemble, settings):
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("values", [(1.0, -0.9, 0.5), (1.0, 0.5, -1e-3), (-1.0, -0.5)], ids=str)
 @pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW, PAIRED], ids=["gaussian", "raw", "paired"])
+@pytest.mark.fast(noise=[0.01])
 def test_an_indefinite_truth_is_not_recovered_as_psd(ensemble, values, noise):
     operator = ensemble.operator(500, 20, generator(0))
     spectrum = torch.tensor(values, dtype=torch.float64)
@@ -552,6 +560,7 @@ def test_a_rank_that_was_not_allowed_but_fits_is_told(noise):
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("n", [1, 2, 3, 40])
 @pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.fast(m=[2])
 def test_the_smallest_problems_have_an_answer(ensemble, m, n, noise):
     problem = make(ensemble, 1.0, n=n, m=m, rank=1, noise=noise)
     recovery = recovered(problem)
