@@ -67,8 +67,8 @@ def row(name: str, operator: wn.DenseSensing | wn.operators.RademacherSensing) -
     ]
 
 
-def rows(megabytes: int) -> list[list[object]]:
-    """Measure each form of storage with about the given size."""
+def rows(megabytes: int, largest: int) -> list[list[object]]:
+    """Measure each form of storage with about the given size, for sides up to the largest."""
     table: list[list[object]] = [
         [
             "stored, summed in",
@@ -83,7 +83,7 @@ def rows(megabytes: int) -> list[list[object]]:
         ]
     ]
     generator = torch.Generator().manual_seed(0)
-    for m in (50, 100, 300):
+    for m in (side for side in (50, 100, 300) if side <= largest):
         length = m * (m + 1) // 2
         for name, precision, storage, width in (
             ("float64, float64", torch.float64, torch.float64, 8.0),
@@ -137,8 +137,8 @@ def large() -> list[list[object]]:
 
 def main() -> None:
     """Print the tables."""
-    extra = (("threads", 2), ("large", False), ("_megabytes", 1024))
-    options = arguments(__doc__ or "", *extra, quick={"megabytes": 8})
+    extra = (("threads", 2), ("large", False), ("_megabytes", 1024), ("_side", 300))
+    options = arguments(__doc__ or "", *extra, quick={"megabytes": 4, "side": 50, "threads": 1})
     torch.set_num_threads(options.threads)
     if options.large:
         show("dense_large", "The size of figure 2b in float32", large(), write=options.write)
@@ -146,7 +146,7 @@ def main() -> None:
         show(
             "dense",
             f"Gradients of dense measurements, {options.threads} threads",
-            rows(options.megabytes),
+            rows(options.megabytes, options.side),
             write=options.write,
         )
 
