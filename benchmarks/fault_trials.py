@@ -75,6 +75,11 @@ class Coverage:
         near = {test for key, tests in self.callers.items() if key.startswith(prefix) for test in tests}
         return sorted(exact or near, key=lambda test: (self.seconds.get(test, 1.0), test))
 
+    def files_of(self, module: str, function: str | None) -> list[str]:
+        """Return the test files that call a function, or those that name its module if none is known."""
+        tests = self.tests_of(module, function)
+        return sorted({test.partition("::")[0] for test in tests}) or _files_that_import(module)
+
     def time_of(self, tests: list[str]) -> float:
         """Return the seconds that tests took."""
         return sum(self.seconds.get(test, 1.0) for test in tests)
@@ -187,10 +192,11 @@ def module_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the suites say of one changed line.
+    """What a suite says of one changed line.
 
     Attributes:
-        suite: "fast", "slow", or "none" if both pass.
+        suite: "fast" or "slow", the suite that failed; "survived" if the fast one passes and the slow one is not tried;
+            "none" if both pass; "undecided" if the slow one did not end in time.
         test: Test that failed first.
         seconds: Seconds that the trial took.
     """
@@ -200,28 +206,35 @@ class Verdict:
     seconds: float
 
 
-def judge(copy: Copy, coverage: Coverage, path: str, text: str, function: str | None) -> Verdict:
-    """Return which suite fails if a source file has another text: the fast one, and if it passes the slow one."""
-    started, log = time.monotonic(), copy.root / "trial.log"
+def try_fast(copy: Copy, coverage: Coverage, path: str, text: str, function: str | None) -> Verdict:
+    """Run the fast suite on a source file with another text.
+
+    First the tests that call the function, then their files whole, in which fixtures are made once for several tests.
+    """
     module = module_of(path)
-    tests = coverage.tests_of(module, function)
-    files = sorted({test.partition("::")[0] for test in tests}) or _files_that_import(module)
-    few = tests[:_MOST_TESTS]
+    few = coverage.tests_of(module, function)[:_MOST_TESTS]
+    files = coverage.files_of(module, function)
     in_files = coverage.time_of([test for test in coverage.seconds if test.startswith(tuple(files))])
+    started = time.monotonic()
     with copy.changed(path, text):
-        # First the tests that call the function, then their files whole: fixtures are made once for several tests.
-        stages = [
-            ("fast", ["-m", "not slow", *few], coverage.time_of(few)),
-            ("fast", ["-m", "not slow", *files], in_files),
-            ("slow", ["-m", "slow", *_slow_files(module, files)], 100.0),
-        ]
-        for suite, words, expected in stages:
-            if suite == "fast" and not tests and len(words) == 2:
-                continue
-            ending, first = run_tests(copy, words, 30 + 4 * expected, log)
-            if ending is not Ending.PASSED:
-                return Verdict(suite, first or str(ending), time.monotonic() - started)
-    return Verdict("none", "", time.monotonic() - started)
+        for words, expected in ((few, coverage.time_of(few)), (files, in_files)):
+            if words:
+                ending, first = run_tests(copy, ["-m", "not slow", *words], 30 + 3 * expected, copy.root / "trial.log")
+                if ending is not Ending.PASSED:
+                    return Verdict("fast", first or str(ending), time.monotonic() - started)
+    return Verdict("survived", "", time.monotonic() - started)
+
+
+def try_slow(copy: Copy, coverage: Coverage, path: str, text: str, function: str | None, *, limit: float) -> Verdict:
+    """Run the slow cases of the files that call the function, within a limit in seconds of CPU time."""
+    module = module_of(path)
+    full = ["tests/test_full_operators.py"] if module.startswith(("wnsense.sensing", "wnsense.linalg")) else []
+    started = time.monotonic()
+    with copy.changed(path, text):
+        words = ["-m", "slow", *full, *coverage.files_of(module, function)]
+        ending, first = run_tests(copy, words, limit, copy.root / "trial.log")
+    suites = {Ending.PASSED: "none", Ending.FAILED: "slow", Ending.TIMED_OUT: "undecided"}
+    return Verdict(suites[ending], first, time.monotonic() - started)
 
 
 def _files_that_import(module: str) -> list[str]:
@@ -229,8 +242,3 @@ def _files_that_import(module: str) -> list[str]:
     return [
         f"tests/{path.name}" for path in sorted((ROOT / "tests").glob("test_*.py")) if name in path.read_text()
     ] or ["tests/test_public_names.py"]
-
-
-def _slow_files(module: str, files: list[str]) -> list[str]:
-    full = ["tests/test_full_operators.py"] if module.startswith(("wnsense.sensing", "wnsense.linalg")) else []
-    return [*full, *files]

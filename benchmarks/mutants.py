@@ -20,12 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
-from fault_trials import ROOT, Copy, Coverage, judge, warm_up
+from fault_trials import ROOT, Copy, Coverage, try_fast, try_slow, warm_up
 
 ROOMS = (
     *("sensing", "files", "solvers", "running", "recovery", "trust", "sparse", "networks", "theory", "lab", "cli"),
     *("pages", "manifolds"),
 )
+SUITES = {
+    "fast": "failed by the fast suite",
+    "slow": "failed by the slow suite alone",
+    "none": "failed by neither",
+    "undecided": "slow suite not ended in time",
+    "survived": "passed by the fast suite, the slow one not tried",
+}
 COMPARISONS = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
@@ -240,46 +247,58 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("mutants"))
     parser.add_argument("--until", type=float, default=float("inf"), help="seconds after which no trial is begun")
     parser.add_argument("--part", default="0/1", help="which trials: i/n takes every n-th, from the i-th")
+    parser.add_argument("--slow", action="store_true", help="give the slow suite what survived the fast one")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds of CPU time for the slow suite")
     options = parser.parse_args()
-    begun = time.monotonic()
-    work = options.work.resolve()
+    begun, work = time.monotonic(), options.work.resolve()
     first, step = map(int, options.part.split("/"))
     copy = Copy.made(work / f"copy{first}")
     coverage = Coverage.measured(work / "coverage", copy.root)
     warm_up()
-    mutants = drawn(options.seed, options.count)
-    record = work / f"record{first}.jsonl"
-    done = {json.loads(line)["key"] for path in work.glob("record*.jsonl") for line in path.read_text().splitlines()}
-    for mutant in mutants[first::step]:
-        if mutant.key in done or time.monotonic() - begun > options.until:
+    before = {key: row["suite"] for key, row in recorded(work).items()}
+    for mutant in drawn(options.seed, options.count)[first::step]:
+        is_next = before.get(mutant.key) == "survived" if options.slow else mutant.key not in before
+        if not is_next or time.monotonic() - begun > options.until:
             continue
         text = mutant.applied((ROOT / mutant.path).read_text())
-        verdict = judge(copy, coverage, mutant.path, text, mutant.function)
-        with record.open("a") as file:
+        if options.slow:
+            verdict = try_slow(copy, coverage, mutant.path, text, mutant.function, limit=options.limit)
+        else:
+            verdict = try_fast(copy, coverage, mutant.path, text, mutant.function)
+        with (work / f"record{first}.jsonl").open("a") as file:
             file.write(json.dumps({"key": mutant.key, **asdict(mutant), **asdict(verdict)}) + "\n")
-    publish(work, options)
+    publish(list(recorded(work).values()), options)
 
 
-def publish(work: Path, options: argparse.Namespace) -> None:
-    """Write the table of what is in the record."""
-    rows = [json.loads(line) for path in sorted(work.glob("record*.jsonl")) for line in path.read_text().splitlines()]
+def recorded(work: Path) -> dict[str, dict[str, object]]:
+    """Return the last row of each mutant in the records, the slow suite's after the fast one's."""
+    lines = [line for path in sorted(work.glob("record*.jsonl")) for line in path.read_text().splitlines()]
+    rows = sorted((json.loads(line) for line in lines), key=lambda row: row["suite"] not in {"fast", "survived"})
+    return {row["key"]: row for row in rows}
+
+
+def publish(rows: list[dict[str, object]], options: argparse.Namespace) -> None:
+    """Write the table of the rows."""
     counts = Counter((row["room"], row["suite"]) for row in rows)
     text = [
         "# Mutants\n",
         f"`python benchmarks/mutants.py --seed {options.seed} --count {options.count}` drew these from the source.",
         "The suites ran the tests that call the function, and then their files.\n",
-        "| room | mutants | failed by the fast suite | by the slow one alone | by neither |\n|---|---|---|---|---|",
+        "| room | mutants | " + " | ".join(SUITES.values()) + " |\n|---|---" + "|---" * len(SUITES) + "|",
     ]
     for room in ROOMS:
-        fast, slow, none = (counts[room, suite] for suite in ("fast", "slow", "none"))
-        text.append(f"| {room} | {fast + slow + none} | {fast} | {slow} | {none} |")
+        numbers = [counts[room, suite] for suite in SUITES]
+        text.append(f"| {room} | {sum(numbers)} | " + " | ".join(map(str, numbers)) + " |")
     total = Counter(row["suite"] for row in rows)
-    text.append(f"| all | {len(rows)} | {total['fast']} | {total['slow']} | {total['none']} |\n")
-    for suite, title in (("slow", "Failed by the slow suite alone"), ("none", "Failed by neither")):
-        text.append(f"## {title}\n\n| file | line | kind | from | to | test |\n|---|---|---|---|---|---|")
-        for row in sorted((row for row in rows if row["suite"] == suite), key=lambda row: row["key"]):
-            old, new = (" ".join(row[name].split()).replace("|", "\\|")[:80] for name in ("old", "new"))
-            text.append(f"| {row['path']} | {row['line']} | {row['kind']} | `{old}` | `{new}` | {row['test'][:90]} |")
+    text.append(f"| all | {len(rows)} | " + " | ".join(str(total[suite]) for suite in SUITES) + " |\n")
+    for suite, title in list(SUITES.items())[1:]:
+        text.append(
+            f"## {title.capitalize()}\n\n| file | line | change | from | to | test |\n|---|---|---|---|---|---|"
+        )
+        for row in sorted((row for row in rows if row["suite"] == suite), key=lambda row: str(row["key"])):
+            old, new = (" ".join(str(row[name]).split()).replace("|", "\\|")[:80] for name in ("old", "new"))
+            test = str(row["test"])[:90]
+            text.append(f"| {row['path']} | {row['line']} | {row['kind']} | `{old}` | `{new}` | {test} |")
         text.append("")
     (ROOT / "benchmarks" / "results" / "mutants.md").write_text("\n".join(text))
 
