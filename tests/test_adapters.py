@@ -8,17 +8,8 @@ import torch
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from cases.orders import (
-    COMPLEX_RECTANGULAR,
-    HERMITIAN,
-    PSD,
-    RECTANGULAR,
-    SYMMETRIC,
-    generator,
-    hermitian,
-    normal,
-    random_point,
-)
+from cases.draws import generator, hermitian, normal, random_point
+from cases.flavors import COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, SYMMETRIC
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import FunctionSensing, from_functions, from_numpy_functions, from_pylops, from_scipy

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cases.orders import FOUR_KINDS, PSD, generator
+from cases.draws import generator
+from cases.flavors import FOUR_KINDS, PSD
 from wnsense.checks import InputError
 from wnsense.running.status import Status
 from wnsense.sensing.ensembles.dense import GaussianSensing

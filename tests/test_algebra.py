@@ -7,20 +7,11 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, QUADRATIC, RECTANGULAR
 from cases.operator_laws import assert_within, refusal
 from cases.operators import factor_norms
-from cases.orders import (
-    ALL_FLAVORS,
-    COMPLEX_RECTANGULAR,
-    HERMITIAN,
-    PSD,
-    QUADRATIC,
-    RECTANGULAR,
-    Order,
-    generator,
-    normal,
-    random_point,
-)
+from cases.orders import Order
 from wnsense.checks import InputError
 from wnsense.recovery import recover
 from wnsense.sensing.adapters import from_functions

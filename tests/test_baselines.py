@@ -2,26 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 
-from cases.orders import (
-    COMPLEX_RECTANGULAR,
-    FOUR_KINDS,
-    HERMITIAN,
-    PSD,
-    RECTANGULAR,
-    SYMMETRIC,
-    Flavor,
-    generator,
-    hermitian,
-    random_point,
-)
-from test_solvers import Literal, assert_close, full_objective, gaussian_problem, run, size_of, unit_calibration
+from cases.draws import generator, hermitian, random_point
+from cases.flavors import COMPLEX_RECTANGULAR, FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, size_of
+from cases.watched import WatchedOperator
+from test_solvers import Literal, assert_close, full_objective, gaussian_problem, run, unit_calibration
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
 from wnsense.running.checkpoint import Checkpoint
@@ -404,45 +395,36 @@ def test_a_start_is_the_point_that_was_given(case, flavor):
 
 
 @dataclass(frozen=True)
-class Counting(Operator):
-    """An operator that counts every application: one for each point, two where a point is measured and pulled back."""
-
-    inner: Operator
-    calls: list = field(default_factory=lambda: [0])
-    second_moment: None = None
-
-    def __post_init__(self):
-        for name in ("space", "count"):
-            object.__setattr__(self, name, getattr(self.inner, name))
-
-    def _counted(self, applications, result):
-        self.calls[0] += applications
-        return result
-
-    def _measure(self, point):
-        return self._counted(1, self.inner.measure(point))
-
-    def _adjoint_times(self, v, V):
-        return self._counted(1, self.inner.adjoint_times(v, V))
-
-    def _adjoint_transpose_times(self, v, U):
-        return self._counted(1, self.inner.adjoint_transpose_times(v, U))
+class Passes(WatchedOperator):
+    """An operator that reports a pass, in which a point is measured and pulled back, as two applications."""
 
     def _pull_back(self, point, dual, width):
-        return self._counted(2, self.inner.pull_back(point, dual, width=width))
+        self.before(torch.Size(point.batch))
+        self.before(torch.Size(point.batch))
+        return self.inner.pull_back(point, dual, width=width)
+
+
+def counting(operator: Operator) -> tuple[Operator, list[int]]:
+    """Return an operator that counts its applications, and the count."""
+    calls = [0]
+
+    def count(batch: torch.Size) -> None:
+        calls[0] += 1
+
+    return Passes(operator, count, count, second_moment=None), calls
 
 
 @every_case
 def test_every_application_is_counted(case, flavor):
     problem = gaussian_problem(flavor)
-    operator = Counting(problem.operator)
+    operator, calls = counting(problem.operator)
     objective = SensingObjective(replace(problem, operator=operator))
     point = haar_start(objective, 2, magnitude=0.5, generator=generator(1))
-    operator.calls[0] = 0
+    calls[0] = 0
     state = case.solver.start(objective, point)
-    assert operator.calls[0] == state.applications == 2
+    assert calls[0] == state.applications == 2
     state = case.solver.step(objective, case.solver.step(objective, state))
-    assert operator.calls[0] == state.applications
+    assert calls[0] == state.applications
 
 
 @every_baseline
@@ -534,10 +516,10 @@ def test_power_steps_bring_a_spectral_start_to_the_dominant_part(flavor):
 def test_what_a_spectral_start_costs_is_counted():
     for flavor in (PSD, RECTANGULAR):
         problem = gaussian_problem(flavor)
-        operator = Counting(problem.operator)
+        operator, calls = counting(problem.operator)
         objective = SensingObjective(replace(problem, operator=operator))
-        operator.calls[0] = 0
-        assert spectral_start(objective, 2)[1] == operator.calls[0]
+        calls[0] = 0
+        assert spectral_start(objective, 2)[1] == calls[0]
 
 
 @all_flavors

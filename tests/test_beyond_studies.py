@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import generator
+from cases.draws import generator
 from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.lab.studies.curves import picture as paper

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, FOUR_KINDS, PSD, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, PSD
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, generator, normal
+from cases.draws import generator, normal
+from cases.flavors import HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor
 from cases.solvers import solver_cases
 from wnsense import atomic
 from wnsense.checks import InputError

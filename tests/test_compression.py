@@ -6,18 +6,8 @@ import math
 import pytest
 import torch
 
-from cases.orders import (
-    ALL_FLAVORS,
-    COMPLEX_RECTANGULAR,
-    HERMITIAN,
-    PSD,
-    RECTANGULAR,
-    SYMMETRIC,
-    Flavor,
-    generator,
-    normal,
-    random_point,
-)
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop

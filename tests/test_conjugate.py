@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, generator
+from cases.draws import generator
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR
 from test_solvers import Literal, assert_close, frame_point, full_objective, gaussian_problem, spoiled, unit_calibration
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import generator
+from cases.draws import generator
 
 
 def blocks(m: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, FOUR_KINDS, PSD, RECTANGULAR, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, PSD, RECTANGULAR
 from wnsense.checks import InputError
 from wnsense.lab.analysis import alignment, course, decay
 from wnsense.lab.analysis.isometry import isometry_bound

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import FOUR_KINDS, PSD, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import FOUR_KINDS, PSD
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles import packed
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, store_rows

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from cases.orders import (
+from cases.draws import generator, normal, random_point
+from cases.flavors import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     FOUR_KINDS,
@@ -18,9 +19,7 @@ from cases.orders import (
     RECTANGULAR,
     SYMMETRIC,
     Flavor,
-    generator,
-    normal,
-    random_point,
+    size_of,
 )
 from wnsense.linalg import haar_frame
 from wnsense.recovery.evidence.hold_out import (
@@ -51,10 +50,6 @@ EPS = torch.finfo(torch.float64).eps
 
 four_kinds = pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
-
-
-def size_of(flavor: Flavor, m1: int, m2: int):
-    return m1 if flavor.kind.is_symmetric else (m1, m2)
 
 
 def drawn(flavor: Flavor, n=100, m1=8, m2=6, seed=0) -> Operator:

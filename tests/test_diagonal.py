@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from wnsense.checks import InputError
 from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, ProjectedDescent, descend
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error

@@ -10,7 +10,8 @@ import torch
 
 import wnsense as wn
 from cases.diffraction import fourier_matrix
-from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.mask_law import MaskLaw

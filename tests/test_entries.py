@@ -1,7 +1,6 @@
 """What entries, sub-blocks and sparse rows promise beyond the laws that all operators share."""
 
 import math
-import re
 import warnings
 
 import numpy as np
@@ -11,7 +10,8 @@ from scipy.sparse import coo_matrix, csc_array, csr_matrix
 from scipy.sparse import random as random_sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from cases.orders import (
+from cases.draws import generator, normal, random_point
+from cases.flavors import (
     ALL_FLAVORS,
     COMPLEX_RECTANGULAR,
     HERMITIAN,
@@ -20,13 +20,11 @@ from cases.orders import (
     RECTANGULAR,
     SYMMETRIC,
     Flavor,
-    generator,
-    normal,
-    random_point,
+    size_of,
 )
+from cases.operator_laws import refusal
+from cases.watched import assert_is_recovered
 from wnsense.checks import InputError
-from wnsense.recovery import recover
-from wnsense.running.status import Status
 from wnsense.sensing.adapters import from_scipy
 from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
@@ -35,15 +33,10 @@ from wnsense.sensing.ensembles.sparse_rows import SparseSensing
 from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.problem import low_rank
 from wnsense.sensing.space import Space
 
 EPS = torch.finfo(torch.float64).eps
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
-
-
-def size_of(flavor: Flavor, m1: int, m2: int):
-    return m1 if flavor.kind.is_symmetric else (m1, m2)
 
 
 def drawn(flavor: Flavor) -> dict:
@@ -345,19 +338,10 @@ RECOVERIES = [
 @pytest.mark.fast("psd", "sub-blocks-rectangular", "sparse")
 def test_what_was_measured_is_recovered(flavor, draw):
     rng = generator(3)
-    operator = draw(rng)
-    size = operator.shape[0] if flavor.kind.is_symmetric else operator.shape
-    truth = low_rank(size, 2, 2.0, kind=flavor.kind, dtype=operator.dtype, generator=rng)
-    recovery = recover(operator, operator.measure(truth), truth=truth)
-    assert recovery.status == Status.CONVERGED
-    assert float(recovery.matrix.distance(truth) / truth.norm()) <= 1e-8
+    assert_is_recovered(draw(rng), flavor, 2.0, rng)
 
 
 # ------------------------------------------------------------------------------------------- what is refused
-
-
-def refusal(needed, came):
-    return f"needed .*{re.escape(needed)}.*, got .*{re.escape(came)}"
 
 
 def entries(rows, columns=None, shape=(3, 3), **settings):

@@ -17,7 +17,8 @@ import scipy.io
 import scipy.linalg
 import torch
 
-from cases.orders import Flavor, generator, random_point
+from cases.draws import generator, random_point
+from cases.flavors import Flavor
 from wnsense.checks import InputError
 from wnsense.files import containers, hdf5_file, safetensors_file
 from wnsense.files.named_arrays import FileArrays

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import generator
+from cases.draws import generator
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.gathered import gather
 from wnsense.sensing.ensembles.packed import PackedSensing

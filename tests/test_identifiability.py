@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR, generator, normal
+from cases.draws import generator, normal
+from cases.flavors import ALL_FLAVORS, HERMITIAN, PSD, RECTANGULAR
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank

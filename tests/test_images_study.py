@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 import wnsense as wn
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from wnsense.checks import InputError
 from wnsense.lab.demos.large import large_picture as large
 from wnsense.lab.demos.large.distances import (

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import normal
+from cases.draws import normal
 from cases.presented import caption
+from cases.watched import Alarm
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.analysis.course import escapes, plateaus
@@ -338,16 +339,8 @@ def test_a_run_that_ends_at_a_saddle_is_drawn_and_told(quick):
 @pytest.mark.parametrize("at", [1, 3, 5])
 @pytest.mark.fast("3")
 def test_an_interrupted_study_goes_on_bit_for_bit_and_repeats_no_run(at, tiny, tmp_path, monkeypatch, as_users_run):
-    seen = 0
-
-    def interrupting(*_: object) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == at:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run_tiny(tmp_path, interrupting)
+        run_tiny(tmp_path, Alarm(at))
     store = Store(tmp_path, TINY, Scale.QUICK)
     finished = [setting.key for setting in TINY.quick if store.kept(setting.key) is not None]
     made = []

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from cases.orders import DEVICES, generator, hermitian, normal
+from cases.draws import generator, hermitian, normal
+from cases.orders import DEVICES
 from wnsense.linalg import (
     frobenius_norm,
     haar_frame,

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from wnsense.checks import InputError
 from wnsense.sparse import gaussian_map, linear_map, partial_cosine_map, sparse_map
 

@@ -6,17 +6,8 @@ import re
 import pytest
 import torch
 
-from cases.orders import (
-    ALL_FLAVORS,
-    COMPLEX_RECTANGULAR,
-    HERMITIAN,
-    PSD,
-    RECTANGULAR,
-    Flavor,
-    generator,
-    normal,
-    random_point,
-)
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, Flavor
 from wnsense.checks import InputError
 from wnsense.linalg import frobenius_norm, haar_frame
 from wnsense.sensing.low_rank import LowRank

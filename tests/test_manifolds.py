@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from cases.solvers import RETRACTIONS
 from wnsense.linalg import haar_frame
 from wnsense.manifolds.stiefel import (

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, PSD, generator
+from cases.draws import generator
+from cases.flavors import ALL_FLAVORS, PSD
 from test_conjugate import near_point
 from test_solvers import gaussian_problem, run
 from wnsense.recovery.evidence.spectral_rank import outstanding

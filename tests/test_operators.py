@@ -5,20 +5,11 @@ import math
 import pytest
 import torch
 
+from cases.draws import generator, hermitian, normal, random_point
+from cases.flavors import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, QUADRATIC
 from cases.operator_laws import assert_laws_hold, assert_within, fast_laws, measured_literally, orders, refusal
 from cases.operators import OPERATORS, factor_norms
-from cases.orders import (
-    ALL_FLAVORS,
-    COMPLEX_RECTANGULAR,
-    DEVICES,
-    HERMITIAN,
-    QUADRATIC,
-    Order,
-    generator,
-    hermitian,
-    normal,
-    random_point,
-)
+from cases.orders import DEVICES, Order
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing

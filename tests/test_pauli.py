@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import HERMITIAN, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import HERMITIAN
 from cases.pauli import string_matrix
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.pauli import PauliSensing

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cases.orders import generator
+from cases.draws import generator
 from wnsense.checks import InputError
 from wnsense.lab.bench.peers import nuclear_norm_minimization, riemannian_trust_region
 from wnsense.lab.bench.peers.semidefinite import solve_program

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, DEVICES, Flavor, generator, normal
+from cases.draws import generator, normal
+from cases.flavors import ALL_FLAVORS, Flavor
+from cases.orders import DEVICES
 from wnsense.checks import InputError
 from wnsense.linalg import svec
 from wnsense.sensing.adapters import from_functions

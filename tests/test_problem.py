@@ -7,7 +7,8 @@ import re
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC
 from wnsense.checks import InputError
 from wnsense.manifolds.stiefel import distance_to_stiefel
 from wnsense.sensing.ensembles.dense import GaussianSensing

@@ -1,30 +1,19 @@
 """What the ensembles made of vectors promise beyond the laws that all operators share."""
 
 import math
-import re
 
 import pytest
 import torch
 
-from cases.orders import (
-    COMPLEX_RECTANGULAR,
-    HERMITIAN,
-    PSD,
-    QUADRATIC,
-    RECTANGULAR,
-    SYMMETRIC,
-    generator,
-    normal,
-    random_point,
-)
+from cases.draws import generator, normal, random_point
+from cases.flavors import COMPLEX_RECTANGULAR, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC
+from cases.operator_laws import refusal
 from cases.rank_one import BOTH_RECTANGULAR
+from cases.watched import assert_is_recovered
 from wnsense.checks import InputError
-from wnsense.recovery import recover
-from wnsense.running.status import Status
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSensing, RectangularRankOneSensing
 from wnsense.sensing.kinds import Kind
-from wnsense.sensing.problem import low_rank
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -136,20 +125,11 @@ RECOVERIES = [
 @pytest.mark.fast("rank-one-hermitian", "paired", "block-rank", "rectangular")
 def test_what_was_measured_is_recovered(flavor, draw):
     rng = generator(3)
-    operator = draw(rng)
-    size = operator.shape[0] if flavor.kind.is_symmetric else operator.shape
-    truth = low_rank(size, 2, 3.0, kind=flavor.kind, dtype=operator.dtype, generator=rng)
-    recovery = recover(operator, operator.measure(truth), truth=truth)
-    assert recovery.status == Status.CONVERGED
-    assert float(recovery.matrix.distance(truth) / truth.norm()) <= 1e-8
+    assert_is_recovered(draw(rng), flavor, 3.0, rng)
 
 
 def blocks_of_kind(kind):
     return lambda: BlockRankSensing.from_blocks(normal(5, 3, 2), kind)
-
-
-def refusal(needed, came):
-    return f"needed .*{re.escape(needed)}.*, got .*{re.escape(came)}"
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import re
 import statistics
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
+from cases.watched import Alarm, watched
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
 from wnsense.lab.bench.cells import Cell, cell_problem, require_truth
@@ -628,33 +629,12 @@ def test_measurements_that_cannot_be_are_refused():
 # ------------------------------------------------------------------------------------------ counts and budgets
 
 
-@dataclass(frozen=True)
-class Watched(Operator):
-    """An operator that calls a function before each application."""
-
-    inner: Operator
-    before: Callable[[], None]
-    second_moment: tuple[float, float] | None = field(init=False)
-
-    def __post_init__(self):
-        for name in ("space", "count", "second_moment"):
-            object.__setattr__(self, name, getattr(self.inner, name))
-
-    def _measure(self, point):
-        self.before()
-        return self.inner.measure(point)
-
-    def _adjoint_times(self, v, V):
-        self.before()
-        return self.inner.adjoint_times(v, V)
-
-
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW, HERMITIAN], ids=["gaussian", "raw", "hermitian"])
 def test_every_application_is_counted_probes_and_starts_too(ensemble, noise):
     problem, calls = small(ensemble, noise=noise), []
-    watched = replace(problem, operator=Watched(problem.operator, lambda: calls.append(1)))
-    recovery = recovered(watched)
+    problem_watched = replace(problem, operator=watched(problem.operator, lambda: calls.append(1)))
+    recovery = recovered(problem_watched)
     assert recovery.applications == len(calls)
     counts = recovery.trace["applications"]
     assert (np.diff(counts) >= 0).all()
@@ -780,19 +760,6 @@ def everything(recovery: Recovery) -> dict[str, object]:
     return arrays | header | {"evidence": recovery.evidence, "candidates": recovery.candidates}
 
 
-@dataclass
-class Alarm:
-    """Raises KeyboardInterrupt when it is rung for the k-th time."""
-
-    at: int
-    rung: int = 0
-
-    def __call__(self, *anything):
-        self.rung += 1
-        if self.rung == self.at:
-            raise KeyboardInterrupt
-
-
 INTERRUPTED = {
     "gaussian": small(noise=0.1),
     "raw": small(RAW, noise=0.05),
@@ -832,12 +799,12 @@ def test_a_recovery_interrupted_at_each_step_and_resumed_is_the_uninterrupted_on
 def test_a_recovery_interrupted_inside_the_operator_is_resumed_all_the_same(tmp_path, every):
     """At any application: of a probe, a start, a step, or of directions to grow by."""
     problem, path, never = INTERRUPTED["gaussian"], tmp_path / "recovery.npz", Alarm(0)
-    whole = recovered(replace(problem, operator=Watched(problem.operator, never)))
+    whole = recovered(replace(problem, operator=watched(problem.operator, never)))
     # The last application measures the answer, when all is decided.
     for at in range(1, never.rung, every):
-        broken = recovered(replace(problem, operator=Watched(problem.operator, Alarm(at))), checkpoint=path)
+        broken = recovered(replace(problem, operator=watched(problem.operator, Alarm(at))), checkpoint=path)
         assert broken.status == Status.INTERRUPTED
-        again = replace(problem, operator=Watched(problem.operator, Alarm(0)))
+        again = replace(problem, operator=watched(problem.operator, Alarm(0)))
         assert everything(recovered(again, checkpoint=path, resume=True)) == everything(whole), at
 
 
@@ -859,7 +826,7 @@ def test_an_interrupted_recovery_has_what_there_was(tmp_path):
     assert first.status == late.status == Status.INTERRUPTED
     assert late.relative_error < first.relative_error
     assert not list(tmp_path.iterdir())
-    nothing = recovered(replace(problem, operator=Watched(problem.operator, Alarm(1))))
+    nothing = recovered(replace(problem, operator=watched(problem.operator, Alarm(1))))
     assert (nothing.status, nothing.rank) == (Status.INTERRUPTED, 0)
     assert nothing.relative_error == pytest.approx(1, rel=10 * EPS)
 

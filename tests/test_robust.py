@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import generator
+from cases.draws import generator
 from wnsense.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("as_users_run")

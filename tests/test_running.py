@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import FOUR_KINDS, PSD, SYMMETRIC, Flavor, generator, random_point
+from cases.draws import generator, random_point
+from cases.flavors import FOUR_KINDS, PSD, SYMMETRIC, Flavor
 from cases.solvers import SOLVERS
+from cases.watched import Alarm, watched
 from wnsense.checks import InputError
 from wnsense.running import loop
 from wnsense.running.loop import Snapshot, solve
@@ -20,7 +22,6 @@ from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
@@ -358,36 +359,12 @@ def test_an_interval_below_one_is_refused():
         Trace(every=0)
 
 
-@dataclass(frozen=True)
-class Watched(Operator):
-    """An operator that calls a function before each application; the second half of a rectangular adjoint is none."""
-
-    inner: Operator
-    before: Callable[[], None]
-    second_moment: tuple[float, float] | None = field(init=False)
-
-    def __post_init__(self):
-        for name in ("space", "count", "second_moment"):
-            object.__setattr__(self, name, getattr(self.inner, name))
-
-    def _measure(self, point):
-        self.before()
-        return self.inner.measure(point)
-
-    def _adjoint_times(self, v, V):
-        self.before()
-        return self.inner.adjoint_times(v, V)
-
-    def _adjoint_transpose_times(self, v, U):
-        return self.inner.adjoint_transpose_times(v, U)
-
-
 @pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
 @pytest.mark.parametrize(("solver", "cost"), [(PreconditionedWN(), 2), (WeightNormalizedGD(), 4)], ids=["pwn", "wn"])
 def test_the_trace_counts_every_application(flavor, solver, cost):
     problem = gaussian_problem(flavor)
     calls, seen = [], []
-    operator = Watched(problem.operator, lambda: calls.append(1))
+    operator = watched(problem.operator, lambda: calls.append(1))
     objective = SensingObjective(replace(problem, operator=operator))
     before = objective.calibration.applications
     if flavor.kind.is_symmetric:
@@ -550,19 +527,6 @@ def test_one_lost_point_of_a_batch_is_told():
 # --------------------------------------------------------------------------------------------- interruptions
 
 
-@dataclass
-class Alarm:
-    """Raises KeyboardInterrupt when it is rung for the k-th time."""
-
-    at: int
-    rung: int = 0
-
-    def __call__(self):
-        self.rung += 1
-        if self.rung == self.at:
-            raise KeyboardInterrupt
-
-
 def first_cases():
     """One of each kind of solver, with a flavor that each of them recovers."""
     names = ("conjugate-wn", "preconditioned-wn", "wn-polar", "gd", "gauss-newton")
@@ -598,7 +562,7 @@ def test_an_interruption_inside_the_operator_at_any_call_leaves_the_last_whole_s
     objective = SensingObjective(problem)
     point = random_point(PSD, (10, 10), 2).positive_part()
     calls = []
-    counting = replace(problem, operator=Watched(problem.operator, lambda: calls.append(1)))
+    counting = replace(problem, operator=watched(problem.operator, lambda: calls.append(1)))
     counted = SensingObjective(counting, given=objective.calibration)
     whole = [solve(counted, case.solver, point, stop=Stop(max_steps=k)) for k in range(4)]
     # The calls of the three runs before are in.
@@ -606,7 +570,7 @@ def test_an_interruption_inside_the_operator_at_any_call_leaves_the_last_whole_s
     assert len(calls) == sum(calls_by_step)
     for call in range(calls_by_step[0] + 1, calls_by_step[-1] + 1):
         alarm = Alarm(call)
-        interrupted = replace(problem, operator=Watched(problem.operator, alarm))
+        interrupted = replace(problem, operator=watched(problem.operator, alarm))
         result = solve(SensingObjective(interrupted, given=objective.calibration), case.solver, point)
         steps = sum(call > before for before in calls_by_step) - 1
         assert (result.status, result.steps) == (Status.INTERRUPTED, steps)

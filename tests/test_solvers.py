@@ -8,22 +8,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cases.orders import (
-    ALL_FLAVORS,
-    FOUR_KINDS,
-    HERMITIAN,
-    PSD,
-    QUADRATIC,
-    RECTANGULAR,
-    SYMMETRIC,
-    Flavor,
-    generator,
-    hermitian,
-    normal,
-    outer,
-    random_point,
-)
+from cases.draws import generator, hermitian, normal, outer, random_point
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, HERMITIAN, PSD, QUADRATIC, RECTANGULAR, SYMMETRIC, Flavor, size_of
 from cases.solvers import SOLVERS, solver_cases
+from cases.watched import WatchedOperator
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
 from wnsense.manifolds.stiefel import Retraction, distance_to_stiefel
@@ -57,10 +45,6 @@ def assert_close(actual, expected, tolerance=ROUNDING):
     assert actual.dtype == expected.dtype
     largest = float(expected.abs().max())
     assert float((actual - expected).abs().max()) <= tolerance * largest
-
-
-def size_of(flavor: Flavor, m1: int, m2: int):
-    return m1 if flavor.kind.is_symmetric else (m1, m2)
 
 
 def gaussian_problem(flavor: Flavor, n=800, size=(12, 9), *, rank=2, condition=2.0) -> Problem:
@@ -476,46 +460,29 @@ def test_a_start_is_the_point_that_was_given_however_it_was_factored(case, flavo
     assert_close(state.evaluation.misfit, objective.evaluate(point).misfit)
 
 
-@dataclass(frozen=True)
-class Counting(Operator):
-    """An operator that counts what it is asked, one application for each point."""
+def counting(operator: Operator) -> tuple[WatchedOperator, list[int]]:
+    """Return an operator that counts its applications, one for each point of a batch, and the count."""
+    calls = [0]
 
-    inner: Operator
-    calls: list = field(default_factory=lambda: [0])
-    second_moment: None = None
+    def count(batch: torch.Size) -> None:
+        calls[0] += math.prod(batch)
 
-    def __post_init__(self):
-        for name in ("space", "count"):
-            object.__setattr__(self, name, getattr(self.inner, name))
-
-    def _counted(self, batch, result):
-        self.calls[0] += math.prod(batch)
-        return result
-
-    def _measure(self, point):
-        return self._counted(point.batch, self.inner.measure(point))
-
-    def _adjoint_times(self, v, V):
-        return self._counted(v.shape[:-1], self.inner.adjoint_times(v, V))
-
-    def _adjoint_transpose_times(self, v, U):
-        # The other half of the same application.
-        return self._counted((0,), self.inner.adjoint_transpose_times(v, U))
+    return WatchedOperator(operator, count, lambda batch: None, second_moment=None), calls
 
 
 @pytest.mark.parametrize(("case", "flavor"), solver_cases())
 def test_every_application_is_counted(case, flavor):
     problem = gaussian_problem(flavor)
-    operator = Counting(problem.operator)
+    operator, calls = counting(problem.operator)
     objective = SensingObjective(replace(problem, operator=operator))
     if flavor.kind.is_symmetric:
-        assert operator.calls[0] == objective.calibration.applications
+        assert calls[0] == objective.calibration.applications
     point = first_point(case, objective)
-    operator.calls[0] = 0
+    calls[0] = 0
     state = case.solver.start(objective, point)
-    assert operator.calls[0] == state.applications == 2
+    assert calls[0] == state.applications == 2
     state = case.solver.step(objective, case.solver.step(objective, state))
-    assert operator.calls[0] == state.applications
+    assert calls[0] == state.applications
 
 
 @long_run

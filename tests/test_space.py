@@ -7,7 +7,8 @@ import re
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS
 from wnsense.checks import InputError
 from wnsense.sensing.combining.restriction import RestrictedSensing, restrict
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases.orders import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC, generator
+from cases.draws import generator
+from cases.flavors import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC
 from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import wnsense as wn
 from cases.commands import assert_refused
 from cases.presented import caption, findings
+from cases.watched import Alarm
 from wnsense.checks import InputError
 from wnsense.cli import terminal
 from wnsense.cli.commands.study import StudyScale
@@ -339,16 +340,8 @@ def test_the_oracle_is_the_least_squares_fit_of_the_true_rank(tmp_path):
 
 @pytest.mark.parametrize("at", [1, 3, 7, 12, 20])
 def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(at, tiny, tmp_path, made):
-    seen = 0
-
-    def interrupting(*_: object) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == at:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run_study(TINY, Scale.QUICK, tmp_path, progress=interrupting)
+        run_study(TINY, Scale.QUICK, tmp_path, progress=Alarm(at))
     store = Store(tmp_path, TINY, Scale.QUICK)
     assert store.has_begun
     assert not store.table.exists()

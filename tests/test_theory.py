@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.autograd.functional import hessian
 
-from cases.orders import generator, normal
+from cases.draws import generator, normal
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame, symmetric_part
 from wnsense.manifolds.stiefel import polar_retraction, tangent_projection

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import wnsense as wn
-from cases.orders import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR, generator, normal, random_point
+from cases.draws import generator, normal, random_point
+from cases.flavors import ALL_FLAVORS, COMPLEX_RECTANGULAR, HERMITIAN, PSD, RECTANGULAR
 from cases.transforms import cosine_matrix, hadamard_matrix
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles.distinct import draw_distinct

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import ks_2samp
 
 import wnsense as wn
-from cases.orders import generator
+from cases.draws import generator
 from wnsense.checks import InputError
 from wnsense.sensing.ensembles import triangular
 from wnsense.sensing.ensembles.triangular import TriangularSensing

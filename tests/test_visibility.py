@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cases.orders import FOUR_KINDS, generator
+from cases.draws import generator
+from cases.flavors import FOUR_KINDS
 from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank

@@ -2,17 +2,9 @@
 
 import torch
 
-from cases.orders import (
-    ALL_FLAVORS,
-    FOUR_KINDS,
-    QUADRATIC,
-    Made,
-    OperatorCase,
-    Order,
-    normal,
-    outer,
-    unpacked_literally,
-)
+from cases.draws import normal, outer
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, QUADRATIC
+from cases.orders import Made, OperatorCase, Order, unpacked_literally
 from wnsense.sensing.adapters import from_functions
 from wnsense.sensing.combining.algebra import operator_sum, stacked
 from wnsense.sensing.combining.centring import centred

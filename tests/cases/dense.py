@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from cases.orders import ALL_FLAVORS, Made, OperatorCase, Order, unpacked_literally
+from cases.flavors import ALL_FLAVORS
+from cases.orders import Made, OperatorCase, Order, unpacked_literally
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, store_rows
 from wnsense.sensing.ensembles.rademacher import RademacherSensing
 from wnsense.sensing.ensembles.seeded import Law, SeededSensing

@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from cases.orders import ALL_FLAVORS, QUADRATIC, Made, OperatorCase, Order, normal
+from cases.draws import normal
+from cases.flavors import ALL_FLAVORS, QUADRATIC
+from cases.orders import Made, OperatorCase, Order
 from cases.transforms import SMALL_SETTINGS, drawn_size, entry_matrices
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.mask_law import MaskLaw

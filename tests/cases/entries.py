@@ -7,7 +7,9 @@ import torch
 from scipy.sparse import csc_matrix, csr_array
 from torch import Tensor
 
-from cases.orders import ALL_FLAVORS, PSD, SYMMETRIC, Made, OperatorCase, Order, hermitian, unpacked_literally
+from cases.draws import hermitian
+from cases.flavors import ALL_FLAVORS, PSD, SYMMETRIC
+from cases.orders import Made, OperatorCase, Order, unpacked_literally
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.sparse_rows import SparseSensing
 from wnsense.sensing.ensembles.sub_blocks import SubBlockSensing

@@ -14,8 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from cases.draws import random_point
+from cases.flavors import Flavor
 from cases.operators import OPERATORS, Bench, factor_norms
-from cases.orders import Flavor, OperatorCase, Order, random_point
+from cases.orders import OperatorCase, Order
 from wnsense.checks import InputError
 from wnsense.sensing.checking.operator_probes import check_operator
 from wnsense.sensing.combining.restriction import restrict

@@ -15,23 +15,10 @@ from torch import Tensor
 from cases.algebra import ALGEBRA
 from cases.dense import DENSE
 from cases.diffraction import DIFFRACTION
+from cases.draws import generator, hermitian, normal, outer, random_point
 from cases.entries import ENTRIES
-from cases.orders import (
-    ALL_FLAVORS,
-    FOUR_KINDS,
-    PSD,
-    QUADRATIC,
-    SYMMETRIC,
-    Made,
-    OperatorCase,
-    Order,
-    generator,
-    hermitian,
-    normal,
-    outer,
-    random_point,
-    unpacked_literally,
-)
+from cases.flavors import ALL_FLAVORS, FOUR_KINDS, PSD, QUADRATIC, SYMMETRIC
+from cases.orders import Made, OperatorCase, Order, unpacked_literally
 from cases.pauli import PAULI
 from cases.rank_one import RANK_ONE
 from cases.transforms import TRANSFORMS

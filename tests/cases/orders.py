@@ -1,4 +1,4 @@
-"""What the shared lists are made of: flavors of unknown, orders for operators, and what random numbers they get."""
+"""Entries of the list of operators, and the orders that they fill: a flavor, a count, a shape and a precision."""
 
 import math
 from collections.abc import Callable
@@ -8,70 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.low_rank import LowRank
+from cases.draws import generator, hermitian, normal
+from cases.flavors import Flavor
 from wnsense.sensing.operator import Operator
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@dataclass(frozen=True)
-class Flavor:
-    """A kind of unknown, real or complex."""
-
-    kind: Kind
-    is_complex: bool = False
-
-    def __str__(self) -> str:
-        return f"complex-{self.kind}" if self.is_complex else str(self.kind)
-
-    def dtype(self, real: torch.dtype = torch.float64) -> torch.dtype:
-        return real.to_complex() if self.is_complex else real
-
-
-PSD = Flavor(Kind.PSD)
-SYMMETRIC = Flavor(Kind.SYMMETRIC)
-HERMITIAN = Flavor(Kind.HERMITIAN, is_complex=True)
-RECTANGULAR = Flavor(Kind.RECTANGULAR)
-COMPLEX_RECTANGULAR = Flavor(Kind.RECTANGULAR, is_complex=True)
-
-QUADRATIC = (PSD, SYMMETRIC, HERMITIAN)
-FOUR_KINDS = (*QUADRATIC, RECTANGULAR)
-ALL_FLAVORS = (*FOUR_KINDS, COMPLEX_RECTANGULAR)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape: int, dtype: torch.dtype = torch.float64, rng: torch.Generator | None = None) -> Tensor:
-    return torch.randn(shape, dtype=dtype, generator=rng or generator())
-
-
-def hermitian(A: Tensor) -> Tensor:
-    return (A + A.mH) / 2
-
-
-def random_point(
-    flavor: Flavor,
-    shape: tuple[int, int],
-    rank: int,
-    *,
-    batch: tuple[int, ...] = (),
-    dtype: torch.dtype = torch.float64,
-    rng: torch.Generator | None = None,
-) -> LowRank:
-    """Factors of independent normal entries, not orthonormal."""
-    rng = rng or generator()
-    dtype = flavor.dtype(dtype)
-    X = normal(*batch, shape[0], rank, dtype=dtype, rng=rng)
-    Theta = normal(*batch, rank, rank, dtype=dtype, rng=rng)
-    if flavor.kind.is_symmetric:
-        return LowRank(X, hermitian(Theta))
-    return LowRank(X, Theta, normal(*batch, shape[1], rank, dtype=dtype, rng=rng))
-
-
-# ---------------------------------------------------------------------------------------------------- operators
 
 
 @dataclass(frozen=True)
@@ -156,7 +97,3 @@ def unpacked_literally(rows: Tensor, flavor: Flavor, shape: tuple[int, int]) -> 
             out[:, i, j] += 1j * rows[:, k] / math.sqrt(2)
             out[:, j, i] -= 1j * rows[:, k] / math.sqrt(2)
     return out
-
-
-def outer(a: Tensor) -> Tensor:
-    return torch.einsum("ni,nj->nij", a, a.conj())

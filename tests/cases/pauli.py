@@ -6,7 +6,8 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from cases.orders import HERMITIAN, Made, OperatorCase, Order
+from cases.flavors import HERMITIAN
+from cases.orders import Made, OperatorCase, Order
 from wnsense.sensing.ensembles.pauli import PauliSensing
 from wnsense.sensing.ensembles.povm import PovmProductSensing, pauli_effects, tetrahedral_effects
 

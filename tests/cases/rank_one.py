@@ -2,7 +2,9 @@
 
 import torch
 
-from cases.orders import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR, Made, OperatorCase, Order, normal
+from cases.draws import normal
+from cases.flavors import COMPLEX_RECTANGULAR, QUADRATIC, RECTANGULAR
+from cases.orders import Made, OperatorCase, Order
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.rank_one import RectangularRankOneSensing
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cases.orders import FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, Flavor
+from cases.flavors import FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, Flavor
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.conjugate import ConjugateWN

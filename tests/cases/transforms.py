@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from cases.orders import ALL_FLAVORS, Made, OperatorCase, Order
+from cases.flavors import ALL_FLAVORS
+from cases.orders import Made, OperatorCase, Order
 from wnsense.sensing.ensembles.transforms import DCTSensing, HadamardSensing, TransformedEntrySensing
 
 SMALL_SETTINGS = ((1, (1, 1), torch.float64), (13, (5, 7), torch.float64), (9, (4, 6), torch.float32))
