@@ -18,7 +18,7 @@ from wnsense.lab.diagonal.hypentropy import hypentropy_limit
 from wnsense.lab.diagonal.limit import FlowLimit, flow_limit, flow_limits, mirror_limit
 from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal import problems as studies
-from wnsense.lab.studies.diagonal.drawing import SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 from wnsense.theory import diagonal as theory
 
 # Run-time checks of shapes are five times the cost of a flow's own arithmetic: where flows run, they are off.

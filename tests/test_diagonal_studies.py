@@ -18,7 +18,6 @@ from wnsense.lab.studies.diagonal.bound.measure import measure_bounds
 from wnsense.lab.studies.diagonal.bound.specification import BoundPart
 from wnsense.lab.studies.diagonal.bound.table import REPORTED, bounded_parts
 from wnsense.lab.studies.diagonal.cell_runs import objective_of, run_cells
-from wnsense.lab.studies.diagonal.drawing import SparseDrawing
 from wnsense.lab.studies.diagonal.looks import rate_look
 from wnsense.lab.studies.diagonal.paced_descent import MOST_CHANGE, PacedDescent
 from wnsense.lab.studies.diagonal.problems import drawn, least_norm
@@ -27,6 +26,7 @@ from wnsense.lab.studies.diagonal.recovery.cases import RECOVERY
 from wnsense.lab.studies.diagonal.recovery.measure import measure_recovery
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
 from wnsense.lab.studies.diagonal.run import diagonal_study
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 from wnsense.lab.studies.diagonal.specification import part_key
 from wnsense.lab.studies.diagonal.speed.measure import layers_of
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -41,23 +42,6 @@ def complain(text: str) -> None:
     line = " ".join(text.split())
     sys.stderr.write(f"wnsense: {line}\n")
     sys.stderr.flush()
-
-
-class _PatientProgress(Progress):
-    """Progress display that appears after a second of work."""
-
-    _begun = time.monotonic()
-
-    def get_renderable(self) -> RenderableType:
-        """Return an empty group during the first second."""
-        if time.monotonic() - self._begun < _PATIENCE_SECONDS:
-            return Group()
-        return super().get_renderable()
-
-    def start(self) -> None:
-        """Start the clock and the display."""
-        self._begun = time.monotonic()
-        super().start()
 
 
 class Display:
@@ -116,5 +100,12 @@ def display(words: str, *, quiet: bool = False, budget: int | None = None) -> It
     if budget is not None:
         columns[2:2] = [BarColumn(bar_width=20)]
         columns.append(TimeRemainingColumn())
-    with _PatientProgress(*columns, console=console, transient=True) as progress:
+    progress = Progress(*columns, console=console)
+    begun = time.monotonic()
+
+    def shown() -> RenderableType:
+        """Return an empty group during the first second, then the display."""
+        return Group() if time.monotonic() - begun < _PATIENCE_SECONDS else progress.get_renderable()
+
+    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=10):
         yield Display(progress, progress.add_task(words, total=budget, figures=""))

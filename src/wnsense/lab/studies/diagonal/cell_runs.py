@@ -10,9 +10,9 @@ from torch import Tensor
 
 from wnsense.lab.diagonal.descent import descend
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, vector_error
-from wnsense.lab.studies.diagonal.drawing import SparseDrawing
 from wnsense.lab.studies.diagonal.paced_descent import PacedDescent, all_settled, settled
 from wnsense.lab.studies.diagonal.problems import drawn
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace

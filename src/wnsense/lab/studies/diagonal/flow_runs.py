@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 
 from wnsense.lab.diagonal.flow import FlowRun, FlowStop, normalized_flow, plain_flow
-from wnsense.lab.studies.diagonal.drawing import Rate, SparseDrawing
 from wnsense.lab.studies.diagonal.problems import drawn
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate, SparseDrawing
 
 # Rows of a trajectory in equal ratios of time, and rows at even places among the integrator's steps.
 _IN_RATIOS, _EVENLY = 70, 70

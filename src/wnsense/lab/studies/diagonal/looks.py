@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.lab.studies.diagonal.drawing import Rate
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.pages.style import METHODS, Look, new_figure
 
 # Weight normalization at ratios from large to small: one order of colours, from light to dark.

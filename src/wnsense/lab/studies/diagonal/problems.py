@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.lab.studies.diagonal.drawing import SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 from wnsense.sensing.drawn_maps import gaussian_map
 from wnsense.sensing.linear_map import LinearMap
 from wnsense.sensing.map_sources import linear_map

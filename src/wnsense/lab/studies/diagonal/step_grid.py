@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wnsense.lab.studies.diagonal.drawing import SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 
 
 class RateFamily(StrEnum):

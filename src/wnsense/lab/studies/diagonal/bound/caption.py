@@ -15,7 +15,7 @@ from wnsense.lab.studies.diagonal.bound.table import (
     cell_groups,
     reference_cells,
 )
-from wnsense.lab.studies.diagonal.drawing import rate_name
+from wnsense.lab.studies.diagonal.sparse_drawing import rate_name
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.theory.diagonal import l1_excess_bound, log_magnification
 

@@ -3,7 +3,7 @@
 from itertools import product
 
 from wnsense.lab.studies.diagonal.bound.specification import BoundPart
-from wnsense.lab.studies.diagonal.drawing import GAUSSIAN_MAP, Rates, SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, Rates, SparseDrawing
 from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 
 _DEPTHS = (2, 3, 4)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wnsense.lab.studies.diagonal.drawing import Rates, SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import Rates, SparseDrawing
 
 
 @dataclass(frozen=True)

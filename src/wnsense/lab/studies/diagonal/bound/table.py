@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.bound.specification import BoundPart
-from wnsense.lab.studies.diagonal.drawing import Rate
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.table import parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
 

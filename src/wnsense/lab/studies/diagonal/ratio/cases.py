@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from wnsense.lab.studies.diagonal.drawing import GAUSSIAN_MAP, SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, SparseDrawing
 from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily, geometric_values
 

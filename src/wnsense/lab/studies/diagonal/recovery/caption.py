@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate, rate_words
 from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, groups_of
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate, rate_words
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 

@@ -2,8 +2,8 @@
 
 from itertools import product
 
-from wnsense.lab.studies.diagonal.drawing import GAUSSIAN_MAP, Rates, SparseDrawing
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
+from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, Rates, SparseDrawing
 from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 
 _PACE = (

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate
 from wnsense.lab.studies.diagonal.looks import grid, log_axes, outer_labels, rate_look
 from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, groups_of
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.part_tables import titled
 from wnsense.pages.style import FAINT, INK, TEXT, dress, legend_below

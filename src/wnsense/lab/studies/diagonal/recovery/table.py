@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate, Rates
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate, Rates
 from wnsense.lab.studies.diagonal.table import FOUND, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import rate_words
+from wnsense.lab.studies.diagonal.sparse_drawing import rate_words
 from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.findings import Finding, Paragraph

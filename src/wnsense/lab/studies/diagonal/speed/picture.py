@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate
 from wnsense.lab.studies.diagonal.looks import DEPTH_MARKERS, grid, log_axes, outer_labels, rate_look
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.part_tables import titled

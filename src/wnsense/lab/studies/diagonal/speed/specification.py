@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wnsense.checks import require
-from wnsense.lab.studies.diagonal.drawing import Rate, Rates, SparseDrawing, rate_name
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate, Rates, SparseDrawing, rate_name
 from wnsense.lab.studies.diagonal.step_grid import GridPart
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart
 from wnsense.lab.studies.diagonal.step_grid import RateFamily
 from wnsense.lab.studies.diagonal.step_grid_table import GridFamily, families_of

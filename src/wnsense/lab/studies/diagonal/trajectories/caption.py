@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import rate_words
+from wnsense.lab.studies.diagonal.sparse_drawing import rate_words
 from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, depths_of, runs_of
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 

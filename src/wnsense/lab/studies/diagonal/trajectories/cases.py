@@ -1,6 +1,6 @@
 """Sizes of the study."""
 
-from wnsense.lab.studies.diagonal.drawing import GAUSSIAN_MAP, SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, SparseDrawing
 from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.trajectories.specification import TrajectoryPart
 

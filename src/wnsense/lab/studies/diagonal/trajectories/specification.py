@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wnsense.lab.studies.diagonal.drawing import Rate, SparseDrawing, rate_name
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate, SparseDrawing, rate_name
 
 
 @dataclass(frozen=True)

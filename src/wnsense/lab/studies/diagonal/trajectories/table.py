@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.drawing import Rate
+from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.table import parts_of
 from wnsense.lab.studies.diagonal.trajectories.specification import TrajectoryPart
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
