@@ -42,10 +42,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which tests of the fast suite call which function, and the seconds that each takes."""
+    """Which tests of the fast suite call which function, the seconds that each takes, and those that fail anyway."""
 
     callers: dict[str, list[str]]
     seconds: dict[str, float]
+    failed: tuple[str, ...] = ()
 
     @classmethod
     def measured(cls, folder: Path, source: Path) -> "Coverage":
@@ -61,12 +62,14 @@ class Coverage:
             subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=source, env=environment, check=False)
         callers: dict[str, set[str]] = defaultdict(set)
         seconds: dict[str, float] = {}
+        failed: set[str] = set()
         for path in folder.glob("calls.*"):
             part = json.loads(path.read_text())
             for function, tests in part["callers"].items():
                 callers[function].update(test for test in tests if test)
             seconds |= part["seconds"]
-        return cls({function: sorted(tests) for function, tests in callers.items()}, seconds)
+            failed.update(part.get("failed", ()))
+        return cls({function: sorted(tests) for function, tests in callers.items()}, seconds, tuple(sorted(failed)))
 
     def tests_of(self, module: str, function: str | None) -> list[str]:
         """Return the tests that call a function, or anything of its module, the quickest first."""
@@ -219,7 +222,9 @@ def try_fast(copy: Copy, coverage: Coverage, path: str, text: str, function: str
     with copy.changed(path, text):
         for words, expected in ((few, coverage.time_of(few)), (files, in_files)):
             if words:
-                ending, first = run_tests(copy, ["-m", "not slow", *words], 30 + 3 * expected, copy.root / "trial.log")
+                skipped = [f"--deselect={test}" for test in coverage.failed]
+                command = ["-m", "not slow", *skipped, *words]
+                ending, first = run_tests(copy, command, 30 + 3 * expected, copy.root / "trial.log")
                 if ending is not Ending.PASSED:
                     return Verdict("fast", first or str(ending), time.monotonic() - started)
     return Verdict("survived", "", time.monotonic() - started)

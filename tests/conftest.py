@@ -53,8 +53,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Record how long each test takes."""
-    sparing_checks.record_seconds(report.nodeid, report.duration)
+    """Record how long each test takes, and whether it fails."""
+    sparing_checks.record_outcome(report.nodeid, report.duration, failed=report.failed)
 
 
 @pytest.fixture

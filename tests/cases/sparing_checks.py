@@ -21,11 +21,12 @@ CALLS_PER_TEST = 1 << 62 if os.environ.get("CHECK_EVERY_CALL") else 3
 _jaxtyped = jaxtyping.jaxtyped
 
 
-# Which tests call which function, and how long each test takes: written beside this path if it is given, for
-# `benchmarks/fault_trials.py`.
+# Which tests call which function, how long each test takes, and which fail. It is written beside this path, if one is
+# given, for `benchmarks/fault_trials.py`.
 RECORD = os.environ.get("RECORD_CALLS")
 _callers: dict[str, set[str]] = {}
 _seconds: dict[str, float] = {}
+_failed: set[str] = set()
 
 
 class CurrentTest:
@@ -35,14 +36,18 @@ class CurrentTest:
     name = ""
 
 
-def record_seconds(test: str, seconds: float) -> None:
-    """Add the seconds of a phase of a test to the record."""
+def record_outcome(test: str, seconds: float, *, failed: bool) -> None:
+    """Add the seconds and the outcome of a phase of a test to the record."""
     _seconds[test] = _seconds.get(test, 0.0) + seconds
+    if failed:
+        _failed.add(test)
 
 
 def _write_record() -> None:
     callers = {function: sorted(tests) for function, tests in _callers.items()}
-    Path(f"{RECORD}.{os.getpid()}").write_text(json.dumps({"callers": callers, "seconds": _seconds}))
+    Path(f"{RECORD}.{os.getpid()}").write_text(
+        json.dumps({"callers": callers, "seconds": _seconds, "failed": sorted(_failed)})
+    )
 
 
 if RECORD:
