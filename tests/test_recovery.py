@@ -17,7 +17,7 @@ from cases.draws import generator, normal
 from cases.watched import Alarm, watched
 from wnsense.checks import InputError
 from wnsense.files.tables import read_table
-from wnsense.lab.bench.cells import Cell, cell_problem, require_truth
+from wnsense.lab.bench.cells import Cell, cell_problem
 from wnsense.linalg import smat
 from wnsense.recovery import Recovery, recover
 from wnsense.recovery.session import resized
@@ -31,7 +31,7 @@ from wnsense.sensing.ensembles.rank_one import PairedRankOneSensing, RankOneSens
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton

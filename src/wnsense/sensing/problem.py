@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import require, require_finite, require_level, require_rank, require_size
+from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size
 from wnsense.linalg import haar_frame, random_normal
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -79,6 +79,17 @@ class Problem:
         error = random_normal((operator.count,), generator=generator, dtype=clean.dtype, device=clean.device)
         noisy = clean + error * (noise * clean.square().mean().sqrt())
         return cls(operator, noisy, truth, noise / (1 + noise * noise) ** 0.5)
+
+
+def require_truth(problem: Problem) -> LowRank:
+    """Return the truth of a problem.
+
+    Raises:
+        InputError: If the problem has none.
+    """
+    if problem.truth is None:
+        raise InputError("needed a problem with a truth, got one without; give Problem(..., truth=...)")
+    return problem.truth
 
 
 def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float[Tensor, " r"]:

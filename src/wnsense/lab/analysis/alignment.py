@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_size
+from wnsense.checks import require, require_size
 from wnsense.linalg import frobenius_norm, symmetric_part
 from wnsense.manifolds.stiefel import tangent_projection
 from wnsense.running.trace import Metric
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import require_truth
 from wnsense.solvers.objective import SensingObjective
 
 
@@ -205,9 +206,7 @@ def _gradient_norms(Z: LowRank, A: LowRank) -> Tensor:
 
 
 def _against_truth(objective: SensingObjective, point: LowRank) -> tuple[LowRank, LowRank]:
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without; give Problem(..., truth=...)")
+    truth = require_truth(objective.problem)
     return _compared(objective.to_user(point), truth)
 
 

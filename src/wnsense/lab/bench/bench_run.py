@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from wnsense.lab.bench.cells import cell_problem, oracle_error, require_truth
+from wnsense.lab.bench.cells import cell_problem, oracle_error
 from wnsense.lab.bench.contestants import Configuration
 from wnsense.lab.bench.rows import ACCURACIES, NEVER, Key, Row
 from wnsense.linalg import FactorizationError
@@ -19,6 +19,7 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Trace
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.problem import require_truth
 from wnsense.solvers.objective import SensingObjective, relative_error
 
 # Relative error at which a run ends; it is below all `ACCURACIES`.

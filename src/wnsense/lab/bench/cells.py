@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from wnsense.checks import InputError, require, require_rank
+from wnsense.checks import require, require_rank
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
@@ -16,9 +16,8 @@ from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.rank_one import RankOneSensing
 from wnsense.sensing.ensembles.transforms import DCTSensing
 from wnsense.sensing.kinds import Kind
-from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
@@ -98,17 +97,6 @@ class Cell:
         truth = low_rank(self.size, self.rank, self.condition, kind=self.kind, generator=generator)
         operator = ENSEMBLES[self.ensemble](self.measurements, self.size, self.kind, generator)
         return Problem.measure(operator, truth, self.noise, generator=generator)
-
-
-def require_truth(problem: Problem) -> LowRank:
-    """Return the truth of a problem.
-
-    Raises:
-        InputError: If the problem has none.
-    """
-    if problem.truth is None:
-        raise InputError("needed a problem with a truth, got one without")
-    return problem.truth
 
 
 # Runs of one problem follow each other; the cache saves drawing it for each of them.

@@ -6,7 +6,6 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wnsense.checks import InputError
 from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, Rows
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
@@ -21,7 +20,7 @@ from wnsense.sensing.ensembles.triangular import TriangularSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective
@@ -84,9 +83,7 @@ def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
     Raises:
         InputError: If the problem has no truth.
     """
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without")
+    truth = require_truth(objective.problem)
     return objective.to_user(point).distance(truth).square()
 
 
@@ -94,9 +91,7 @@ def squared_error(objective: SensingObjective, point: LowRank) -> Tensor:
 def oracle_error(case: CurveCase) -> float:
     """Return the squared error `||Z - A||_F^2` of the least-squares fit of rank `r_A`, started at the truth."""
     objective = drawn(case)
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without")
+    truth = require_truth(objective.problem)
     stop = Stop(stagnation=3, gain=1e-8, max_steps=100)
     result = solve(objective, GaussNewton(), truth, stop=stop, trace=Trace(error=squared_error))
     return float(result.trace["error"][-1])

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError
 from wnsense.files.tables import is_table
 from wnsense.lab.analysis.course import end_of_burn_in
 from wnsense.lab.analysis.decay import Window, fit_decay
@@ -25,7 +24,7 @@ from wnsense.running.trace import Trace
 from wnsense.sensing.combining.compression import compress
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
 from wnsense.solvers.weight_norm import WeightNormalizedGD
@@ -75,7 +74,7 @@ def draw_problem(part: ExponentPart) -> StartedProblem:
         Phi = X[:, : point.true_rank]
     else:
         objective = sampled_objective(point, point.measurements, part.seeds[0])
-        Phi = _truth(objective).X.mH @ X
+        Phi = require_truth(objective.problem).X.mH @ X
     Theta = _START_MAGNITUDE * torch.eye(X.shape[-1], dtype=X.dtype).expand(len(X), -1, -1)
     return StartedProblem(objective, LowRank(X, Theta.clone()), Phi @ Phi.mH)
 
@@ -124,25 +123,18 @@ def measure(part: ExponentPart, checkpoint: Path) -> tuple[Mapping[str, np.ndarr
     steps, trace, error = (result.trace[name] for name in ("step", "alignment_trace", "error"))
     starts = [_start_row(point, steps, trace[:, k], error[:, k]) for k in range(len(part.seeds))]
     arrays = {name: np.array([row[name] for row in starts]) for name in starts[0]}
-    law = burn_in_of_start(drawn.gram, _truth(drawn.objective).Theta.diagonal(), point.step_size)
+    law = burn_in_of_start(drawn.gram, require_truth(drawn.objective.problem).Theta.diagonal(), point.step_size)
     return {**arrays, "law": law.numpy()}, result.seconds
-
-
-def _truth(objective: SensingObjective) -> LowRank:
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without")
-    return truth
 
 
 def _error(objective: SensingObjective, point: LowRank) -> Tensor:
     """Return `||X Theta X^T - A||_F`; the matrices are small enough to be formed."""
-    return frobenius_norm(point.dense() - _truth(objective).dense())
+    return frobenius_norm(point.dense() - require_truth(objective.problem).dense())
 
 
 def _alignment_trace(objective: SensingObjective, point: LowRank) -> Tensor:
     """Return `Tr(Phi Phi^T)`; the columns of `X` and of `U` are orthonormal."""
-    return frobenius_norm(_truth(objective).X.mH @ point.X).square()
+    return frobenius_norm(require_truth(objective.problem).X.mH @ point.X).square()
 
 
 def _start_row(point: Point, steps: np.ndarray, trace: np.ndarray, error: np.ndarray) -> dict[str, float]:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError
 from wnsense.files.tables import is_table
 from wnsense.lab.analysis.alignment import ALONG_A_RUN
 from wnsense.lab.studies.learning.identity import IdentitySensing
@@ -23,7 +22,7 @@ from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Metric, Trace
 from wnsense.sensing.ensembles.triangular import TriangularSensing
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.calibration import Calibration
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
@@ -96,9 +95,7 @@ def squared_overlaps(objective: SensingObjective, point: LowRank) -> Float[Tenso
     Raises:
         InputError: If the problem has no truth.
     """
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without")
+    truth = require_truth(objective.problem)
     return (truth.orthonormal().X.mH @ objective.to_user(point).orthonormal().X).abs().square()
 
 

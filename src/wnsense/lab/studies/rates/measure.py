@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wnsense.checks import InputError
 from wnsense.lab.analysis.reduced_population import in_own_units
 from wnsense.lab.studies.rates.specification import RateMethod, RateRun, RateSetting, RateStart
 from wnsense.linalg import FactorizationError, frobenius_norm
@@ -20,7 +19,7 @@ from wnsense.sensing.combining.compression import compress
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sensing.problem import Problem, low_rank, require_truth
 from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.objective import SensingObjective
@@ -157,7 +156,5 @@ def _error(objective: SensingObjective, point: LowRank) -> Tensor:
     Raises:
         InputError: If the problem has no truth.
     """
-    truth = objective.problem.truth
-    if truth is None:
-        raise InputError("needed a problem with a truth, got one without")
+    truth = require_truth(objective.problem)
     return frobenius_norm(point.dense() - truth.dense()) / truth.norm()
