@@ -192,10 +192,10 @@ class GaussianSensing(DenseSensing):
         n: int,
         size: int | tuple[int, int],
         *,
+        storage: torch.dtype | None = None,
         kind: Kind | str = Kind.PSD,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
-        storage: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> "GaussianSensing":
         """Draw the operator; memory holds the stored rows and one block, never more.
@@ -203,11 +203,11 @@ class GaussianSensing(DenseSensing):
         Args:
             n: Number of measurements.
             size: Side `m`, or `(m1, m2)` for a rectangular unknown.
+            storage: Real dtype of the stored entries, which are rounded to it; that of the unknown by default. With
+                bfloat16 the rows take a quarter of the memory of double precision.
             kind: Kind of the unknown.
             generator: Source of randomness.
             dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
-            storage: Real dtype of the stored entries, which are rounded to it; that of the unknown by default. With
-                bfloat16 the rows take a quarter of the memory of double precision.
             device: Device of the data.
 
         Raises:

@@ -66,6 +66,11 @@ class EntrySensing(PlacedSensing):
             require(self.imaginary.dtype == torch.bool, "imaginary of dtype bool", self.imaginary.dtype)
             require(self.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
 
+    @cached_property
+    def count(self) -> int:
+        """Number of places."""
+        return len(self.rows)
+
     @classmethod
     def from_places(
         cls,
@@ -95,19 +100,14 @@ class EntrySensing(PlacedSensing):
         space = Space.from_size(size, kind, dtype, rows.device)
         return cls(int64_indices("rows", rows), int64_indices("columns", columns), space, weights, imaginary)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of places."""
-        return len(self.rows)
-
     @classmethod
     def draw(
         cls,
         n: int,
         size: int | tuple[int, int],
         *,
-        kind: Kind | str = Kind.PSD,
         replacement: bool = False,
+        kind: Kind | str = Kind.PSD,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
@@ -122,8 +122,8 @@ class EntrySensing(PlacedSensing):
         Args:
             n: Number of measurements, without replacement at most d.
             size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            kind: Kind of the unknown.
             replacement: True for independent draws, so that a coordinate may occur again.
+            kind: Kind of the unknown.
             generator: Source of randomness.
             dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
             device: Device of the data.
