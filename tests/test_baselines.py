@@ -12,7 +12,15 @@ import torch
 from cases.draws import generator, hermitian, random_point
 from cases.flavors import COMPLEX_RECTANGULAR, FOUR_KINDS, HERMITIAN, PSD, RECTANGULAR, SYMMETRIC, Flavor, size_of
 from cases.watched import WatchedOperator
-from test_solvers import Literal, assert_close, full_objective, gaussian_problem, run, unit_calibration
+from test_solvers import (
+    Literal,
+    assert_applications_are_counted,
+    assert_close,
+    full_objective,
+    gaussian_problem,
+    run,
+    unit_calibration,
+)
 from wnsense.checks import InputError
 from wnsense.linalg import haar_frame
 from wnsense.running.checkpoint import Checkpoint
@@ -420,11 +428,7 @@ def test_every_application_is_counted(case, flavor):
     operator, calls = counting(problem.operator)
     objective = SensingObjective(replace(problem, operator=operator))
     point = haar_start(objective, 2, magnitude=0.5, generator=generator(1))
-    calls[0] = 0
-    state = case.solver.start(objective, point)
-    assert calls[0] == state.applications == 2
-    state = case.solver.step(objective, case.solver.step(objective, state))
-    assert calls[0] == state.applications
+    assert_applications_are_counted(case, objective, point, calls)
 
 
 @every_baseline

@@ -470,6 +470,15 @@ def counting(operator: Operator) -> tuple[WatchedOperator, list[int]]:
     return WatchedOperator(operator, count, lambda batch: None, second_moment=None), calls
 
 
+def assert_applications_are_counted(case, objective: SensingObjective, point: LowRank, calls: list[int]):
+    """A start costs two applications, and the state counts those of every step."""
+    calls[0] = 0
+    state = case.solver.start(objective, point)
+    assert calls[0] == state.applications == 2
+    state = case.solver.step(objective, case.solver.step(objective, state))
+    assert calls[0] == state.applications
+
+
 @pytest.mark.parametrize(("case", "flavor"), solver_cases())
 def test_every_application_is_counted(case, flavor):
     problem = gaussian_problem(flavor)
@@ -477,12 +486,7 @@ def test_every_application_is_counted(case, flavor):
     objective = SensingObjective(replace(problem, operator=operator))
     if flavor.kind.is_symmetric:
         assert calls[0] == objective.calibration.applications
-    point = first_point(case, objective)
-    calls[0] = 0
-    state = case.solver.start(objective, point)
-    assert calls[0] == state.applications == 2
-    state = case.solver.step(objective, case.solver.step(objective, state))
-    assert calls[0] == state.applications
+    assert_applications_are_counted(case, objective, first_point(case, objective), calls)
 
 
 @long_run

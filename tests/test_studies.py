@@ -19,20 +19,11 @@ from wnsense.cli import terminal
 from wnsense.cli.commands.study import StudyScale
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies.curves import run as running
+from wnsense.lab.studies.curves import specification as specs
 from wnsense.lab.studies.curves.cases import CURVE_STUDIES
 from wnsense.lab.studies.curves.measure import measure, measure_together
 from wnsense.lab.studies.curves.picture import paper_picture, shade
 from wnsense.lab.studies.curves.random_problem import drawn, squared_error
-from wnsense.lab.studies.curves.specification import (
-    Curve,
-    CurveCase,
-    CurveMethod,
-    CurveRun,
-    CurveSpecification,
-    Rows,
-    StepSizes,
-    Tuning,
-)
 from wnsense.lab.studies.curves.study import curve_study
 from wnsense.lab.studies.curves.table import CurveTable, largest_ratio
 from wnsense.lab.studies.frame.specification import Scale
@@ -44,21 +35,21 @@ from wnsense.pages.style import METHODS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
-SMALL = CurveCase(8, 2, 3.0, 300)
-RUN = CurveRun(SMALL, CurveMethod.WN, 4, StepSizes(1.0), (0, 1, 2), 60)
-ETAS = (StepSizes(0.5), StepSizes(1.0))
-TINY = CurveSpecification(
+SMALL = specs.CurveCase(8, 2, 3.0, 300)
+RUN = specs.CurveRun(SMALL, specs.CurveMethod.WN, 4, specs.StepSizes(1.0), (0, 1, 2), 60)
+ETAS = (specs.StepSizes(0.5), specs.StepSizes(1.0))
+TINY = specs.CurveSpecification(
     "figure-2a",
     "Something small",
     "Something is said.",
     quick=tuple(
-        Curve(
+        specs.Curve(
             f"kappa = {kappa:g}",
             dataclasses.replace(RUN, method=method, case=dataclasses.replace(SMALL, condition=kappa)),
-            Tuning(dataclasses.replace(RUN, method=method, seeds=(9,), steps=40), ETAS),
+            specs.Tuning(dataclasses.replace(RUN, method=method, seeds=(9,), steps=40), ETAS),
         )
         for kappa in (2.0, 3.0)
-        for method in (CurveMethod.WN, CurveMethod.GD)
+        for method in (specs.CurveMethod.WN, specs.CurveMethod.GD)
     ),
     paper=(),
     choices=("everything",),
@@ -67,7 +58,7 @@ TINY = CurveSpecification(
 TINY_RUNS = 8
 
 
-def run_study(study: CurveSpecification, scale: Scale, directory, **named) -> Table:
+def run_study(study: specs.CurveSpecification, scale: Scale, directory, **named) -> Table:
     return curve_study(study).run(directory, scale, **named)
 
 
@@ -146,7 +137,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         starts = len(curve.run.seeds) * len(curve.data_seeds)
         assert starts >= (3 if scale is Scale.QUICK else 2 if case.size == 300 else 5)
         # Preconditioned WN is ours, and is not tuned.
-        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not CurveMethod.PRECONDITIONED_WN)
+        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not specs.CurveMethod.PRECONDITIONED_WN)
         assert not set(curve.tuning.run.seeds) & set(curve.run.seeds)
         assert curve.tuning.run.method is curve.run.method
         # The rank is overestimated, as the paper has it.
@@ -160,7 +151,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         for method in grids
     }
     if len(etas) == 2 and study.name != "figure-2c":
-        assert len(etas[CurveMethod.GD]) >= len(etas[CurveMethod.WN])
+        assert len(etas[specs.CurveMethod.GD]) >= len(etas[specs.CurveMethod.WN])
 
 
 def test_the_command_line_knows_every_study():
@@ -185,7 +176,7 @@ def test_what_cannot_be_run_is_refused():
     with pytest.raises(InputError, match="the rank between 1 and 8"):
         dataclasses.replace(SMALL, rank=9)
     with pytest.raises(InputError, match="without noise for their factor"):
-        dataclasses.replace(SMALL, rows=Rows.FACTOR, noise=0.1)
+        dataclasses.replace(SMALL, rows=specs.Rows.FACTOR, noise=0.1)
     with pytest.raises(InputError, match="float64 or float32"):
         dataclasses.replace(SMALL, dtype="bfloat16")
     with pytest.raises(InputError, match="working rank"):
@@ -198,15 +189,15 @@ def test_what_cannot_be_run_is_refused():
 
 
 SIZES = {
-    CurveMethod.WN: StepSizes(1.0),
-    CurveMethod.GD: StepSizes(0.5),
-    CurveMethod.PRECGD: StepSizes(0.5, damping=0.1),
-    CurveMethod.SCALEDGD_LAMBDA: StepSizes(0.5, damping=0.1),
-    CurveMethod.PRECONDITIONED_WN: StepSizes(1.0, 2.0, 0.3),
+    specs.CurveMethod.WN: specs.StepSizes(1.0),
+    specs.CurveMethod.GD: specs.StepSizes(0.5),
+    specs.CurveMethod.PRECGD: specs.StepSizes(0.5, damping=0.1),
+    specs.CurveMethod.SCALEDGD_LAMBDA: specs.StepSizes(0.5, damping=0.1),
+    specs.CurveMethod.PRECONDITIONED_WN: specs.StepSizes(1.0, 2.0, 0.3),
 }
 
 
-@pytest.mark.parametrize("method", CurveMethod)
+@pytest.mark.parametrize("method", specs.CurveMethod)
 def test_a_batch_gives_what_single_runs_give(method, tmp_path):
     run = dataclasses.replace(RUN, method=method, step_sizes=SIZES[method])
     together = measure(run, tmp_path / "together.npz").arrays
@@ -218,12 +209,14 @@ def test_a_batch_gives_what_single_runs_give(method, tmp_path):
         np.testing.assert_allclose(together["error"][:, place], alone["error"][:, 0], rtol=1e-6, atol=1e-22)
 
 
-@pytest.mark.parametrize("method", CurveMethod)
+@pytest.mark.parametrize("method", specs.CurveMethod)
 def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_path):
     """The same with another method and another width beside it, on the triangular factor."""
-    case = CurveCase(8, 2, 3.0, 100, rows=Rows.FACTOR)
+    case = specs.CurveCase(8, 2, 3.0, 100, rows=specs.Rows.FACTOR)
     run = dataclasses.replace(RUN, case=case, method=method, step_sizes=SIZES[method], steps=30)
-    other = dataclasses.replace(run, method=CurveMethod.GD, step_sizes=SIZES[CurveMethod.GD], width=3, steps=20)
+    other = dataclasses.replace(
+        run, method=specs.CurveMethod.GD, step_sizes=SIZES[specs.CurveMethod.GD], width=3, steps=20
+    )
     courses = {}
     measure_together([run, other], lambda of: tmp_path / f"{of.key}.npz", courses.__setitem__, lambda _: None)
     for one in (run, other):
@@ -237,12 +230,13 @@ def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_pat
 
 def test_a_large_study_shares_its_sweeps_and_keeps_each_run_as_it_ends(tmp_path, monkeypatch, made):
     monkeypatch.setattr(running, "_LARGE", 8)
-    case = CurveCase(8, 2, 3.0, 100, rows=Rows.FACTOR)
+    case = specs.CurveCase(8, 2, 3.0, 100, rows=specs.Rows.FACTOR)
     runs = [dataclasses.replace(RUN, case=case, width=width) for width in (3, 5)]
     curves = tuple(
-        Curve(f"r = {run.width}", run, Tuning(dataclasses.replace(RUN, seeds=(9,), steps=40), ETAS)) for run in runs
+        specs.Curve(f"r = {run.width}", run, specs.Tuning(dataclasses.replace(RUN, seeds=(9,), steps=40), ETAS))
+        for run in runs
     )
-    again = Tuning(dataclasses.replace(runs[1], seeds=(9,)), ETAS)
+    again = specs.Tuning(dataclasses.replace(runs[1], seeds=(9,)), ETAS)
     confirmed = dataclasses.replace(curves[1], confirming=again)
     study = dataclasses.replace(TINY, name="figure-3a", quick=(curves[0], confirmed), beside="ratio")
     together = run_study(study, Scale.QUICK, tmp_path / "shared")
@@ -278,7 +272,7 @@ def test_a_run_is_the_paper_s_algorithm_step_by_step(tmp_path):
     run = dataclasses.replace(RUN, seeds=(3,), steps=12)
     course = measure(run, tmp_path / "run.npz")
     objective = drawn(SMALL)
-    rows = drawn(dataclasses.replace(SMALL, rows=Rows.ALL)).problem
+    rows = drawn(dataclasses.replace(SMALL, rows=specs.Rows.ALL)).problem
     A = rows.truth.dense()
     operator, y = rows.operator, rows.measurements
     start = wn.solvers.haar_start(objective, 4, generator=torch.Generator().manual_seed(3))
@@ -302,7 +296,7 @@ def test_a_run_is_the_paper_s_algorithm_step_by_step(tmp_path):
 
 def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
     """As at m = 300: on all rows, in single precision; drawn in it too, so the problem is another one."""
-    case = dataclasses.replace(SMALL, dtype="float32", rows=Rows.ALL)
+    case = dataclasses.replace(SMALL, dtype="float32", rows=specs.Rows.ALL)
     error = measure(dataclasses.replace(RUN, case=case, steps=300), tmp_path / "run.npz").arrays["error"]
     assert drawn(case).problem.operator.dtype == torch.float32
     # Rounding of relative size 6e-8 in each of a few sums; its square, with room for their number.
@@ -312,7 +306,9 @@ def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
 
 def test_a_start_that_diverges_spoils_no_other(tmp_path):
     # So far that only some starts survive would be luck: here all diverge, and are told one by one.
-    course = measure(dataclasses.replace(RUN, method=CurveMethod.GD, step_sizes=StepSizes(40.0)), tmp_path / "run.npz")
+    course = measure(
+        dataclasses.replace(RUN, method=specs.CurveMethod.GD, step_sizes=specs.StepSizes(40.0)), tmp_path / "run.npz"
+    )
     assert course.diverged == (True, True, True)
     assert np.isfinite(course.arrays["error"][0]).all()
     assert np.isinf(course.arrays["error"][-1]).all()
@@ -400,16 +396,20 @@ def test_the_step_size_is_the_best_of_the_grid(tiny):
 
 
 def test_of_settings_that_end_at_rounding_the_first_there_is_taken(tmp_path):
-    tuning = Tuning(dataclasses.replace(RUN, seeds=(9,), steps=800), (StepSizes(0.2), *ETAS))
-    study = dataclasses.replace(TINY, quick=(Curve("one", RUN, tuning),))
+    tuning = specs.Tuning(dataclasses.replace(RUN, seeds=(9,), steps=800), (specs.StepSizes(0.2), *ETAS))
+    study = dataclasses.replace(TINY, quick=(specs.Curve("one", RUN, tuning),))
     [facts] = run_study(study, Scale.QUICK, tmp_path).header["curves"]
     assert facts["step_sizes"] == "eta 1, mu 2"
     assert facts["grid_errors"][1] < 1e-24
 
 
 def test_a_grid_that_diverges_everywhere_is_told(tmp_path):
-    tuning = Tuning(dataclasses.replace(RUN, method=CurveMethod.GD), (StepSizes(30.0), StepSizes(40.0)))
-    study = dataclasses.replace(TINY, quick=(Curve("one", dataclasses.replace(RUN, method=CurveMethod.GD), tuning),))
+    tuning = specs.Tuning(
+        dataclasses.replace(RUN, method=specs.CurveMethod.GD), (specs.StepSizes(30.0), specs.StepSizes(40.0))
+    )
+    study = dataclasses.replace(
+        TINY, quick=(specs.Curve("one", dataclasses.replace(RUN, method=specs.CurveMethod.GD), tuning),)
+    )
     with pytest.raises(InputError, match="no start diverges"):
         run_study(study, Scale.QUICK, tmp_path)
 

@@ -36,22 +36,12 @@ from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.learning.measure import measure, start_alignments
 from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification
+from wnsense.lab.studies.learning.table import ARRAYS_OF_ONE_START
 from wnsense.running.progress import ProgressCallback
 
 # Rows of the table: in equal ratios, evenly, and in equal ratios around each escape, from and to these shares of it.
 _IN_RATIOS, _EVENLY, _AROUND = 55, 55, 13
 _BEFORE, _AFTER = 0.6, 1.6
-
-_OF_ONE_START = (
-    "saddle_distances",
-    "gradient_norms",
-    "squared_cosines",
-    "alignment_trace",
-    "outside",
-    "magnitudes",
-    "squared_overlaps",
-    "used_alignment",
-)
 
 
 def run_learning(specification: LearningSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
@@ -88,7 +78,7 @@ def thinned(setting: LearningSetting, arrays: Mapping[str, np.ndarray]) -> dict[
         for start in range(len(setting.seeds))
     ]
     rows = kept_rows(step, stays[0])
-    columns = {name: arrays[name][rows][:, 0] for name in _OF_ONE_START}
+    columns = {name: arrays[name][rows][:, 0] for name in ARRAYS_OF_ONE_START}
     return {
         **{name: arrays[name][rows] for name in ("step", "applications", "seconds")},
         **columns,

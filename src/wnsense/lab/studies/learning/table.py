@@ -25,11 +25,8 @@ _FIT_POINTS = 40
 _FEWEST_POINTS = 5
 
 
-# Arrays of every run, as `learning.run` describes them.
-_ARRAYS = (
-    "step",
-    "applications",
-    "seconds",
+# Arrays of every run, as `learning.run` describes them; these are kept for the first start alone.
+ARRAYS_OF_ONE_START = (
     "saddle_distances",
     "gradient_norms",
     "squared_cosines",
@@ -38,6 +35,12 @@ _ARRAYS = (
     "magnitudes",
     "squared_overlaps",
     "used_alignment",
+)
+_ARRAYS = (
+    "step",
+    "applications",
+    "seconds",
+    *ARRAYS_OF_ONE_START,
     "eigenvalues",
     "squared_error",
     "stay_first",
