@@ -19,6 +19,7 @@ from test_solvers import (
     full_objective,
     gaussian_problem,
     run,
+    single_precision_objective,
     unit_calibration,
 )
 from wnsense.checks import InputError
@@ -365,11 +366,7 @@ def test_every_baseline_recovers_from_its_published_start(case, flavor):
 @long_run
 @every_case
 def test_single_precision_is_kept(case, flavor):
-    rng = generator()
-    settings = {"kind": flavor.kind, "dtype": flavor.dtype(torch.float32), "generator": rng}
-    operator = GaussianSensing.draw(800, size_of(flavor, 12, 9), **settings)
-    problem = Problem.measure(operator, low_rank(size_of(flavor, 12, 9), 2, 2.0, **settings))
-    objective = SensingObjective(problem)
+    objective = single_precision_objective(flavor)
     state = run(case.solver, objective, case.begin(objective, 2), case.steps)
     assert state.point.dtype == flavor.dtype(torch.float32)
     assert state.evaluation.misfit.dtype == torch.float32

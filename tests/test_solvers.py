@@ -489,14 +489,19 @@ def test_every_application_is_counted(case, flavor):
     assert_applications_are_counted(case, objective, first_point(case, objective), calls)
 
 
-@long_run
-@pytest.mark.parametrize(("case", "flavor"), solver_cases())
-def test_single_precision_is_kept(case, flavor):
+def single_precision_objective(flavor: Flavor) -> SensingObjective:
+    """Return the problem of `gaussian_problem` in single precision."""
     rng = generator()
     settings = {"kind": flavor.kind, "dtype": flavor.dtype(torch.float32), "generator": rng}
     operator = GaussianSensing.draw(800, size_of(flavor, 12, 9), **settings)
     problem = Problem.measure(operator, low_rank(size_of(flavor, 12, 9), 2, 2.0, **settings))
-    objective = SensingObjective(problem)
+    return SensingObjective(problem)
+
+
+@long_run
+@pytest.mark.parametrize(("case", "flavor"), solver_cases())
+def test_single_precision_is_kept(case, flavor):
+    objective = single_precision_objective(flavor)
     state = run(case.solver, objective, first_point(case, objective), case.steps)
     assert state.point.dtype == flavor.dtype(torch.float32)
     assert state.evaluation.misfit.dtype == torch.float32
