@@ -478,7 +478,9 @@ def test_baselines_have_names():
         assert solver_name(make_solver(name)) == name
         assert isinstance(make_solver(name), kind_of)
     assert not BASELINES.keys() & SOLVERS.keys()
-    with pytest.raises(InputError, match=r"needed a solver of .*gauss-newton, scaledgd.*svp, got 'newton'"):
+    with pytest.raises(
+        InputError, match=r"needed a solver out of .*gauss-newton, scaledgd.*svp, got 'newton'; choose one of"
+    ):
         make_solver("newton")
 
 

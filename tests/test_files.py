@@ -1348,7 +1348,7 @@ HOSTILE = {
     ),
     "n of vectors": (
         {"y": Y, "vectors": A[:-1]},
-        "needed vectors of size 12 x m, a row for each number in y, got size 11 x 4",
+        "needed vectors of size 12 x m, a row for each number in y, got size 11 x 4; y has 12 numbers: check that",
     ),
     "vectors transposed": (
         {"y": Y, "vectors": A.T},
@@ -1360,7 +1360,7 @@ HOSTILE = {
     ),
     "n of matrices": (
         {"y": Y, "matrices": symmetric(N + 1)},
-        "needed matrices of size 12 x m x m, one for each number in y, got size 13 x 4 x 4",
+        "needed matrices of size 12 x m x m, one for each number in y, got size 13 x 4 x 4; y has 12 numbers: check",
     ),
     "n of matrices last": (
         {"y": Y, "matrices": symmetric().transpose(1, 2, 0)},
@@ -1372,11 +1372,11 @@ HOSTILE = {
     ),
     "matrices in two directions": (
         {"y": Y, "matrices": array(N, 16)},
-        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 16",
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 16; give matrices as",
     ),
     "matrices in four directions": (
         {"y": Y, "matrices": array(N, 2, 2, 2)},
-        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 2 x 2 x 2",
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 2 x 2 x 2; give matrices as",
     ),
     "y in two directions": (
         {"y": array(3, 4), "vectors": A},
@@ -1392,11 +1392,11 @@ HOSTILE = {
     ),
     "matrices without sides": (
         {"y": Y, "matrices": np.empty((N, 0, 0))},
-        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 0 x 0",
+        "needed matrices of size 12 x m x m, one for each number in y, got size 12 x 0 x 0; no side may be 0",
     ),
     "vectors without entries": (
         {"y": Y, "vectors": np.empty((N, 0))},
-        "needed vectors of size 12 x m, a row for each number in y, got size 12 x 0",
+        "needed vectors of size 12 x m, a row for each number in y, got size 12 x 0; no side may be 0",
     ),
     "NaN in y": (
         {**VECTORS, "y": spoiled(Y, np.nan, (5,))},
@@ -1506,7 +1506,7 @@ HOSTILE = {
     "negative weights": ({**VECTORS, "weights": -np.ones(N)}, "needed weights of at least 0, got a negative one"),
     "unknown kind": (
         {**VECTORS, "kind": "positive"},
-        "needed a kind that is psd or symmetric or hermitian, got 'positive'",
+        "needed a kind that is psd or symmetric or hermitian, got 'positive'; correct kind in the file",
     ),
     "kind of two lines": (
         {**VECTORS, "kind": "psd\npsd"},
@@ -1741,7 +1741,7 @@ HOSTILE = {
     ),
     "unknown kind of matrices": (
         {**MATRICES, "kind": "square"},
-        "needed a kind that is psd or symmetric or hermitian or rectangular, got 'square'",
+        "needed a kind that is psd or symmetric or hermitian or rectangular, got 'square'; correct kind in the file",
     ),
 }
 

@@ -30,11 +30,13 @@ def read_kind(file: FileArrays) -> Kind:
         advice = "hermitian for a complex image, psd for a real one"
         require(source != "masks", "kind beside masks", file.contents(), advice)
         return Kind.PSD if Kind.PSD in allowed else allowed[0]
-    advices = {
-        str(Kind.RECTANGULAR): "give a rectangular problem as matrices, entries or left_vectors and right_vectors",
-    }
     word = file.text("kind", "as 'psd' or 'symmetric'")
-    require(word in allowed, f"a kind that is {' or '.join(allowed)}", repr(word[:40]), advices.get(word, ""))
+    advice = (
+        "give a rectangular problem as matrices, entries or left_vectors and right_vectors"
+        if word == Kind.RECTANGULAR
+        else "correct kind in the file"
+    )
+    require(word in allowed, f"a kind that is {' or '.join(allowed)}", repr(word[:40]), advice)
     return Kind(word)
 
 

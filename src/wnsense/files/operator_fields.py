@@ -194,7 +194,7 @@ def _rows(file: FileArrays, name: str, count: int, width: str, *, is_complex: bo
         len(shape) == 2 and shape[0] == count and shape[1] > 0,
         f"{name} of size {count} x {width}, a row for each number in y",
         file.size(name),
-        "transpose it" if transposed else "",
+        "transpose it" if transposed else _counts_advice(name, shape, count, sides=2),
     )
     return _not_all_zero(file, name, is_complex=is_complex)
 
@@ -209,9 +209,18 @@ def _three_sides(file: FileArrays, name: str, count: int, sides: str, *, may_lac
         len(shape) == 3 and shape[0] == count and min(shape) > 0,
         f"{name} of size {count} x {sides}, one for each number in y",
         file.size(name),
-        "bring the last side to the front" if last else "",
+        "bring the last side to the front" if last else _counts_advice(name, shape, count, sides=3),
     )
     return shape
+
+
+def _counts_advice(name: str, shape: tuple[int, ...], count: int, *, sides: int) -> str:
+    """Return the advice for an array whose first side must be the number of measurements."""
+    if len(shape) != sides:
+        return f"give {name} as an array of {sides} dimensions"
+    if shape[0] != count:
+        return f"y has {count} numbers: check that y and {name} are of the same measurements"
+    return "no side may be 0"
 
 
 def _three_sided(file: FileArrays, name: str, count: int, sides: str, *, is_complex: bool) -> Inexact[Tensor, "n m k"]:

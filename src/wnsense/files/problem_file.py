@@ -72,7 +72,7 @@ class LoadedProblem:
 def read_problem(
     path: Path, *, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> LoadedProblem:
-    """Read a problem file; the docstring of this module describes the format.
+    """Read a problem file; `docs/files.md` describes the format.
 
     Args:
         path: Path of a `.npz`, `.mat` or `.safetensors` file.

@@ -45,7 +45,7 @@ def make_solver(name: str) -> Solver[Any]:
         InputError: If no solver has this name.
     """
     makers = {**SOLVERS, **BASELINES}
-    require(name in makers, f"a solver of {', '.join(makers)}", repr(name))
+    require(name in makers, f"a solver out of {', '.join(makers)}", repr(name), "choose one of these names")
     return makers[name]()
 
 
