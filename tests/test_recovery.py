@@ -981,7 +981,9 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 def test_a_recovery_tells_of_itself():
     text = str(recovered(small(noise=0.02), seed=5))
-    assert text.startswith("reached_noise_floor: The matrix explains the measurements as far as")
+    assert text.startswith(
+        "reached_noise_floor: The matrix explains the measurements up to a residual that behaves like noise."
+    )
     for part in ("rank 2; psd, 15 x 15; 300 measurements", "on held-out measurements", "against the truth", "seed 5"):
         assert part in text
 
