@@ -141,3 +141,8 @@ def test_an_operator_without_rows_to_select_is_restricted_all_the_same():
     point = random_point(ALL_FLAVORS[0], (3, 3), 1)
     assert math.isclose(float(some.measure(point)), 2 * float(point.trace()), rel_tol=1e-12)
     assert isinstance(RankOneSensing.draw(7, 3), SelectsRows)
+
+
+def test_an_unknown_kind_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"needed a kind out of psd, .*, got 'positive'; choose one of these words"):
+        Space.from_size(4, kind="positive")

@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-studies = typer.Typer(help="Repeat the figures of the paper on weight normalization.")
+studies = typer.Typer(help="Repeat the figures of the papers, and compare their claims with measurements.")
 
 # Each command's name, its function, and the last paragraph of its help.
 COMMANDS: Mapping[str, tuple[Callable[..., None], str | None]] = {

@@ -72,9 +72,9 @@ def recover(options: RecoverOptions) -> int:
 
 def _check(options: RecoverOptions) -> None:
     """Check the options before anything is read."""
-    require_level("--tolerance", options.tolerance or 0.0)
-    require_level("--noise-level", options.noise_level or 0.0)
-    require_level("--max-seconds", options.max_seconds or 0.0)
+    require_level("a --tolerance", options.tolerance or 0.0)
+    require_level("a --noise-level", options.noise_level or 0.0)
+    require_level("a --max-seconds", options.max_seconds or 0.0)
     applications = options.max_applications
     require(applications is None or applications >= 1, "--max-applications of at least 1", applications)
     require_seed(options.seed)

@@ -60,8 +60,8 @@ def _check(options: SimulateOptions) -> None:
     suffix = container_suffix(options.out)
     right = suffix == ".mat" or not options.matlab_73
     require(right, "--out FILE ending in .mat with --v7.3", options.out, "leave out --v7.3")
-    require_level("--noise", options.noise)
-    require_level("--condition", options.condition)
+    require_level("a --noise", options.noise)
+    require_level("a --condition", options.condition)
     require_seed(options.seed)
     require_writable(options.out.parent, [options.out.name])
 

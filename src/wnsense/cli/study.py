@@ -18,7 +18,7 @@ def list_studies(_options: StudyListOptions) -> int:
     """Show each study with its claim; returns the exit code."""
     for study in all_studies():
         say(f"{study.name}: {study.specification.title}", style="bold")
-        say(f"  {study.specification.claim}")
+        say(f"  the source: {study.specification.claim}")
     return 0
 
 

@@ -59,7 +59,7 @@ class SparseProblem:
 
 
 def read_sparse_problem(path: Path) -> SparseProblem:
-    """Read a sparse problem; the docstring of this module describes the format.
+    """Read a sparse problem; `docs/sparse.md` describes the format.
 
     Raises:
         InputError: If the file cannot be read or used; the message is one line.

@@ -58,7 +58,7 @@ def distance_to_stiefel(X: Inexact[Tensor, "*batch m r"]) -> Float[Tensor, "*bat
 
 
 class Retraction(StrEnum):
-    """Return of a tangent step `t G` to the manifold.
+    """Method that returns `X` to the manifold after a tangent step `t G`.
 
     All three leave `X` in the direction `G` and differ by `O(t^2)`. Polar and QR frames span the same subspace, and
     differ by a rotation alone. Cayley agrees with polar to `O(t^3)` if `G` is orthogonal to `X`.

@@ -1,11 +1,13 @@
 """Four kinds of unknown matrix, and the packing of each into real vectors with the same inner product."""
 
 from enum import StrEnum
+from typing import Never
 
 import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+from wnsense.checks import InputError
 from wnsense.linalg import packed_length, smat, svec
 
 
@@ -20,6 +22,11 @@ class Kind(StrEnum):
     SYMMETRIC = "symmetric"
     HERMITIAN = "hermitian"
     RECTANGULAR = "rectangular"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Never:
+        """Raise `InputError` for a word that is no kind."""
+        raise InputError(f"needed a kind out of {', '.join(cls)}, got {value!r}; choose one of these words")
 
     @property
     def is_symmetric(self) -> bool:

@@ -180,7 +180,7 @@ class Operator(ABC):
     def adjoint_times(
         self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]
     ) -> Inexact[Tensor, "*batch m1 k"]:
-        """Return `M*(v) V`, without `M*(v)`.
+        """Return `M*(v) V` without forming `M*(v)`.
 
         Raises:
             InputError: If `v` does not have `n` entries, `V` does not have `m2` rows, or a dtype is not the operator's.
@@ -192,7 +192,7 @@ class Operator(ABC):
     def adjoint_transpose_times(
         self, v: Float[Tensor, "*batch n"], U: Inexact[Tensor, "*batch m1 k"]
     ) -> Inexact[Tensor, "*batch m2 k"]:
-        """Return `M*(v)^H U`, without `M*(v)`; equal to `adjoint_times` for the symmetric kinds.
+        """Return `M*(v)^H U` without forming `M*(v)`; for the symmetric kinds it is `adjoint_times`.
 
         Raises:
             InputError: If `v` does not have `n` entries, `U` does not have `m1` rows, or a dtype is not the operator's.

@@ -10,9 +10,10 @@ import typer
 from wnsense.cli.commands.execution import execute
 
 EPILOG = (
-    "Grids: quick, seconds, a check that everything works; full, about half an hour with two processes; transition, "
-    "minutes, where recovery begins to succeed; limit and noise, minutes, recover() alone, with n at 1.5 and 2 times "
-    "the degrees of freedom, and under noise. Exit codes: 0 done; 2 bad input; 130 interrupted."
+    "Grids: quick takes seconds and checks that everything works. full takes about half an hour with two processes. "
+    "transition takes minutes and shows from how many measurements on recovery succeeds. limit and noise take minutes "
+    "and run recover() alone: with n at 1.5 and 2 times the degrees of freedom, and under noise. Exit codes: 0 done; "
+    "2 bad input; 130 interrupted."
 )
 
 
@@ -53,8 +54,8 @@ def bench(
 ) -> None:
     """Run the published methods and recover() on a grid of problems, and write what each of them needed.
 
-    Rows are kept as they come. After an interruption the same command continues, and runs nothing that is already in
-    the table.
+    Each row is stored when its run ends. After an interruption the same command continues, and repeats no run that is
+    in the table.
     """
     from wnsense.cli.bench import bench as work
 

@@ -74,7 +74,7 @@ def recover(
     solver: Annotated[
         str,
         typer.Option(
-            help="Solver of the first run: conjugate-wn, preconditioned-wn, wn, gd, gauss-newton or a baseline."
+            help="Solver of the first run: conjugate-wn, preconditioned-wn, wn, gd, gauss-newton or a published method."
         ),
     ] = "conjugate-wn",
     max_applications: Annotated[

@@ -86,7 +86,7 @@ StudyDirectory = Annotated[
 
 
 def study_list() -> None:
-    """List the studies, with the paper's claim for each."""
+    """List the studies, with the claim of the source for each."""
     from wnsense.cli.study import list_studies as work
 
     execute(work, StudyListOptions())

@@ -48,7 +48,7 @@ class Factorization(StrEnum):
 
 @dataclass(frozen=True)
 class Compression:
-    """Problem of no more rows than unknowns, with the numbers that relate it to the given one.
+    """Problem with no more rows than unknowns, and the numbers that relate it to the given one.
 
     Attributes:
         problem: Problem `||R z - b||^2`: the same minimizers, differences and gradients as the given objective, weights

@@ -50,7 +50,7 @@ class BlockRankSensing(Operator):
 
     @classmethod
     def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: Kind | str = Kind.PSD) -> "BlockRankSensing":
-        """Measure with given blocks `A_i`, (n, m, k), as they are; copied where their columns are not contiguous.
+        """Return the operator of given blocks `A_i`, (n, m, k), copied where columns are not contiguous.
 
         Raises:
             InputError: If there are none, they have no column, or their dtype does not suit the kind.

@@ -130,7 +130,7 @@ class DenseSensing(PackedSensing):
 
     @classmethod
     def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
-        """Measure with given matrices as they are: `y_i = Re <M_i, Z>`, not normalized.
+        """Return the operator of given matrices: `y_i = Re <M_i, Z>`, not normalized.
 
         For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no measurement
         of a symmetric unknown.
@@ -235,7 +235,7 @@ def store_rows(operator: PackedSensing, path: Path | str) -> None:
     The file is written completely or not at all.
 
     Raises:
-        InputError: If the place cannot be written or is full.
+        InputError: If the file cannot be written or the disk is full.
     """
     shape = (operator.count, operator.dimension)
     dtype = np.dtype(str(operator.real_dtype).removeprefix("torch."))

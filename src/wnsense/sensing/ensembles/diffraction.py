@@ -34,7 +34,8 @@ class CodedDiffractionSensing(Operator):
     `F` is the unitary discrete Fourier transform of the image's dimensions. `M_{l,k} = scale a a^H` with
     `a = conj(d_l) * conj(f_k)`, where `f_k` is the k-th row of `F`; for real kinds `M` is its real part. Rows are
     ordered mask by mask. A gradient takes L forward and L inverse transforms of each column, mask by mask: memory O(m
-    r) beside y. If the dual is no `RowDual`, all patterns wait for all intensities: memory O(L m r).
+    r) beside y. If the dual is no `RowDual`, all transforms are stored until all intensities are computed: memory
+    O(L m r).
 
     Let the masks have i.i.d. entries with `E d = E d^2 = 0`, `nu = E |d|^2` and `mu = E |d|^4`. With scale 1
 

@@ -83,7 +83,7 @@ class EntrySensing(PlacedSensing):
         weights: Float[Tensor, " n"] | None = None,
         imaginary: Bool[Tensor, " n"] | None = None,
     ) -> "EntrySensing":
-        """Measure the entries at given places, as they are.
+        """Return the operator of the entries at given places, unscaled.
 
         Args:
             rows: Row indices `i_k`, (n,), integers.

@@ -43,13 +43,13 @@ class PauliSensing(Operator):
 
     A string is `P = i^popcount(x & z) X^x Z^z`, with `(P v)_b = i^popcount(x & z) (-1)^popcount(z & c) v_c`,
     `c = b xor x`. For each x let `c_x[c] = sum_k conj(V[c xor x, k]) (V Theta)[c, k]`, a diagonal of `Z`. One
-    Walsh-Hadamard transform of it has the values of all z with this x:
+    Walsh-Hadamard transform of it gives the values of all z with this x:
 
         Tr(P_{x,z} Z) = i^popcount(x & z) sum_c (-1)^popcount(z & c) c_x[c].
 
-    The sum is real if `popcount(x & z)` is even, and imaginary otherwise. The real transform of `Re c_x + Im c_x` so
-    has both. A measurement takes one transform of length 2^q for each x that occurs: `4^q (q + r)` operations for all
-    strings.
+    The sum is real if `popcount(x & z)` is even, and imaginary otherwise. The real transform of `Re c_x + Im c_x`
+    therefore gives both. A measurement takes one transform of length 2^q for each x that occurs: `4^q (q + r)`
+    operations for all strings.
 
     Attributes:
         x_masks: Mask `x` of each string, (n,), integers of q bits; in any order, repetitions allowed.

@@ -30,8 +30,8 @@ class PovmProductSensing(Operator):
 
     Let the effects of one qubit be proportional to a 2-design. Then the sum of `E Tr(E Z)` is `kappa (Z + Tr(Z) I)`,
     with `kappa` = 1/6 for the tetrahedron and 1/9 for the six Pauli states. For several qubits the traces over all
-    subsets of qubits occur. So there is no second moment to declare: it grows threefold from traceless to constant in
-    one qubit.
+    subsets of qubits occur. So no second moment of the form in `Operator` exists: in each qubit it is three times as
+    large for the identity as for traceless matrices.
 
     Attributes:
         effects: Vectors `e_a` of each qubit, (q, K, 2), complex.

@@ -57,7 +57,7 @@ class RankOneSensing(Operator):
 
     @classmethod
     def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: Kind | str = Kind.PSD) -> "RankOneSensing":
-        """Measure with given vectors `a_i` as rows, (n, m), as they are; complex for kind hermitian.
+        """Return the operator of given vectors `a_i` as rows, (n, m), not normalized; complex for kind hermitian.
 
         Raises:
             InputError: If there are none, or their dtype does not suit the kind.
@@ -151,7 +151,7 @@ class PairedRankOneSensing(Operator):
         vectors_minus: Inexact[Tensor, "n m"],
         kind: Kind | str = Kind.PSD,
     ) -> "PairedRankOneSensing":
-        """Measure with given vectors `a_i` and `b_i` as rows, (n, m), as they are; complex for kind hermitian.
+        """Return the operator of given `a_i` and `b_i` as rows, (n, m), not normalized; complex for kind hermitian.
 
         Raises:
             InputError: If there are none, the two sets differ in size or dtype, or the dtype does not suit the kind.
@@ -242,7 +242,7 @@ class RectangularRankOneSensing(Operator):
 
     @classmethod
     def from_vectors(cls, left: Inexact[Tensor, "n m1"], right: Inexact[Tensor, "n m2"]) -> "RectangularRankOneSensing":
-        """Measure with given vectors `a_i`, (n, m1), and `b_i`, (n, m2), as they are.
+        """Return the operator of given vectors `a_i`, (n, m1), and `b_i`, (n, m2), not normalized.
 
         Raises:
             InputError: If there are none, or the two sets differ in number or dtype.

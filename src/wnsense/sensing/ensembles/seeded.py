@@ -35,7 +35,7 @@ class SeededSensing(PackedSensing):
     """Gaussian or Rademacher ensemble without memory: row i is a function of the seed and of i alone.
 
     The words come from the counter-based generator Philox4x32-10, with the seed as key and (column, row) as counter.
-    Any block can so be computed in any order, with the same result on every device. Words and signs agree to the bit,
+    Any block can thus be computed in any order, with the same result on every device. Words and signs agree to the bit,
     and Gaussian entries within 4 units in the last place, since logarithms and cosines are rounded differently.
 
     A Gaussian entry is computed in double precision from two words of 32 bits by Box and Muller's formula; none exceeds

@@ -22,8 +22,8 @@ from wnsense.sensing.space import Space
 class SparseSensing(PlacedSensing):
     """Measurements `y = Re(A z)` for a sparse `A`, where `z` holds `Z[i_p, j_p]` at the places of its columns.
 
-    `from_matrix` makes one. Each place is computed once, for any number of rows that use it, and memory is O(m r +
-    nonzeros). A row without nonzeros is allowed; its measurement is 0 for every unknown.
+    `from_matrix` makes such an operator. Each place is computed once, for any number of rows that use it, and memory is
+    O(m r + nonzeros). A row without nonzeros is allowed; its measurement is 0 for every unknown.
 
     Attributes:
         measurements: Row of `A` of each nonzero, (nonzeros,).
