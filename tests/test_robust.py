@@ -105,3 +105,15 @@ def test_what_cannot_be_judged_is_refused():
         wn.recover_robustly(operator, torch.full((50,), torch.nan, dtype=torch.float64))
     with pytest.raises(InputError, match="50"):
         wn.recover_robustly(operator, torch.ones(49, dtype=torch.float64))
+
+
+def test_the_warning_of_few_test_rows_is_true_where_all_agree():
+    rng = generator()
+    operator = wn.GaussianSensing.draw(60, 6, generator=rng)
+    given = wn.Problem.measure(operator, wn.low_rank(6, 1, generator=rng))
+    found = wn.recover_robustly(given)
+    assert found.recovery.status == wn.Status.NO_LOW_RANK_FIT
+    assert found.agreeing == 1
+    assert found.recovery.warnings[-1] == (
+        "100% of the measurements that were used in no round agree with the matrix, too few to confirm it"
+    )

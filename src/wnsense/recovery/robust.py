@@ -129,7 +129,9 @@ def recover_robustly(
     share = float(agreeing[tested].double().mean())
     score, cost = _test_score(Problem(problem.operator, y, weights=weight), ~tested, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= SIGNIFICANT_SCORE):
-        warning = f"only {share:.0%} of the measurements that were used in no round agree with the matrix"
+        warning = (
+            f"{share:.0%} of the measurements that were used in no round agree with the matrix, too few to confirm it"
+        )
         recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, warning))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
 
