@@ -33,7 +33,7 @@ _MOST_TESTS = 400
 
 
 class Ending(StrEnum):
-    """How the tests ended."""
+    """Endings of a test run."""
 
     FAILED = "failed"
     PASSED = "passed"
@@ -42,7 +42,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which tests of the fast suite call which function, the seconds that each takes, and those that fail anyway."""
+    """Tests of the fast suite by the functions that they call, with their seconds and those that fail anyway."""
 
     callers: dict[str, list[str]]
     seconds: dict[str, float]
@@ -195,7 +195,7 @@ def module_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a suite says of one changed line.
+    """Verdict of a suite on one changed line.
 
     Attributes:
         suite: "fast" or "slow", the suite that failed; "survived" if the fast one passes and the slow one is not tried;

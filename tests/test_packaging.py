@@ -1,4 +1,4 @@
-"""What is built and shipped, and the tools that check it."""
+"""The built packages, and the tools that check them."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Which rooms import the libraries that draw."""
+"""Rooms that import the libraries that draw."""
 
 import ast
 from pathlib import Path
