@@ -1,5 +1,6 @@
 """Set-up of every test run: shapes and types are checked, and each worker keeps to one thread."""
 
+import gc
 import signal
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,10 @@ jaxtyping.install_import_hook(_CHECKED, _CHECKER)
 
 torch.set_num_threads(1)
 
+# Imports and thousands of tests make objects that stay, and each collection of garbage looks through all of them: a
+# third of the time until the tests start. There is next to no garbage until then.
+gc.disable()
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -32,6 +37,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the full products out where no slow case is run: to collect them takes longer than many tests."""
     return (collection_path.name.startswith("test_full_") and config.option.markexpr == "not slow") or None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage again, but not among what was made so far, which stays to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
