@@ -1,6 +1,7 @@
 """Rules of CONTRIBUTING that a program can check: one name for one thing, frozen values, clear first lines."""
 
 import ast
+import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "wnsense"
 PATHS = sorted(PACKAGE.rglob("*.py"))
-TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in PATHS}
+NAMES = [path.relative_to(PACKAGE).as_posix() for path in PATHS]
 
 # A study is a folder of parts that are called alike in every study; a command is called like what it starts.
 STUDY_ROLES = {"cases", "caption", "measure", "page", "picture", "run", "specification", "study", "table"}
@@ -32,9 +33,15 @@ STORED_NAMES = {("lab/studies/frame/study_head.py", "chosen")}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@functools.cache
+def trees():
+    """Return the parsed files by name; parsed at the first use, as one of the tests' processes uses them."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in zip(NAMES, PATHS, strict=True)}
+
+
 def nodes(*kinds):
     """Yield each node of these kinds with the place it stands at."""
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, kinds):
                 yield f"{path}:{getattr(node, 'lineno', 1)}", node
@@ -51,12 +58,13 @@ def test_every_folder_says_what_it_is_about():
 
 
 def test_a_class_name_means_one_thing():
-    assert repeated(node.name for tree in TREES.values() for node in tree.body if isinstance(node, ast.ClassDef)) == []
+    classes = [node for tree in trees().values() for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert repeated(node.name for node in classes) == []
 
 
 def test_a_file_name_means_one_thing():
     names = []
-    for path in TREES:
+    for path in NAMES:
         folder, _, name = path.removesuffix(".py").rpartition("/")
         is_role = folder.startswith("lab/studies/") and name in STUDY_ROLES
         if name not in {"__init__", "__main__"} and not is_role and not folder.startswith("cli"):
@@ -65,7 +73,7 @@ def test_a_file_name_means_one_thing():
 
 
 def test_file_names_are_nouns():
-    stems = {Path(path).stem for path in TREES} | {Path(path).parent.name for path in TREES}
+    stems = {Path(path).stem for path in NAMES} | {Path(path).parent.name for path in NAMES}
     assert {stem for stem in stems if re.fullmatch(r"[a-z]+ing", stem)} <= NOUNS_IN_ING
 
 
@@ -87,10 +95,10 @@ def test_functions_name_their_arguments():
     } - allowed == set()
 
 
-@pytest.mark.parametrize("room", sorted({path.split("/")[0] for path in TREES}))
+@pytest.mark.parametrize("room", sorted({path.split("/")[0] for path in NAMES}))
 def test_first_lines_stand_alone_and_variables_are_nouns(room):
     unclear = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if path.split("/")[0] != room:
             continue
         for node in ast.walk(tree):
