@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: check test test-slow demo demo-networks lint bench bench-methods clean
+# Compiled modules are kept: the tests start many processes that import them.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: check test test-slow demo demo-networks lint style types collected bench bench-methods clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -10,17 +13,26 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-lint: .venv/ready
+lint: style types
+
+style: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: .venv/ready
+	$(BIN)/mypy
+
+# Every test is imported once, beside mypy: an error shows at once, and the workers then find all modules compiled.
+collected: style
+	$(BIN)/python -m pytest -m "not slow" --collect-only -qq
 
 # Before each commit, under a minute: the tests of what changed, or a smoke set.
 check: lint
 	$(BIN)/python -m pytest -m "not slow" -n 2 $$($(BIN)/python tests/selection.py)
 
-test: lint
+test: .venv/ready
+	$(MAKE) --jobs 2 types collected
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/ready
