@@ -39,7 +39,10 @@ def require_size(name: str, actual: Sequence[int], expected: Sequence[int], advi
     Raises:
         InputError: If the sizes differ.
     """
-    require(tuple(actual) == tuple(expected), f"{name} of size {size_text(expected)}", size_text(actual), advice)
+    agree = tuple(actual) == tuple(expected)
+    # The texts cost more than the comparison, which every step of a run makes.
+    if not agree:
+        require(agree, f"{name} of size {size_text(expected)}", size_text(actual), advice)
 
 
 def require_finite(name: str, values: Tensor) -> None:

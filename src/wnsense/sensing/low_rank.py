@@ -30,8 +30,10 @@ class LowRank:
     def __post_init__(self) -> None:
         """Check that the factors fit together."""
         X, Theta, Y = self.X, self.Theta, self.right
-        require_size(f"Theta beside factors {_sizes(X, Y)}", Theta.shape, (*X.shape[:-2], X.shape[-1], Y.shape[-1]))
-        require_size(f"the batch of Y beside X {size_text(X.shape)}", Y.shape[:-2], X.shape[:-2])
+        core, batch = (*X.shape[:-2], X.shape[-1], Y.shape[-1]), X.shape[:-2]
+        if Theta.shape != core or Y.shape[:-2] != batch:
+            require_size(f"Theta beside factors {_sizes(X, Y)}", Theta.shape, core)
+            require_size(f"the batch of Y beside X {size_text(X.shape)}", Y.shape[:-2], batch)
         require(X.dtype == Theta.dtype == Y.dtype, f"Theta and Y of X's {X.dtype}", f"{Theta.dtype} and {Y.dtype}")
 
     @property
