@@ -28,6 +28,8 @@ _LIBRARIES = (
     *("beartype", "typer", "rich", "numba"),
 )
 _MEMORY = 8 << 30
+# Seconds of CPU time after which the fast suite's tests of one fault are given up.
+_LONGEST = 240.0
 # A command line holds no more names.
 _MOST_TESTS = 400
 
@@ -81,7 +83,11 @@ class Coverage:
     def files_of(self, module: str, function: str | None) -> list[str]:
         """Return the test files that call a function, or those that name its module if none is known."""
         tests = self.tests_of(module, function)
-        return sorted({test.partition("::")[0] for test in tests}) or _files_that_import(module)
+        if tests:
+            return sorted({test.partition("::")[0] for test in tests})
+        # Constants without a function: the tests of the modules that import them.
+        users = [test for user in _modules_that_import(module) for test in self.tests_of(user, None)]
+        return sorted({test.partition("::")[0] for test in users}) or ["tests/test_public_names.py"]
 
     def time_of(self, tests: list[str]) -> float:
         """Return the seconds that tests took."""
@@ -224,7 +230,7 @@ def try_fast(copy: Copy, coverage: Coverage, path: str, text: str, function: str
             if words:
                 skipped = [f"--deselect={test}" for test in coverage.failed]
                 command = ["-m", "not slow", *skipped, *words]
-                ending, first = run_tests(copy, command, 30 + 3 * expected, copy.root / "trial.log")
+                ending, first = run_tests(copy, command, min(30 + expected, _LONGEST), copy.root / "trial.log")
                 if ending is not Ending.PASSED:
                     return Verdict("fast", first or str(ending), time.monotonic() - started)
     return Verdict("survived", "", time.monotonic() - started)
@@ -242,8 +248,7 @@ def try_slow(copy: Copy, coverage: Coverage, path: str, text: str, function: str
     return Verdict(suites[ending], first, time.monotonic() - started)
 
 
-def _files_that_import(module: str) -> list[str]:
-    name = module.rpartition(".")[2]
-    return [
-        f"tests/{path.name}" for path in sorted((ROOT / "tests").glob("test_*.py")) if name in path.read_text()
-    ] or ["tests/test_public_names.py"]
+def _modules_that_import(module: str) -> list[str]:
+    words = f"from {module} import"
+    paths = sorted((ROOT / "src").rglob("*.py"))
+    return [module_of(str(path.relative_to(ROOT))) for path in paths if words in path.read_text()]

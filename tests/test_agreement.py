@@ -1,5 +1,7 @@
 """Two recoveries from different rows and starts: the same matrix where there is one, and what is said where not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -31,6 +33,9 @@ def test_where_one_matrix_fits_both_find_it(flavor):
     assert said.distance <= 1e-9
     assert (said.first.seed, said.second.seed) == (0, 1)
     assert said.applications == said.first.applications + said.second.applications
+    other = replace(said, second=replace(said.second, status=Status.STAGNATED))
+    assert not other.same_verdict
+    assert str(other).startswith("One recovery has status converged, the other stagnated")
     assert str(said).startswith("Both recoveries have status converged, with rank 2. The matrices are the same")
 
 

@@ -247,6 +247,11 @@ def test_a_step_of_the_levenberg_marquardt_method(flavor):
     assert state.applications == 4
 
 
+def test_the_damping_is_that_of_the_authors_program():
+    """`lambda = 1e-3 h`, beside the step size 1 of the paper (arXiv 2509.11486)."""
+    assert LevenbergMarquardtGD() == LevenbergMarquardtGD(step_size=1.0, damping=1e-3)
+
+
 @factorable
 def test_steps_of_gradient_descent_with_momentum(flavor):
     objective, point, eta, mu = full_objective(flavor), factored_point(flavor), 0.05, 0.6

@@ -1156,6 +1156,17 @@ def test_too_large_for_memory(path, monkeypatch):
     assert "that fits into memory" in fault(path)
 
 
+def test_a_v73_file_begins_with_the_header_of_a_mat_file():
+    """116 bytes of text, 8 bytes of no subsystem, the version and the byte order; HDF5 begins at 512."""
+    content = hdf5_file.hdf5_bytes({"y": np.ones(3)})
+    text, subsystem, version = content[:116], content[116:124], content[124:128]
+    assert text.startswith(b"MATLAB 7.3 MAT-file")
+    assert text == text.rstrip().ljust(116)
+    assert subsystem == bytes(8)
+    assert version == b"\x00\x02IM"
+    assert content[512:516] == b"\x89HDF"
+
+
 @pytest.mark.parametrize("name", ["problem.csv", "problem", "problem.npz.gz", "problem.npy"])
 def test_wrong_suffix(tmp_path, name):
     (tmp_path / name).write_bytes(b"1,2,3")

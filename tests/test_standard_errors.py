@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import t as student_t
 
 from cases.draws import generator
 from cases.flavors import ALL_FLAVORS, PSD, RECTANGULAR, SYMMETRIC
@@ -18,7 +19,7 @@ from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
-from wnsense.trust.standard_errors import standard_errors
+from wnsense.trust.standard_errors import Estimate, standard_errors
 from wnsense.trust.tangent_jacobian import TangentJacobian
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
@@ -183,6 +184,15 @@ def test_single_precision_gives_the_same():
     )
     for a, b in zip((*one.leading, *one.entries), (*other.leading, *other.entries), strict=True):
         assert b.standard_error == pytest.approx(a.standard_error, rel=1e-3)
+
+
+def test_an_interval_holds_its_share_of_student_s_t():
+    estimate = Estimate("eigenvalue 1", 2.0, 0.5, 7)
+    for level in (0.5, 0.95):
+        low, high = estimate.interval(level)
+        inside = student_t.cdf(high, 7, 2.0, 0.5) - student_t.cdf(low, 7, 2.0, 0.5)
+        assert inside == pytest.approx(level, rel=1e-12)
+        assert high - 2.0 == pytest.approx(2.0 - low, rel=1e-12)
 
 
 def test_it_is_told_in_a_line_each():
