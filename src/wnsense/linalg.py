@@ -1,10 +1,19 @@
 """Pure functions of linear algebra, batched over leading dimensions, real and complex."""
 
 import math
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
+
+# Types of arguments of functions that draw or make tensors.
+Rng: TypeAlias = torch.Generator | None
+"""Source of randomness; None is torch's own generator."""
+Dtype: TypeAlias = torch.dtype | None
+"""Dtype; None is the default of the function."""
+Place: TypeAlias = torch.device | str
+"""Device, or its name."""
 
 FactorizationError: type[RuntimeError] = vars(torch.linalg)["LinAlgError"]
 """Error of torch for a matrix that has no factorization, or has entries that are not finite; its stubs omit it."""
@@ -116,13 +125,7 @@ def newton_polar_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*b
     return nearest
 
 
-def random_normal(
-    shape: tuple[int, ...],
-    *,
-    generator: torch.Generator | None,
-    dtype: torch.dtype,
-    device: torch.device | str = "cpu",
-) -> Tensor:
+def random_normal(shape: tuple[int, ...], *, generator: Rng, dtype: torch.dtype, device: Place = "cpu") -> Tensor:
     """Draw standard normal entries on the generator's device, and move them to another.
 
     A seed so has the same result on every device. Complex entries have `E |z|^2 = 1`.
@@ -136,9 +139,9 @@ def haar_frame(
     columns: int,
     *,
     batch: tuple[int, ...] = (),
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
     dtype: torch.dtype = torch.float64,
-    device: torch.device | str = "cpu",
+    device: Place = "cpu",
 ) -> Inexact[Tensor, "*batch m r"]:
     """Draw Haar-distributed frames, the polar factors of Gaussian matrices (arXiv 2510.01175, Alg. 1)."""
     return polar_factor(random_normal((*batch, rows, columns), generator=generator, dtype=dtype, device=device))

@@ -50,6 +50,7 @@ from wnsense.files.fields import read_kind, read_truth
 from wnsense.files.named_arrays import FileArrays, numpy_array
 from wnsense.files.operator_fields import COMPANIONS, SOURCES, read_operator
 from wnsense.files.problem_writer import operator_arrays, truth_arrays
+from wnsense.linalg import Place
 from wnsense.sensing.problem import Problem
 
 _NAMES = frozenset({"y", *SOURCES, *COMPANIONS, "kind", "truth", "truth_factor", "noise_level", "weights"})
@@ -69,9 +70,7 @@ class LoadedProblem:
     warnings: tuple[str, ...] = ()
 
 
-def read_problem(
-    path: Path, *, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
-) -> LoadedProblem:
+def read_problem(path: Path, *, dtype: torch.dtype = torch.float64, device: Place = "cpu") -> LoadedProblem:
     """Read a problem file; `docs/files.md` describes the format.
 
     Args:

@@ -11,11 +11,11 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
 from wnsense.checks import require, require_size
-from wnsense.linalg import symmetric_part
+from wnsense.linalg import Dtype, Place, symmetric_part
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def from_functions(
     adjoint: Callable[[Tensor], Tensor],
     *,
     n: int,
-    size: int | tuple[int, int],
-    kind: Kind | str = Kind.PSD,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str = "cpu",
+    size: Size,
+    kind: str = "psd",
+    dtype: Dtype = None,
+    device: Place = "cpu",
 ) -> FunctionSensing:
     """Return an operator from two functions of torch tensors: Z (m1, m2) -> y (n,), and v (n,) -> M*(v) (m1, m2).
 
@@ -91,8 +91,8 @@ def from_numpy_functions(
     adjoint: Callable[[np.ndarray], np.ndarray],
     *,
     n: int,
-    size: int | tuple[int, int],
-    kind: Kind | str = Kind.PSD,
+    size: Size,
+    kind: str = "psd",
 ) -> FunctionSensing:
     """Return an operator from two functions of NumPy arrays, in double precision on the CPU.
 
@@ -105,9 +105,7 @@ def from_numpy_functions(
     return from_functions(_through_numpy(forward), _through_numpy(adjoint), n=n, size=size, kind=kind)
 
 
-def from_scipy(
-    linear_operator: LinearOperator, size: int | tuple[int, int], *, kind: Kind | str = Kind.PSD
-) -> FunctionSensing:
+def from_scipy(linear_operator: LinearOperator, size: Size, *, kind: str = "psd") -> FunctionSensing:
     """Return an operator from a SciPy `LinearOperator` of n rows that acts on the unknown as a vector.
 
     The number of its columns determines the layout of the unknown. With `m1 m2` columns it is the matrix row by row.
@@ -165,10 +163,7 @@ class VectorOperator(Protocol):
 
 
 def from_pylops(
-    operator: VectorOperator,
-    shape: tuple[int, int] | None = None,
-    *,
-    dtype: torch.dtype | None = None,
+    operator: VectorOperator, shape: tuple[int, int] | None = None, *, dtype: Dtype = None
 ) -> FunctionSensing:
     """Return an operator on rectangular unknowns from a PyLops operator, which acts on the matrix row by row.
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from wnsense.checks import require
-from wnsense.linalg import random_normal
+from wnsense.linalg import Place, Rng, random_normal
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.linear_map import (
     DenseMap,
@@ -17,12 +17,7 @@ from wnsense.sensing.linear_map import (
 
 
 def gaussian_map(
-    M: int,
-    N: int,
-    generator: torch.Generator | None = None,
-    *,
-    dtype: torch.dtype = torch.float64,
-    device: torch.device | str = "cpu",
+    M: int, N: int, generator: Rng = None, *, dtype: torch.dtype = torch.float64, device: Place = "cpu"
 ) -> DenseMap:
     """Draw independent entries N(0, 1 / M), so that columns have a norm of about 1.
 
@@ -42,12 +37,7 @@ def gaussian_map(
 
 
 def partial_cosine_map(
-    M: int,
-    N: int,
-    generator: torch.Generator | None = None,
-    *,
-    dtype: torch.dtype = torch.float64,
-    device: torch.device | str = "cpu",
+    M: int, N: int, generator: Rng = None, *, dtype: torch.dtype = torch.float64, device: Place = "cpu"
 ) -> PartialCosineMap:
     """Draw M rows of the orthonormal DCT-II without replacement, times `sqrt(N / M)`: columns have a norm of about 1.
 
@@ -69,11 +59,11 @@ def partial_cosine_map(
 def sparse_map(
     M: int,
     N: int,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
     *,
     per_column: int = 8,
     dtype: torch.dtype = torch.float64,
-    device: torch.device | str = "cpu",
+    device: Place = "cpu",
 ) -> SparseMap:
     """Draw signs at `per_column` distinct places of each column, over the root of their number: columns have norm 1.
 

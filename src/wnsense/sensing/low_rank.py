@@ -7,7 +7,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_rank, require_size, size_text
-from wnsense.linalg import frobenius_norm, orthonormal_factor, symmetric_part
+from wnsense.linalg import Dtype, frobenius_norm, orthonormal_factor, symmetric_part
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class LowRank:
         values = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).real
         return LowRank(Z.X, torch.diag_embed(values.clamp(min=0)).to(self.dtype))
 
-    def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LowRank":
+    def to(self, *, device: torch.device | str | None = None, dtype: Dtype = None) -> "LowRank":
         """Return the matrix on a device and in a precision."""
 
         def move(A: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size
-from wnsense.linalg import haar_frame, random_normal
+from wnsense.linalg import Dtype, Place, Rng, haar_frame, random_normal
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,7 @@ class Problem:
             require_size("the truth", self.truth.shape, self.operator.shape)
 
     @classmethod
-    def measure(
-        cls,
-        operator: Operator,
-        truth: LowRank,
-        noise: float = 0.0,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> "Problem":
+    def measure(cls, operator: Operator, truth: LowRank, noise: float = 0.0, *, generator: Rng = None) -> "Problem":
         """Measure a matrix, with Gaussian noise.
 
         Args:
@@ -108,15 +101,15 @@ def spectrum_values(rank: int, condition: float, shape: str = "linear") -> Float
 
 
 def low_rank(
-    size: int | tuple[int, int],
+    size: Size,
     rank: int,
     condition: float = 1.0,
     *,
     spectrum: str | Float[Tensor, " r"] = "linear",
-    kind: Kind | str = Kind.PSD,
-    generator: torch.Generator | None = None,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str = "cpu",
+    kind: str = "psd",
+    generator: Rng = None,
+    dtype: Dtype = None,
+    device: Place = "cpu",
 ) -> LowRank:
     """Draw a matrix of a given rank and spectrum with Haar-distributed eigenvectors (singular vectors).
 

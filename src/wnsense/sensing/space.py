@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_size, size_text
+from wnsense.linalg import Dtype, Place
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+
+Size: TypeAlias = int | tuple[int, int]
+"""Side `m` of square matrices, or both sides `(m1, m2)`."""
 
 _DTYPES = frozenset({torch.float64, torch.float32, torch.complex128, torch.complex64})
 
@@ -59,13 +64,7 @@ class Space:
         require_precision(dtype)
 
     @classmethod
-    def from_size(
-        cls,
-        size: int | tuple[int, int],
-        kind: Kind | str = Kind.PSD,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
-    ) -> "Space":
+    def from_size(cls, size: Size, kind: str = "psd", dtype: Dtype = None, device: Place = "cpu") -> "Space":
         """Return the space that a size and a word for the kind describe.
 
         Args:

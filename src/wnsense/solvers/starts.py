@@ -7,7 +7,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require_rank
-from wnsense.linalg import haar_frame, random_normal
+from wnsense.linalg import Rng, haar_frame, random_normal
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
@@ -23,7 +23,7 @@ def haar_start(
     *,
     magnitude: float = 0.1,
     batch: tuple[int, ...] = (),
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> LowRank:
     """Return a random frame and a small core: `X_0` Haar on the Stiefel manifold, `Theta_0 = magnitude I`.
 
@@ -60,7 +60,7 @@ def gaussian_start(
     *,
     magnitude: float = 1e-6,
     batch: tuple[int, ...] = (),
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> LowRank:
     """Return `Y Y^H` or `L Q^H` of small Gaussian factors, `Y = alpha G`, `E |G_ij|^2 = 1/m`, `alpha^2 = magnitude`.
 
@@ -87,7 +87,7 @@ def gaussian_start(
 
 
 def spectral_start(
-    objective: SensingObjective, rank: int, *, power_steps: int = 10, generator: torch.Generator | None = None
+    objective: SensingObjective, rank: int, *, power_steps: int = 10, generator: Rng = None
 ) -> tuple[LowRank, int]:
     """Return the best rank-r approximation of the back-projected measurements `(T D M)*(T D y/s)`, and its cost.
 

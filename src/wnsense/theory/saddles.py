@@ -51,7 +51,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import require, require_rank
-from wnsense.linalg import haar_frame
+from wnsense.linalg import Rng, haar_frame
 from wnsense.theory.population import FactoredPoint, PopulationLoss
 
 
@@ -108,9 +108,7 @@ class Escape:
         return loss.best_magnitude(X)
 
 
-def stationary_point(
-    loss: PopulationLoss, kept: Sequence[int], rank: int, *, generator: torch.Generator | None = None
-) -> FactoredPoint:
+def stationary_point(loss: PopulationLoss, kept: Sequence[int], rank: int, *, generator: Rng = None) -> FactoredPoint:
     """Return a stationary point with `X Theta X^T = A_S`.
 
     `X` has the eigenvectors of `S`, in the given order, then a random frame orthogonal to `U`; `Theta` is
@@ -135,9 +133,7 @@ def stationary_point(
     return FactoredPoint(X, Theta)
 
 
-def best_rank_saddle(
-    loss: PopulationLoss, level: int, rank: int, *, generator: torch.Generator | None = None
-) -> FactoredPoint:
+def best_rank_saddle(loss: PopulationLoss, level: int, rank: int, *, generator: Rng = None) -> FactoredPoint:
     """Return the saddle of Lemma 4.1 with `X Theta X^T = A_l`, the best rank-`l` approximation; its trace is `l`.
 
     The trace is `Tr(X^T U U^T X)`.

@@ -8,6 +8,7 @@ from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.measurement_vectors import (
     draw_vectors,
     fourth_moment,
@@ -17,7 +18,6 @@ from wnsense.sensing.ensembles.measurement_vectors import (
     space_of_vectors,
 )
 from wnsense.sensing.ensembles.vector_products import combine, project, quadratic_form, squared_lengths, weighted_gram
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.second_moment import moment_of_rows
@@ -49,18 +49,13 @@ class BlockRankSensing(Operator):
         require(columns > 0, "at least one column in a block", "none")
 
     @classmethod
-    def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: Kind | str = Kind.PSD) -> "BlockRankSensing":
+    def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: str = "psd") -> "BlockRankSensing":
         """Return the operator of given blocks `A_i`, (n, m, k), copied where columns are not contiguous.
 
         Raises:
             InputError: If there are none, they have no column, or their dtype does not suit the kind.
         """
         return cls(_with_contiguous_columns(blocks), space_of_vectors(blocks, kind))
-
-    @cached_property
-    def count(self) -> int:
-        """Number of blocks."""
-        return len(self.blocks)
 
     @classmethod
     def draw(
@@ -69,10 +64,10 @@ class BlockRankSensing(Operator):
         size: int,
         columns: int = 2,
         *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "psd",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "BlockRankSensing":
         """Draw i.i.d. Gaussian blocks of k columns, scaled so that `E M*M(Z) = Z + beta Tr(Z) I`, `beta = k/c`.
 
@@ -112,6 +107,11 @@ class BlockRankSensing(Operator):
     def _repeated(self, v: Tensor) -> Tensor:
         """Return for each column the value of its block: from (..., n) to (..., n k)."""
         return v.unsqueeze(-1).expand(*v.shape, self.blocks.shape[2]).flatten(-2)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self._sums(quadratic_form(project(self._vectors, point.X), point.Theta))

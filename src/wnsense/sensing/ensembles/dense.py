@@ -15,10 +15,10 @@ from torch import Tensor
 
 from wnsense.atomic import write_chunks
 from wnsense.checks import InputError, require, size_text
-from wnsense.linalg import random_normal
+from wnsense.linalg import Dtype, Place, Rng, random_normal
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
-from wnsense.sensing.space import Space, require_precision
+from wnsense.sensing.space import Size, Space, require_precision
 
 # Numbers in a block of rows, which bounds the scratch memory of packing.
 _BLOCK_ENTRIES = 2**24
@@ -56,21 +56,16 @@ class DenseSensing(PackedSensing):
             "round them with .to(...), or ask for a higher precision",
         )
 
-    @cached_property
-    def count(self) -> int:
-        """Number of rows."""
-        return len(self.rows)
-
     @classmethod
     def from_rows(
         cls,
         rows: Float[Tensor, "n d"],
-        size: int | tuple[int, int],
-        kind: Kind | str = Kind.PSD,
+        size: Size,
+        kind: str = "psd",
         *,
         second_moment: tuple[float, float] | None = None,
         scale: float = 1.0,
-        precision: torch.dtype | None = None,
+        precision: Dtype = None,
     ) -> "DenseSensing":
         """Take packed rows; rectangular unknowns are complex if a row has two numbers for each entry.
 
@@ -96,13 +91,7 @@ class DenseSensing(PackedSensing):
 
     @classmethod
     def from_npy(
-        cls,
-        path: Path | str,
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.PSD,
-        scale: float = 1.0,
-        precision: torch.dtype | None = None,
+        cls, path: Path | str, size: Size, *, kind: str = "psd", scale: float = 1.0, precision: Dtype = None
     ) -> "DenseSensing":
         """Stream packed rows from a NumPy `.npy` file, which may be larger than memory: it is mapped, never loaded.
 
@@ -129,7 +118,7 @@ class DenseSensing(PackedSensing):
         return cls.from_rows(torch.from_numpy(array), size, kind, scale=scale, precision=precision)
 
     @classmethod
-    def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: Kind | str = Kind.PSD) -> "DenseSensing":
+    def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: str = "psd") -> "DenseSensing":
         """Return the operator of given matrices: `y_i = Re <M_i, Z>`, not normalized.
 
         For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no measurement
@@ -166,6 +155,11 @@ class DenseSensing(PackedSensing):
         """Return the operator of some rows, copied; no law is declared."""
         return DenseSensing(self.rows[rows], self.space, None, self.scale)
 
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
     def _whole(self) -> Float[Tensor, "n d"] | None:
         return self.rows if self.rows.dtype == self.real_dtype else None
 
@@ -190,13 +184,13 @@ class GaussianSensing(DenseSensing):
     def draw(
         cls,
         n: int,
-        size: int | tuple[int, int],
+        size: Size,
         *,
-        storage: torch.dtype | None = None,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        storage: Dtype = None,
+        kind: str = "psd",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "GaussianSensing":
         """Draw the operator; memory holds the stored rows and one block, never more.
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_finite
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.mask_law import MaskLaw
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -71,7 +72,7 @@ class CodedDiffractionSensing(Operator):
 
     @classmethod
     def from_masks(
-        cls, masks: Inexact[Tensor, "count ..."], kind: Kind | str = Kind.HERMITIAN, scale: float = 1.0
+        cls, masks: Inexact[Tensor, "count ..."], kind: str = "hermitian", scale: float = 1.0
     ) -> "CodedDiffractionSensing":
         """Measure behind given masks, (L, *image), in their precision.
 
@@ -84,11 +85,6 @@ class CodedDiffractionSensing(Operator):
         dtype = real.to_complex() if kind is Kind.HERMITIAN else real
         return cls(masks, Space.from_size(math.prod(masks.shape[1:]), kind, dtype, masks.device), scale)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of pixels of all patterns."""
-        return self.masks.numel()
-
     @classmethod
     def draw(
         cls,
@@ -96,10 +92,10 @@ class CodedDiffractionSensing(Operator):
         image_shape: int | tuple[int, ...],
         *,
         law: MaskLaw | str = MaskLaw.OCTANARY,
-        kind: Kind | str = Kind.HERMITIAN,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "hermitian",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "CodedDiffractionSensing":
         """Draw masks, scaled so that `E M*M(Z) = Z + Tr(Z) I` if the masks are admissible.
 
@@ -137,6 +133,11 @@ class CodedDiffractionSensing(Operator):
         m = self.shape[0]
         power = self.masks.abs().square().flatten(1).sum(-1) * (self.scale / m)
         return power.repeat_interleave(m)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pixels of all patterns."""
+        return self.masks.numel()
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         X = self._columns(point.X)
@@ -211,12 +212,7 @@ class CodedDiffractionSensing(Operator):
             yield block, W
 
     def _see(
-        self,
-        y: Tensor,
-        W: list[Tensor],
-        Theta: Tensor,
-        weight: Tensor | None = None,
-        target: Tensor | None = None,
+        self, y: Tensor, W: list[Tensor], Theta: Tensor, weight: Tensor | None = None, target: Tensor | None = None
     ) -> None:
         """Write `scale Re w^H Theta^T w` to y, w over the columns, and then `w <- weight (y - target) w`.
 

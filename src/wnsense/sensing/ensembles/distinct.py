@@ -6,16 +6,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from wnsense.linalg import Rng
+
 # Up to this many candidates for each number that is drawn, listing them all is cheaper than drawing again.
 _LISTED_PER_DRAWN = 16
 
 
 def draw_distinct(
-    count: int,
-    limit: int,
-    *,
-    generator: torch.Generator | None = None,
-    accept: Callable[[Tensor], Tensor] | None = None,
+    count: int, limit: int, *, generator: Rng = None, accept: Callable[[Tensor], Tensor] | None = None
 ) -> Int[Tensor, " count"]:
     """Draw distinct integers of [0, limit), uniform among the sets of that size, ascending.
 

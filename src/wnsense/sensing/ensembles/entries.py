@@ -9,13 +9,14 @@ from jaxtyping import Bool, Float, Int, Int64, Shaped
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size, size_text
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.placed import PlacedSensing
 from wnsense.sensing.ensembles.positions import check_indices, int64_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.second_moment import moment_of_rows
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,14 @@ class EntrySensing(PlacedSensing):
             require(self.imaginary.dtype == torch.bool, "imaginary of dtype bool", self.imaginary.dtype)
             require(self.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of places."""
-        return len(self.rows)
-
     @classmethod
     def from_places(
         cls,
         rows: Shaped[Tensor, " n"],
         columns: Shaped[Tensor, " n"],
-        size: int | tuple[int, int],
-        kind: Kind | str = Kind.PSD,
-        dtype: torch.dtype | None = None,
+        size: Size,
+        kind: str = "psd",
+        dtype: Dtype = None,
         *,
         weights: Float[Tensor, " n"] | None = None,
         imaginary: Bool[Tensor, " n"] | None = None,
@@ -104,13 +100,13 @@ class EntrySensing(PlacedSensing):
     def draw(
         cls,
         n: int,
-        size: int | tuple[int, int],
+        size: Size,
         *,
         replacement: bool = False,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "psd",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "EntrySensing":
         """Draw n coordinates of the unknown, all equally likely; `E M*M(Z) = Z`.
 
@@ -176,6 +172,11 @@ class EntrySensing(PlacedSensing):
         if self.imaginary is None:
             return c.to(self.dtype)
         return torch.complex(c.where(~self.imaginary, 0), c.where(self.imaginary, 0))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of places."""
+        return len(self.rows)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         y = self._positions.entries(point)

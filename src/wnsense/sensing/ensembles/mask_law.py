@@ -6,6 +6,8 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+from wnsense.linalg import Rng
+
 
 class MaskLaw(StrEnum):
     """Law of the entries of random masks, i.i.d. with mean zero.
@@ -25,9 +27,7 @@ class MaskLaw(StrEnum):
         """Power `E |d|^2`."""
         return 0.5 if self is MaskLaw.TERNARY else 1.0
 
-    def draw(
-        self, shape: tuple[int, ...], *, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float64
-    ) -> Tensor:
+    def draw(self, shape: tuple[int, ...], *, generator: Rng = None, dtype: torch.dtype = torch.float64) -> Tensor:
         """Draw independent entries, complex unless ternary.
 
         Args:

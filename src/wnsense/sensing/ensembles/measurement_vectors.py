@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import require, require_size
-from wnsense.linalg import random_normal
+from wnsense.linalg import Rng, random_normal
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space
 
@@ -26,14 +26,14 @@ def require_rows(name: str, rows: Tensor, size: tuple[int, ...], dtype: torch.dt
     require(rows.dtype == dtype, f"{name} of {dtype}", rows.dtype)
 
 
-def space_of_vectors(vectors: Tensor, kind: Kind | str) -> Space:
+def space_of_vectors(vectors: Tensor, kind: str) -> Space:
     """Return the space of square unknowns that vectors, (n, m), or blocks of them, (n, m, k), measure."""
     require_quadratic(Kind(kind))
     require_entries(vectors)
     return Space.from_size(vectors.shape[1], kind, vectors.dtype, vectors.device)
 
 
-def draw_vectors(shape: tuple[int, ...], space: Space, generator: torch.Generator | None) -> Tensor:
+def draw_vectors(shape: tuple[int, ...], space: Space, generator: Rng) -> Tensor:
     """Draw vectors with independent standard normal entries of a space's dtype."""
     return random_normal(shape, generator=generator, dtype=space.dtype, device=space.device)
 

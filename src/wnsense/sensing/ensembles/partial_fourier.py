@@ -7,9 +7,9 @@ from jaxtyping import Complex, Inexact, Shaped
 from torch import Tensor
 
 from wnsense.checks import require
+from wnsense.linalg import Dtype
 from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 class PartialFourierSensing(TransformedEntrySensing):
@@ -24,12 +24,7 @@ class PartialFourierSensing(TransformedEntrySensing):
 
     @classmethod
     def from_frequencies(
-        cls,
-        frequencies: Shaped[Tensor, "k 2"],
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.RECTANGULAR,
-        dtype: torch.dtype | None = None,
+        cls, frequencies: Shaped[Tensor, "k 2"], size: Size, *, kind: str = "rectangular", dtype: Dtype = None
     ) -> "PartialFourierSensing":
         """Measure entries of `torch.fft.fft2(Z, norm="ortho")`: k real parts, then k imaginary parts.
 

@@ -14,7 +14,7 @@ from jaxtyping import Complex, Float, Int, Int8
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.linalg import symmetric_part
+from wnsense.linalg import Dtype, Place, Rng, symmetric_part
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.fast_transforms import walsh_hadamard
 from wnsense.sensing.kinds import Kind
@@ -79,11 +79,6 @@ class PauliSensing(Operator):
                 low, high = int(masks.min()), int(masks.max())
                 require(low >= 0 and high < 1 << q, f"{name} of {q} bits", f"{low} to {high}")
 
-    @cached_property
-    def count(self) -> int:
-        """Number of strings."""
-        return len(self.x_masks)
-
     @property
     def qubits(self) -> int:
         """Number `q` of qubits."""
@@ -95,12 +90,7 @@ class PauliSensing(Operator):
 
     @classmethod
     def from_strings(
-        cls,
-        strings: Sequence[str],
-        *,
-        scale: float = 1.0,
-        dtype: torch.dtype = torch.complex128,
-        device: torch.device | str = "cpu",
+        cls, strings: Sequence[str], *, scale: float = 1.0, dtype: torch.dtype = torch.complex128, device: Place = "cpu"
     ) -> "PauliSensing":
         """Take strings as text, `XIZY`: expectation values `Tr(P Z)` as they are.
 
@@ -122,9 +112,7 @@ class PauliSensing(Operator):
         return cls(x, z, space, scale)
 
     @classmethod
-    def complete(
-        cls, qubits: int, *, dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu"
-    ) -> "PauliSensing":
+    def complete(cls, qubits: int, *, dtype: torch.dtype = torch.complex128, device: Place = "cpu") -> "PauliSensing":
         """Return all 4^q strings, sorted by x and then by z, scaled so that `M*M(Z) = Z`."""
         space = _space_of_qubits(qubits, dtype, device)
         d = space.shape[0]
@@ -138,10 +126,10 @@ class PauliSensing(Operator):
         qubits: int,
         *,
         with_identity: bool = True,
-        kind: Kind | str = Kind.HERMITIAN,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "hermitian",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "PauliSensing":
         """Draw n strings without replacement, scaled so that `E M*M(Z) = Z`.
 
@@ -185,6 +173,11 @@ class PauliSensing(Operator):
     def select_rows(self, rows: Int[Tensor, " k"]) -> "PauliSensing":
         """Return the operator of some of the strings."""
         return replace(self, x_masks=self.x_masks[rows], z_masks=self.z_masks[rows], second_moment=None)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of strings."""
+        return len(self.x_masks)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         y = point.X.new_empty((*point.batch, self.count), dtype=self.real_dtype)
@@ -282,7 +275,7 @@ class _StringGroups:
         return values[self.places(strings)]
 
 
-def _space_of_qubits(qubits: int, dtype: torch.dtype | None, device: torch.device | str) -> Space:
+def _space_of_qubits(qubits: int, dtype: Dtype, device: Place) -> Space:
     require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
     return Space.from_size(1 << qubits, Kind.HERMITIAN, dtype, device)
 

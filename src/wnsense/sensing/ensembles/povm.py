@@ -13,6 +13,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite
+from wnsense.linalg import Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.pauli import MOST_QUBITS, numbers_at_once
 from wnsense.sensing.kinds import Kind
@@ -62,12 +63,6 @@ class PovmProductSensing(Operator):
         side = 1 << len(self.effects)
         return Space(Kind.HERMITIAN, (side, side), self.effects.dtype, self.effects.device)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of outcomes."""
-        q, K, _ = self.effects.shape
-        return K**q if self.outcomes is None else len(self.outcomes)
-
     @classmethod
     def complete(cls, effects: Complex[Tensor, "K 2"], qubits: int) -> "PovmProductSensing":
         """Return all outcomes of one measurement, the same for each qubit."""
@@ -75,7 +70,7 @@ class PovmProductSensing(Operator):
 
     @classmethod
     def draw(
-        cls, n: int, effects: Complex[Tensor, "K 2"], qubits: int, *, generator: torch.Generator | None = None
+        cls, n: int, effects: Complex[Tensor, "K 2"], qubits: int, *, generator: Rng = None
     ) -> "PovmProductSensing":
         """Draw n of the K^q outcomes without replacement.
 
@@ -103,6 +98,12 @@ class PovmProductSensing(Operator):
         """Return the operator of some of the outcomes."""
         q, K, _ = self.effects.shape
         return PovmProductSensing(self.effects, _digits(rows, K, q) if self.outcomes is None else self.outcomes[rows])
+
+    @cached_property
+    def count(self) -> int:
+        """Number of outcomes."""
+        q, K, _ = self.effects.shape
+        return K**q if self.outcomes is None else len(self.outcomes)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self._probabilities(self._amplitudes(point.X), point.Theta)
@@ -159,16 +160,14 @@ class PovmProductSensing(Operator):
         return (slice(start, start + step) for start in range(0, self.count, step))
 
 
-def pauli_effects(dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu") -> Complex[Tensor, "6 2"]:
+def pauli_effects(dtype: torch.dtype = torch.complex128, device: Place = "cpu") -> Complex[Tensor, "6 2"]:
     """Return the six eigenvectors of X, Y and Z (+ before -) over sqrt(3): one of the three is measured at random."""
     h = math.sqrt(0.5)
     states = [[h, h], [h, -h], [h, h * 1j], [h, -h * 1j], [1, 0], [0, 1]]
     return torch.tensor(states, dtype=dtype, device=device) / math.sqrt(3)
 
 
-def tetrahedral_effects(
-    dtype: torch.dtype = torch.complex128, device: torch.device | str = "cpu"
-) -> Complex[Tensor, "4 2"]:
+def tetrahedral_effects(dtype: torch.dtype = torch.complex128, device: Place = "cpu") -> Complex[Tensor, "4 2"]:
     """Return the symmetric informationally complete measurement of a qubit: a tetrahedron's corners over sqrt(2).
 
     `|<e_a, e_b>|^2 = 1/12` for `a != b` (Renes et al., quant-ph/0310075).

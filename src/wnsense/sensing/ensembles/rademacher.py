@@ -9,9 +9,9 @@ from jaxtyping import Float, Int, Int8, Shaped, UInt8
 from torch import Tensor
 
 from wnsense.checks import require
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.packed import PackedSensing
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,7 @@ class RademacherSensing(PackedSensing):
 
     @classmethod
     def draw(
-        cls,
-        n: int,
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        cls, n: int, size: Size, *, kind: str = "psd", generator: Rng = None, dtype: Dtype = None, device: Place = "cpu"
     ) -> "RademacherSensing":
         """Draw the operator; the arguments are those of `GaussianSensing.draw`.
 

@@ -7,11 +7,11 @@ Both read `A` from memory once for any number of columns, so that a batch is lai
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.measurement_vectors import (
     draw_vectors,
     fourth_moment,
@@ -33,7 +33,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.second_moment import moment_of_rows
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RankOneSensing(Operator):
         require_rows("the vectors", self.vectors, (self.count, self.shape[0]), self.dtype)
 
     @classmethod
-    def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: Kind | str = Kind.PSD) -> "RankOneSensing":
+    def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: str = "psd") -> "RankOneSensing":
         """Return the operator of given vectors `a_i` as rows, (n, m), not normalized; complex for kind hermitian.
 
         Raises:
@@ -64,21 +64,9 @@ class RankOneSensing(Operator):
         """
         return cls(vectors, space_of_vectors(vectors, kind))
 
-    @cached_property
-    def count(self) -> int:
-        """Number of vectors."""
-        return len(self.vectors)
-
     @classmethod
     def draw(
-        cls,
-        n: int,
-        size: int,
-        *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        cls, n: int, size: int, *, kind: str = "psd", generator: Rng = None, dtype: Dtype = None, device: Place = "cpu"
     ) -> "RankOneSensing":
         """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z + beta Tr(Z) I`.
 
@@ -102,6 +90,11 @@ class RankOneSensing(Operator):
     def traces(self) -> Float[Tensor, " n"]:
         """Return `||a_i||^2`."""
         return squared_lengths(self.vectors)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return quadratic_form(project(self.vectors, point.X), point.Theta)
@@ -146,10 +139,7 @@ class PairedRankOneSensing(Operator):
 
     @classmethod
     def from_vectors(
-        cls,
-        vectors: Inexact[Tensor, "n m"],
-        vectors_minus: Inexact[Tensor, "n m"],
-        kind: Kind | str = Kind.PSD,
+        cls, vectors: Inexact[Tensor, "n m"], vectors_minus: Inexact[Tensor, "n m"], kind: str = "psd"
     ) -> "PairedRankOneSensing":
         """Return the operator of given `a_i` and `b_i` as rows, (n, m), not normalized; complex for kind hermitian.
 
@@ -158,21 +148,9 @@ class PairedRankOneSensing(Operator):
         """
         return cls(vectors, vectors_minus, space_of_vectors(vectors, kind))
 
-    @cached_property
-    def count(self) -> int:
-        """Number of pairs."""
-        return len(self.vectors)
-
     @classmethod
     def draw(
-        cls,
-        n: int,
-        size: int,
-        *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        cls, n: int, size: int, *, kind: str = "psd", generator: Rng = None, dtype: Dtype = None, device: Place = "cpu"
     ) -> "PairedRankOneSensing":
         """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z`: before scaling `4 Z`, or `2 Z` if complex.
 
@@ -194,6 +172,11 @@ class PairedRankOneSensing(Operator):
     def traces(self) -> Float[Tensor, " n"]:
         """Return `||a_i||^2 - ||b_i||^2`."""
         return squared_lengths(self.vectors) - squared_lengths(self.vectors_minus)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pairs."""
+        return len(self.vectors)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         plus, minus = project(self.vectors, point.X), project(self.vectors_minus, point.X)
@@ -252,21 +235,16 @@ class RectangularRankOneSensing(Operator):
         shape = (left.shape[1], right.shape[1])
         return cls(left, right, Space.from_size(shape, Kind.RECTANGULAR, left.dtype, left.device))
 
-    @cached_property
-    def count(self) -> int:
-        """Number of pairs."""
-        return len(self.left)
-
     @classmethod
     def draw(
         cls,
         n: int,
-        size: int | tuple[int, int],
+        size: Size,
         *,
-        kind: Kind | str = Kind.RECTANGULAR,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "rectangular",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "RectangularRankOneSensing":
         """Draw i.i.d. Gaussian vectors, scaled so that `E M*M(Z) = Z`: before scaling `n Z`, or `n Z/2` if complex.
 
@@ -284,6 +262,11 @@ class RectangularRankOneSensing(Operator):
         """Return the operator of some of the pairs, copied."""
         moment = moment_of_rows(self, len(rows))
         return replace(self, left=self.left[rows], right=self.right[rows], second_moment=moment)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pairs."""
+        return len(self.left)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return bilinear_form(project(self.left, point.X), point.Theta, project(self.right, point.right))

@@ -10,10 +10,10 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require
+from wnsense.linalg import Dtype, Place
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.ensembles.rademacher import signs_of
-from wnsense.sensing.kinds import Kind
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 # Philox4x32-10: multipliers, the key's increments, rounds (Salmon, Moraes, Dror, Shaw, SC 2011, table 2).
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -62,22 +62,17 @@ class SeededSensing(PackedSensing):
         require(len(self.numbers) > 0, "at least one measurement", "none")
         require(0 <= self.seed < 2**64, "a seed from 0 to 2^64 - 1", self.seed)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of rows."""
-        return len(self.numbers)
-
     @classmethod
     def draw(
         cls,
         n: int,
-        size: int | tuple[int, int],
+        size: Size,
         *,
         law: Law | str = Law.GAUSSIAN,
-        kind: Kind | str = Kind.PSD,
+        kind: str = "psd",
         seed: int = 0,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "SeededSensing":
         """Return the first n rows of a seed, scaled so that `E ||M(Z)||^2 = ||Z||_F^2`.
 
@@ -110,6 +105,11 @@ class SeededSensing(PackedSensing):
             return signs_of(_bytes_of(words), length).to(self.real_dtype)
         words = philox_words(self.seed, numbers, length + length % 2)
         return _normal(words)[:, :length].to(self.real_dtype)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.numbers)
 
     def __str__(self) -> str:
         """One line for people, with the seed."""

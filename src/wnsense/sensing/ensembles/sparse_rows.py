@@ -15,7 +15,7 @@ from wnsense.sensing.ensembles.placed import PlacedSensing
 from wnsense.sensing.ensembles.positions import Positions, check_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ class SparseSensing(PlacedSensing):
             require_finite("the nonzeros of the sparse matrix", self.values)
 
     @classmethod
-    def from_matrix(
-        cls, matrix: spmatrix | sparray | Tensor, size: int | tuple[int, int], *, kind: Kind | str = Kind.PSD
-    ) -> "SparseSensing":
+    def from_matrix(cls, matrix: spmatrix | sparray | Tensor, size: Size, *, kind: str = "psd") -> "SparseSensing":
         """Take a sparse matrix whose rows are measurements of the vectorized unknown, `y = Re(A vec Z)`.
 
         The number of columns determines the layout of the unknown, as for `from_scipy`. With `m1 m2` columns it is the

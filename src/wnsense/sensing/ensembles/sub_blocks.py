@@ -11,13 +11,14 @@ from jaxtyping import Float, Inexact, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require, require_size, size_text
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.ensembles.positions import Positions, check_indices, int64_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,9 @@ class SubBlockSensing(Operator):
         check_indices("column indices", self.column_indices, self.shape[1])
         require(math.isfinite(self.weight), "a finite weight", self.weight)
 
-    @cached_property
-    def count(self) -> int:
-        """Number of entries of all blocks, of complex unknowns twice that."""
-        return (2 if self.is_complex else 1) * sum(p * q for p, q in self.block_shapes)
-
     @classmethod
     def from_sets(
-        cls,
-        sets: Sequence[tuple[Tensor, Tensor]],
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.PSD,
-        dtype: torch.dtype | None = None,
+        cls, sets: Sequence[tuple[Tensor, Tensor]], size: Size, *, kind: str = "psd", dtype: Dtype = None
     ) -> "SubBlockSensing":
         """Measure the blocks `Z[I, J]` of pairs (I, J) of index tensors, as they are.
 
@@ -86,12 +77,12 @@ class SubBlockSensing(Operator):
         cls,
         blocks: int,
         block_shape: tuple[int, int],
-        size: int | tuple[int, int],
+        size: Size,
         *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        kind: str = "psd",
+        generator: Rng = None,
+        dtype: Dtype = None,
+        device: Place = "cpu",
     ) -> "SubBlockSensing":
         """Draw the sets of each block independently and uniformly, without repetition in a set; `E M*M(Z) = Z`.
 
@@ -163,6 +154,11 @@ class SubBlockSensing(Operator):
     def _column_places(self) -> Positions:
         place = torch.arange(len(self.column_indices), device=self.device)
         return Positions(self.column_indices, place, (self.shape[1], len(place)))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of entries of all blocks, of complex unknowns twice that."""
+        return (2 if self.is_complex else 1) * sum(p * q for p, q in self.block_shapes)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         left = (point.X @ point.Theta).index_select(-2, self.row_indices) * self.weight

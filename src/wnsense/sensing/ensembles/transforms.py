@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require, require_size
+from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.fast_transforms import (
     discrete_cosine,
@@ -25,10 +26,9 @@ from wnsense.sensing.ensembles.fast_transforms import (
 )
 from wnsense.sensing.ensembles.positions import connected_parts
 from wnsense.sensing.ensembles.transformed_coordinates import TransformedCoordinates
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 # Numbers in a block of gathered rows of factors, which stays in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
@@ -96,21 +96,9 @@ class TransformedEntrySensing(Operator):
                 low, high = int(positions.min()), int(positions.max())
                 require(low >= 0 and high < side, f"{name} between 0 and {side - 1}", f"{low} to {high}")
 
-    @cached_property
-    def count(self) -> int:
-        """Number of entries."""
-        return len(self.rows)
-
     @classmethod
     def draw(
-        cls,
-        n: int,
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str = "cpu",
+        cls, n: int, size: Size, *, kind: str = "psd", generator: Rng = None, dtype: Dtype = None, device: Place = "cpu"
     ) -> "TransformedEntrySensing":
         """Draw signs, and n of the coordinates without replacement; `E M*M(Z) = Z`, and `M*M(Z) = Z` if n is all.
 
@@ -183,6 +171,11 @@ class TransformedEntrySensing(Operator):
             imaginary=imaginary,
             second_moment=None,
         )
+
+    @cached_property
+    def count(self) -> int:
+        """Number of entries."""
+        return len(self.rows)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self._entries(point, *self._forward_both(point))
@@ -320,6 +313,6 @@ class HadamardSensing(TransformedEntrySensing):
 # -------------------------------------------------------------------------------------------------- coordinates
 
 
-def _random_signs(size: int, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
+def _random_signs(size: int, generator: Rng, dtype: torch.dtype) -> Tensor:
     device = generator.device if generator is not None else torch.device("cpu")
     return torch.randint(2, (size,), generator=generator, device=device).to(dtype).mul_(2).sub_(1)

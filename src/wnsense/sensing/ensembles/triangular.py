@@ -16,11 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.linalg import random_normal
+from wnsense.linalg import Dtype, Rng, random_normal
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.space import Space
+from wnsense.sensing.space import Size, Space
 
 # Rows that are stored and multiplied together; a panel omits the columns in which all of its rows are zero.
 _PANEL_ROWS = 256
@@ -51,13 +51,7 @@ class TriangularSensing(PackedSensing):
 
     @classmethod
     def draw(
-        cls,
-        n: int,
-        size: int | tuple[int, int],
-        *,
-        kind: Kind | str = Kind.PSD,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
+        cls, n: int, size: Size, *, kind: str = "psd", generator: Rng = None, dtype: Dtype = None
     ) -> "TriangularSensing":
         """Draw the factor of n rows of `GaussianSensing`; the arguments are those of its `draw`.
 

@@ -8,7 +8,6 @@ from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.space import Space
@@ -44,7 +43,7 @@ class UnpackedSensing(Operator):
     def from_matrices(
         cls,
         matrices: Inexact[Tensor, "n m1 m2"],
-        kind: Kind | str = Kind.PSD,
+        kind: str = "psd",
         *,
         second_moment: tuple[float, float] | None = None,
     ) -> "UnpackedSensing":
