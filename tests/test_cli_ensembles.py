@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cases.commands import assert_refused
-from wnsense.cli.commands.simulate import Ensemble
+from wnsense.cli.commands.choices import Ensemble
 from wnsense.cli.ensembles import DRAWINGS
 from wnsense.files.problem_file import read_problem
 from wnsense.sensing.ensembles.rank_one import RectangularRankOneSensing

@@ -21,7 +21,7 @@ from cases.networks import dense_hessian, spectral_norm
 from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.cli import demo_networks as demonstrating_networks
-from wnsense.cli.commands.demo_networks import NetworkDemoOptions
+from wnsense.cli.commands.demo import DemoOptions
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.demos.networks import networks_demo as demo
 from wnsense.lab.demos.networks.networks_page import networks_page
@@ -485,7 +485,8 @@ def test_the_command_runs_on_a_folder_and_says_what_it_read(tmp_path, wnsense, m
 
 
 def test_the_command_to_go_on_names_the_folder():
-    from wnsense.cli.commands.study import StudyRunOptions, StudyScale
+    from wnsense.cli.commands.choices import StudyScale
+    from wnsense.cli.commands.study import StudyRunOptions
 
     options = StudyRunOptions("networks-rates", StudyScale.PAPER, Path("out"), False, Path("images"))
     assert "--data=images" in options.words()
@@ -835,7 +836,7 @@ def shown(tmp_path_factory) -> tuple[Table, str]:
         patch.setattr(demo, "_EPOCHS", 1)
         patch.setattr(demo, "_WIDTH", 16)
         folder = tmp_path_factory.mktemp("demo")
-        assert demonstrating_networks.demo_networks(NetworkDemoOptions(folder, 0)) == 0
+        assert demonstrating_networks.demo_networks(DemoOptions(folder, 0)) == 0
         return read_table(folder / "networks-demo.npz"), (folder / "networks-demo.html").read_text()
 
 

@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 
-from wnsense.atomic import write_text
 from wnsense.cli.commands.demo import DemoOptions
+from wnsense.cli.demo_output import write_demo
 from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
-from wnsense.cli.inputs import require_seed, require_writable
-from wnsense.cli.interrupts import interruptible
-from wnsense.cli.terminal import display, say, say_command
-from wnsense.files.tables import Table, write_table
+from wnsense.cli.terminal import say, say_command
+from wnsense.files.tables import Table
 from wnsense.lab.demos.covariance.covariance_demo import THREE_LINES, run_demo
 from wnsense.lab.demos.covariance.covariance_page import demo_page
 from wnsense.lab.demos.covariance.covariance_picture import method_names
 from wnsense.pages.style import METHODS
 from wnsense.running.status import Status
-
-_TABLE, _PAGE = "demo.npz", "demo.html"
 
 
 def demo(options: DemoOptions) -> int:
@@ -24,15 +20,9 @@ def demo(options: DemoOptions) -> int:
     Raises:
         InputError: If the images are not installed or the directory cannot be written.
     """
-    require_seed(options.seed)
-    require_writable(options.out, [_TABLE, _PAGE])
-    page = options.out / _PAGE
-    with interruptible() as interrupts, display("reading images") as shown:
-        table = run_demo(seed=options.seed, progress=shown.count)
-        shown.stage("drawing the page")
-        with interrupts.held():
-            write_table(options.out / _TABLE, table)
-            write_text(page, demo_page(table))
+    table, page = write_demo(
+        options, "demo", "reading images", lambda seed, progress: run_demo(seed=seed, progress=progress), demo_page
+    )
     for line in _summary(table):
         say(line)
     say("The program:")

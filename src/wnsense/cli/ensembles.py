@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from wnsense.checks import size_text
-from wnsense.cli.commands.simulate import Ensemble
+from wnsense.cli.commands.choices import Ensemble
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
@@ -84,6 +84,9 @@ class Target:
         return self.shape[0].bit_length() - 1
 
 
+Draw = Callable[[Target, int, torch.Generator], Operator]
+
+
 @dataclass(frozen=True)
 class Drawing:
     """Rules by which an ensemble is drawn.
@@ -103,7 +106,7 @@ class Drawing:
         least_side: Smallest side.
     """
 
-    draw: Callable[[Target, int, torch.Generator], Operator]
+    draw: Draw
     kinds: tuple[Kind, ...]
     width: Callable[[Target], int]
     oversampling: int = 6
@@ -128,6 +131,24 @@ def _rank_one(target: Target, count: int, generator: torch.Generator) -> Operato
     if target.kind is Kind.RECTANGULAR:
         return RectangularRankOneSensing.draw(count, target.shape, generator=generator)
     return RankOneSensing.draw(count, target.shape[0], kind=target.kind, generator=generator)
+
+
+def _of_coordinates(draw: Draw, distinct: str, sides: tuple[int, ...] = (50,), other_sizes: str = "") -> Drawing:
+    """Return the rules for single coordinates of the matrix or of its transform, each drawn once at most."""
+    return Drawing(draw, _ALL, lambda _: _CHOICES, _OF_ENTRIES, sides, distinct, other_sizes=other_sizes)
+
+
+def _of_qubits(draw: Draw, distinct: str) -> Drawing:
+    """Return the rules for measurements of a state of qubits, each drawn once at most."""
+    return Drawing(
+        draw,
+        kinds=(Kind.HERMITIAN,),
+        width=lambda Z: _CHOICES + Z.qubits,
+        sides=(32,),
+        distinct=distinct,
+        other_sizes="rank-one",
+        least_side=2,
+    )
 
 
 DRAWINGS = {
@@ -156,12 +177,8 @@ DRAWINGS = {
         kinds=_QUADRATIC,
         width=lambda Z: _COLUMNS * Z.parts * Z.shape[0],
     ),
-    Ensemble.ENTRIES: Drawing(
-        lambda Z, n, rng: EntrySensing.draw(n, Z.shape, kind=Z.kind, generator=rng),
-        kinds=_ALL,
-        width=lambda _: _CHOICES,
-        oversampling=_OF_ENTRIES,
-        distinct="entries",
+    Ensemble.ENTRIES: _of_coordinates(
+        lambda Z, n, rng: EntrySensing.draw(n, Z.shape, kind=Z.kind, generator=rng), "entries"
     ),
     Ensemble.SUB_BLOCKS: Drawing(
         lambda Z, n, rng: SubBlockSensing.draw(n // Z.block_numbers, Z.block, Z.shape, kind=Z.kind, generator=rng),
@@ -173,28 +190,17 @@ DRAWINGS = {
         group="block",
         group_size=lambda Z: Z.block_numbers,
     ),
-    Ensemble.DCT: Drawing(
-        lambda Z, n, rng: DCTSensing.draw(n, Z.shape, kind=Z.kind, generator=rng),
-        kinds=_ALL,
-        width=lambda _: _CHOICES,
-        oversampling=_OF_ENTRIES,
-        distinct="entries of its transform",
+    Ensemble.DCT: _of_coordinates(
+        lambda Z, n, rng: DCTSensing.draw(n, Z.shape, kind=Z.kind, generator=rng), "entries of its transform"
     ),
-    Ensemble.HADAMARD: Drawing(
+    Ensemble.HADAMARD: _of_coordinates(
         lambda Z, n, rng: HadamardSensing.draw(n, Z.shape, kind=Z.kind, generator=rng),
-        kinds=_ALL,
-        width=lambda _: _CHOICES,
-        oversampling=_OF_ENTRIES,
+        "entries of its transform",
         sides=(32,),
-        distinct="entries of its transform",
         other_sizes="dct",
     ),
-    Ensemble.FOURIER: Drawing(
-        lambda Z, n, rng: PartialFourierSensing.draw(n, Z.shape, kind=Z.kind, generator=rng),
-        kinds=_ALL,
-        width=lambda _: _CHOICES,
-        oversampling=_OF_ENTRIES,
-        distinct="numbers in its transform",
+    Ensemble.FOURIER: _of_coordinates(
+        lambda Z, n, rng: PartialFourierSensing.draw(n, Z.shape, kind=Z.kind, generator=rng), "numbers in its transform"
     ),
     Ensemble.DIFFRACTION: Drawing(
         lambda Z, n, rng: CodedDiffractionSensing.draw(n // Z.shape[0], Z.sides, kind=Z.kind, generator=rng),
@@ -205,22 +211,8 @@ DRAWINGS = {
         group_size=lambda Z: Z.shape[0],
         of_images=True,
     ),
-    Ensemble.PAULI: Drawing(
-        lambda Z, n, rng: PauliSensing.draw(n, Z.qubits, generator=rng),
-        kinds=(Kind.HERMITIAN,),
-        width=lambda Z: _CHOICES + Z.qubits,
-        sides=(32,),
-        distinct="Pauli strings",
-        other_sizes="rank-one",
-        least_side=2,
-    ),
-    Ensemble.POVM: Drawing(
-        lambda Z, n, rng: PovmProductSensing.draw(n, tetrahedral_effects(), Z.qubits, generator=rng),
-        kinds=(Kind.HERMITIAN,),
-        width=lambda Z: _CHOICES + Z.qubits,
-        sides=(32,),
-        distinct="outcomes",
-        other_sizes="rank-one",
-        least_side=2,
+    Ensemble.PAULI: _of_qubits(lambda Z, n, rng: PauliSensing.draw(n, Z.qubits, generator=rng), "Pauli strings"),
+    Ensemble.POVM: _of_qubits(
+        lambda Z, n, rng: PovmProductSensing.draw(n, tetrahedral_effects(), Z.qubits, generator=rng), "outcomes"
     ),
 }

@@ -14,7 +14,8 @@ import torch
 from wnsense import recovery as library
 from wnsense.atomic import write_text
 from wnsense.checks import InputError, require, require_level
-from wnsense.cli.commands.recover import Precision, RecoverOptions
+from wnsense.cli.commands.choices import Precision
+from wnsense.cli.commands.recover import RecoverOptions
 from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import Interrupts, interruptible
@@ -141,13 +142,10 @@ def _recovered(
         tolerance = _TOLERANCES[options.dtype] if options.tolerance is None else options.tolerance
         if options.robust:
             robust = library.recover_robustly(
-                problem.operator,
-                problem.measurements,
+                problem,
                 max_rank=options.rank,
-                weights=problem.weights,
                 tolerance=tolerance,
                 seed=options.seed,
-                truth=problem.truth,
                 max_applications=options.max_applications,
                 max_seconds=options.max_seconds,
                 callback=watch,
@@ -156,16 +154,13 @@ def _recovered(
             texts = (*loaded.warnings, *words, *robust.recovery.warnings, _outlier_warning(outliers, robust.rounds))
             return dataclasses.replace(robust.recovery, applications=robust.applications, warnings=texts), outliers
         recovery = library.recover(
-            problem.operator,
-            problem.measurements,
+            problem,
             max_rank=options.rank,
-            noise_level=problem.noise_level if options.noise_level is None else options.noise_level,
-            weights=problem.weights,
+            noise_level=options.noise_level,
             solver=solver,
             tolerance=tolerance,
             holdout=options.holdout,
             seed=options.seed,
-            truth=problem.truth,
             max_applications=options.max_applications,
             max_seconds=options.max_seconds,
             callback=watch,

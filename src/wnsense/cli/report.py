@@ -4,7 +4,8 @@ from pathlib import Path
 
 from wnsense.atomic import write_bytes, write_text
 from wnsense.checks import InputError, require
-from wnsense.cli.commands.report import ReportFormat, ReportOptions
+from wnsense.cli.commands.choices import ReportFormat
+from wnsense.cli.commands.report import ReportOptions
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.terminal import display, say, say_command
 from wnsense.files.tables import Table, read_table

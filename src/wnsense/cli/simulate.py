@@ -8,7 +8,8 @@ import shlex
 import torch
 
 from wnsense.checks import require, require_level, require_rank, size_text
-from wnsense.cli.commands.simulate import Ensemble, SimulateOptions
+from wnsense.cli.commands.choices import Ensemble
+from wnsense.cli.commands.simulate import SimulateOptions
 from wnsense.cli.ensembles import DRAWINGS, Drawing, Target
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.terminal import say, say_command

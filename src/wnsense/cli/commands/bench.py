@@ -1,12 +1,12 @@
 """`wnsense bench`: its options."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wnsense.cli.commands.choices import GridName
 from wnsense.cli.commands.execution import execute
 
 EPILOG = (
@@ -15,16 +15,6 @@ EPILOG = (
     "and run recover() alone: with n at 1.5 and 2 times the degrees of freedom, and under noise. Exit codes: 0 done; "
     "2 bad input; 130 interrupted."
 )
-
-
-class GridName(StrEnum):
-    """Grids that `bench` runs."""
-
-    QUICK = "quick"
-    FULL = "full"
-    TRANSITION = "transition"
-    LIMIT = "limit"
-    NOISE = "noise"
 
 
 @dataclass(frozen=True)

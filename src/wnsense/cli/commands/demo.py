@@ -9,7 +9,7 @@ from wnsense.cli.commands.parameters import DemoDirectory, Seed
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Options of `wnsense demo`."""
+    """Options of `wnsense demo` and of `wnsense demo-networks`."""
 
     out: Path
     seed: int

@@ -1,23 +1,16 @@
 """`wnsense recover`: its options."""
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wnsense.cli.commands.choices import Precision
 from wnsense.cli.commands.execution import execute
 from wnsense.cli.commands.parameters import ProblemFile, Quiet, Seed
 
 EPILOG = "Exit codes: 0 converged or at the noise floor; 2 bad input; 3 finished without converging; 130 interrupted."
-
-
-class Precision(StrEnum):
-    """Data types to compute in."""
-
-    FLOAT64 = "float64"
-    FLOAT32 = "float32"
 
 
 @dataclass(frozen=True)

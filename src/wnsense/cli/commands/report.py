@@ -1,25 +1,15 @@
 """`wnsense report`: its options."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wnsense.cli.commands.choices import ReportFormat
 from wnsense.cli.commands.execution import execute
 
 EPILOG = "Exit codes: 0 done; 2 bad input."
-
-
-class ReportFormat(StrEnum):
-    """Formats that `report` writes."""
-
-    HTML = "html"
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-    CSV = "csv"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """`wnsense simulate`: its options."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wnsense.cli.commands.choices import Ensemble, Spectrum, Unknown
 from wnsense.cli.commands.execution import execute
 from wnsense.cli.commands.parameters import Seed
 
@@ -17,40 +17,6 @@ EPILOG = (
     "random masks, not rectangular; pauli, expectation values of Pauli strings, and povm, outcomes of tetrahedral "
     "measurements of single qubits, both hermitian."
 )
-
-
-class Ensemble(StrEnum):
-    """Measurement ensembles that `simulate` draws."""
-
-    GAUSSIAN = "gaussian"
-    RADEMACHER = "rademacher"
-    RANK_ONE = "rank-one"
-    PAIRED = "paired"
-    BLOCK_RANK = "block-rank"
-    ENTRIES = "entries"
-    SUB_BLOCKS = "sub-blocks"
-    DCT = "dct"
-    HADAMARD = "hadamard"
-    FOURIER = "fourier"
-    DIFFRACTION = "diffraction"
-    PAULI = "pauli"
-    POVM = "povm"
-
-
-class Spectrum(StrEnum):
-    """Shapes of the spectrum that `simulate` draws."""
-
-    LINEAR = "linear"
-    GEOMETRIC = "geometric"
-
-
-class Unknown(StrEnum):
-    """Kinds of matrix that a problem file holds."""
-
-    PSD = "psd"
-    SYMMETRIC = "symmetric"
-    HERMITIAN = "hermitian"
-    RECTANGULAR = "rectangular"
 
 
 @dataclass(frozen=True)
@@ -70,6 +36,35 @@ class SimulateOptions:
     matlab_73: bool
 
 
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="M|M1xM2",
+        help="The matrix is M x M, or M1 x M2 and then rectangular. With diffraction the image has M or M1 x M2 "
+        "pixels, and the matrix is pixels x pixels. By default 50, or 32 for hadamard, pauli and povm, which need "
+        "powers of two.",
+    ),
+]
+CountOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of measurements: by default 6 times the degrees of freedom of such a matrix, 10 times for "
+        "entries, dct, hadamard and fourier, 20 times for sub-blocks, which overlap; at most as many as are "
+        "different. With diffraction it is masks times pixels, with sub-blocks it is blocks times 16 (32 if "
+        "hermitian)."
+    ),
+]
+KindOption = Annotated[
+    Unknown | None,
+    typer.Option(
+        help="Kind of the matrix: psd (positive semidefinite), symmetric with every second eigenvalue negative, "
+        "hermitian (complex), or rectangular (real). By default psd; hermitian for pauli and povm, rectangular if "
+        "the sides differ.",
+        show_default=False,
+    ),
+]
+
+
 def simulate(
     *,
     out: Annotated[
@@ -79,15 +74,7 @@ def simulate(
     ensemble: Annotated[
         Ensemble, typer.Option(help="Ensemble of the measurements; the list below explains each.")
     ] = Ensemble.GAUSSIAN,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="M|M1xM2",
-            help="The matrix is M x M, or M1 x M2 and then rectangular. With diffraction the image has M or M1 x M2 "
-            "pixels, and the matrix is pixels x pixels. By default 50, or 32 for hadamard, pauli and povm, which need "
-            "powers of two.",
-        ),
-    ] = None,
+    size: SizeOption = None,
     rank: Annotated[int, typer.Option(help="Rank of the matrix.")] = 3,
     condition: Annotated[
         float, typer.Option(help="Largest singular value of the matrix over its smallest nonzero one.")
@@ -95,28 +82,12 @@ def simulate(
     spectrum: Annotated[
         Spectrum, typer.Option(help="Singular values evenly spaced (linear) or in equal ratios (geometric).")
     ] = Spectrum.LINEAR,
-    measurements: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of measurements: by default 6 times the degrees of freedom of such a matrix, 10 times for "
-            "entries, dct, hadamard and fourier, 20 times for sub-blocks, which overlap; at most as many as are "
-            "different. With diffraction it is masks times pixels, with sub-blocks it is blocks times 16 (32 if "
-            "hermitian)."
-        ),
-    ] = None,
+    measurements: CountOption = None,
     noise: Annotated[
         float,
         typer.Option(help="Standard deviation of the noise over the root mean square of the measurements."),
     ] = 0.0,
-    kind: Annotated[
-        Unknown | None,
-        typer.Option(
-            help="Kind of the matrix: psd (positive semidefinite), symmetric with every second eigenvalue negative, "
-            "hermitian (complex), or rectangular (real). By default psd; hermitian for pauli and povm, rectangular if "
-            "the sides differ.",
-            show_default=False,
-        ),
-    ] = None,
+    kind: KindOption = None,
     seed: Seed = 0,
     matlab_73: Annotated[bool, typer.Option("--v7.3", help="Write a .mat file as MATLAB's v7.3, not as v5.")] = False,
 ) -> None:

@@ -1,24 +1,17 @@
 """`wnsense study`: its commands and their options."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wnsense.cli.commands.choices import StudyScale
 from wnsense.cli.commands.execution import execute
 from wnsense.lab.studies.registry import STUDY_FOLDERS
 
 RUN_EPILOG = "Exit codes: 0 done; 2 bad input; 130 interrupted."
 SHOW_EPILOG = "Exit codes: 0 done; 2 bad input."
-
-
-class StudyScale(StrEnum):
-    """Sizes at which `study` runs."""
-
-    QUICK = "quick"
-    PAPER = "paper"
 
 
 @dataclass(frozen=True)
