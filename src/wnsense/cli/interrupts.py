@@ -2,13 +2,13 @@
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from wnsense.running.signal_handlers import handled_signals
+
 # From this signal on, KeyboardInterrupt is raised even while interrupts are deferred.
 _LAST_DEFERRED = 3
 _STANDARD_ERROR = 2
@@ -60,14 +60,5 @@ def interruptible() -> Iterator[Interrupts]:
     checkpoint that the first one has caused. The third raises again. Ignored signals stay ignored.
     """
     interrupts = Interrupts()
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        before = {number: handler for number, handler in before.items() if handler not in {signal.SIG_IGN, None}}
-    try:
-        for number in before:
-            signal.signal(number, interrupts.ask)
+    with handled_signals(interrupts.ask, replaces=lambda present: present not in {signal.SIG_IGN, None}):
         yield interrupts
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

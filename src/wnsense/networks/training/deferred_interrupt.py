@@ -1,13 +1,11 @@
 """Interrupt deferral: Ctrl-C is handled after the present step, so that the model and its checkpoint are whole."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from wnsense.running.signal_handlers import handled_signals
 
 
 @dataclass
@@ -35,18 +33,10 @@ class InterruptRequest:
 def deferred_interrupts() -> Iterator[InterruptRequest]:
     """Turn the first Ctrl-C into a request while this is open.
 
-    SIGTERM is deferred too if the program has a handler for it; otherwise it ends the process as always. Threads
-    other than the main one get no signals, and nothing changes there.
+    SIGTERM is deferred too if the program has a handler for it; otherwise it ends the process as always. Nothing
+    changes in threads other than the main one.
     """
     request = InterruptRequest()
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        # Handlers that are not callable are the system's own, and SIG_IGN of a process started to ignore the signal.
-        before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
-    try:
-        for number in before:
-            signal.signal(number, request.handle)
+    # Handlers that are not callable are the system's own, and SIG_IGN of a process started to ignore the signal.
+    with handled_signals(request.handle, replaces=callable):
         yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
