@@ -21,9 +21,10 @@ from wnsense.sensing.checking.operator_probes import OperatorReport, check_opera
 from wnsense.sensing.combining.algebra import operator_sum, stacked
 from wnsense.sensing.combining.centring import centred, centred_problem
 from wnsense.sensing.combining.composition import FactorMap, composed
-from wnsense.sensing.combining.compression import Compression, Factorization, compress
+from wnsense.sensing.combining.compression import Compression, compress
 from wnsense.sensing.combining.measurement_maps import row_weighted, scaled
 from wnsense.sensing.combining.restriction import restrict
+from wnsense.sensing.combining.triangular_factor import Factorization
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing, store_rows
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing

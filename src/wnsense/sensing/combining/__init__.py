@@ -7,5 +7,5 @@
 | add or stack operators | `algebra` |
 | map the unknown before it is measured | `composition` |
 | remove the component along the traces | `centring` |
-| replace a problem by one of fewer rows | `compression` |
+| replace a problem by one of fewer rows | `compression`, with `triangular_factor` |
 """

@@ -9,14 +9,13 @@ A step so costs D^2 instead of n D for any n.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wnsense.sensing.combining.triangular_factor import Factorization, triangular_factor
 from wnsense.sensing.ensembles.dense import DenseSensing
 from wnsense.sensing.ensembles.packed import PackedSensing
 from wnsense.sensing.ensembles.unpacked import UnpackedSensing
@@ -24,26 +23,12 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, selected_rows
 from wnsense.sensing.problem import Problem
 
-# Numbers in a block of rows, in double precision: 32 MiB. A block has at least as many rows as R.
-_BLOCK_NUMBERS = 2**22
 # Rows that are computed from unit vectors at once. If rows can be taken apart, each is measured against every other,
 # so that few are best; otherwise the unit vectors and their back-projections have about this many numbers.
 _UNIT_ROWS = 64
 _SCRATCH_NUMBERS = 2**23
 # Numbers of all matrices together up to which full matrices are faster than packed ones.
 _UNPACKED_NUMBERS = 2**17
-# Loss of precision by the squared condition number up to which the Gram matrix is used.
-_PRECISION_LOSS = 100
-# Power iterations for the largest and the least singular value of R.
-_CONDITION_STEPS = 12
-
-
-class Factorization(StrEnum):
-    """Method by which a problem was compressed."""
-
-    NONE = "none"
-    CHOLESKY = "Cholesky"
-    QR = "QR"
 
 
 @dataclass(frozen=True)
@@ -135,11 +120,7 @@ def compress(problem: Problem) -> Compression:
         rows = packed_rows(operator, start, stop) * root[start:stop, None].double()
         return torch.cat([rows, y[start:stop, None]], dim=1)
 
-    by_gram = _by_cholesky(block, operator, root, y)
-    if by_gram is not None:
-        (R, b, leftover, condition), factorization = by_gram, Factorization.CHOLESKY
-    else:
-        (R, b, leftover, condition), factorization = _by_qr(block, operator), Factorization.QR
+    (R, b, leftover, condition), factorization = triangular_factor(block, operator, root, y)
     real = operator.real_dtype
     measurements = b.to(real)
     level = _noise_level(problem, count, float(torch.linalg.vector_norm(b)), math.sqrt(squared_norm))
@@ -170,78 +151,6 @@ def _unit_adjoints(operator: Operator, first: int, last: int, *, apart: bool) ->
     units = torch.zeros((last - first, operator.count), dtype=operator.real_dtype, device=operator.device)
     units[:, first:last].fill_diagonal_(1)
     return operator.kind.pack(operator.adjoint(units))
-
-
-Block = Callable[[int, int], Tensor]
-Factor = tuple[Tensor, Tensor, float, float]
-
-
-def _by_cholesky(block: Block, operator: Operator, root: Tensor, y: Tensor) -> Factor | None:
-    """Return R, b, leftover and condition from the Gram matrix, or None if too much precision would be lost."""
-    D = operator.dimension
-    gram = torch.zeros((D, D + 1), dtype=torch.float64, device=operator.device)
-    for start, stop in _blocks(operator):
-        rows = block(start, stop)
-        gram.addmm_(rows[:, :D].mT, rows)
-    R, failed = torch.linalg.cholesky_ex(gram[:, :D], upper=True)
-    condition = math.inf if int(failed) else _condition(R)
-    precision = torch.finfo(operator.real_dtype).eps
-    if not condition**2 * torch.finfo(torch.float64).eps <= _PRECISION_LOSS * precision:
-        return None
-    b = torch.linalg.solve_triangular(R.mT, gram[:, D:], upper=False)
-    # ||y||^2 - ||b||^2 cancels if y fits; the residual of the minimizer over all matrices does not.
-    z = torch.linalg.solve_triangular(R, b, upper=True).squeeze(1)
-    fitted = operator.measure(_whole_matrix(operator, z))
-    leftover = float(torch.linalg.vector_norm(root * fitted - y)) ** 2
-    return R, b.squeeze(1), leftover, condition
-
-
-def _by_qr(block: Block, operator: Operator) -> Factor:
-    """Return R, b, leftover and condition from the QR of `[A, y]`.
-
-    Its last diagonal entry is the root of the leftover.
-    """
-    D = operator.dimension
-    folded = torch.zeros((0, D + 1), dtype=torch.float64, device=operator.device)
-    for start, stop in _blocks(operator):
-        folded = torch.linalg.qr(torch.cat([folded, block(start, stop)]), mode="r").R
-    sign = torch.where(folded.diagonal() < 0, -1.0, 1.0)
-    folded = folded * sign.to(folded).unsqueeze(1)
-    R, b = folded[:D, :D], folded[:D, D]
-    return R, b, float(folded[D, D]) ** 2, _condition(R)
-
-
-def _blocks(operator: Operator) -> list[tuple[int, int]]:
-    step = max(operator.dimension, _BLOCK_NUMBERS // operator.dimension)
-    return [(start, min(start + step, operator.count)) for start in range(0, operator.count, step)]
-
-
-def _condition(R: Float[Tensor, "d d"]) -> float:
-    """Return `||R|| ||R^-1||` by power iterations with `R^T R` and its inverse; infinite if `R` is singular."""
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn((len(R), 1), generator=generator, dtype=R.dtype).to(R.device)
-    if not bool((R.diagonal() != 0).all()):
-        return math.inf
-    x = z = start / torch.linalg.vector_norm(start)
-    largest = inverse = torch.ones((), dtype=R.dtype, device=R.device)
-    for _ in range(_CONDITION_STEPS):
-        x = R.mT @ (R @ x)
-        largest = torch.linalg.vector_norm(x)
-        x = x / largest
-        z = torch.linalg.solve_triangular(R, torch.linalg.solve_triangular(R.mT, z, upper=False), upper=True)
-        inverse = torch.linalg.vector_norm(z)
-        z = z / inverse
-    condition = float(largest.sqrt() * inverse.sqrt())
-    singular = not condition <= 1 / (len(R) * torch.finfo(R.dtype).eps)
-    return math.inf if singular else condition
-
-
-def _whole_matrix(operator: Operator, z: Tensor) -> LowRank:
-    """Return the matrix that packs to z, by factors of its own size."""
-    Z = operator.space.unpack(z).to(operator.dtype)
-    if operator.kind.is_symmetric:
-        return LowRank(torch.eye(len(Z), dtype=Z.dtype, device=Z.device), Z)
-    return LowRank(Z, *(torch.eye(Z.shape[1], dtype=Z.dtype, device=Z.device) for _ in range(2)))
 
 
 def _operator_of(R: Tensor, problem: Problem) -> Operator:
