@@ -57,9 +57,7 @@ def check_operator(operator: Operator, *, rank: int | None = None, seed: int = 0
     terms = max(operator.count, operator.shape[0] * operator.shape[1])
     report = OperatorReport(
         description=f"{operator}.",
-        kind=operator.kind,
-        shape=operator.shape,
-        is_complex=operator.is_complex,
+        space=operator.space,
         count=operator.count,
         rank=rank,
         probes=_LENGTH_PROBES,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from wnsense.sensing.kinds import Kind
+from wnsense.sensing.space import Space
 
 # Excess of the identity over other matrices from which the trace is treated apart, as in the calibration of solvers.
 _TRACE_EXCESS = 3.0
@@ -23,9 +23,7 @@ class OperatorReport:
 
     Attributes:
         description: Operator in one line.
-        kind: Kind of the unknown.
-        shape: Sides `(m1, m2)` of the unknown.
-        is_complex: True if the unknown is complex.
+        space: Space of the unknown.
         count: Number of measurements `n`.
         rank: Rank of the matrices whose lengths were compared.
         probes: Number of these matrices.
@@ -44,9 +42,7 @@ class OperatorReport:
     """
 
     description: str
-    kind: Kind
-    shape: tuple[int, int]
-    is_complex: bool
+    space: Space
     count: int
     rank: int
     probes: int
@@ -83,7 +79,7 @@ class OperatorReport:
     def trace_excess(self) -> float:
         """Ratio `1 + m beta / alpha` of `||M(I)||^2` to that of other matrices of equal norm; 1 if rectangular."""
         alpha, beta = self.second_moment
-        return 1 + self.shape[0] * beta / alpha
+        return 1 + self.space.shape[0] * beta / alpha
 
     @property
     def has_trace_component(self) -> bool:
@@ -93,8 +89,8 @@ class OperatorReport:
     @property
     def reliable_rank(self) -> int:
         """Largest rank whose degrees of freedom fit three times into n; 0 if there is none."""
-        ranks = range(1, min(self.shape) + 1)
-        return sum(_RELIABLE * self._degrees_of_freedom(rank) <= self.count for rank in ranks)
+        ranks = range(1, min(self.space.shape) + 1)
+        return sum(_RELIABLE * self.space.degrees_of_freedom(rank) <= self.count for rank in ranks)
 
     def __str__(self) -> str:
         """A few sentences, a line each."""
@@ -105,17 +101,14 @@ class OperatorReport:
         lengths = _length_sentences(self) if linear else []
         return "\n".join([self.description, *_law_sentences(self), *lengths, self._count_sentence()])
 
-    def _degrees_of_freedom(self, rank: int) -> int:
-        return self.kind.degrees_of_freedom(self.shape, rank, is_complex=self.is_complex)
-
     def _count_sentence(self) -> str:
-        degrees = self._degrees_of_freedom(self.rank)
-        if self.count >= self.kind.dimension(self.shape, is_complex=self.is_complex):
+        degrees = self.space.degrees_of_freedom(self.rank)
+        if self.count >= self.space.dimension:
             hope = "it is no less than the number of unknowns of a full matrix, so that any rank may be recoverable"
         elif self.reliable_rank:
             hope = f"ranks up to about {self.reliable_rank} are realistic"
         else:
-            hope = f"even rank 1 needs about {_RELIABLE * self._degrees_of_freedom(1):,}"
+            hope = f"even rank 1 needs about {_RELIABLE * self.space.degrees_of_freedom(1):,}"
         times = f"{self.count / degrees:.3g} times the {degrees:,} degrees of freedom of rank {self.rank}"
         return f"n = {self.count:,} is {times}; {hope}."
 
@@ -187,15 +180,15 @@ def _transpose_sentences(report: OperatorReport) -> list[str]:
     if _rounding(report, report.transpose_error):
         return []
     differ = _differ(report, report.transpose_error)
-    if report.kind.is_symmetric:
-        word, other = ("Hermitian", "R^H") if report.is_complex else ("symmetric", "R^T")
+    if report.space.kind.is_symmetric:
+        word, other = ("Hermitian", "R^H") if report.space.is_complex else ("symmetric", "R^T")
         return [f"M*(v) is not {word}: R = M*(v) and {other} {differ}. Let it return (R + {other}) / 2."]
     return [f"adjoint_transpose_times does not apply M*(v)^H: <U, M*(v) V> and <M*(v)^H U, V> {differ}."]
 
 
 def _length_sentences(report: OperatorReport) -> list[str]:
     alpha = report.second_moment[0]
-    traceless = " over matrices of zero trace" if report.kind.is_symmetric and report.shape[0] > 1 else ""
+    traceless = " over matrices of zero trace" if report.space.kind.is_symmetric and report.space.shape[0] > 1 else ""
     sentences = [f"The gain is {report.gain:.3g}: ||M(Z)||^2 is {alpha:.3g} ||Z||^2 on the average{traceless}."]
     factor = math.sqrt(max(report.trace_excess, 0))
     identity = f"the identity is measured {factor:.2g} times as long as a matrix of the same norm and zero trace"
