@@ -23,8 +23,8 @@ from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.starts import haar_start
 from wnsense.solvers.weight_norm import WeightNormalizedGD
 from wnsense.theory import saddles
+from wnsense.theory.convergence_forms import Decay
 from wnsense.theory.population import FactoredPoint, PopulationLoss
-from wnsense.theory.published_rates import Decay
 
 # ---------------------------------------------------------------------------------------------------- alignment
 
@@ -484,7 +484,7 @@ def test_columns_of_a_batch_have_the_batch_after_the_steps():
         "magnitudes": (5, 2, 4),
         "gradient_norms": (5, 2, 2),
     }
-    error = traced.matrix.distance(truth)
+    error = traced.answer.distance(truth)
     assert traced.trace["saddle_distances"][-1, :, -1] == pytest.approx(error.square().numpy(), rel=1e-10)
     # Recording costs no application.
     assert traced.applications == plain.applications

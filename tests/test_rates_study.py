@@ -18,7 +18,8 @@ from wnsense.lab.studies.rates.study import rate_study
 from wnsense.lab.studies.rates.table import RateTable
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
-from wnsense.theory.published_rates import TABLE_1, FactorModel
+from wnsense.theory.convergence_forms import FactorModel
+from wnsense.theory.published_rates import TABLE_1
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -81,8 +82,8 @@ def test_unbalanced_factors_stay_as_they_are_drawn():
         R = objective.evaluate(type(start)(L, torch.eye(4, dtype=L.dtype), Q))
         L, Q = L - 0.5 * R.left, Q - 0.5 * R.right
         state = solver.step(objective, state)
-    assert torch.allclose(state.point.X, L, atol=1e-12)
-    assert torch.allclose(state.point.right, Q, atol=1e-12)
+    assert torch.allclose(state.evaluation.point.X, L, atol=1e-12)
+    assert torch.allclose(state.evaluation.point.right, Q, atol=1e-12)
 
 
 def test_steps_are_counted_to_the_first_row_below_a_level():

@@ -15,9 +15,10 @@ from wnsense.manifolds.stiefel import polar_retraction, tangent_projection
 from wnsense.theory import convergence as theorem
 from wnsense.theory import saddles
 from wnsense.theory.convergence import EXPONENTS, Exponents, Quantity, TheoremSetting
+from wnsense.theory.convergence_forms import Decay, FactorModel
 from wnsense.theory.gradient_descent import published_form, surplus_lower_bound, surplus_upper_bound
 from wnsense.theory.population import FactoredPoint, PopulationLoss, tangent_basis
-from wnsense.theory.published_rates import TABLE_1, Decay, FactorModel
+from wnsense.theory.published_rates import TABLE_1
 from wnsense.theory.saddles import Stationarity
 
 FUNCTIONS = {

@@ -5,22 +5,8 @@ the source's statement is not certain here; the note says what is certain.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class FactorModel(StrEnum):
-    """Form of the fitted matrix."""
-
-    SYMMETRIC = "Y Y^T"
-    RECTANGULAR = "L R^T"
-    WEIGHT_NORMALIZED = "X Theta X^T"
-
-
-class Decay(StrEnum):
-    """Form of the fall of the error with the number of steps."""
-
-    LINEAR = "linear"
-    SUBLINEAR = "sublinear"
+from wnsense.theory.convergence_forms import Decay, FactorModel
 
 
 @dataclass(frozen=True)

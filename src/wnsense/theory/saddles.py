@@ -55,14 +55,6 @@ from wnsense.linalg import Rng, haar_frame
 from wnsense.theory.population import FactoredPoint, PopulationLoss
 
 
-class Stationarity(StrEnum):
-    """Type of a stationary point of the population loss."""
-
-    MINIMUM = "a global minimum for its number of columns"
-    STRICT_SADDLE = "a strict saddle: some direction has negative curvature"
-    DEGENERATE_SADDLE = "a degenerate saddle: no negative curvature, left along a curve of fourth order"
-
-
 @dataclass(frozen=True)
 class Escape:
     """Path out of a saddle of lowest order: a turn of a column of `X` towards an eigenvector.
@@ -159,6 +151,14 @@ def first_level(loss: PopulationLoss, rank: int) -> int:
     """
     require_rank("the rank r", rank, loss.size)
     return max(0, rank + loss.true_rank - loss.size)
+
+
+class Stationarity(StrEnum):
+    """Type of a stationary point of the population loss."""
+
+    MINIMUM = "a global minimum for its number of columns"
+    STRICT_SADDLE = "a strict saddle: some direction has negative curvature"
+    DEGENERATE_SADDLE = "a degenerate saddle: no negative curvature, left along a curve of fourth order"
 
 
 def classify(loss: PopulationLoss, kept: Sequence[int], rank: int) -> Stationarity:

@@ -32,7 +32,7 @@ from jaxtyping import Float, Num
 from scipy.stats import t as student
 
 from wnsense.checks import require, require_size
-from wnsense.theory.published_rates import Decay
+from wnsense.theory.convergence_forms import Decay
 
 _LARGEST_AUTOCORRELATION = 0.97
 _LEAST_ROWS = 5

@@ -11,7 +11,7 @@ from wnsense.lab.analysis.course import monotonicity
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.learning.specification import Sensed
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
-from wnsense.theory.published_rates import Decay
+from wnsense.theory.convergence_forms import Decay
 
 # A curve is flat if it falls by less than this power of the step; the whole course falls as t^-2 and faster.
 _FLAT = 0.5

@@ -3,7 +3,8 @@
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.rates.table import CountedRow, RateTable, row_name, stated
-from wnsense.theory.published_rates import TABLE_1, Decay, Rate
+from wnsense.theory.convergence_forms import Decay
+from wnsense.theory.published_rates import TABLE_1, Rate
 
 
 def findings(table: Table) -> list[Finding]:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from wnsense.checks import require, require_level, require_rank
 from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
 from wnsense.sensing.kinds import Kind
-from wnsense.theory.published_rates import TABLE_1, FactorModel, Rate
+from wnsense.theory.convergence_forms import FactorModel
+from wnsense.theory.published_rates import TABLE_1, Rate
 
 
 class RateMethod(StrEnum):
