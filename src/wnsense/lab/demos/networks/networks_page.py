@@ -1,6 +1,6 @@
 """Page of the demo of deep networks, in one self-contained file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from wnsense.files.tables import Table
@@ -67,8 +67,16 @@ def _last(table: Table, name: str) -> float:
     return float(table.arrays[name][-1])
 
 
-def _first(table: Table, name: str) -> float:
-    return float(table.arrays[name][0])
+def _change(table: Table, name: str) -> str:
+    """Return the first and the last value of a column in words."""
+    values = table.arrays[name]
+    return f"{float(values[0]):.3g} to {float(values[-1]):.3g}"
+
+
+def _of_both(words_of: Callable[[str], str]) -> str:
+    """Return words on both networks, from a function of the name of each in the table."""
+    networks = (("wn", "with weight normalization"), ("plain", "without"))
+    return "; ".join(f"{words}: {words_of(name)}" for name, words in networks)
 
 
 def _summary(table: Table) -> str:
@@ -94,11 +102,8 @@ def _digits(table: Table) -> str:
 
 
 def _learning(table: Table) -> str:
-    ends = "; ".join(
-        f"{words}: loss {_first(table, f'{name}_train_loss'):.3g} to {_last(table, f'{name}_train_loss'):.3g}, "
-        f"accuracy {100 * _last(table, f'{name}_test_accuracy'):.1f} %"
-        for name, words in (("wn", "with weight normalization"), ("plain", "without"))
-    )
+    accuracy = {name: 100 * _last(table, f"{name}_test_accuracy") for name in ("wn", "plain")}
+    ends = _of_both(lambda name: f"loss {_change(table, f'{name}_train_loss')}, accuracy {accuracy[name]:.1f} %")
     return html.picture(
         figures.learning(table),
         alternative=f"Training loss and test accuracy at each epoch. {ends}.",
@@ -109,10 +114,8 @@ def _learning(table: Table) -> str:
 def _measured(table: Table) -> str:
     rows = table.arrays["wn_shortest"]
     growth = 100 * (float(rows[-1]) / float(rows[0]) - 1)
-    ends = "; ".join(
-        f"{words}: ratio {_first(table, f'{name}_ratio'):.3g} to {_last(table, f'{name}_ratio'):.3g}, curvature "
-        f"{_first(table, f'{name}_loss_curvature'):.3g} to {_last(table, f'{name}_loss_curvature'):.3g}"
-        for name, words in (("wn", "with weight normalization"), ("plain", "without"))
+    ends = _of_both(
+        lambda name: f"ratio {_change(table, f'{name}_ratio')}, curvature {_change(table, f'{name}_loss_curvature')}"
     )
     return html.picture(
         figures.measured(table),
