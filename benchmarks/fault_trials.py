@@ -34,14 +34,6 @@ _LONGEST = 240.0
 _MOST_TESTS = 400
 
 
-class Ending(StrEnum):
-    """Endings of a test run."""
-
-    FAILED = "failed"
-    PASSED = "passed"
-    TIMED_OUT = "timed out"
-
-
 @dataclass(frozen=True)
 class Coverage:
     """Tests of the fast suite by the functions that they call, with their seconds and those that fail anyway."""
@@ -137,6 +129,14 @@ def warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+class Ending(StrEnum):
+    """Endings of a test run."""
+
+    FAILED = "failed"
+    PASSED = "passed"
+    TIMED_OUT = "timed out"
 
 
 def run_tests(copy: Copy, words: list[str], limit: float, log: Path) -> tuple[Ending, str]:

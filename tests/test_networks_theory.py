@@ -36,6 +36,7 @@ from wnsense.theory.networks import (
 )
 
 PROPERTY = settings(max_examples=25, deadline=None, derandomize=True)
+normalizations = pytest.mark.parametrize("normalization", [Normalization.WEIGHT, Normalization.NONE])
 # Rounding of a few thousand operations in double precision.
 ROOM = 1 + 1e-10
 STANDARD = {"depth": 3, "width": 16, "minimum_row_norm": 0.5, "input_norm": 1.0, "output_norm": 1.5}
@@ -46,7 +47,7 @@ def gradient(network, x):
     return torch.func.jacrev(lambda p: literal(network, p, x)[0])(vector(network))
 
 
-@pytest.mark.parametrize("normalization", [Normalization.WEIGHT, Normalization.NONE])
+@normalizations
 @PROPERTY
 @given(st.data())
 def test_signals_and_gradients_stay_within_their_bounds(normalization, data):
@@ -61,13 +62,14 @@ def test_signals_and_gradients_stay_within_their_bounds(normalization, data):
     assert float(gradient(network, x).norm()) <= gradient_bound(stack) * ROOM
 
 
-@pytest.mark.parametrize("normalization", [Normalization.WEIGHT, Normalization.NONE])
+@normalizations
 @PROPERTY
 @given(st.data())
 def test_hessians_stay_within_their_bound(normalization, data):
     case = data.draw(cases(SMOOTH, normalization))
-    network, x = case.network(), case.inputs()[0]
-    assert spectral_norm(dense_hessian(network, x)) <= hessian_bound(network.stack(case.input_norm)) * ROOM
+    network = case.network()
+    largest = spectral_norm(dense_hessian(network, case.inputs()[0]))
+    assert largest <= hessian_bound(network.stack(case.input_norm)) * ROOM
 
 
 def test_signals_attain_their_bound():
