@@ -45,11 +45,6 @@ class SumSensing(Operator):
         """Space of the unknown."""
         return self.first.space
 
-    @cached_property
-    def count(self) -> int:
-        """Number of measurements of either operator."""
-        return self.first.count
-
     def traces(self) -> Float[Tensor, " n"]:
         """Return the sums of both traces."""
         return self.first.traces() + self.second.traces()
@@ -58,6 +53,11 @@ class SumSensing(Operator):
         """Return the sum of some rows, or None if a part cannot be taken apart."""
         first, second = selected_rows(self.first, rows), selected_rows(self.second, rows)
         return None if first is None or second is None else SumSensing(first, second)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements of either operator."""
+        return self.first.count
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self.first.measure(point) + self.second.measure(point)
@@ -99,11 +99,6 @@ class StackedSensing(Operator):
         return self.operators[0].space
 
     @cached_property
-    def count(self) -> int:
-        """Number of rows of all parts."""
-        return sum(self.counts)
-
-    @cached_property
     def second_moment(self) -> tuple[float, float] | None:
         """Sum of the laws, if the rows of all parts are alike."""
         return _stacked_moment(self.operators)
@@ -131,6 +126,11 @@ class StackedSensing(Operator):
         if bool((back[1:] > back[:-1]).all()):
             return together
         return RestrictedSensing(together, back)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows of all parts."""
+        return sum(self.counts)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return torch.cat([operator.measure(point) for operator in self.operators], dim=-1)

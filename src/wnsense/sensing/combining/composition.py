@@ -62,11 +62,6 @@ class ComposedSensing(Operator):
         right = left if inner.kind.is_symmetric else _columns("R", self.right, inner, side=1)
         return replace(inner.space, shape=(left, right))
 
-    @cached_property
-    def count(self) -> int:
-        """Number of measurements, that of `M`."""
-        return self.operator.count
-
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """Return some rows of `M` after the same maps, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
@@ -83,6 +78,11 @@ class ComposedSensing(Operator):
             identity = torch.eye(width, dtype=self.dtype, device=self.device)
             total = total + self.operator.measure(LowRank(_times(self.left, units), identity))
         return total
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements, that of `M`."""
+        return self.operator.count
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self.operator.measure(self._mapped(point))

@@ -36,11 +36,6 @@ class OperatorAfter(Operator):
         return self.operator.space
 
     @cached_property
-    def count(self) -> int:
-        """Number of measurements, that of `M` unless `T` changes it."""
-        return self.operator.count
-
-    @cached_property
     def second_moment(self) -> tuple[float, float] | None:
         """None, unless the law is known."""
         return None
@@ -60,6 +55,11 @@ class OperatorAfter(Operator):
     def traces(self) -> Float[Tensor, " n"]:
         """Return `T` of the traces of `M`."""
         return self.after(self.operator.traces())
+
+    @cached_property
+    def count(self) -> int:
+        """Number of measurements, that of `M` unless `T` changes it."""
+        return self.operator.count
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         return self.after(self.operator.measure(point))

@@ -115,14 +115,8 @@ class EntrySensing(PlacedSensing):
         With another factor `sqrt(d/n)`, d the dimension, `E M*M` is the identity exactly, on the diagonal too. They are
         sorted by rows.
 
-        Args:
-            n: Number of measurements, without replacement at most d.
-            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            replacement: True for independent draws, so that a coordinate may occur again.
-            kind: Kind of the unknown.
-            generator: Source of randomness.
-            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
-            device: Device of the data.
+        With `replacement` the draws are independent, so that a coordinate may occur again; without it n is at most d.
+        The other arguments are those of `GaussianSensing.draw`.
 
         Raises:
             InputError: If n or the size is not positive, or n exceeds d without replacement.

@@ -76,14 +76,8 @@ class SeededSensing(PackedSensing):
     ) -> "SeededSensing":
         """Return the first n rows of a seed, scaled so that `E ||M(Z)||^2 = ||Z||_F^2`.
 
-        Args:
-            n: Number of measurements.
-            size: Side `m`, or `(m1, m2)` for a rectangular unknown.
-            law: gaussian or rademacher.
-            kind: Kind of the unknown.
-            seed: Seed of the sequence of rows.
-            dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
-            device: Device on which rows are computed.
+        `law` is gaussian or rademacher, and `seed` is that of the endless sequence of rows. The other arguments are
+        those of `GaussianSensing.draw`; rows are computed on the device.
 
         Raises:
             InputError: If n or the size is not positive, or a symmetric kind has two different sides.
