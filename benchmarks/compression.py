@@ -81,7 +81,7 @@ def solve_exactly(given: wn.Problem) -> tuple[float, float, int]:
     spent = time.perf_counter() - begin
     if given.truth is None:
         raise ValueError("the problem was drawn with its truth")
-    return spent, float(result.matrix.distance(given.truth) / given.truth.norm()), result.steps
+    return spent, float(result.answer.distance(given.truth) / given.truth.norm()), result.steps
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def large() -> list[list[object]]:
             f"{peak:.2f}",
             f"{drawn:.0f}",
             result.steps,
-            f"{result.seconds / max(result.steps, 1):.2f}",
+            f"{result.snapshot.seconds / max(result.steps, 1):.2f}",
             str(result.status),
             f"{float(result.trace['error'][-1]):.1e}",
         ],

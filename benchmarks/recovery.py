@@ -103,7 +103,7 @@ def noise_rows(names: list[str], seeds: int) -> list[list[object]]:
             run = recovered(given, seed)
             # Plain least squares: all measurements have the same weight, and only the scale is the library's.
             uniform = torch.ones_like(given.measurements) / N**0.5
-            scale = wn.solvers.SensingObjective(given).scale
+            scale = wn.solvers.SensingObjective(given).calibration.scale
             objective = wn.solvers.SensingObjective(given, given=wn.solvers.Calibration(uniform, None, 1.0, scale, 0))
             oracle = wn.running.solve(
                 objective,

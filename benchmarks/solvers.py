@@ -19,13 +19,8 @@ def iterations_of_preconditioned(condition: float, seed: int) -> tuple[int, int]
     objective = wn.solvers.SensingObjective(problem)
     start = wn.solvers.haar_start(objective, rank=9, generator=generator)
     trace = wn.running.Trace(error=wn.solvers.relative_error)
-    result = wn.running.solve(
-        objective,
-        wn.solvers.PreconditionedWN(),
-        start,
-        stop=wn.running.Stop(residual=1e-13, max_steps=100),
-        trace=trace,
-    )
+    stop = wn.running.Stop(residual=1e-13, max_steps=100)
+    result = wn.running.solve(objective, wn.solvers.PreconditionedWN(), start, stop=stop, trace=trace)
     reached = int((result.trace["error"] <= 1e-10).argmax())
     if result.trace["error"][reached] > 1e-10:
         raise RuntimeError(f"no error of 1e-10 in {result.steps} steps (condition {condition}, seed {seed})")
@@ -47,16 +42,11 @@ def published(seed: int, n: int) -> tuple[int, float, float]:
     trace = wn.running.Trace(every=10, error=wn.solvers.relative_error)
     size = float(truth.norm())
 
-    def squared(result: "wn.running.Result[wn.solvers.State]") -> list[float]:
+    def squared(result: "wn.running.Result[wn.solvers.State, wn.LowRank]") -> list[float]:
         return [float((error * size) ** 2) for error in result.trace["error"]]
 
-    normalized = wn.running.solve(
-        objective,
-        wn.solvers.WeightNormalizedGD(),
-        start,
-        stop=wn.running.Stop(residual=1e-12, max_steps=2000),
-        trace=trace,
-    )
+    stop = wn.running.Stop(residual=1e-12, max_steps=2000)
+    normalized = wn.running.solve(objective, wn.solvers.WeightNormalizedGD(), start, stop=stop, trace=trace)
     steps = next(int(s) for s, e in zip(normalized.trace["step"], squared(normalized), strict=True) if e <= 1e-20)
     descent = wn.running.solve(
         objective, wn.solvers.GradientDescent(), start, stop=wn.running.Stop(max_steps=6000), trace=trace

@@ -88,18 +88,18 @@ def gradients(objective: SensingObjective, L, Q):
 def assert_at(objective, state, Z, tolerance=1e-9):
     """The state is at Z, what it knows belongs to that point, and the step has moved."""
     literal = Literal(objective)
-    assert_close(state.point.dense(), Z, tolerance)
-    R = literal.back_projection(state.point.dense())
-    assert_close(state.evaluation.balanced, literal.residual(state.point.dense()), 1e-11)
-    assert_close(state.evaluation.left, R @ state.point.right, 1e-11)
-    if state.point.Y is not None:
-        assert_close(state.evaluation.right, R.mH @ state.point.X, 1e-11)
+    assert_close(state.evaluation.point.dense(), Z, tolerance)
+    R = literal.back_projection(state.evaluation.point.dense())
+    assert_close(state.evaluation.balanced, literal.residual(state.evaluation.point.dense()), 1e-11)
+    assert_close(state.evaluation.left, R @ state.evaluation.point.right, 1e-11)
+    if state.evaluation.point.Y is not None:
+        assert_close(state.evaluation.right, R.mH @ state.evaluation.point.X, 1e-11)
 
 
 def moved_by(solver, objective, point, steps=1):
     """The state after some steps, which must have moved it."""
     state = run(solver, objective, point, steps)
-    assert float((state.point.dense() - point.dense()).norm()) > 1e-3
+    assert float((state.evaluation.point.dense() - point.dense()).norm()) > 1e-3
     return state
 
 
@@ -168,8 +168,8 @@ def test_alternating_gauss_newton_takes_the_least_step_where_factors_are_singula
     Theta[2, 2] = 0
     state = run(AlternatingGaussNewton(0.4), objective, LowRank(point.X, Theta, point.Y), 1)
     smaller = run(AlternatingGaussNewton(0.4), objective, LowRank(point.X[:, :2], Theta[:2, :2], point.Y[:, :2]), 1)
-    assert_close(state.point.dense(), smaller.point.dense(), 1e-10)
-    assert float(state.point.singular_values()[2]) <= 1e-12
+    assert_close(state.evaluation.point.dense(), smaller.evaluation.point.dense(), 1e-10)
+    assert float(state.evaluation.point.singular_values()[2]) <= 1e-12
 
 
 def spanning_tangents(flavor: Flavor, point: LowRank):
@@ -288,7 +288,7 @@ def test_one_step_of_subspace_iteration_is_exact_where_the_operator_is_an_isomet
     objective = isometric_objective(flavor)
     zero = haar_start(objective, 2, magnitude=0.0, generator=generator(1))
     state = run(SingularValueProjection(step_size=1.0), objective, zero, 2)
-    assert float(relative_error(objective, state.point)) <= 1e-12
+    assert float(relative_error(objective, state.evaluation.point)) <= 1e-12
 
 
 def isometric_objective(flavor: Flavor) -> SensingObjective:
@@ -373,7 +373,7 @@ def test_every_baseline_recovers_from_its_published_start(case, flavor):
 def test_single_precision_is_kept(case, flavor):
     objective = single_precision_objective(flavor)
     state = run(case.solver, objective, case.begin(objective, 2), case.steps)
-    assert state.point.dtype == flavor.dtype(torch.float32)
+    assert state.evaluation.point.dtype == flavor.dtype(torch.float32)
     assert state.evaluation.misfit.dtype == torch.float32
     assert float(relative_error(objective, state.answer.point)) <= 100 * torch.finfo(torch.float32).eps
 
@@ -383,11 +383,11 @@ def test_a_batch_of_points_is_a_loop_over_points(case, flavor):
     objective = SensingObjective(gaussian_problem(flavor, n=300))
     points = haar_start(objective, 3, magnitude=0.5, batch=(3,), generator=generator(2))
     together = run(case.solver, objective, points, 2)
-    assert float((together.point.dense()[0] - together.point.dense()[1]).norm()) > 1e-4
+    assert float((together.evaluation.point.dense()[0] - together.evaluation.point.dense()[1]).norm()) > 1e-4
     for i in range(3):
         Y = None if points.Y is None else points.Y[i]
         alone = run(case.solver, objective, LowRank(points.X[i], points.Theta[i], Y), 2)
-        assert_close(together.point.dense()[i], alone.point.dense(), tolerance=1e-9)
+        assert_close(together.evaluation.point.dense()[i], alone.evaluation.point.dense(), tolerance=1e-9)
         assert_close(together.evaluation.misfit[i], alone.evaluation.misfit, tolerance=1e-8)
         assert together.applications == alone.applications
 
@@ -400,7 +400,7 @@ def test_a_start_is_the_point_that_was_given(case, flavor):
         # Its points are Y Y^H.
         point = LowRank(point.X, torch.eye(3, dtype=point.dtype))
     state = case.solver.start(objective, point)
-    assert_close(state.point.dense(), point.dense())
+    assert_close(state.evaluation.point.dense(), point.dense())
     assert_close(state.evaluation.misfit, objective.evaluate(point).misfit)
 
 
@@ -421,7 +421,7 @@ def counting(operator: Operator) -> tuple[Operator, list[int]]:
     def count(batch: torch.Size) -> None:
         calls[0] += 1
 
-    return Passes(operator, count, count, second_moment=None), calls
+    return Passes(operator, operator.space, operator.count, None, count, count), calls
 
 
 @every_case
@@ -445,8 +445,8 @@ def test_resumed_is_uninterrupted(case, flavor, tmp_path):
     resumed = Checkpoint(path, problem, case.solver, resume=True)
     again = solve(objective, case.solver, point, stop=Stop(max_steps=5), checkpoint=resumed)
     assert again.steps == 5
-    assert torch.equal(again.matrix.dense(), whole.matrix.dense())
-    assert torch.equal(again.state.evaluation.left, whole.state.evaluation.left)
+    assert torch.equal(again.answer.dense(), whole.answer.dense())
+    assert torch.equal(again.snapshot.state.evaluation.left, whole.snapshot.state.evaluation.left)
     assert again.applications == whole.applications
 
 
@@ -566,10 +566,10 @@ def sensing(condition: float, *, flavor=PSD, n=1500, size=(20, 20), seed=0) -> S
 def errors(solver, objective, point, steps) -> list[float]:
     """The relative error at each step, until there is nothing left."""
     state = solver.start(objective, point)
-    seen = [float(relative_error(objective, state.point))]
+    seen = [float(relative_error(objective, state.evaluation.point))]
     while len(seen) <= steps and seen[-1] > 1e-13:
         state = solver.step(objective, state)
-        seen.append(float(relative_error(objective, state.point)))
+        seen.append(float(relative_error(objective, state.evaluation.point)))
     return seen
 
 

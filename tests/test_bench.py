@@ -116,7 +116,7 @@ def test_a_row_agrees_with_the_run_made_by_hand():
     before = objective.calibration.applications + cost
     reached = {}
     while len(reached) < 3:
-        error = float(objective.to_user(state.point).distance(problem.truth) / problem.truth.norm())
+        error = float(objective.to_user(state.evaluation.point).distance(problem.truth) / problem.truth.norm())
         for accuracy in (1e-3, 1e-6, 1e-10):
             if error <= accuracy:
                 reached.setdefault(accuracy, before + state.applications)

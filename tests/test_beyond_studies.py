@@ -91,12 +91,12 @@ def test_theta_stays_in_its_set_and_finds_the_matrix(magnitude_set):
     solver = wn.solvers.WeightNormalizedGD(magnitude_set=magnitude_set)
     result = wn.running.solve(objective, solver, start, stop=wn.running.Stop(residual=1e-8, max_steps=2_000))
     assert result.status is wn.Status.CONVERGED
-    assert float(result.matrix.distance(objective.problem.truth)) < 1e-6
+    assert float(result.answer.distance(objective.problem.truth)) < 1e-6
     state = solver.start(objective, start)
     least, off = 0.0, 0.0
     for _ in range(5):
         state = solver.step(objective, state)
-        Theta = state.point.Theta
+        Theta = state.evaluation.point.Theta
         least = min(least, float(torch.linalg.eigvalsh(Theta).min()))
         off = max(off, float((Theta - Theta.diagonal().diag()).abs().max()))
     assert (least < -1e-3) == (magnitude_set is not wn.solvers.MagnitudeSet.PSD)

@@ -102,8 +102,8 @@ def bits(value: object, name: str = "") -> dict[str, object]:
 def assert_same_run(one: Result, other: Result):
     """Status, state, matrix, residual, counts and trace; all but seconds, to the last bit."""
     assert one.status == other.status
-    assert bits(one.state) == bits(other.state)
-    assert bits(one.matrix) == bits(other.matrix)
+    assert bits(one.snapshot.state) == bits(other.snapshot.state)
+    assert bits(one.answer) == bits(other.answer)
     assert bits(one.residual, "residual") == bits(other.residual, "residual")
     assert one.applications == other.applications
     for count in ("steps", "best", "best_step"):
@@ -126,7 +126,7 @@ def test_a_run_interrupted_anywhere_and_resumed_is_the_uninterrupted_one(tmp_pat
     settings = {"solver": case.solver, "flavor": flavor, "steps": steps, "rank": min(case.rank, 5), "every": 2}
     whole = go(None, **settings)
     assert whole.steps == steps
-    assert len(bits(whole.state)) >= 7
+    assert len(bits(whole.snapshot.state)) >= 7
     for at in (0, 1, steps - 1, steps):
         path = tmp_path / f"{at}.npz"
         broken = go(path, at=at, **settings)
@@ -164,7 +164,7 @@ def test_the_safeguards_memory_survives(tmp_path):
     """A run whose step sizes were halved before the interruption, and whose best point is not its last."""
     solver = PreconditionedWN(step_size=6.0, magnitude_step_size=6.0)
     whole = go(None, solver=solver, steps=9)
-    assert float(whole.state.fraction) < 1
+    assert float(whole.snapshot.state.fraction) < 1
     for at in range(1, 9):
         path = tmp_path / f"{at}.npz"
         go(path, solver=solver, steps=9, at=at)
@@ -238,7 +238,7 @@ def test_seconds_go_on_where_they_were(tmp_path):
     broken = go(path, at=3)
     resumed = go(path, resume=True)
     assert resumed.trace["seconds"][:4].tolist() == broken.trace["seconds"].tolist()
-    assert resumed.seconds > broken.seconds > 0
+    assert resumed.snapshot.seconds > broken.snapshot.seconds > 0
 
 
 def test_a_file_is_written_when_it_is_due(tmp_path, monkeypatch):
@@ -508,11 +508,11 @@ def test_a_point_may_be_held_with_a_y(tmp_path):
     path = tmp_path / "run.npz"
     go(path, flavor=RECTANGULAR, at=2)
     snapshot, _ = resume_with(path, make_problem(RECTANGULAR))
-    assert isinstance(snapshot.state.point, LowRank)
-    assert snapshot.state.point.Y.shape == (6, 3)
+    assert isinstance(snapshot.state.evaluation.point, LowRank)
+    assert snapshot.state.evaluation.point.Y.shape == (6, 3)
     go(path, at=2)
     snapshot, _ = resume_with(path, make_problem())
-    assert snapshot.state.point.Y is None
+    assert snapshot.state.evaluation.point.Y is None
     assert snapshot.state.evaluation.right is None
 
 

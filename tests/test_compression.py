@@ -12,11 +12,12 @@ from wnsense.checks import InputError
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.sensing.adapters import from_functions
-from wnsense.sensing.combining import compression
+from wnsense.sensing.combining import compression, triangular_factor
 from wnsense.sensing.combining.algebra import stacked
-from wnsense.sensing.combining.compression import Factorization, compress, packed_rows
+from wnsense.sensing.combining.compression import compress, packed_rows
 from wnsense.sensing.combining.measurement_maps import scaled
 from wnsense.sensing.combining.restriction import restrict
+from wnsense.sensing.combining.triangular_factor import Factorization
 from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
@@ -193,7 +194,7 @@ def test_blocks_change_nothing(name, monkeypatch):
         return packed_rows(operator, start, stop)
 
     monkeypatch.setattr(compression, "packed_rows", watched)
-    monkeypatch.setattr(compression, "_BLOCK_NUMBERS", 1)
+    monkeypatch.setattr(triangular_factor, "_BLOCK_NUMBERS", 1)
     monkeypatch.setattr(compression, "_SCRATCH_NUMBERS", 1)
     monkeypatch.setattr(compression, "_UNIT_ROWS", 7)
     in_blocks = compress(given)
@@ -305,7 +306,7 @@ def test_the_solver_takes_the_same_steps(flavor, weighted):
     for problem, found in ((given, scales), (little, compressed_scales)):
         objective = SensingObjective(problem, given=found)
         start = haar_start(objective, rank=3, magnitude=1.0, generator=generator(2))
-        results.append(solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=20)).matrix)
+        results.append(solve(objective, WeightNormalizedGD(), start, stop=Stop(max_steps=20)).answer)
     assert float(results[0].distance(results[1]) / results[0].norm()) <= 1e-10
 
 
@@ -326,7 +327,7 @@ def test_a_compressed_problem_is_solved_to_the_truth():
     compressed = compress(given)
     objective = SensingObjective(compressed.problem)
     start = haar_start(objective, rank=5, generator=generator(2))
-    point = solve(objective, PreconditionedWN(), start, stop=Stop(max_steps=100)).matrix
+    point = solve(objective, PreconditionedWN(), start, stop=Stop(max_steps=100)).answer
     assert float(point.distance(truth) / truth.norm()) <= 1e-10
     assert compressed.relative_residual(point) <= 1e-10
 
@@ -340,7 +341,7 @@ def test_rows_held_out_before_compressing_are_predicted():
     little = compress(Problem(restrict(given.operator, kept), given.measurements[kept])).problem
     objective = SensingObjective(little)
     start = haar_start(objective, rank=5, generator=generator(2))
-    point = solve(objective, PreconditionedWN(), start, stop=Stop(max_steps=100)).matrix
+    point = solve(objective, PreconditionedWN(), start, stop=Stop(max_steps=100)).answer
     y = given.measurements[held]
     unexplained = float((restrict(given.operator, held).measure(point) - y).norm() / y.norm())
     # The noise itself, and what 15 degrees of freedom fitted to 1,800 rows add; 200 squares spread by a tenth.

@@ -58,7 +58,7 @@ def test_two_steps_are_those_of_dense_matrices(flavor):
     for _ in range(2):
         states.append(solver.step(objective, states[-1]))
 
-    Z, before, direction = states[0].point.dense(), None, None
+    Z, before, direction = states[0].evaluation.point.dense(), None, None
     for step, state in enumerate(states[1:], 1):
         at = LowRank(*_frames(Z, rank, flavor.kind))
         gradient = projected(at, literal.back_projection(Z))
@@ -70,7 +70,7 @@ def test_two_steps_are_those_of_dense_matrices(flavor):
         image = literal.residual(Z + direction) - literal.residual(Z)
         length = -float(literal.residual(Z) @ image) / float(image @ image)
         Z, before = truncation(Z + length * direction, rank, flavor.kind), gradient
-        assert_close(state.point.dense(), Z, tolerance=1e-10)
+        assert_close(state.evaluation.point.dense(), Z, tolerance=1e-10)
         assert_close(state.evaluation.balanced, literal.residual(Z), tolerance=1e-9)
         assert state.applications == states[0].applications + 3 * step
 
@@ -90,7 +90,7 @@ def test_close_to_the_answer_it_is_linear_conjugate_gradients_on_the_tangent_spa
     point = near_point(objective, flavor, 1e-7)
     literal, solver = Literal(objective), ConjugateWN()
     state = solver.start(objective, point)
-    at = state.point
+    at = state.evaluation.point
 
     def measured(V):
         return torch.einsum("nij,ij->n", literal.rows.conj(), V).real
@@ -121,7 +121,7 @@ def test_the_residual_that_is_carried_along_is_the_points_to_within_the_part(fla
     for _ in range(12):
         before, state = state.applications, solver.step(objective, state)
         costs.add(state.applications - before)
-        true = objective.calibration.balance(objective.residual(state.point))
+        true = objective.calibration.balance(objective.residual(state.evaluation.point))
         missed = float(torch.linalg.vector_norm(state.evaluation.balanced - true))
         # M's gain on what the truncation took off: about 1, and never far above it at this many measurements.
         assert missed <= 1.7 * float(state.drift) + 1e-14
@@ -160,11 +160,11 @@ def test_an_image_that_is_not_a_number_moves_nothing(bad):
     solver = ConjugateWN()
     state = solver.start(objective, near_point(objective, PSD, 0.2))
     after = solver.step(objective, state)
-    assert_close(after.point.dense(), state.point.dense(), tolerance=1e-14)
+    assert_close(after.evaluation.point.dense(), state.evaluation.point.dense(), tolerance=1e-14)
     assert float(after.evaluation.misfit) == pytest.approx(float(state.evaluation.misfit), rel=1e-12)
     for _ in range(30):
         after = solver.step(objective, after)
-    assert float(relative_error(objective, after.point)) <= 1e-12
+    assert float(relative_error(objective, after.evaluation.point)) <= 1e-12
 
 
 @four_kinds
@@ -175,7 +175,7 @@ def test_a_step_that_raises_the_misfit_is_taken_back_and_the_next_one_is_half_as
     state = solver.step(objective, solver.start(objective, near_point(objective, flavor, 0.3)))
     forced = replace(state, fraction=torch.full_like(state.fraction, 3.0))
     after = solver.step(objective, forced)
-    assert torch.equal(after.point.X, state.point.X)
+    assert torch.equal(after.evaluation.point.X, state.evaluation.point.X)
     assert float(after.fraction) == 1.5
     assert float(after.direction.squared_norm()) == 0
     # Down the gradient, since no direction is left.

@@ -332,7 +332,7 @@ def test_shuffled_rank_one_measurements_are_explained_by_nothing():
     operator, y = raw_rank_one(truth)
     shuffled = y[torch.randperm(600, generator=generator(3))]
     objective = SensingObjective(Problem(operator, shuffled), alternate(600, 3))
-    for prediction in (fraction_of_identity(objective), y / objective.scale):
+    for prediction in (fraction_of_identity(objective), y / objective.calibration.scale):
         said = held_out_evidence(objective, predicting(objective, prediction))
         assert said.explained < 0.05
         assert said.score < 4.5
@@ -520,7 +520,7 @@ def some_evaluation(flavor: Flavor, n: int, m1: int, m2: int):
     truth = random_point(flavor, operator.shape, 3, rng=rng)
     weights = torch.rand(n, dtype=torch.float64, generator=rng) + 0.2
     objective = SensingObjective(replace(Problem.measure(operator, truth), weights=weights), alternate(n, 4))
-    at = objective.evaluate(random_point(flavor, operator.shape, 2, rng=rng).scaled(0.3 / objective.scale))
+    at = objective.evaluate(random_point(flavor, operator.shape, 2, rng=rng).scaled(0.3 / objective.calibration.scale))
     row_scale = objective.calibration.row_scale
     R = operator.adjoint(row_scale**2 * at.residual)
     operator.calls.clear()

@@ -11,11 +11,12 @@ from scipy.sparse.linalg import LinearOperator
 
 from cases.draws import generator, normal
 from wnsense.checks import InputError
-from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, ProjectedDescent, descend
+from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, ProjectedDescent
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, equal_start, vector_error
 from wnsense.lab.diagonal.held_out import HeldOutBest
 from wnsense.lab.diagonal.schedules import Geometric, TwoPhase
 from wnsense.running.checkpoint import Checkpoint
+from wnsense.running.loop import solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
@@ -70,7 +71,7 @@ def test_a_batch_is_a_loop(depth):
         together = solver.step(objective, solver.start(objective, Weights(starts)))
         for i in range(3):
             alone = solver.step(objective, solver.start(objective, Weights(starts[i])))
-            torch.testing.assert_close(together.point.x[i], alone.point.x, rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(together.evaluation.point.x[i], alone.evaluation.point.x, rtol=1e-12, atol=1e-13)
 
 
 SOLVERS = {
@@ -95,7 +96,7 @@ def test_a_normalized_step_is_gradient_descent_on_r_and_u(depth, renormalize):
     state = replace(
         solver.start(objective, Weights(u.detach())), evaluation=objective.evaluate(Weights(u.detach(), r.detach()))
     )
-    after = solver.step(objective, state).point
+    after = solver.step(objective, state).evaluation.point
     expected = (u - 0.02 * by_u).detach()
     expected = expected / expected.norm() if renormalize else expected
     torch.testing.assert_close(after.direction, expected, rtol=1e-12, atol=1e-13)
@@ -110,7 +111,7 @@ def test_a_projected_step_is_that_of_its_paper(depth):
     g, w = x.norm().requires_grad_(), (x / x.norm()).requires_grad_()
     by_w, by_g = torch.autograd.grad(loss(objective, g * w), (w, g))
     solver = ProjectedDescent(0.02, 0.005)
-    after = solver.step(objective, solver.start(objective, Weights(x))).point
+    after = solver.step(objective, solver.start(objective, Weights(x))).evaluation.point
     v = (w - 0.02 * by_w).detach()
     torch.testing.assert_close(after.direction, v / v.norm(), rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(after.magnitude, (g - 0.005 * by_g).detach(), rtol=1e-12, atol=1e-13)
@@ -130,7 +131,7 @@ def test_small_steps_follow_the_flow_and_its_magnification():
     objective = DiagonalObjective(sparse_problem(), 2)
     errors = []
     for step in (1.6e-2, 8e-3):
-        out = descend(
+        out = solve(
             objective,
             NormalizedDescent(step, 0.5 * step),
             equal_start(objective, 0.1),
@@ -138,7 +139,7 @@ def test_small_steps_follow_the_flow_and_its_magnification():
             trace=Trace(every=10**6),
         )
         assert out.status == Status.CONVERGED
-        x, r = out.state.point.x, float(out.state.point.magnitude)
+        x, r = out.snapshot.state.evaluation.point.x, float(out.snapshot.state.evaluation.point.magnitude)
         rho = magnification(0.1 * math.sqrt(2 * N), r, 0.5)
         A = objective.problem.operator.dense()
         rows = torch.linalg.qr(torch.cat([A, -A], dim=1).mT).Q
@@ -155,9 +156,9 @@ def test_the_rates_r_squared_and_one_magnify_nothing():
     objective = DiagonalObjective(sparse_problem(), 2)
     stop, trace = Stop(residual=0.01, max_steps=3000), Trace(every=10**6)
     start, step = equal_start(objective, 0.2), 1e-2
-    plain = descend(objective, PlainDescent(step), start, stop=stop, trace=trace)
-    normalized = descend(objective, NormalizedDescent(step, step, 2.0), start, stop=stop, trace=trace)
-    unequal = descend(objective, NormalizedDescent(step, step), start, stop=stop, trace=trace)
+    plain = solve(objective, PlainDescent(step), start, stop=stop, trace=trace)
+    normalized = solve(objective, NormalizedDescent(step, step, 2.0), start, stop=stop, trace=trace)
+    unequal = solve(objective, NormalizedDescent(step, step), start, stop=stop, trace=trace)
     distance = [float((other.answer - plain.answer).norm()) for other in (normalized, unequal)]
     # The same path but for the steps' size, which is of that order; another path is far off.
     assert distance[0] < 3e-3
@@ -174,7 +175,7 @@ def test_weight_normalization_finds_the_least_norm_from_afar():
     start = Weights(normal(10) * 0.1)
     c, kernels = 0.1, []
     for step in (4e-2, 2e-2):
-        out = descend(
+        out = solve(
             objective,
             NormalizedDescent(step, c * step),
             start,
@@ -182,7 +183,7 @@ def test_weight_normalization_finds_the_least_norm_from_afar():
             trace=Trace(every=10**6),
         )
         assert out.status == Status.CONVERGED
-        point = out.state.point
+        point = out.snapshot.state.evaluation.point
         first = start.normalized()
         perp = [w - rows @ (rows.mT @ w) for w in (first.direction, point.direction)]
         g0, g = float(first.magnitude), float(point.magnitude)
@@ -201,9 +202,9 @@ def test_two_phases_come_closer_to_the_least_norm_than_none():
     least = torch.linalg.pinv(problem.operator.dense()) @ problem.measurements
     start, stop = Weights(normal(10)), Stop(residual=1e-9, max_steps=5000)
     trace = Trace(every=10**6)
-    plain = descend(objective, PlainDescent(0.1), start, stop=stop, trace=trace).answer
+    plain = solve(objective, PlainDescent(0.1), start, stop=stop, trace=trace).answer
     small = Weights(start.direction, torch.tensor(0.05, dtype=torch.float64))
-    two = descend(objective, ProjectedDescent(0.1, 0.1, TwoPhase(1000)), small, stop=stop, trace=trace).answer
+    two = solve(objective, ProjectedDescent(0.1, 0.1, TwoPhase(1000)), small, stop=stop, trace=trace).answer
     distances = [float((z - least).norm() / least.norm()) for z in (plain, two)]
     assert distances[0] > 0.5
     assert distances[1] < 1e-2
@@ -215,7 +216,7 @@ def test_early_stopping_answers_with_the_best_held_out():
     fitted = torch.ones(30, dtype=torch.float64)
     fitted[::5] = 0
     objective = DiagonalObjective(problem, 2, fitted=fitted)
-    out = descend(
+    out = solve(
         objective,
         HeldOutBest(PlainDescent(0.05)),
         equal_start(objective, 1e-3),
@@ -225,12 +226,12 @@ def test_early_stopping_answers_with_the_best_held_out():
     held = out.trace["holdout_residual"]
     best = int(held.argmin())
     assert 0 < best < 600
-    last = vector_error(objective, out.state.point)
+    last = vector_error(objective, out.snapshot.state.evaluation.point)
     error = float((out.answer - problem.truth).norm() / problem.truth.norm())
     np.testing.assert_allclose(error, out.trace["error"][best], rtol=1e-12)
     assert error < float(last)
     with pytest.raises(InputError, match="needed rows held out, got none"):
-        descend(DiagonalObjective(problem), HeldOutBest(PlainDescent(0.1)), equal_start(objective, 0.1))
+        solve(DiagonalObjective(problem), HeldOutBest(PlainDescent(0.1)), equal_start(objective, 0.1))
 
 
 @pytest.mark.parametrize("name", [*SOLVERS, "held out"])
@@ -246,7 +247,7 @@ def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
         objective = DiagonalObjective(sparse_problem(), 3, fitted=mask())
         start = Weights(0.3 * normal(objective.width))
         stop, trace = Stop(max_steps=7, callback=callback), Trace(every=2, error=vector_error)
-        return descend(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint)
+        return solve(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint)
 
     whole = go()
     for at in (0, 1, 6):
@@ -255,7 +256,9 @@ def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
         assert resumed.status == whole.status
         assert resumed.steps == whole.steps == 7
         assert torch.equal(resumed.answer, whole.answer)
-        assert torch.equal(resumed.state.point.direction, whole.state.point.direction)
+        assert torch.equal(
+            resumed.snapshot.state.evaluation.point.direction, whole.snapshot.state.evaluation.point.direction
+        )
         assert resumed.trace["residual"].tobytes() == whole.trace["residual"].tobytes()
     with pytest.raises(InputError, match="needed the problem and settings that"):
         go(checkpoint=Checkpoint(path, sparse_problem(seed=5), solver, resume=True))
@@ -263,7 +266,7 @@ def test_a_run_interrupted_and_resumed_is_the_uninterrupted_one(tmp_path, name):
 
 def test_the_loop_stops_and_counts():
     objective = DiagonalObjective(sparse_problem(), 2)
-    out = descend(objective, PlainDescent(0.05), equal_start(objective, 0.3), stop=Stop(residual=1e-3))
+    out = solve(objective, PlainDescent(0.05), equal_start(objective, 0.3), stop=Stop(residual=1e-3))
     assert out.status == Status.CONVERGED
     assert float(out.residual) <= 1e-3
     assert out.applications == 2 * (out.steps + 1)
@@ -272,7 +275,7 @@ def test_the_loop_stops_and_counts():
     torch.testing.assert_close(
         out.residual, residual.norm() / objective.problem.measurements.norm(), rtol=1e-12, atol=0
     )
-    wild = descend(objective, PlainDescent(50.0), equal_start(objective, 1.0), stop=Stop(max_steps=200))
+    wild = solve(objective, PlainDescent(50.0), equal_start(objective, 1.0), stop=Stop(max_steps=200))
     assert wild.status == Status.DIVERGED
 
 
@@ -281,7 +284,7 @@ def test_single_precision_and_transforms_run_too():
     z = torch.zeros(40)
     z[3] = 1.0
     objective = DiagonalObjective(DiagonalProblem(A, A.times(z), z), 2)
-    out = descend(objective, NormalizedDescent(0.1, 0.05), equal_start(objective, 0.1), stop=Stop(residual=1e-3))
+    out = solve(objective, NormalizedDescent(0.1, 0.05), equal_start(objective, 0.1), stop=Stop(residual=1e-3))
     assert out.status == Status.CONVERGED
     assert out.answer.dtype == torch.float32
 
@@ -290,9 +293,9 @@ def test_what_does_not_fit_is_refused():
     problem = sparse_problem()
     objective = DiagonalObjective(problem)
     with pytest.raises(InputError, match=r"needed 24 weights, got 12"):
-        descend(objective, PlainDescent(0.1), Weights(normal(12)))
+        solve(objective, PlainDescent(0.1), Weights(normal(12)))
     with pytest.raises(InputError, match=r"needed weights of torch.float64, got torch.float32"):
-        descend(objective, PlainDescent(0.1), Weights(torch.ones(24)))
+        solve(objective, PlainDescent(0.1), Weights(torch.ones(24)))
     with pytest.raises(InputError, match=r"needed a depth of at least 1, got 0"):
         DiagonalObjective(problem, 0)
     with pytest.raises(InputError, match=r"needed a mask of ones"):

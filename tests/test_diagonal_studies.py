@@ -11,7 +11,7 @@ from cases.doctored_tables import Change, doctored, told
 from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, descend
+from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent
 from wnsense.lab.diagonal.diagonal_network import Weights, equal_start
 from wnsense.lab.diagonal.schedules import Geometric
 from wnsense.lab.studies.diagonal.bound.measure import measure_bounds
@@ -37,6 +37,7 @@ from wnsense.lab.studies.diagonal.step_grid_table import families_of
 from wnsense.lab.studies.diagonal.table import FOUND, parts_of
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.lookup import study_named
+from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.theory.diagonal import l1_excess_bound, l1_excess_form, weighted_excess_bound
 
@@ -77,10 +78,10 @@ def test_cells_at_constant_steps_take_the_library_s_own_steps(depth, power):
     stop = Stop(max_steps=12)
     for cell in range(3):
         h, eta = float(lengths[cell]), float(ratios[cell])
-        one = descend(objective, NormalizedDescent(h, eta * h, power, True, schedule), Weights(start[cell]), stop=stop)
-        torch.testing.assert_close(found.x[cell], one.state.point.x, rtol=1e-10, atol=1e-13)
-        two = descend(objective, PlainDescent(h), Weights(start[cell]), stop=stop)
-        torch.testing.assert_close(plain.x[cell], two.state.point.x, rtol=1e-10, atol=1e-13)
+        one = solve(objective, NormalizedDescent(h, eta * h, power, True, schedule), Weights(start[cell]), stop=stop)
+        torch.testing.assert_close(found.x[cell], one.snapshot.state.evaluation.point.x, rtol=1e-10, atol=1e-13)
+        two = solve(objective, PlainDescent(h), Weights(start[cell]), stop=stop)
+        torch.testing.assert_close(plain.x[cell], two.snapshot.state.evaluation.point.x, rtol=1e-10, atol=1e-13)
     np.testing.assert_array_equal(found.counts, [12] * 3)
 
 
@@ -172,7 +173,7 @@ def test_a_grid_of_steps_is_the_same_as_single_runs():
     found = measure_grid(part)
     solver = NormalizedDescent(0.05, 3.0 * 0.05, 0.0, True, Geometric(0.1, 0.1 ** (-1 / 20)))
     objective = objective_of(SMALL, 2)
-    one = descend(objective, solver, equal_start(objective, 0.1), stop=Stop(residual=1e-2, max_steps=300))
+    one = solve(objective, solver, equal_start(objective, 0.1), stop=Stop(residual=1e-2, max_steps=300))
     assert found["counts"][1, 1] == one.steps
     assert found["residual"][1, 1] == pytest.approx(float(one.residual), rel=1e-8)
 

@@ -61,11 +61,11 @@ def test_each_run_gives_what_it_gives_alone(objective, sweeps):
     for job, result in zip(JOBS, together, strict=True):
         alone = run(objective, *job)
         assert result.steps == alone.steps
-        torch.testing.assert_close(result.matrix.dense(), alone.matrix.dense(), rtol=0, atol=1e-12)
+        torch.testing.assert_close(result.answer.dense(), alone.answer.dense(), rtol=0, atol=1e-12)
 
 
 def test_the_outcome_does_not_depend_on_timing(objective):
-    jobs = [lambda operator, job=job: run(objective, *job, operator).matrix.dense() for job in JOBS]
+    jobs = [lambda operator, job=job: run(objective, *job, operator).answer.dense() for job in JOBS]
     first = gather(objective.problem.operator, jobs)
     for _ in range(5):
         again = gather(objective.problem.operator, jobs)

@@ -73,7 +73,7 @@ class Scripted:
         self.each_step(step)
         return replace(
             state,
-            evaluation=self.evaluation(objective, state.point, step),
+            evaluation=self.evaluation(objective, state.evaluation.point, step),
             applications=state.applications + 2,
         )
 
@@ -349,7 +349,7 @@ def test_errors_and_metrics_are_those_of_the_point_of_their_row(flavor):
     errors = [float((Z - truth).norm() / truth.norm()) for Z in points]
     assert errors[-1] < 0.5 * errors[0]
     assert result.trace["error"].tolist() == pytest.approx(errors, rel=1e-10)
-    norms = [float(Z.norm()) / objective.scale for Z in points]
+    norms = [float(Z.norm()) / objective.calibration.scale for Z in points]
     assert result.trace["norm"].tolist() == pytest.approx(norms, rel=1e-12)
     assert result.trace["width"].tolist() == [4] * 4
 
@@ -406,7 +406,7 @@ def test_the_clock_counts_steps_and_stands_still_for_everything_else(monkeypatch
         seconds_before=0.5,
     )
     assert result.trace["seconds"].tolist() == [0.5, 1.5, 3.5, 6.5, 10.5]
-    assert result.seconds == 10
+    assert result.snapshot.seconds == 10
 
 
 @pytest.mark.parametrize(("budget", "steps"), [(0.0, 0), (0.5, 1), (3.0, 3), (3.5, 4)])
@@ -463,14 +463,13 @@ def test_a_result_is_in_the_users_units(flavor):
     objective = SensingObjective(problem)
     result = solve(objective, PreconditionedWN(), started(objective), stop=Stop(residual=1e-8))
     assert result.status == Status.CONVERGED
-    missed = problem.operator.measure(result.matrix) - problem.measurements
+    missed = problem.operator.measure(result.answer) - problem.measurements
     relative = float(missed.norm() / problem.measurements.norm())
     assert relative <= 1e-8
     # Rounding of y itself is EPS of it.
     assert float(result.residual) == pytest.approx(relative, abs=100 * EPS)
     # Restricted to differences of matrices of rank 4 and 2 the operator shrinks nothing to a third.
-    assert float(result.matrix.distance(problem.truth) / problem.truth.norm()) <= 3e-8
-    assert result.state is result.snapshot.state
+    assert float(result.answer.distance(problem.truth) / problem.truth.norm()) <= 3e-8
     assert result.trace["residual"][-1] <= 1e-8
 
 
@@ -481,10 +480,10 @@ def test_the_answer_is_the_best_point_of_a_solver_that_remembers_one():
     worse = 0
     for steps in range(1, 8):
         result = solve(objective, solver, started(objective), stop=Stop(max_steps=steps))
-        best, last = result.state.best.misfit, result.state.evaluation.misfit
+        best, last = result.snapshot.state.best.misfit, result.snapshot.state.evaluation.misfit
         assert float(best) <= float(last)
         worse += float(best) < float(last)
-        again = objective.evaluate(objective.from_user(result.matrix))
+        again = objective.evaluate(objective.from_user(result.answer))
         assert float(again.misfit) == pytest.approx(float(best), rel=1e-10)
     assert worse > 0
 
@@ -535,7 +534,7 @@ def first_cases():
 
 def assert_same_state(left: State, right: State):
     for name in ("X", "Theta"):
-        assert torch.equal(getattr(left.point, name), getattr(right.point, name))
+        assert torch.equal(getattr(left.evaluation.point, name), getattr(right.evaluation.point, name))
     for name in ("residual", "balanced", "left"):
         assert torch.equal(getattr(left.evaluation, name), getattr(right.evaluation, name))
     assert left.applications == right.applications
@@ -550,8 +549,8 @@ def test_an_interruption_in_the_callback_leaves_the_last_whole_step(case, step):
     result = solve(objective, case.solver, point, stop=Stop(callback=lambda p: alarm()))
     assert (result.status, result.steps) == (Status.INTERRUPTED, step)
     whole = solve(objective, case.solver, point, stop=Stop(max_steps=step))
-    assert_same_state(result.state, whole.state)
-    assert torch.equal(result.matrix.dense(), whole.matrix.dense())
+    assert_same_state(result.snapshot.state, whole.snapshot.state)
+    assert torch.equal(result.answer.dense(), whole.answer.dense())
     assert result.trace["step"].tolist() == list(range(step + 1))
     assert result.trace["residual"].tolist() == whole.trace["residual"].tolist()
 
@@ -566,7 +565,7 @@ def test_an_interruption_inside_the_operator_at_any_call_leaves_the_last_whole_s
     counted = SensingObjective(counting, given=objective.calibration)
     whole = [solve(counted, case.solver, point, stop=Stop(max_steps=k)) for k in range(4)]
     # The calls of the three runs before are in.
-    calls_by_step = [result.state.applications for result in whole]
+    calls_by_step = [result.snapshot.state.applications for result in whole]
     assert len(calls) == sum(calls_by_step)
     for call in range(calls_by_step[0] + 1, calls_by_step[-1] + 1):
         alarm = Alarm(call)
@@ -574,7 +573,7 @@ def test_an_interruption_inside_the_operator_at_any_call_leaves_the_last_whole_s
         result = solve(SensingObjective(interrupted, given=objective.calibration), case.solver, point)
         steps = sum(call > before for before in calls_by_step) - 1
         assert (result.status, result.steps) == (Status.INTERRUPTED, steps)
-        assert_same_state(result.state, whole[steps].state)
+        assert_same_state(result.snapshot.state, whole[steps].snapshot.state)
         assert result.trace["step"].tolist() == list(range(steps + 1))
 
 
@@ -654,5 +653,5 @@ def test_a_run_goes_on_from_what_a_recorder_holds():
     other = started(objective, rank=1)
     resumed = solve(objective, PreconditionedWN(), other, stop=Stop(max_steps=9), checkpoint=notebook)
     whole = solve(objective, PreconditionedWN(), point, stop=Stop(max_steps=9))
-    assert_same_state(resumed.state, whole.state)
+    assert_same_state(resumed.snapshot.state, whole.snapshot.state)
     assert resumed.trace["residual"].tolist() == whole.trace["residual"].tolist()

@@ -140,7 +140,7 @@ def test_an_evaluation_is_the_literal_residual_and_back_projection(flavor):
         assert_close(at.right, R.mH @ point.X)
     assert (at.right is None) == flavor.kind.is_symmetric
     # The residual itself is neither weighted nor rotated.
-    y = objective.problem.operator.measure(point) - objective.problem.measurements / objective.scale
+    y = objective.problem.operator.measure(point) - objective.problem.measurements / objective.calibration.scale
     assert_close(at.residual, y)
 
 
@@ -190,7 +190,7 @@ def test_rows_held_out_and_rows_of_no_weight_move_nothing():
     point = frame_point(PSD)
     assert torch.equal(altered.evaluate(point).left, objective.evaluate(point).left)
     again = calibrate(altered.problem, objective.fitted)
-    assert again.scale == objective.scale
+    assert again.scale == objective.calibration.scale
 
 
 def test_residuals_are_relative_to_what_they_are_residuals_of():
@@ -270,12 +270,12 @@ def assert_steps_to(objective, solver, point, expected: LowRank):
     state = solver.step(objective, solver.start(objective, point))
     literal = Literal(objective)
     Z = expected.dense()
-    assert_close(state.point.dense(), Z)
+    assert_close(state.evaluation.point.dense(), Z)
     R = literal.back_projection(Z)
     assert_close(state.evaluation.balanced, literal.residual(Z))
-    assert_close(state.evaluation.left, R @ state.point.right)
+    assert_close(state.evaluation.left, R @ state.evaluation.point.right)
     if expected.Y is not None:
-        assert_close(state.evaluation.right, R.mH @ state.point.X)
+        assert_close(state.evaluation.right, R.mH @ state.evaluation.point.X)
     assert float(state.evaluation.misfit) != float(objective.evaluate(point).misfit)
     return state
 
@@ -295,7 +295,7 @@ def test_a_step_of_algorithm_1(flavor, retraction):
         Y = retracted_literally(retraction, Y, -eta * tangent_literally(Y, E_Y))
         Theta = Theta - mu / 2 * X.mH @ R(X @ Theta @ Y.mH) @ Y
     state = assert_steps_to(objective, WeightNormalizedGD(eta, mu, retraction), point, LowRank(X, Theta, Y))
-    assert float(distance_to_stiefel(state.point.X)) <= 100 * EPS
+    assert float(distance_to_stiefel(state.evaluation.point.X)) <= 100 * EPS
 
 
 @flavors
@@ -372,8 +372,8 @@ def test_a_step_of_gauss_newton(flavor):
     solver = GaussNewton(inner_steps=3 * U.shape[1], first_damping=damping)
     state = solver.step(objective, solver.start(objective, point))
     # Conjugate gradients stop at 1e-14 of the first residual.
-    assert_close(state.point.dense(), best, tolerance=1e-10)
-    assert_close(state.evaluation.balanced, literal.residual(state.point.dense()))
+    assert_close(state.evaluation.point.dense(), best, tolerance=1e-10)
+    assert_close(state.evaluation.balanced, literal.residual(state.evaluation.point.dense()))
     assert float(state.damping) == damping / 4
 
 
@@ -430,11 +430,11 @@ def test_a_batch_of_points_is_a_loop_over_points(case, flavor):
     # Gauss-Newton brings all of them to the answer within a few steps.
     steps = 1 if case.spectral else 4
     together = run(case.solver, objective, points, steps)
-    assert float((together.point.dense()[0] - together.point.dense()[1]).norm()) > 1e-4
+    assert float((together.evaluation.point.dense()[0] - together.evaluation.point.dense()[1]).norm()) > 1e-4
     for i in range(3):
         Y = None if points.Y is None else points.Y[i]
         alone = run(case.solver, objective, LowRank(points.X[i], points.Theta[i], Y), steps)
-        assert_close(together.point.dense()[i], alone.point.dense(), tolerance=1e-10)
+        assert_close(together.evaluation.point.dense()[i], alone.evaluation.point.dense(), tolerance=1e-10)
         assert_close(together.evaluation.misfit[i], alone.evaluation.misfit, tolerance=1e-8)
         # A batch asks for all of its points once one of them needs it.
         assert alone.applications <= together.applications <= alone.applications + (steps if case.asks else 0)
@@ -453,10 +453,10 @@ def test_a_start_is_the_point_that_was_given_however_it_was_factored(case, flavo
         point = point.positive_part()
         point = LowRank(2 * point.X, point.Theta / 4)
     state = case.solver.start(objective, point)
-    assert_close(state.point.dense(), point.dense())
+    assert_close(state.evaluation.point.dense(), point.dense())
     if case.name != "gd":
-        assert float(distance_to_stiefel(state.point.X)) <= 100 * EPS
-        assert float(distance_to_stiefel(state.point.right)) <= 100 * EPS
+        assert float(distance_to_stiefel(state.evaluation.point.X)) <= 100 * EPS
+        assert float(distance_to_stiefel(state.evaluation.point.right)) <= 100 * EPS
     assert_close(state.evaluation.misfit, objective.evaluate(point).misfit)
 
 
@@ -467,7 +467,7 @@ def counting(operator: Operator) -> tuple[WatchedOperator, list[int]]:
     def count(batch: torch.Size) -> None:
         calls[0] += math.prod(batch)
 
-    return WatchedOperator(operator, count, lambda batch: None, second_moment=None), calls
+    return WatchedOperator(operator, operator.space, operator.count, None, count), calls
 
 
 def assert_applications_are_counted(case, objective: SensingObjective, point: LowRank, calls: list[int]):
@@ -503,7 +503,7 @@ def single_precision_objective(flavor: Flavor) -> SensingObjective:
 def test_single_precision_is_kept(case, flavor):
     objective = single_precision_objective(flavor)
     state = run(case.solver, objective, first_point(case, objective), case.steps)
-    assert state.point.dtype == flavor.dtype(torch.float32)
+    assert state.evaluation.point.dtype == flavor.dtype(torch.float32)
     assert state.evaluation.misfit.dtype == torch.float32
     assert float(relative_error(objective, state.answer.point)) <= 100 * torch.finfo(torch.float32).eps
 
@@ -526,7 +526,7 @@ def test_the_scale_of_the_operator_does_not_matter(case, flavor):
     """A power of two changes not one bit; another factor changes rounding only, for as long as rounding stays small."""
     objectives = [SensingObjective(scaled_problem(flavor, f)) for f in (1.0, 2.0**-20, 2.0**20, 1e-6, 1e6)]
     states = [run(case.solver, o, first_point(case, o), 3) for o in objectives]
-    points = [o.to_user(s.point).dense() for o, s in zip(objectives, states, strict=True)]
+    points = [o.to_user(s.evaluation.point).dense() for o, s in zip(objectives, states, strict=True)]
     assert torch.equal(points[1], points[0])
     assert torch.equal(points[2], points[0])
     assert_close(points[3], points[0], tolerance=1e-11)
@@ -539,8 +539,8 @@ def test_the_scale_of_the_unknown_does_not_matter(flavor):
     large = replace(problem, measurements=problem.measurements * 2.0**30)
     objectives = [SensingObjective(p) for p in (problem, large)]
     states = [run(PreconditionedWN(), o, haar_start(o, 5, generator=generator(1)), 10) for o in objectives]
-    assert torch.equal(states[0].point.dense(), states[1].point.dense())
-    assert objectives[1].scale == 2.0**30 * objectives[0].scale
+    assert torch.equal(states[0].evaluation.point.dense(), states[1].evaluation.point.dense())
+    assert objectives[1].calibration.scale == 2.0**30 * objectives[0].calibration.scale
 
 
 # ----------------------------------------------------------------------------------- what is published
@@ -557,12 +557,14 @@ def test_mu_of_two_gives_the_exact_magnitude_where_the_operator_is_an_isometry(f
     objective = SensingObjective(Problem.measure(operator, truth), given=unit_calibration(d))
     point = frame_point(flavor, rank=3, shape=(7, 6))
     state = run(WeightNormalizedGD(step_size=0.4, magnitude_step_size=2.0), objective, point, 1)
-    assert_close(state.point.Theta, state.point.X.mH @ truth.dense() @ state.point.right)
+    assert_close(
+        state.evaluation.point.Theta, state.evaluation.point.X.mH @ truth.dense() @ state.evaluation.point.right
+    )
     # And with a full frame that is the answer, in one step (figure 2c).
     full = haar_start(objective, min(shape), generator=generator(3))
     done = run(WeightNormalizedGD(), objective, full, 1)
     if flavor.kind.is_symmetric:
-        assert_close(done.point.dense(), truth.dense())
+        assert_close(done.evaluation.point.dense(), truth.dense())
 
 
 @pytest.mark.parametrize("condition", [10.0, 1e3, 1e5])
@@ -581,8 +583,8 @@ def test_surplus_rank_makes_gradient_descent_sublinear_and_weight_normalization_
     wn = run(WeightNormalizedGD(), objective, point, 400)
     gd = run(GradientDescent(), objective, point, 800)
     assert gd.applications == wn.applications
-    assert float(relative_error(objective, wn.point)) <= SETTLED
-    assert float(relative_error(objective, gd.point)) >= 1e-4
+    assert float(relative_error(objective, wn.evaluation.point)) <= SETTLED
+    assert float(relative_error(objective, gd.evaluation.point)) >= 1e-4
 
 
 # ----------------------------------------------------------------------------------------- safeguards
@@ -612,7 +614,7 @@ def test_preconditioned_wn_is_kept_from_diverging(trouble):
         misfit, least = float(state.evaluation.misfit), float(state.best.misfit)
         if float(state.fraction) < fraction:
             # Taken back, and to the best point rather than to the one before.
-            assert torch.equal(state.point.X, state.best.point.X)
+            assert torch.equal(state.evaluation.point.X, state.best.point.X)
             assert misfit == least
         fraction = float(state.fraction)
         assert misfit <= solver.growth * best
@@ -652,8 +654,8 @@ def test_a_trial_of_preconditioned_wn_that_is_not_a_number_is_taken_back(bad):
     state = run(solver, objective, haar_start(objective, 5, generator=generator(1)), 2)
     best = state.best
     after = solver.step(objective, state)
-    assert torch.equal(after.point.X, best.point.X)
-    assert torch.equal(after.point.Theta, best.point.Theta)
+    assert torch.equal(after.evaluation.point.X, best.point.X)
+    assert torch.equal(after.evaluation.point.Theta, best.point.Theta)
     assert torch.equal(after.evaluation.left, best.left)
     assert float(after.fraction) == 0.5
     assert float(after.waited) == 0
@@ -676,9 +678,9 @@ def test_a_trial_of_gauss_newton_that_is_not_a_number_is_taken_back(bad):
     solver = GaussNewton(inner_steps=3)
     state = solver.start(objective, first_point(SOLVERS[-1], objective))
     after = solver.step(objective, state)
-    assert torch.equal(after.point.dense(), state.point.dense())
+    assert torch.equal(after.evaluation.point.dense(), state.evaluation.point.dense())
     assert float(after.damping) == 4 * float(state.damping)
-    assert float(relative_error(objective, run_on(solver, objective, after, 12).point)) <= SETTLED
+    assert float(relative_error(objective, run_on(solver, objective, after, 12).evaluation.point)) <= SETTLED
 
 
 @four_kinds
@@ -693,9 +695,9 @@ def test_gauss_newton_never_raises_the_misfit_and_moves_its_damping_by_fours(fla
         ratio = float(after.damping / before.damping)
         assert ratio == pytest.approx(0.25 if lowered else 4.0) or float(after.damping) == pytest.approx(1e-14)
         if not lowered:
-            assert torch.equal(after.point.X, before.point.X)
+            assert torch.equal(after.evaluation.point.X, before.evaluation.point.X)
         if flavor == PSD:
-            assert (torch.diagonal(after.point.Theta) >= 0).all()
+            assert (torch.diagonal(after.evaluation.point.Theta) >= 0).all()
 
 
 def test_preconditioned_wn_stands_still_at_the_exact_answer():
@@ -706,7 +708,7 @@ def test_preconditioned_wn_stands_still_at_the_exact_answer():
     objective = SensingObjective(Problem.measure(operator, answer), given=unit_calibration(10))
     state = run(PreconditionedWN(), objective, answer, 3)
     assert float(state.evaluation.misfit) == 0
-    assert torch.equal(state.point.dense(), answer.dense())
+    assert torch.equal(state.evaluation.point.dense(), answer.dense())
 
 
 def test_one_of_a_batch_that_goes_wrong_does_not_touch_the_others():
@@ -852,7 +854,7 @@ def test_the_smallest_unknowns_are_calibrated(flavor, m):
     drawn = GaussianSensing.draw(50, size_of(flavor, m, m), **settings)
     operator = DenseSensing.from_rows(drawn.rows, drawn.shape, flavor.kind)
     objective = SensingObjective(Problem.measure(operator, low_rank(size_of(flavor, m, m), 1, **settings)))
-    assert math.isfinite(objective.scale)
+    assert math.isfinite(objective.calibration.scale)
     assert bool(torch.isfinite(objective.calibration.row_scale).all())
     state = run(PreconditionedWN(), objective, haar_start(objective, m, generator=rng), 60)
     assert float(relative_error(objective, state.answer.point)) <= 1e-10

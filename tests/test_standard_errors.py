@@ -50,7 +50,7 @@ def fitted(problem):
     plain = replace(calibrate(problem), trace_direction=None, trace_factor=1.0)
     objective = SensingObjective(problem, given=plain)
     stop = Stop(residual=1e-14, stagnation=3, gain=1e-7, max_steps=300)
-    return solve(objective, ConjugateWN(), objective.from_user(problem.truth), stop=stop).matrix
+    return solve(objective, ConjugateWN(), objective.from_user(problem.truth), stop=stop).answer
 
 
 def asked_of(matrix):

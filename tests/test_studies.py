@@ -16,7 +16,7 @@ from cases.presented import caption, findings
 from cases.watched import Alarm
 from wnsense.checks import InputError
 from wnsense.cli import terminal
-from wnsense.cli.commands.study import StudyScale
+from wnsense.cli.commands.choices import StudyScale
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies.curves import run as running
 from wnsense.lab.studies.curves import specification as specs
@@ -261,7 +261,7 @@ def test_the_least_eigenvalue_is_that_of_the_dense_matrix(tmp_path):
     result = wn.running.solve(
         objective, wn.solvers.WeightNormalizedGD(), start, stop=wn.running.Stop(residual=0.0, max_steps=2)
     )
-    values = torch.linalg.eigvalsh(result.matrix.dense())
+    values = torch.linalg.eigvalsh(result.answer.dense())
     # The four directions of X are those that are not zero.
     kept = values[values.abs() > 1e-12]
     assert measure(run, tmp_path / "run.npz").arrays["least"][-1, 0] == pytest.approx(float(kept.min()), rel=1e-9)
@@ -327,7 +327,7 @@ def test_the_oracle_is_the_least_squares_fit_of_the_true_rank(tmp_path):
     again = wn.running.solve(
         objective, wn.solvers.GaussNewton(), objective.problem.truth.truncate(2), stop=wn.running.Stop(max_steps=50)
     )
-    assert oracle == pytest.approx(float(squared_error(objective, again.state.point)), rel=1e-6)
+    assert oracle == pytest.approx(float(squared_error(objective, again.snapshot.state.evaluation.point)), rel=1e-6)
     assert 0.5 < course.arrays["error"][-1, 0] / oracle < 3
 
 

@@ -21,23 +21,19 @@ class WatchedOperator(Operator):
 
     Attributes:
         inner: The other operator.
+        space: Space of the unknown, that of the other operator.
+        count: Number of measurements, that of the other operator.
+        second_moment: See `Operator`.
         before: Function of the batch shape of the product.
         before_transpose: Function of the batch shape of a product with `M*(v)^H`, the second half of one application.
-        second_moment: See `Operator`.
     """
 
     inner: Operator
-    before: Callable[[torch.Size], None]
-    before_transpose: Callable[[torch.Size], None]
+    space: Space
+    count: int
     second_moment: tuple[float, float] | None
-
-    @property
-    def space(self) -> Space:
-        return self.inner.space
-
-    @property
-    def count(self) -> int:
-        return self.inner.count
+    before: Callable[[torch.Size], None]
+    before_transpose: Callable[[torch.Size], None] = lambda batch: None
 
     def _measure(self, point: LowRank) -> Tensor:
         self.before(torch.Size(point.batch))
@@ -67,7 +63,7 @@ class Alarm:
 
 def watched(inner: Operator, before: Callable[[], None]) -> WatchedOperator:
     """Return an operator that calls a function before each application, and declares what the other one does."""
-    return WatchedOperator(inner, lambda batch: before(), lambda batch: None, inner.second_moment)
+    return WatchedOperator(inner, inner.space, inner.count, inner.second_moment, lambda batch: before())
 
 
 def assert_is_recovered(

@@ -240,7 +240,7 @@ class _Recovering:
             return status, rank
         problem = self.session.problem
         mask, rows = fitted_mask(usable, _PROOF, self.seed), int((usable > 0).sum()) - _PROOF
-        given = calibrate(problem, mask, seed=self.seed, scale=search.objective.scale)
+        given = calibrate(problem, mask, seed=self.seed, scale=search.objective.calibration.scale)
         self.session.applications += given.applications
         lean = RankSearch(
             self.session, SensingObjective(problem, mask, self.seed, given), self.tolerance, rows, self.seed
@@ -349,7 +349,7 @@ class _Recovering:
         matrix = objective.to_user(search.fits[rank].point)
         if objective.fitted is None:
             return matrix
-        given = calibrate(problem, seed=self.seed, scale=objective.scale)
+        given = calibrate(problem, seed=self.seed, scale=objective.calibration.scale)
         everything = plain_least_squares(SensingObjective(problem, None, self.seed, given))
         self.session.applications += given.applications
         stop = Stop(residual=self.tolerance / 10, stagnation=3, gain=_FINAL_GAIN, max_steps=_FINAL_STEPS)

@@ -89,7 +89,7 @@ class Session:
         Raises:
             EndedEarlyError: If the run was interrupted, stopped or diverged, or the budget is spent.
         """
-        result: Result[Any] = solve(
+        result: Result[Any, LowRank] = solve(
             objective,
             solver,
             point,
@@ -108,7 +108,7 @@ class Session:
             seconds_before=self.seconds,
         )
         self.applications = result.applications
-        self.seconds += result.seconds
+        self.seconds += result.snapshot.seconds
         self.steps += result.steps
         length = len(result.trace["step"])
         labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, point.width)}
@@ -116,12 +116,12 @@ class Session:
         if result.status is Status.DIVERGED:
             # Numbers that are not finite are of no use; the latest finite matrix stays.
             raise EndedEarlyError(Status.DIVERGED)
-        self.latest = result.matrix
+        self.latest = result.answer
         if result.status in {Status.INTERRUPTED, Status.STOPPED_BY_USER}:
             raise EndedEarlyError(result.status)
         if self.budget.spent(self.applications, self.seconds):
             raise EndedEarlyError(Status.OUT_OF_BUDGET)
-        answer: Evaluation = result.state.answer
+        answer: Evaluation = result.snapshot.state.answer
         return answer
 
     def trace(self) -> Columns:

@@ -45,11 +45,6 @@ class AnyState(Protocol[P_co]):
         ...
 
     @property
-    def point(self) -> P_co:
-        """Present point."""
-        ...
-
-    @property
     def answer(self) -> AnyEvaluation[P_co]:
         """Evaluation to report if the run ends at this state."""
         ...

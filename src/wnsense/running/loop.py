@@ -11,12 +11,8 @@ from wnsense.running.layout import canonical
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Row, Trace
-from wnsense.sensing.low_rank import LowRank
-from wnsense.solvers.objective import SensingObjective
-from wnsense.solvers.solver import Solver, State
 
 A = TypeVar("A")
-M = TypeVar("M", bound=State)
 
 _GPU_CHECK_EVERY = 10
 
@@ -62,14 +58,14 @@ class RunCheckpoint(Protocol[S]):
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[S, A]):
+class Result(Generic[S, A]):
     """Status, answer and trace of a run.
 
     Attributes:
         status: Reason why the run ended.
         snapshot: Last state, with counts.
         trace: Recorded columns.
-        answer: Answer, in the user's units.
+        answer: Answer, in the user's units: for a `SensingObjective` the recovered matrix.
         residual: Relative residual of the answer on the fitted rows.
         applications: Applications of the map and its adjoint, including those that set up the objective.
     """
@@ -82,78 +78,12 @@ class Outcome(Generic[S, A]):
     applications: int
 
     @property
-    def state(self) -> S:
-        """Last state of the solver."""
-        return self.snapshot.state
-
-    @property
     def steps(self) -> int:
         """Number of steps taken."""
         return self.snapshot.steps
 
-    @property
-    def seconds(self) -> float:
-        """Time spent, without the time for metrics."""
-        return self.snapshot.seconds
-
-
-@dataclass(frozen=True)
-class Result(Outcome[M, LowRank], Generic[M]):
-    """Status, answer and trace of a run on matrices; see `Outcome`."""
-
-    @property
-    def matrix(self) -> LowRank:
-        """Recovered matrix, in the user's units."""
-        return self.answer
-
 
 def solve(
-    objective: SensingObjective,
-    solver: Solver[M],
-    start: LowRank,
-    *,
-    stop: Stop | None = None,
-    trace: Trace | None = None,
-    checkpoint: RunCheckpoint[M] | None = None,
-    stage: str = "solving",
-    applications_before: int | None = None,
-    seconds_before: float = 0.0,
-) -> Result[M]:
-    """Run a solver from a first point until a stopping rule holds.
-
-    Ctrl-C ends the run with status INTERRUPTED and the result of the last whole step.
-
-    Args:
-        objective: Function to minimize.
-        solver: Rule by which the point moves.
-        start: First point, in the objective's scaled units.
-        stop: Stopping rules; by default a relative residual of 1e-10.
-        trace: Choice of what is recorded; by default every step.
-        checkpoint: Place to save snapshots and to resume from.
-        stage: Name of this run in progress reports.
-        applications_before: Applications spent before this run; by default those of the objective's calibration.
-        seconds_before: Seconds spent before this run.
-
-    Raises:
-        InputError: If the solver cannot treat the objective.
-    """
-    outcome = run(
-        objective,
-        solver,
-        start,
-        stop=stop,
-        trace=trace,
-        checkpoint=checkpoint,
-        stage=stage,
-        applications_before=applications_before,
-        seconds_before=seconds_before,
-    )
-    return Result(
-        outcome.status, outcome.snapshot, outcome.trace, outcome.answer, outcome.residual, outcome.applications
-    )
-
-
-def run(
     objective: AnyObjective[P, A],
     solver: AnySolver[Any, P, S],
     start: P,
@@ -164,19 +94,24 @@ def run(
     stage: str = "solving",
     applications_before: int | None = None,
     seconds_before: float = 0.0,
-) -> Outcome[S, A]:
-    """Run a solver on any objective that satisfies `AnyObjective`; `solve` is this loop on matrices.
+) -> Result[S, A]:
+    """Run a solver from a first point until a stopping rule holds.
+
+    Ctrl-C ends the run with status INTERRUPTED and the result of the last whole step.
 
     Args:
-        objective: Function to minimize.
-        solver: Solver for such objectives and points.
-        start: First point.
-        stop: Stopping rules, as for `solve`.
-        trace: Choice of what is recorded, as for `solve`.
+        objective: Function to minimize, of matrices (`SensingObjective`) or of any points that its solver moves.
+        solver: Rule by which the point moves.
+        start: First point, in the objective's scaled units.
+        stop: Stopping rules; by default a relative residual of 1e-10.
+        trace: Choice of what is recorded; by default every step.
         checkpoint: Place to save snapshots and to resume from.
         stage: Name of this run in progress reports.
         applications_before: Applications spent before this run; by default those that set up the objective.
         seconds_before: Seconds spent before this run.
+
+    Raises:
+        InputError: If the solver cannot treat the objective.
     """
     loop = _Loop(
         objective,
@@ -300,14 +235,14 @@ class _Loop(Generic[A]):
         held = self.objective.holdout_residual(residual)
         if held is not None:
             row["holdout_residual"] = held
-        row |= self.trace.measure(self.objective, snapshot.state.point)
+        row |= self.trace.measure(self.objective, snapshot.state.evaluation.point)
         snapshot.rows.append(row)
 
-    def result(self, snapshot: Snapshot[S], status: Status) -> Outcome[S, A]:
-        """Return the outcome, with a last trace row."""
+    def result(self, snapshot: Snapshot[S], status: Status) -> Result[S, A]:
+        """Return the result, with a last trace row."""
         self.write_row(snapshot)
         answer = snapshot.state.answer
-        return Outcome(
+        return Result(
             status,
             snapshot,
             Columns.from_rows(snapshot.rows),

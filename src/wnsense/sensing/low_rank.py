@@ -67,11 +67,6 @@ class LowRank:
         return self.X.dtype
 
     @property
-    def device(self) -> torch.device:
-        """Device of the factors."""
-        return self.X.device
-
-    @property
     def mH(self) -> "LowRank":
         """Conjugate transpose."""
         if self.Y is None:

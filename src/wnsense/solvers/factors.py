@@ -31,7 +31,7 @@ def balanced_factors(point: LowRank) -> LowRank:
     """Return the point as `LowRank(Y, I)`, `Y = X |Theta|^{1/2}`; rectangular: `LowRank(L, I, Q)`, `L^H L = Q^H Q`."""
     Z = point.orthonormal()
     root = torch.diagonal(Z.Theta, dim1=-2, dim2=-1).abs().sqrt().unsqueeze(-2)
-    identity = torch.eye(Z.width, dtype=Z.dtype, device=Z.device).expand_as(Z.Theta)
+    identity = torch.eye(Z.width, dtype=Z.dtype, device=Z.X.device).expand_as(Z.Theta)
     return LowRank(Z.X * root, identity, None if Z.Y is None else Z.Y * root)
 
 

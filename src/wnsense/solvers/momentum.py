@@ -47,7 +47,7 @@ class MomentumGradientDescent:
             InputError: If the kind is symmetric.
         """
         first = factored_start(objective, point, "gradient descent with momentum")
-        return MomentumState(first.evaluation, first.applications, first.point)
+        return MomentumState(first.evaluation, first.applications, first.evaluation.point)
 
     def step(self, objective: SensingObjective, state: MomentumState) -> MomentumState:
         """Return the state after one step."""

@@ -78,7 +78,7 @@ class SensingObjective:
     @cached_property
     def target(self) -> Float[Tensor, " n"]:
         """Measurements in scaled units, `y / s`, (n,)."""
-        return self.problem.measurements / self.scale
+        return self.problem.measurements / self.calibration.scale
 
     @property
     def kind(self) -> Kind:
@@ -94,11 +94,6 @@ class SensingObjective:
     def applications(self) -> int:
         """Applications of `M` and `M*` that the calibration took."""
         return self.calibration.applications
-
-    @property
-    def scale(self) -> float:
-        """Scale `s`, the estimate of `||A||_2`."""
-        return self.calibration.scale
 
     def evaluate(self, point: LowRank) -> Evaluation:
         """Return residual and gradient in a point: 2 applications, in one pass where the operator has one."""
@@ -155,11 +150,11 @@ class SensingObjective:
 
     def to_user(self, point: LowRank) -> LowRank:
         """Return a point in the user's units."""
-        return point.scaled(self.scale)
+        return point.scaled(self.calibration.scale)
 
     def from_user(self, matrix: LowRank) -> LowRank:
         """Return a matrix in the user's units as a point."""
-        return matrix.scaled(1 / self.scale)
+        return matrix.scaled(1 / self.calibration.scale)
 
 
 def relative_error(objective: SensingObjective, point: LowRank) -> Float[Tensor, "*batch"]:

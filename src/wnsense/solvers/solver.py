@@ -16,17 +16,12 @@ class State:
     """State of a solver; solvers with further state extend it by fields of their own.
 
     Attributes:
-        evaluation: Evaluation of the present point.
+        evaluation: Evaluation of the present point, in scaled units.
         applications: Applications of `M` and `M*` in this run, without the calibration of the objective.
     """
 
     evaluation: Evaluation
     applications: int
-
-    @property
-    def point(self) -> LowRank:
-        """Present point, in scaled units."""
-        return self.evaluation.point
 
     @property
     def answer(self) -> Evaluation:

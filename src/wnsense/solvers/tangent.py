@@ -51,7 +51,7 @@ class Tangent:
 
     def at(self, point: LowRank) -> LowRank:
         """Return the vector as a matrix of twice the width."""
-        identity = torch.eye(point.width, dtype=point.dtype, device=point.device).expand_as(self.S)
+        identity = torch.eye(point.width, dtype=point.dtype, device=point.X.device).expand_as(self.S)
         Theta = torch.cat([torch.cat([self.S, identity], -1), torch.cat([identity, torch.zeros_like(self.S)], -1)], -2)
         X = torch.cat([point.X, self.P], dim=-1)
         Y = None if point.Y is None or self.Q is None else torch.cat([point.Y, self.Q], dim=-1)

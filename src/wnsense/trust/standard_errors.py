@@ -202,11 +202,11 @@ def _unit(point: LowRank, row: int, column: int, factor: complex) -> LowRank:
     """Return the matrix whose inner product with `Z` is the real (factor 1) or imaginary (i) part of an entry."""
 
     def axis(size: int, position: int) -> Tensor:
-        unit = torch.zeros(size, 1, dtype=point.dtype, device=point.device)
+        unit = torch.zeros(size, 1, dtype=point.dtype, device=point.X.device)
         unit[position] = 1
         return unit
 
-    core = torch.full((1, 1), factor, dtype=point.dtype, device=point.device)
+    core = torch.full((1, 1), factor, dtype=point.dtype, device=point.X.device)
     left, right = axis(point.shape[0], row), axis(point.shape[1], column)
     if not point.is_symmetric:
         return LowRank(left, core, right)
@@ -252,7 +252,7 @@ def _bootstrap(
         result = solve(objective, ConjugateWN(), objective.from_user(point), stop=_REFIT)
         # Each run counts the calibration, which was made once.
         applications += result.applications - scales.applications
-        values.append(request.values(result.matrix))
+        values.append(request.values(result.answer))
     return np.std(values, axis=0, ddof=1), applications
 
 

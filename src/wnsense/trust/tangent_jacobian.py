@@ -105,7 +105,7 @@ class TangentJacobian:
     def direction(self, coordinates: np.ndarray) -> LowRank:
         """Return the tangent vector of coordinates, as a matrix."""
         point, is_complex = self.point, self.point.dtype.is_complex
-        v = torch.as_tensor(coordinates, device=point.device).to(point.dtype.to_real())
+        v = torch.as_tensor(coordinates, device=point.X.device).to(point.dtype.to_real())
         r = point.width
         if self.right_complement is None:
             head = self.problem.operator.kind.dimension((r, r), is_complex=is_complex)

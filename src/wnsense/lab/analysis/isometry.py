@@ -194,7 +194,7 @@ def _climb(operator: Operator, points: LowRank) -> tuple[Float[Tensor, " b"], Lo
     X, K = points.X, points.X.mH @ back.left
     if points.is_symmetric:
         K = symmetric_part(K)
-    unit = torch.eye(points.width, dtype=points.dtype, device=points.device).expand_as(K)
+    unit = torch.eye(points.width, dtype=points.dtype, device=points.X.device).expand_as(K)
     inner = K - ratio[:, None, None] * points.Theta
     Theta = torch.cat([torch.cat([inner, unit], -1), torch.cat([unit, torch.zeros_like(unit)], -1)], -2)
     left = torch.cat([X, back.left - X @ K], -1)

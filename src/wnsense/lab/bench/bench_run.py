@@ -116,7 +116,7 @@ def _solver_row(run: GridRun, configuration: Configuration) -> Row:
     objective = SensingObjective(problem, seed=seed)
     start, cost = configuration.start.begin(objective, cell.cap, seed)
     before = time.perf_counter() - began
-    result: Result[Any] | None = None
+    result: Result[Any, LowRank] | None = None
     try:
         result = solve(
             objective,
@@ -136,7 +136,7 @@ def _solver_row(run: GridRun, configuration: Configuration) -> Row:
         status = curve.status or result.status
     finite = result is not None and math.isfinite(curve.latest)
     curve.append(curve.spent, curve.seconds_spent or before, curve.latest if finite else math.inf)
-    return _row(run, status, result.matrix.rank() if result is not None and finite else 0, curve)
+    return _row(run, status, result.answer.rank() if result is not None and finite else 0, curve)
 
 
 def _recover_row(run: GridRun) -> Row:

@@ -113,7 +113,7 @@ def oracle_error(cell: Cell, seed: int) -> float:
     # Plain least squares: all measurements have the same weight, and only the scale is the library's.
     uniform = torch.full_like(problem.measurements, problem.operator.count**-0.5)
     objective = SensingObjective(
-        problem, given=Calibration(uniform, None, 1.0, SensingObjective(problem).scale, applications=0)
+        problem, given=Calibration(uniform, None, 1.0, SensingObjective(problem).calibration.scale, applications=0)
     )
     result = solve(
         objective,

@@ -1,16 +1,11 @@
 """Diagonal linear networks (arXiv 2305.05448): models, discrete descent, flows and their limits.
 
-- `descend` runs `PlainDescent`, `NormalizedDescent`, `ProjectedDescent` or `HeldOutBest` on a `DiagonalObjective`.
+- `PlainDescent`, `NormalizedDescent`, `ProjectedDescent` and `HeldOutBest` are solvers for `wnsense.running.solve`.
 - `plain_flow` and `normalized_flow` integrate the flows; `FlowRun` has the run and its invariants.
 - `mirror_limit`, `flow_limit`, `flow_limits` and `hypentropy_limit` compute limits without a run.
 """
 
-from wnsense.lab.diagonal.descent import (
-    NormalizedDescent,
-    PlainDescent,
-    ProjectedDescent,
-    descend,
-)
+from wnsense.lab.diagonal.descent import NormalizedDescent, PlainDescent, ProjectedDescent
 from wnsense.lab.diagonal.diagonal_network import (
     DiagonalObjective,
     DiagonalProblem,
@@ -43,7 +38,6 @@ __all__ = [
     "Schedule",
     "TwoPhase",
     "Weights",
-    "descend",
     "equal_start",
     "flow_limit",
     "flow_limits",

@@ -1,4 +1,4 @@
-"""Discrete steps on diagonal networks, with and without weight normalization; `descend` runs them in the one loop."""
+"""Discrete steps on diagonal networks, with and without weight normalization, for `wnsense.running.solve`."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_level
-from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalSolver, DiagonalState, Weights
+from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalState, Weights
 from wnsense.lab.diagonal.schedules import Schedule
-from wnsense.running.loop import Outcome, RunCheckpoint, run
-from wnsense.running.stop import Stop
-from wnsense.running.trace import Trace
 
 S = TypeVar("S", bound=DiagonalState)
 
@@ -128,34 +125,6 @@ class ProjectedDescent:
         rate = self.magnitude_step_size * _factor(self.schedule, state.taken)
         new_g = g - rate * (w * at.gradient).sum(-1)
         return state.moved(objective, Weights(v / torch.linalg.vector_norm(v, dim=-1, keepdim=True), new_g))
-
-
-def descend(
-    objective: DiagonalObjective,
-    solver: DiagonalSolver[S],
-    start: Weights,
-    *,
-    stop: Stop | None = None,
-    trace: Trace | None = None,
-    checkpoint: RunCheckpoint[S] | None = None,
-) -> Outcome[S, Tensor]:
-    """Run a solver in the one loop (`wnsense.running.loop.run`), with its stops, traces and checkpoints.
-
-    Args:
-        objective: Objective to minimize.
-        solver: Rule of the steps.
-        start: First weights.
-        stop: Conditions of the end; by default a relative residual of 1e-10.
-        trace: Columns to record; metrics get `(objective, weights)`.
-        checkpoint: `Checkpoint` to resume from.
-
-    Returns:
-        The outcome, whose `answer` is `z`, (..., N).
-
-    Raises:
-        InputError: If the start does not fit the objective.
-    """
-    return run(objective, solver, start, stop=stop, trace=trace, checkpoint=checkpoint, stage="descending")
 
 
 def _require_step(name: str, size: float) -> None:

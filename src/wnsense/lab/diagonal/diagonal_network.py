@@ -213,7 +213,7 @@ class DiagonalState:
     """State of a solver; solvers with more state extend it.
 
     Attributes:
-        evaluation: Point with its residual and gradient.
+        evaluation: Present point with its residual and gradient.
         applications: Number of products with `A` and `A^T`.
         taken: Number of steps taken, the argument of schedules.
     """
@@ -221,11 +221,6 @@ class DiagonalState:
     evaluation: DiagonalEvaluation
     applications: int
     taken: int
-
-    @property
-    def point(self) -> Weights:
-        """Present point."""
-        return self.evaluation.point
 
     @property
     def answer(self) -> DiagonalEvaluation:

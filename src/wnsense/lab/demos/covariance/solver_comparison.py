@@ -151,7 +151,7 @@ def informed_error(
     stop = Stop(stagnation=2, gain=1e-3, max_applications=budget, callback=relayed)
     result = solve(objective, GaussNewton(), objective.from_user(best), stop=stop)
     raise_if_interrupted(result.status)
-    return float(truth.error(result.matrix))
+    return float(truth.error(result.answer))
 
 
 def _spectral_start(objective: SensingObjective, rank: int, seed: int) -> tuple[LowRank, int]:

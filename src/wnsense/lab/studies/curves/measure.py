@@ -152,7 +152,7 @@ def _made(
         if state.step % _REPORT_EVERY == 0:
             progress(state.step)
 
-    result: Result[State] | None = None
+    result: Result[State, LowRank] | None = None
     try:
         result = solve(
             objective,
@@ -171,7 +171,7 @@ def _made(
     return _course(run, result)
 
 
-def _course(run: CurveRun, result: Result[State] | None) -> CurveCourse:
+def _course(run: CurveRun, result: Result[State, LowRank] | None) -> CurveCourse:
     """Return the columns of a result at all recorded steps; the error is infinite at steps that were not reached."""
     steps = np.array(sorted(run.recorded_steps()))
     error = np.full((len(steps), len(run.seeds)), np.inf)
@@ -226,7 +226,7 @@ def _least_magnitude(objective: SensingObjective, point: LowRank) -> Tensor:
         return torch.full(point.batch, torch.nan, dtype=objective.problem.operator.real_dtype)
     # Factors of the other methods are not orthonormal: with X = Q R the eigenvalues are those of R Theta R^H.
     R = torch.linalg.qr(point.X).R
-    magnitude = R @ point.Theta @ R.mH * objective.scale
+    magnitude = R @ point.Theta @ R.mH * objective.calibration.scale
     least: Tensor = torch.linalg.eigvalsh(symmetric_part(magnitude))[..., 0]
     return least
 

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.lab.diagonal.descent import descend
 from wnsense.lab.diagonal.diagonal_network import DiagonalObjective, DiagonalProblem, Weights, vector_error
 from wnsense.lab.studies.diagonal.paced_descent import PacedDescent, all_settled, settled
 from wnsense.lab.studies.diagonal.problems import drawn
 from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
+from wnsense.running.loop import solve
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
@@ -89,17 +89,17 @@ def run_cells(
                 max_steps=ended - begun,
                 check_every=_LOOK_EVERY,
             )
-            outcome = descend(objective, replace(solver, begun=begun), weights, stop=stop, trace=Trace(every=steps + 1))
+            outcome = solve(objective, replace(solver, begun=begun), weights, stop=stop, trace=Trace(every=steps + 1))
             if outcome.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
-            state = outcome.state
-            x[live], residual[live] = state.point.x, outcome.residual
-            latest[live] = vector_error(objective, state.point)
+            state = outcome.snapshot.state
+            x[live], residual[live] = state.evaluation.point.x, outcome.residual
+            latest[live] = vector_error(objective, state.evaluation.point)
             counts[live] += state.counts
             rises[live] += state.rises
             time[live] += state.time
             moving = ~settled(objective, state.evaluation, solver.residual)
-            live, weights, solver = live[moving], _narrowed(state.point, moving), solver.narrowed(moving)
+            live, weights, solver = live[moving], _narrowed(state.evaluation.point, moving), solver.narrowed(moving)
         errors[mark] = latest
     return CellRuns(marks, errors.numpy(), residual.numpy(), counts.numpy(), time.numpy(), rises.numpy(), x)
 

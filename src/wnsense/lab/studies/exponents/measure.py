@@ -124,7 +124,7 @@ def measure(part: ExponentPart, checkpoint: Path) -> tuple[Mapping[str, np.ndarr
     starts = [_start_row(point, steps, trace[:, k], error[:, k]) for k in range(len(part.seeds))]
     arrays = {name: np.array([row[name] for row in starts]) for name in starts[0]}
     law = burn_in_of_start(drawn.gram, require_truth(drawn.objective.problem).Theta.diagonal(), point.step_size)
-    return {**arrays, "law": law.numpy()}, result.seconds
+    return {**arrays, "law": law.numpy()}, result.snapshot.seconds
 
 
 def _error(objective: SensingObjective, point: LowRank) -> Tensor:

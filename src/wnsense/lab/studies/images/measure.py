@@ -153,7 +153,7 @@ def measure(
             progress(state.step)
 
     starts = [_start(scene, run.setting, seed) for seed in run.seeds]
-    result: Result[State] | None = None
+    result: Result[State, LowRank] | None = None
     try:
         result = solve(
             objective,
@@ -220,7 +220,7 @@ def _run_checkpoint(objective: SensingObjective, solver: Solver[State], run: Ima
     return Checkpoint(path, objective.problem, solver, (digest(run),), resume=is_table(path))
 
 
-def _course(run: ImageRun, result: Result[State] | None) -> dict[str, np.ndarray]:
+def _course(run: ImageRun, result: Result[State, LowRank] | None) -> dict[str, np.ndarray]:
     """Return the columns of a result at all recorded steps; pictures of steps that were not reached are black."""
     target = reference(run.scene)
     black = np.zeros_like(target)

@@ -109,8 +109,8 @@ def gradients_of(solver: WeightNormalizedGD) -> Metric:
 
     def norms(objective: SensingObjective, point: LowRank) -> Tensor:
         state = objective.evaluate(point)
-        X, Theta = state.point.X, state.point.Theta
-        following = solver.step(objective, State(state, 0)).point.X
+        X, Theta = point.X, point.Theta
+        following = solver.step(objective, State(state, 0)).evaluation.point.X
         beyond = objective.evaluate(LowRank(following, Theta))
         return torch.stack(
             [
@@ -150,7 +150,7 @@ def measure(
         "gradient_norms": gradients_of(solver),
         "squared_overlaps": squared_overlaps,
     }
-    result: Result[State] = solve(
+    result: Result[State, LowRank] = solve(
         objective,
         solver,
         starts(objective, setting),

@@ -113,7 +113,7 @@ def measure(run: RateRun, method: RateMethod) -> RateCourse:
         KeyboardInterrupt: If interrupted.
     """
     objective = objective_of(run.setting, run.analysis.kind, run.analysis.noise)
-    result: Result[State] | None = None
+    result: Result[State, LowRank] | None = None
     try:
         result = solve(
             objective,
@@ -132,7 +132,7 @@ def measure(run: RateRun, method: RateMethod) -> RateCourse:
     each = int(spent[-1] - spent[0]) // max(result.steps, 1)
     # An error above that of the start is divergence, even if it is still finite.
     diverged = bool((error[-1] > error[0].max()).any())
-    return RateCourse(result.trace["step"].astype(int), error, each, diverged, result.seconds)
+    return RateCourse(result.trace["step"].astype(int), error, each, diverged, result.snapshot.seconds)
 
 
 def _starts(objective: SensingObjective, run: RateRun) -> LowRank:

@@ -88,7 +88,7 @@ def recovers(sought: CountSearch, count: int) -> bool:
             stop=Stop(residual=_MARGIN * effort.tolerance, max_steps=budget, check_every=_LOOK_EVERY),
             trace=Trace(every=budget),
         )
-        status, matrix = result.status, result.matrix
+        status, matrix = result.status, result.answer
     if status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     # The status of Algorithm 1 is no criterion: its residual may vanish at a wrong matrix, or its budget end too early.
