@@ -13,8 +13,7 @@ from wnsense.sensing.ensembles.measurement_vectors import (
     draw_vectors,
     fourth_moment,
     require_positive,
-    require_quadratic,
-    require_rows,
+    require_quadratic_rows,
     space_of_vectors,
 )
 from wnsense.sensing.ensembles.vector_products import combine, project, quadratic_form, squared_lengths, weighted_gram
@@ -43,10 +42,8 @@ class BlockRankSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and the blocks against the space."""
-        require_quadratic(self.kind)
-        columns = self.blocks.shape[2]
-        require_rows("the blocks", self.blocks, (self.count, self.shape[0], columns), self.dtype)
-        require(columns > 0, "at least one column in a block", "none")
+        require_quadratic_rows("the blocks", self.blocks, self.space, self.count)
+        require(self.blocks.shape[2] > 0, "at least one column in a block", "none")
 
     @classmethod
     def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: str = "psd") -> "BlockRankSensing":

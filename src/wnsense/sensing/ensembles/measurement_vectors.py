@@ -26,6 +26,12 @@ def require_rows(name: str, rows: Tensor, size: tuple[int, ...], dtype: torch.dt
     require(rows.dtype == dtype, f"{name} of {dtype}", rows.dtype)
 
 
+def require_quadratic_rows(name: str, rows: Tensor, space: Space, count: int, advice: str = "") -> None:
+    """Check that a space has a symmetric kind, and that rows of vectors, or of blocks of them, fit it."""
+    require_quadratic(space.kind)
+    require_rows(name, rows, (count, space.shape[0], *rows.shape[2:]), space.dtype, advice)
+
+
 def space_of_vectors(vectors: Tensor, kind: str) -> Space:
     """Return the space of square unknowns that vectors, (n, m), or blocks of them, (n, m, k), measure."""
     require_quadratic(Kind(kind))

@@ -17,7 +17,7 @@ from wnsense.sensing.ensembles.measurement_vectors import (
     fourth_moment,
     require_entries,
     require_positive,
-    require_quadratic,
+    require_quadratic_rows,
     require_rows,
     space_of_vectors,
 )
@@ -52,8 +52,7 @@ class RankOneSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and the vectors against the space."""
-        require_quadratic(self.kind)
-        require_rows("the vectors", self.vectors, (self.count, self.shape[0]), self.dtype)
+        require_quadratic_rows("the vectors", self.vectors, self.space, self.count)
 
     @classmethod
     def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: str = "psd") -> "RankOneSensing":
@@ -132,10 +131,8 @@ class PairedRankOneSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and both sets of vectors against the space."""
-        require_quadratic(self.kind)
-        require_rows("the vectors", self.vectors, (self.count, self.shape[0]), self.dtype)
-        size, advice = (self.count, self.shape[0]), "each a_i needs its b_i"
-        require_rows("vectors_minus", self.vectors_minus, size, self.dtype, advice)
+        require_quadratic_rows("the vectors", self.vectors, self.space, self.count)
+        require_quadratic_rows("vectors_minus", self.vectors_minus, self.space, self.count, "each a_i needs its b_i")
 
     @classmethod
     def from_vectors(
