@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from cases.networks import old_style
 from wnsense.checks import InputError
 from wnsense.networks.diagnosis.diagnose import diagnose
-from wnsense.networks.diagnosis.layer_report import LayerKind
 from wnsense.networks.initial_weights import uniform_network
-from wnsense.networks.layers import normalized_layers
+from wnsense.networks.layers import LayerKind, normalized_layers
 from wnsense.networks.measuring.measurement import measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.network import Architecture, Normalization

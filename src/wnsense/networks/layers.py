@@ -157,6 +157,14 @@ def plain_linear(linear: nn.Linear, scale: float) -> nn.Linear:
     return linear
 
 
+class LayerKind(StrEnum):
+    """Implementation of weight normalization in a layer."""
+
+    PARAMETRIZATION = "parametrization"
+    HOOKS = "hooks (deprecated)"
+    L1 = "L1, one length"
+
+
 @dataclass(frozen=True)
 class NormalizedLayer:
     """Weight-normalized layer of any model.
@@ -188,6 +196,13 @@ class NormalizedLayer:
         """Lengths `||v_i||` in the norm that divides, (rows,), detached."""
         lengths: Tensor = torch.linalg.vector_norm(self.rows.detach(), ord=self.order, dim=1)
         return lengths
+
+    @property
+    def kind(self) -> LayerKind:
+        """Implementation of the normalization."""
+        if self.order == 1:
+            return LayerKind.L1
+        return LayerKind.PARAMETRIZATION if hasattr(self.module, "parametrizations") else LayerKind.HOOKS
 
     @property
     def has_trained_length(self) -> bool:

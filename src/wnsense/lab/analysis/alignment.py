@@ -30,14 +30,13 @@ class FrameAlignment:
         squared_cosines: Squared cosines of the principal angles, the singular values of `Phi Phi^H`, falling,
             (..., r_A).
         trace: Trace `Tr(Phi Phi^H) = ||U^H X||_F^2`, (...,), at most `min(r, r_A)`.
-        outside: Singular values of `(I - U U^H) X`, falling, (..., r); at least `r - r_A` of them are 1.
-        outside_norm: Norm `||(I - U U^H) X||_F`, (...,); its square is `r` minus the trace.
+        outside: Singular values of `(I - U U^H) X`, falling, (..., r); at least `r - r_A` of them are 1,
+            and the sum of their squares is `r` minus the trace.
     """
 
     squared_cosines: Float[Tensor, "*batch k"]
     trace: Float[Tensor, "*batch"]
     outside: Float[Tensor, "*batch r"]
-    outside_norm: Float[Tensor, "*batch"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ def frame_alignment(X: Inexact[Tensor, "*batch m r"], U: Inexact[Tensor, "m k"])
     squared = cosines.new_zeros((*cosines.shape[:-1], U.shape[-1]))
     squared[..., : cosines.shape[-1]] = cosines.square()
     beyond = X - U @ Phi
-    sines = torch.linalg.svdvals(beyond)
-    return FrameAlignment(squared, frobenius_norm(Phi).square(), sines, frobenius_norm(beyond))
+    return FrameAlignment(squared, frobenius_norm(Phi).square(), torch.linalg.svdvals(beyond))
 
 
 def saddle_distances(point: LowRank, truth: LowRank) -> Float[Tensor, "*batch levels"]:

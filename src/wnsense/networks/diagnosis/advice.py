@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from wnsense.networks.diagnosis.layer_report import LayerKind, LayerReport
+from wnsense.networks.diagnosis.layer_report import LayerReport
+from wnsense.networks.layers import LayerKind
 from wnsense.networks.measuring.measurement import Measurement
 
 # The bound on curvature has a term 1 / W_min^2 and a term 1 / W_min: below this row length the first is the larger.

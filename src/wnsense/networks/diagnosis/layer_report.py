@@ -1,20 +1,11 @@
 """Report on the layers of any model: weight-normalized ones with their row lengths, and others with a matrix."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from wnsense.networks.layers import NormalizedLayer
-
-
-class LayerKind(StrEnum):
-    """Implementation of weight normalization in a layer."""
-
-    PARAMETRIZATION = "parametrization"
-    HOOKS = "hooks (deprecated)"
-    L1 = "L1, one length"
+from wnsense.networks.layers import LayerKind, NormalizedLayer
 
 
 @dataclass(frozen=True)
@@ -41,10 +32,8 @@ class LayerReport:
 def layer_report(layer: NormalizedLayer) -> LayerReport:
     """Return the report on a weight-normalized layer."""
     lengths = layer.row_norms
-    hooked = not hasattr(layer.module, "parametrizations")
-    kind = LayerKind.L1 if layer.order == 1 else LayerKind.HOOKS if hooked else LayerKind.PARAMETRIZATION
     ends = float(lengths.min()), float(lengths.max())
-    return LayerReport(layer.name, kind, len(lengths), *ends, layer.has_trained_length)
+    return LayerReport(layer.name, layer.kind, len(lengths), *ends, layer.has_trained_length)
 
 
 def plain_layers(model: nn.Module, layers: tuple[NormalizedLayer, ...]) -> tuple[str, ...]:
