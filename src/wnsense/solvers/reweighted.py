@@ -1,0 +1,242 @@
+"""Weight normalization by reweighting: iteratively reweighted least squares in tangent coordinates."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wnsense.checks import require, require_rank
+from wnsense.linalg import orthonormal_factor, random_normal, symmetric_part
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.smoothing import Smoothing, next_level
+from wnsense.solvers.solver import State
+from wnsense.solvers.tangent import Tangent, tangent_part
+
+# Share of the first gradient at which conjugate gradients end. A sharper solve costs 20 to 60% more applications.
+_INNER_TOLERANCE = 1e-2
+# Most steps of conjugate gradients for one set of weights. Near the information limit 200 leave the weights behind.
+_MOST_INNER = 600
+# Steps of conjugate gradients in one step of the solver, between which a run can be stopped and saved.
+_BURST = 20
+# Largest share of degrees of freedom in the fitted rows. No method recovers with less than a tenth of surplus rows.
+_SHARE = 0.92
+# Directions beyond the bound of the rank that are followed, and at most that many when the rank is small.
+_SURPLUS, _FIRST_WIDTH = 6, 16
+_FIRST_PASSES = 8
+# Least distance of a singular value above the smoothing, relative.
+_ABOVE = 1e-9
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Conjugate gradients for `(Lambda + B_T* B_T) gamma = B_T* c`, under way.
+
+    Attributes:
+        solution: Tangent vector `gamma` so far.
+        gradient: Residual of the equations, `B_T* (c - B gamma) - Lambda gamma`.
+        direction: Direction of the next step.
+        slope: Inner product of the gradient and its preconditioned one.
+        first: Norm of the first gradient.
+        balanced: `T D (M(gamma) - y/s)`, (n,).
+        steps: Number of steps.
+    """
+
+    solution: Tangent
+    gradient: Tangent
+    direction: Tangent
+    slope: Tensor
+    first: Tensor
+    balanced: Float[Tensor, " n"]
+    steps: int
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the equations are solved to the tolerance, or after the most steps."""
+        solved = self.gradient.squared_norm().sqrt() <= _INNER_TOLERANCE * self.first
+        return bool(solved) or self.steps >= _MOST_INNER
+
+
+@dataclass(frozen=True)
+class ReweightedState(State):
+    """State of `ReweightedWN`.
+
+    Attributes:
+        level: Smoothing `eps`, relative to scaled units.
+        inner: Conjugate gradients for the present weights.
+        tail: Directions beyond the rank of the present point, with their singular values.
+    """
+
+    level: float
+    inner: Inner
+    tail: LowRank
+
+
+@dataclass(frozen=True)
+class ReweightedWN:
+    """Iteratively reweighted least squares over the tangent space at `Z = X Theta Y^H`; the rank is not given.
+
+        minimize ||W^{1/2} Z||^2 subject to B Z = c,   W^{-1} = eps^2 outside of the tangent space, see `Smoothing`
+
+    `B` is the balanced operator, scaled so that `B B*` has the mean 1, and `c` the balanced measurements. By the
+    formula of Woodbury this is a system on the tangent space, `(Lambda + B_T* B_T) gamma = B_T* c`, solved by
+    conjugate gradients. The new matrix `gamma + B* (c - B gamma)` is never formed. Its leading singular triples come
+    from one step of subspace iteration. Those above the smoothing `eps` make the next point, so that the rank grows and
+    shrinks by itself while `eps` falls: the run passes from saddle to saddle.
+
+    The weights are those of the smoothed log-determinant (Mohan and Fazel 2012; MatrixIRLS by Kuemmerle and Mayrink
+    Verdun, arXiv 2106.02119, which is given the rank). Near the information limit this finds what descent over
+    matrices of one rank does not.
+
+    A step makes up to 20 steps of conjugate gradients, 2 applications each. A reweighting takes 3 more, or 4 for
+    rectangular unknowns.
+
+    Attributes:
+        max_rank: Largest rank `K`; by default the largest whose degrees of freedom are 0.92 of the fitted rows.
+    """
+
+    max_rank: int | None = None
+
+    def start(self, objective: SensingObjective, point: LowRank) -> ReweightedState:
+        """Return the first state: the spectrum of the matrix that fits the measurements next to the first point.
+
+        Raises:
+            InputError: If the point is a batch, or the rank is out of range.
+        """
+        require(point.X.dim() == 2, "one first point", "a batch")
+        bound = self.bound(objective)
+        seed = torch.Generator().manual_seed(objective.seed)
+        width = min(bound + _SURPLUS, _FIRST_WIDTH, *point.shape)
+        block = random_normal((point.shape[1], width), generator=seed, dtype=point.dtype, device=point.X.device)
+        balanced = objective.calibration.balance(objective.residual(point))
+        matrix, cost = _spectrum(objective, point, balanced, block, _FIRST_PASSES)
+        return _weighted(objective, _columns(matrix, 0, width), float("inf"), bound, 1 + cost)
+
+    def step(self, objective: SensingObjective, state: ReweightedState) -> ReweightedState:
+        """Return the state after some steps of conjugate gradients, and after new weights where these have ended."""
+        weights = _weights(state.evaluation.point, state.level)
+        inner = state.inner
+        taken = 0
+        while taken < _BURST and not inner.has_ended:
+            inner, taken = _conjugate_step(objective, state.evaluation.point, weights, inner), taken + 1
+        applications = state.applications + 2 * taken
+        if not inner.has_ended:
+            return replace(state, inner=inner, applications=applications)
+        gamma, point = inner.solution, state.evaluation.point
+        sides = [gamma.P] if gamma.Q is None else [gamma.Q]
+        block = torch.cat([point.right, *sides, state.tail.right], dim=-1)
+        block = block / torch.linalg.vector_norm(block, dim=0).clamp(min=torch.finfo(block.dtype).tiny ** 0.5)
+        bound = self.bound(objective)
+        matrix, cost = _spectrum(objective, gamma.at(point), inner.balanced, block[:, : min(point.shape)], 1)
+        width = min(bound + _SURPLUS, 2 * point.width + _SURPLUS + 4)
+        return _weighted(objective, _columns(matrix, 0, width), state.level, bound, applications + cost)
+
+    def bound(self, objective: SensingObjective) -> int:
+        """Return the largest rank `K`.
+
+        Raises:
+            InputError: If the given one is out of range.
+        """
+        operator = objective.problem.operator
+        if self.max_rank is not None:
+            require_rank("max_rank", self.max_rank, min(operator.shape))
+            return self.max_rank
+        rows = int((objective.calibration.row_scale > 0).sum())
+        rank = 1
+        while rank < min(operator.shape) and operator.degrees_of_freedom(rank + 1) <= _SHARE * rows:
+            rank += 1
+        return rank
+
+
+def _gain(objective: SensingObjective) -> float:
+    """Return the squared factor `n / d` by which `B = sqrt(n / d) T D M` has `B B*` of mean 1."""
+    rows = int((objective.calibration.row_scale > 0).sum())
+    return rows / objective.problem.operator.dimension
+
+
+def _weights(point: LowRank, level: float) -> Smoothing:
+    return Smoothing(level, point.Theta.diagonal().real.abs().clamp(min=level * (1 + _ABOVE)))
+
+
+def _weighted(
+    objective: SensingObjective, matrix: LowRank, level: float, bound: int, applications: int
+) -> ReweightedState:
+    """Return the state at the leading part of a matrix, with its weights and the first step of the equations."""
+    values = matrix.Theta.diagonal().real
+    if objective.kind is not Kind.PSD:
+        values = values.abs()
+    level = next_level(values.clamp(min=0), level, bound)
+    rank = max(1, min(int((values > level * (1 + _ABOVE)).sum()), bound))
+    point, tail = _columns(matrix, 0, rank), _columns(matrix, rank, matrix.width)
+    at = objective.evaluate(point)
+    return ReweightedState(at, applications + 2, level, _first_inner(objective, at, level), tail)
+
+
+def _first_inner(objective: SensingObjective, at: Evaluation, level: float) -> Inner:
+    """Return the start of conjugate gradients at `gamma = (Theta, 0, 0)`, which is the point itself."""
+    gain = _gain(objective)
+    point = at.point
+    weights = _weights(point, level)
+    solution = Tangent(point.Theta, torch.zeros_like(point.X), None if point.Y is None else torch.zeros_like(point.Y))
+    minus = -torch.ones_like(at.misfit)
+    gradient = tangent_part(point, at.left, at.right).scaled(gain * minus).plus(weights.penalized(solution), minus)
+    direction = weights.preconditioned(gradient, gain)
+    slope = gradient.inner(direction)
+    return Inner(solution, gradient, direction, slope, gradient.squared_norm().sqrt(), at.balanced, 0)
+
+
+def _conjugate_step(objective: SensingObjective, point: LowRank, weights: Smoothing, inner: Inner) -> Inner:
+    """Return the equations after one step of preconditioned conjugate gradients: 2 applications."""
+    gain = _gain(objective)
+    image, left, right = objective.normal_times(inner.direction.at(point), point.width)
+    applied = weights.penalized(inner.direction).plus(
+        tangent_part(point, left, right), torch.full_like(inner.slope, gain)
+    )
+    length = inner.slope / inner.direction.inner(applied)
+    gradient = inner.gradient.plus(applied, -length)
+    preconditioned = weights.preconditioned(gradient, gain)
+    slope = gradient.inner(preconditioned)
+    return Inner(
+        inner.solution.plus(inner.direction, length),
+        gradient,
+        preconditioned.plus(inner.direction, slope / inner.slope),
+        slope,
+        inner.first,
+        inner.balanced + length * image,
+        inner.steps + 1,
+    )
+
+
+def _spectrum(
+    objective: SensingObjective, part: LowRank, balanced: Float[Tensor, " n"], block: Tensor, passes: int
+) -> tuple[LowRank, int]:
+    """Return the leading part of `Z = part - gain R`, `R` the back-projection of a balanced residual, and its cost.
+
+    It is computed by subspace iteration from a block, and its core is diagonal with descending singular values; for
+    kind psd, with descending eigenvalues.
+    """
+    operator, gain = objective.problem.operator, _gain(objective)
+    v = objective.calibration.balance_transpose(balanced)
+    V = orthonormal_factor(block)
+    if operator.kind.is_symmetric:
+        for _ in range(passes):
+            U = orthonormal_factor(part @ V - gain * operator.adjoint_times(v, V))
+            image = part @ U - gain * operator.adjoint_times(v, U)
+            values, vectors = torch.linalg.eigh(symmetric_part(U.mH @ image))
+            order = (values if operator.kind is Kind.PSD else values.abs()).argsort(descending=True)
+            V = U @ vectors[:, order]
+        return LowRank(V, torch.diag(values[order]).to(V.dtype)), 2 * passes
+    for _ in range(passes):
+        U = orthonormal_factor(part @ V - gain * operator.adjoint_times(v, V))
+        image = part.mH @ U - gain * operator.adjoint_transpose_times(v, U)
+        left, values, right = torch.linalg.svd(image.mH, full_matrices=False)
+        V = right.mH
+    return LowRank(U @ left, torch.diag(values).to(U.dtype), V), 2 * passes
+
+
+def _columns(matrix: LowRank, first: int, last: int) -> LowRank:
+    """Return the part of some of the singular triples of a matrix with a diagonal core."""
+    Y = None if matrix.Y is None else matrix.Y[:, first:last]
+    return LowRank(matrix.X[:, first:last], matrix.Theta[first:last, first:last], Y)
