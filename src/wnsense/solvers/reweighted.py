@@ -108,7 +108,7 @@ class ReweightedWN:
         require(point.X.dim() == 2, "one first point", "a batch")
         bound = self.bound(objective)
         seed = torch.Generator().manual_seed(objective.seed)
-        width = min(bound + _SURPLUS, _FIRST_WIDTH, *point.shape)
+        width = min(_room(bound) + _SURPLUS, _FIRST_WIDTH, *point.shape)
         block = random_normal((point.shape[1], width), generator=seed, dtype=point.dtype, device=point.X.device)
         balanced = objective.calibration.balance(objective.residual(point))
         matrix, cost = _spectrum(objective, point, balanced, block, _FIRST_PASSES)
@@ -130,7 +130,7 @@ class ReweightedWN:
         block = block / torch.linalg.vector_norm(block, dim=0).clamp(min=torch.finfo(block.dtype).tiny ** 0.5)
         bound = self.bound(objective)
         matrix, cost = _spectrum(objective, gamma.at(point), inner.balanced, block[:, : min(point.shape)], 1)
-        width = min(bound + _SURPLUS, 2 * point.width + _SURPLUS + 4)
+        width = min(_room(bound) + _SURPLUS, 2 * point.width + _SURPLUS + 4)
         return _weighted(objective, _columns(matrix, 0, width), state.level, bound, applications + cost)
 
     def bound(self, objective: SensingObjective) -> int:
@@ -148,6 +148,11 @@ class ReweightedWN:
         while rank < min(operator.shape) and operator.degrees_of_freedom(rank + 1) <= _SHARE * rows:
             rank += 1
         return rank
+
+
+def _room(bound: int) -> int:
+    """Return the largest width on the way to a rank within the bound."""
+    return 2 * bound + 2
 
 
 def _gain(objective: SensingObjective) -> float:
@@ -168,7 +173,7 @@ def _weighted(
     if objective.kind is not Kind.PSD:
         values = values.abs()
     level = next_level(values.clamp(min=0), level, bound)
-    rank = max(1, min(int((values > level * (1 + _ABOVE)).sum()), bound))
+    rank = max(1, min(int((values > level * (1 + _ABOVE)).sum()), _room(bound)))
     point, tail = _columns(matrix, 0, rank), _columns(matrix, rank, matrix.width)
     at = objective.evaluate(point)
     return ReweightedState(at, applications + 2, level, _first_inner(objective, at, level), tail)
