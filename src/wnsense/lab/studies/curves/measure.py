@@ -15,7 +15,7 @@ from torch import Tensor
 from wnsense.checks import InputError
 from wnsense.files.tables import is_table
 from wnsense.lab.studies.curves.random_problem import drawn, oracle_error, squared_error
-from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun
+from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun, run_key
 from wnsense.linalg import FactorizationError, symmetric_part
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
@@ -73,7 +73,7 @@ def measure(run: CurveRun, checkpoint: Path, *, progress: StepCallback = no_step
     if not any(course.diverged) or len(run.seeds) == 1:
         return course
     alone = [replace(run, seeds=(seed,)) for seed in run.seeds]
-    checkpoints = [checkpoint.with_name(f"{one.key}.part.npz") for one in alone]
+    checkpoints = [checkpoint.with_name(f"{run_key(one)}.part.npz") for one in alone]
     courses = [_made(one, path, progress) for one, path in zip(alone, checkpoints, strict=True)]
     arrays = dict(courses[0].arrays)
     arrays["seconds"] = np.sum([course.arrays["seconds"] for course in courses], axis=0)
@@ -145,7 +145,7 @@ def _made(
 ) -> CurveCourse:
     objective, solver = given or drawn(run.case), _solver(run)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, objective.problem, solver, (run.key,), resume=is_table(checkpoint)
+        checkpoint, objective.problem, solver, (run_key(run),), resume=is_table(checkpoint)
     )
 
     def look(state: Progress) -> None:

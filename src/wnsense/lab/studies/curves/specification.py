@@ -1,12 +1,12 @@
 """Data of the studies of curves: problems, runs, step sizes and curves."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification, file_key
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
@@ -150,16 +150,16 @@ class CurveRun:
         require_rank("the working rank", self.width, self.case.size)
         require(self.seeds and self.steps >= 1, "at least one start and one step", f"{self.seeds}, {self.steps}")
 
-    @property
-    def key(self) -> str:
-        """Name of the file of the run; equal runs have equal names in every process."""
-        return f"{self.method}_{hashed(asdict(self))[:20]}"
-
     def recorded_steps(self) -> frozenset[int]:
         """Return the steps that are recorded: the first, the last, and at most about 200 in all."""
         even = np.linspace(0, self.steps, _MOST_POINTS // 2)
         ratios = np.geomspace(1, self.steps, _MOST_POINTS // 2)
         return frozenset(int(step) for step in np.concatenate([even, ratios]).round())
+
+
+def run_key(run: CurveRun) -> str:
+    """Return the name of the file of a run."""
+    return file_key(run.method, run)
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,3 @@ class CurveSpecification(Specification[tuple[Curve, ...]]):
     def form(self) -> str:
         """Form of the table: squared errors along runs, or their ends over many settings."""
         return "settings" if self.beside == "reach" else "curves"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return [asdict(curve) for curve in self.plan(scale)]

@@ -1,14 +1,34 @@
 """Tables of the studies of diagonal networks, read as typed parts."""
 
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.diagonal.diagonal_parts import DiagonalPart
 from wnsense.lab.studies.frame.part_tables import MeasuredPart, measured_parts
 
 # Relative error at which a vector counts as found.
 FOUND = 0.02
 
 Part = TypeVar("Part")
+Grouped_co = TypeVar("Grouped_co", bound=DiagonalPart, covariant=True)
+
+
+@dataclass(frozen=True)
+class PartGroup(Generic[Grouped_co]):
+    """Parts that differ in their problems' seeds only.
+
+    Attributes:
+        parts: Parts, one a problem.
+    """
+
+    parts: Sequence[MeasuredPart[Grouped_co]]
+
+    @property
+    def first(self) -> Grouped_co:
+        """Specification of the first part, which is that of all but for the seed."""
+        return self.parts[0].part
 
 
 def parts_of(table: Table, kind: type[Part], name: str) -> list[MeasuredPart[Part]]:

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.files.tables import is_table
+from wnsense.lab.studies.frame.specification import hashed
 from wnsense.lab.studies.images.photographs import as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.lab.studies.images.specification import ImageMethod, ImageModel, ImageRun, ImageSetting, Scene, digest
+from wnsense.lab.studies.images.specification import ImageMethod, ImageModel, ImageRun, ImageSetting, Scene
 from wnsense.linalg import FactorizationError
 from wnsense.recovery import Recovery, recover
 from wnsense.running.checkpoint import Checkpoint
@@ -217,7 +218,7 @@ def _stacked(points: list[LowRank]) -> LowRank:
 
 
 def _run_checkpoint(objective: SensingObjective, solver: Solver[State], run: ImageRun, path: Path) -> Checkpoint[State]:
-    return Checkpoint(path, objective.problem, solver, (digest(run),), resume=is_table(path))
+    return Checkpoint(path, objective.problem, solver, (hashed(run),), resume=is_table(path))
 
 
 def _course(run: ImageRun, result: Result[State, LowRank] | None) -> dict[str, np.ndarray]:

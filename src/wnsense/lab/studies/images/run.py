@@ -8,6 +8,7 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.specification import file_key
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.frame.study_head import read_head
 from wnsense.lab.studies.images.measure import (
@@ -27,7 +28,6 @@ from wnsense.lab.studies.images.specification import (
     ImageSetting,
     ImageSpecification,
     Scene,
-    digest,
 )
 from wnsense.running.progress import ProgressCallback
 
@@ -117,7 +117,7 @@ def _run(plan: ImagePlan, scene: Scene, method: ImageMethod, setting: ImageSetti
 
 def _course(ledger: PartLedger, plan: ImagePlan, run: ImageRun, shown: int) -> Arrays:
     """Return the arrays of a run, with as many of its pictures as are shown."""
-    key, words = f"{run.method}_{digest(run)[:20]}", f"running {run.method}, {_name(run.scene)}"
+    key, words = file_key(run.method, run), f"running {run.method}, {_name(run.scene)}"
     work = _running_work(plan, run.scene)
 
     def make() -> PartContent:
@@ -146,7 +146,7 @@ def _scores(ledger: PartLedger, plan: ImagePlan, scene: Scene, method: ImageMeth
             scores.append(float(np.median(course["psnr"][rows], axis=1).mean()))
         return {"scores": np.array(scores)}, {}
 
-    return _timed_part(ledger, f"tune_{method}_{_key(plan, scene)}", words, make, work).arrays["scores"]
+    return _timed_part(ledger, _key(f"tune_{method}", plan, scene), words, make, work).arrays["scores"]
 
 
 def _times(
@@ -158,7 +158,7 @@ def _times(
         times = seconds_a_step(scene, settings, plan.timed_steps)
         return {str(method): np.array(seconds) for method, seconds in times.items()}, {}
 
-    part = _timed_part(ledger, f"time_{_key(plan, scene)}", f"timing steps, {_name(scene)}", make, 0.0)
+    part = _timed_part(ledger, _key("time", plan, scene), f"timing steps, {_name(scene)}", make, 0.0)
     return {method: float(part.arrays[str(method)]) for method in ImageMethod}
 
 
@@ -169,7 +169,7 @@ def _recoveries(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> list[Table
 
 
 def _recovery(ledger: PartLedger, plan: ImagePlan, scene: Scene, limit: int | None) -> Table:
-    key, words = f"recover_{limit or 'whole'}_{_key(plan, scene)}", f"running recover(), {_name(scene)}"
+    key, words = _key(f"recover_{limit or 'whole'}", plan, scene), f"running recover(), {_name(scene)}"
     expected = limit or _EXPECTED
 
     def make() -> PartContent:
@@ -198,9 +198,9 @@ def _arrays(part: Table) -> Arrays:
     return {name: array for name, array in part.arrays.items() if name != _SPENT}
 
 
-def _key(plan: ImagePlan, scene: Scene) -> str:
-    """Return a name for the parts of a scene in this plan."""
-    return digest(replace(plan, scenes=(scene,)))[:20]
+def _key(prefix: str, plan: ImagePlan, scene: Scene) -> str:
+    """Return the name of the file of a part of a scene in this plan."""
+    return file_key(prefix, replace(plan, scenes=(scene,)))
 
 
 def _name(scene: Scene) -> str:

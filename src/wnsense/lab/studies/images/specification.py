@@ -1,12 +1,13 @@
 """Data of the study of images: photographs, models, measurements, budgets and grids."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification
 from wnsense.lab.studies.images.photographs import Photograph
 
 # Points of a curve beside the steps of the budgets.
@@ -159,16 +160,4 @@ class ImageSpecification(Specification[ImagePlan]):
 
     groups: tuple[tuple[str, str], ...]
 
-    @property
-    def form(self) -> str:
-        """Form of the table: pictures side by side."""
-        return "images"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return asdict(self.plan(scale))
-
-
-def digest(value: ImagePlan | ImageRun | Scene) -> str:
-    """Return a hash of a value, the same in every process."""
-    return hashed(asdict(value))
+    table_form: ClassVar[str | None] = "images"

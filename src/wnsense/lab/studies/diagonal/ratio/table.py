@@ -16,6 +16,11 @@ RATE_RULES: Mapping[RateFamily, str] = MappingProxyType(
 )
 
 
+def family_words(family: GridFamily) -> str:
+    """Return the depth and the rule of a family in words."""
+    return f"L = {family.first.depth}, {RATE_RULES[family.first.family]}"
+
+
 def depths_of(families: Sequence[GridFamily]) -> list[int]:
     """Return the depths, ascending."""
-    return sorted({family.depth for family in families})
+    return sorted({family.first.depth for family in families})

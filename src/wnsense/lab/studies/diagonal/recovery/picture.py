@@ -33,10 +33,10 @@ def pictures(table: Table) -> Mapping[str, Figure]:
 def _panels(
     table: Table, groups: Sequence[RecoveryGroup], words: str, draw: Callable[[Axes, RecoveryGroup], None]
 ) -> Figure:
-    depths = sorted({group.depth for group in groups})
+    depths = sorted({group.first.depth for group in groups})
     sparsities = sorted({group.sparsity for group in groups})
     figure, panels = grid(len(depths), len(sparsities), 3.0, 2.5)
-    by_key = {(group.depth, group.sparsity): group for group in groups}
+    by_key = {(group.first.depth, group.sparsity): group for group in groups}
     for (row, depth), (column, sparsity) in product(enumerate(depths), enumerate(sparsities)):
         draw(panels[row, column], by_key[depth, sparsity])
         panels[row, column].set_title(f"L = {depth}, s = {sparsity}", fontsize=TEXT, color=INK, loc="left")
@@ -105,7 +105,7 @@ def _curves(table: Table, groups: Sequence[RecoveryGroup]) -> Figure:
             axes.plot(marks, median, color=look.color, linestyle=look.line, linewidth=1.8, label=look.label)
         axes.axhline(FOUND, color=FAINT, linestyle=":", linewidth=1.2)
         log_axes(axes)
-        dress(axes, title=f"L = {group.depth}", x="steps", y="relative error")
+        dress(axes, title=f"L = {group.first.depth}", x="steps", y="relative error")
     outer_labels(panels)
     titled(figure, table, f"Error along the run, s = {sparsity}, alpha = {shown[0].scales[place]:g}")
     legend_below(figure, panels[0, 0], 3)
