@@ -17,7 +17,6 @@ from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.images import measure as measuring
-from wnsense.lab.studies.images import picture as images
 from wnsense.lab.studies.images import run as running
 from wnsense.lab.studies.images.cases import EXACT, FEW, FIGURE_4, FULL
 from wnsense.lab.studies.images.measure import A_STEP, AT_START, drawn, measure, picture_of, reference, steps_within
@@ -33,7 +32,7 @@ from wnsense.lab.studies.images.specification import (
     Scene,
 )
 from wnsense.lab.studies.images.study import image_study
-from wnsense.lab.studies.images.table import Equal, ImageTable
+from wnsense.lab.studies.images.table import IMAGE_TABLES, Equal
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -239,7 +238,7 @@ def test_a_study_goes_on_from_what_is_there_and_gives_the_same(table, tmp_path, 
 
 
 def test_what_is_equal_is_equal(table):
-    for scene in ImageTable.of(table).scenes:
+    for scene in IMAGE_TABLES.read(table).entries:
         wn_course, gd_course = scene.course("wn"), scene.course("gd")
         ratio = gd_course.seconds_a_step / wn_course.seconds_a_step
         for budget, applications in enumerate(scene.budgets):
@@ -257,7 +256,7 @@ def test_what_is_equal_is_equal(table):
 
 
 def test_the_oracle_of_a_picture_of_low_rank_is_exact(table):
-    for scene in ImageTable.of(table).scenes:
+    for scene in IMAGE_TABLES.read(table).entries:
         assert scene.number("oracle_psnr") > 100
         np.testing.assert_array_equal(scene.arrays["oracle"], scene.arrays["reference"])
 
@@ -302,7 +301,7 @@ def test_verdicts_are_read_off_the_table(table, wn_psnr, wn_ssim, holds, counted
 
 def test_other_tables_are_refused(table):
     with pytest.raises(InputError, match="a study of images, got form curves"):
-        images.pictures(Table({**table.header, "form": "curves"}, table.arrays))
+        IMAGE_TABLES.read(Table({**table.header, "form": "curves"}, table.arrays))
     other = dataclasses.replace(FIGURE_4, name="figure-5")
     assert other.form == "images"
 

@@ -25,7 +25,7 @@ from wnsense.lab.studies.curves.measure import measure, measure_together
 from wnsense.lab.studies.curves.picture import paper_picture, shade
 from wnsense.lab.studies.curves.random_problem import drawn, squared_error
 from wnsense.lab.studies.curves.study import curve_study
-from wnsense.lab.studies.curves.table import CurveTable, largest_ratio
+from wnsense.lab.studies.curves.table import CURVE_TABLES, largest_ratio
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import all_studies
@@ -113,7 +113,7 @@ def made(monkeypatch):
     keys = []
 
     def counted(run, *rest, **named):
-        keys.append(run.key)
+        keys.append(specs.run_key(run))
         return measure(run, *rest, **named)
 
     monkeypatch.setattr(running, "measure", counted)
@@ -182,9 +182,9 @@ def test_keys_are_distinct_and_the_same_in_every_process():
         for curve in study.plan(scale)
         for run in (*curve.tuning.runs(), *curve.runs(curve.tuning.grid[0]))
     }
-    assert len({run.key for run in runs}) == len(runs)
+    assert len({specs.run_key(run) for run in runs}) == len(runs)
     # Of an earlier process; runs that were kept are found by it. Whoever changes what a run is changes this.
-    assert RUN.key == "wn_07169f2c34260eeec727"
+    assert specs.run_key(RUN) == "wn_07169f2c34260eeec727"
 
 
 def test_what_cannot_be_run_is_refused():
@@ -233,9 +233,11 @@ def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_pat
         run, method=specs.CurveMethod.GD, step_sizes=SIZES[specs.CurveMethod.GD], width=3, steps=20
     )
     courses = {}
-    measure_together([run, other], lambda of: tmp_path / f"{of.key}.npz", courses.__setitem__, lambda _: None)
+    measure_together(
+        [run, other], lambda of: tmp_path / f"{specs.run_key(of)}.npz", courses.__setitem__, lambda _: None
+    )
     for one in (run, other):
-        alone = measure(one, tmp_path / f"{one.key}_alone.npz")
+        alone = measure(one, tmp_path / f"{specs.run_key(one)}_alone.npz")
         np.testing.assert_array_equal(courses[one].arrays["applications"], alone.arrays["applications"])
         np.testing.assert_allclose(courses[one].arrays["error"], alone.arrays["error"], rtol=1e-6, atol=1e-22)
         # A step alone, times steps.
@@ -384,7 +386,7 @@ def test_a_torn_checkpoint_costs_its_run_alone(tiny, tmp_path):
     store = Store(tmp_path, TINY, Scale.QUICK)
     store.parts.mkdir(parents=True)
     for curve in TINY.quick:
-        store.checkpoint(curve.runs(ETAS[1])[0].key).write_bytes(b"PK torn")
+        store.checkpoint(specs.run_key(curve.runs(ETAS[1])[0])).write_bytes(b"PK torn")
     assert_same_table(run_study(TINY, Scale.QUICK, tmp_path), tiny)
 
 
@@ -436,7 +438,7 @@ def test_picture_and_caption_are_of_the_table_alone(tiny, tmp_path, made):
     path = tmp_path / "elsewhere.npz"
     write_table(path, tiny)
     table = read_table(path)
-    assert isinstance(paper_picture(table), Figure)
+    assert isinstance(paper_picture(CURVE_TABLES.read(table)), Figure)
     text = caption(table)
     assert not made
     assert "Something is said." in text
@@ -490,13 +492,13 @@ def verdicts(table: Table) -> list[bool]:
 def test_linear_and_sublinear_tails_are_told_apart_and_measured():
     t = np.arange(0, 1001, 10.0)[:, None] * np.ones(3)
     linear, power = 0.9 * 10 ** (-t / 125), 3 / (t + 1) ** 2
-    study = CurveTable.of(table_of(made_up("wn", linear), made_up("gd", power)))
-    wn_tail, gd_tail = (curve.tail() for curve in study.curves)
+    study = CURVE_TABLES.read(table_of(made_up("wn", linear), made_up("gd", power)))
+    wn_tail, gd_tail = (curve.tail() for curve in study.entries)
     assert wn_tail.is_linear
     assert 1 / wn_tail.decades_per_step == pytest.approx(125)
     assert not gd_tail.is_linear
     assert gd_tail.exponent == pytest.approx(2, abs=0.01)
-    assert study.curves[0].burn_in == 290  # 0.9 * 10^(-t/125) = 1/200
+    assert study.entries[0].burn_in == 290  # 0.9 * 10^(-t/125) = 1/200
     assert verdicts(table_of(made_up("wn", linear), made_up("gd", power))) == [True, True, True]
     # Had it been the other way round, the caption would have said so.
     other = table_of(made_up("wn", power), made_up("gd", linear))
@@ -511,7 +513,7 @@ def test_a_start_that_diverged_is_told_and_drawn():
     table = table_of(made_up("wn", error), made_up("gd", np.full_like(t, np.inf)))
     assert "1 diverged" in caption(table)
     assert "3 diverged" in caption(table)
-    paper_picture(table).canvas.draw()
+    paper_picture(CURVE_TABLES.read(table)).canvas.draw()
 
 
 def test_larger_ranks_are_compared_in_their_order():
@@ -532,20 +534,20 @@ def test_the_colours_are_those_of_the_methods():
 
 
 def test_retractions_coincide(quick_tables):
-    study = CurveTable.of(quick_tables["figure-3a"])
-    assert largest_ratio(study.curves) < 1.1
+    study = CURVE_TABLES.read(quick_tables["figure-3a"])
+    assert largest_ratio(study.entries) < 1.1
     # They are different computations all the same.
-    assert not np.array_equal(study.curves[0].error, study.curves[1].error)
+    assert not np.array_equal(study.entries[0].error, study.entries[1].error)
     assert all(of.holds for of in findings(quick_tables["figure-3a"]))
 
 
 def test_the_floor_grows_with_the_noise(quick_tables):
-    study = CurveTable.of(quick_tables["figure-3b"])
-    noisy = sorted((c for c in study.curves if c.head.noise > 0), key=lambda c: c.head.noise)
+    study = CURVE_TABLES.read(quick_tables["figure-3b"])
+    noisy = sorted((c for c in study.entries if c.head.noise > 0), key=lambda c: c.head.noise)
     for lower, higher in pairwise(noisy):
         # Ten times the noise, and the fit is smooth: a hundred times the squared error.
         assert higher.final / lower.final == pytest.approx(100, rel=0.1)
-    clean = next(c for c in study.curves if c.head.noise == 0)
+    clean = next(c for c in study.entries if c.head.noise == 0)
     assert clean.final < clean.rounding
     assert all(of.holds for of in findings(quick_tables["figure-3b"]))
 
@@ -568,7 +570,7 @@ def test_what_the_larger_quick_studies_show(name, holds, tmp_path):
 
 @pytest.mark.parametrize("name", ["figure-3a", "figure-3b"])
 def test_pictures_name_axes_and_curves(name, quick_tables):
-    picture = paper_picture(quick_tables[name])
+    picture = paper_picture(CURVE_TABLES.read(quick_tables[name]))
     left, right = picture.axes
     assert left.get_yscale() == "log"
     assert left.get_xlabel() == "steps"
