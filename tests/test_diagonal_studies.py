@@ -29,7 +29,7 @@ from wnsense.lab.studies.diagonal.run import diagonal_study, part_key
 from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 from wnsense.lab.studies.diagonal.speed.measure import layers_of
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart
-from wnsense.lab.studies.diagonal.speed.table import SpeedTable
+from wnsense.lab.studies.diagonal.speed.table import SPEED_TABLES
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily
 from wnsense.lab.studies.diagonal.step_grid_measure import grid_words, largest_rate, measure_grid
 from wnsense.lab.studies.diagonal.step_grid_table import families_of
@@ -562,9 +562,9 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
 
 def test_rates_at_the_end_are_those_foretold(quick):
     """At the quick scale all directions are seen: within 1%."""
-    for part in SpeedTable.of(quick["diagonal-speed"]).flows:
+    for part in SPEED_TABLES.read(quick["diagonal-speed"]).flows:
         assert part.single("measured") == pytest.approx(part.single("predicted"), rel=0.01)
-    for part in SpeedTable.of(quick["diagonal-speed"]).models:
+    for part in SPEED_TABLES.read(quick["diagonal-speed"]).models:
         np.testing.assert_allclose(part.arrays["measured"], part.arrays["predicted"], rtol=0.02)
         assert part.arrays["imbalance_drift"][0] < 1e-8
         assert (part.arrays["trace_drift"] < 1e-8).all()

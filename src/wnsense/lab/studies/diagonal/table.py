@@ -8,6 +8,7 @@ from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.diagonal_parts import DiagonalPart
 from wnsense.lab.studies.frame.part_tables import MeasuredPart, measured_parts
 
+WORDS = "diagonal networks"
 # Relative error at which a vector counts as found.
 FOUND = 0.02
 
@@ -42,4 +43,4 @@ def parts_of(table: Table, kind: type[Part], name: str) -> list[MeasuredPart[Par
     Raises:
         InputError: If there is no such part, one without that array, or one that is damaged.
     """
-    return measured_parts(table, "diagonal networks", kind, name)
+    return measured_parts(table, WORDS, kind, name)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnsense.lab.studies.exponents.table import MEASURED, ExponentTable, SweepTable
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.theory.convergence import Quantity
@@ -96,7 +97,7 @@ def _sweeps(study: ExponentTable) -> Figure:
             held = "eta follows" if sweep.facts.follows else "eta varies" if varies else "eta held"
             dress(axes, title=held, x=sweep.facts.varied, y=_AXES[quantity] if place == 0 else "")
     title = "In the population: medians, 10% to 90% of starts; theorem and law set to the first point"
-    figure.suptitle(f"{title}{study.head.scale_words}", fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
+    titled(figure, study.head, title)
     legend_below(figure, grid[0][0], 3)
     return figure
 
@@ -133,7 +134,6 @@ def _starts(study: ExponentTable) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     dress(axes, x="burn-in by the law of escape from the start's angles, steps", y="burn-in measured, steps")
-    title = f"Burn-in, start by start{study.head.scale_words}"
-    figure.suptitle(title, fontsize=TEXT + 2, color=INK, x=0.01, ha="left")
+    titled(figure, study.head, "Burn-in, start by start")
     legend(axes)
     return figure

@@ -1,13 +1,15 @@
 """Tables of studies as typed values, and the way to read them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from matplotlib.figure import Figure
 
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.study_head import read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.pages.style import INK, TEXT
 
 Entry = TypeVar("Entry")
 Entry_co = TypeVar("Entry_co", covariant=True)
@@ -53,3 +55,21 @@ class TableReader(Generic[Head, Content]):
             InputError: If it is not a table of such a study, or is damaged.
         """
         return self.content(read_head(table, self.kind, self.words), table)
+
+
+def entries_reader(
+    kind: type[Head], words: str, entries: Callable[[Table], Iterable[Entry]]
+) -> TableReader[Head, TypedTable[Head, Entry]]:
+    """Return a reader of tables whose entries are their parts, whatever else the head has.
+
+    Args:
+        kind: Dataclass of the head.
+        words: Subject of the study, for messages.
+        entries: Returns the entries of a table. It raises InputError if parts or arrays are missing.
+    """
+    return TableReader(kind, words, lambda head, table: TypedTable(head, tuple(entries(table))))
+
+
+def titled(figure: Figure, head: StudyHead, words: str) -> None:
+    """Set the title of a figure, with the scale in parentheses if it is not that of the source."""
+    figure.suptitle(f"{words}{head.scale_words}", fontsize=TEXT + 2, color=INK, x=0.01, ha="left")

@@ -5,23 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.ratio.table import RATE_RULES, depths_of, family_words
+from wnsense.lab.studies.diagonal.ratio.table import RATE_RULES, RatioTable, depths_of, family_words
 from wnsense.lab.studies.diagonal.step_grid import RateFamily
-from wnsense.lab.studies.diagonal.step_grid_table import GridFamily, families_of
+from wnsense.lab.studies.diagonal.step_grid_table import GridFamily
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 
 # Errors of runs that ended at the same residual agree within this.
 _SAME = 0.05
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on rates `(r^2, 1)`, on the effect of the ratio, and on the largest stable steps.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    families = families_of(table)
+def findings(study: RatioTable) -> list[Finding]:
+    """Return the findings on rates `(r^2, 1)`, on the effect of the ratio, and on the largest stable steps."""
+    families = study.entries
     normalized = [family for family in families if family.first.family is not RateFamily.PLAIN]
     return [
         *(_without_magnification(families, depth) for depth in depths_of(families)),
@@ -89,14 +84,10 @@ def _edge(family: GridFamily) -> Finding:
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the ratios at which no run arrives.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
+def paragraphs(study: RatioTable) -> list[Paragraph]:
+    """Return the ratios at which no run arrives."""
     lines = []
-    for family in families_of(table):
+    for family in study.entries:
         steps, _ = family.best()
         missing = ", ".join(f"{ratio:g}" for ratio in family.ratios[~np.isfinite(steps)])
         if missing:

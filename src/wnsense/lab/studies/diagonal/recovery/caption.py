@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, groups_of
+from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, RecoveryTable
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate, rate_words
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
@@ -19,13 +18,9 @@ _HARDLY = 3.0
 _FASTER = 0.9
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on robustness and on speed.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    groups = groups_of(table)
+def findings(study: RecoveryTable) -> list[Finding]:
+    """Return the findings on robustness and on speed."""
+    groups = study.entries
     depths = sorted({group.first.depth for group in groups})
     by_depth = [[group for group in groups if group.first.depth == depth] for depth in depths]
     statements = (_robust, _flat, _faster, _too_large, _too_small_start)
@@ -145,13 +140,9 @@ def _too_small_start(groups: Sequence[RecoveryGroup]) -> Finding:
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the key to the pictures.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    groups = groups_of(table)
+def paragraphs(study: RecoveryTable) -> list[Paragraph]:
+    """Return the key to the pictures."""
+    groups = study.entries
     scales = ", ".join(f"L = {group.first.depth}, s = {group.sparsity}: {group.critical_scale:.2g}" for group in groups)
     return [
         Paragraph(

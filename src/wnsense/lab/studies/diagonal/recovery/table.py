@@ -8,8 +8,10 @@ import numpy as np
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate, Rates
-from wnsense.lab.studies.diagonal.table import FOUND, PartGroup, parts_of
+from wnsense.lab.studies.diagonal.table import FOUND, WORDS, PartGroup, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,7 @@ def groups_of(table: Table) -> list[RecoveryGroup]:
     for part in parts_of(table, RecoveryPart, "errors"):
         groups.setdefault((part.part.depth, part.part.drawing.sparsity), []).append(part)
     return [RecoveryGroup(groups[key]) for key in sorted(groups)]
+
+
+RecoveryTable = TypedTable[StudyHead, RecoveryGroup]
+RECOVERY_TABLES = entries_reader(StudyHead, WORDS, groups_of)

@@ -6,27 +6,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.looks import grid, log_axes, outer_labels, rate_look
-from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, depths_of, ratios_of, runs_of
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, TrajectoryTable, depths_of, ratios_of
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.pages.style import FAINT, INK, TEXT, dress, legend_below
 
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
 _FIRST_TIME = 1e-2
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the pictures of coordinates, of radius and magnification, and of the invariants.
+def pictures(study: TrajectoryTable) -> Mapping[str, Figure]:
+    """Return the pictures of coordinates, of radius and magnification, and of the invariants."""
+    runs = study.entries
+    return {
+        "": _coordinates(study.head, runs),
+        "-radius": _radii(study.head, runs),
+        "-invariants": _invariants(study.head, runs),
+    }
 
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = runs_of(table)
-    return {"": _coordinates(table, runs), "-radius": _radii(table, runs), "-invariants": _invariants(table, runs)}
 
-
-def _coordinates(table: Table, runs: Sequence[Trajectory]) -> Figure:
+def _coordinates(head: StudyHead, runs: Sequence[Trajectory]) -> Figure:
     """Return a panel for each run: true nonzeros in colours, all other coordinates grey."""
     depths, ratios = depths_of(runs), ratios_of(runs)
     figure, panels = grid(len(depths), len(ratios), 2.2, 2.1)
@@ -47,12 +47,12 @@ def _coordinates(table: Table, runs: Sequence[Trajectory]) -> Figure:
         axes.set_title(title, fontsize=TEXT - 0.5, color=INK, loc="left")
     outer_labels(panels)
     titled(
-        figure, table, "Coordinates along the flow: true nonzeros in colour, their true values dotted, all others grey"
+        figure, head, "Coordinates along the flow: true nonzeros in colour, their true values dotted, all others grey"
     )
     return figure
 
 
-def _radii(table: Table, runs: Sequence[Trajectory]) -> Figure:
+def _radii(head: StudyHead, runs: Sequence[Trajectory]) -> Figure:
     depths, ratios = depths_of(runs), ratios_of(runs)
     figure, panels = grid(2, len(depths), 3.2, 2.6)
     for run in runs:
@@ -70,12 +70,12 @@ def _radii(table: Table, runs: Sequence[Trajectory]) -> Figure:
         dress(upper, title=f"L = {run.part.depth}", y="radius r = ||x||")
         dress(lower, x="time", y="magnification rho")
     outer_labels(panels)
-    titled(figure, table, "Radius and magnification along the flow; dotted: rho predicted without a run")
+    titled(figure, head, "Radius and magnification along the flow; dotted: rho predicted without a run")
     legend_below(figure, panels[0, 0], 5)
     return figure
 
 
-def _invariants(table: Table, runs: Sequence[Trajectory]) -> Figure:
+def _invariants(head: StudyHead, runs: Sequence[Trajectory]) -> Figure:
     depths, ratios = depths_of(runs), ratios_of(runs)
     figure, panels = grid(2, len(depths), 3.2, 2.6)
     for run in runs:
@@ -94,6 +94,6 @@ def _invariants(table: Table, runs: Sequence[Trajectory]) -> Figure:
         dress(upper, title=f"L = {run.part.depth}", y="null-space part of the change of h")
         dress(lower, x="time", y="| ||u|| - 1 |")
     outer_labels(panels)
-    titled(figure, table, f"Errors of the invariants, over the largest change along the run; dotted: {CONSERVED:g}")
+    titled(figure, head, f"Errors of the invariants, over the largest change along the run; dotted: {CONSERVED:g}")
     legend_below(figure, panels[0, 0], 5)
     return figure
