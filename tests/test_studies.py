@@ -30,13 +30,14 @@ from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import all_studies
 from wnsense.lab.studies.registry import STUDY_FOLDERS
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.pages.style import METHODS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 SMALL = specs.CurveCase(8, 2, 3.0, 300)
-RUN = specs.CurveRun(SMALL, specs.CurveMethod.WN, 4, specs.StepSizes(1.0), (0, 1, 2), 60)
+RUN = specs.CurveRun(SMALL, StudyMethod.WN, 4, specs.StepSizes(1.0), (0, 1, 2), 60)
 ETAS = (specs.StepSizes(0.5), specs.StepSizes(1.0))
 TINY = specs.CurveSpecification(
     "figure-2a",
@@ -49,7 +50,7 @@ TINY = specs.CurveSpecification(
             specs.Tuning(dataclasses.replace(RUN, method=method, seeds=(9,), steps=40), ETAS),
         )
         for kappa in (2.0, 3.0)
-        for method in (specs.CurveMethod.WN, specs.CurveMethod.GD)
+        for method in (StudyMethod.WN, StudyMethod.GD)
     ),
     paper=(),
     choices=("everything",),
@@ -152,7 +153,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         starts = len(curve.run.seeds) * len(curve.data_seeds)
         assert starts >= (3 if scale is Scale.QUICK else 2 if case.size == 300 else 5)
         # Preconditioned WN is ours, and is not tuned.
-        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not specs.CurveMethod.PRECONDITIONED_WN)
+        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not StudyMethod.PRECONDITIONED_WN)
         assert not set(curve.tuning.run.seeds) & set(curve.run.seeds)
         assert curve.tuning.run.method is curve.run.method
         # The rank is overestimated, as the paper has it.
@@ -166,7 +167,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         for method in grids
     }
     if len(etas) == 2 and study.name != "figure-2c":
-        assert len(etas[specs.CurveMethod.GD]) >= len(etas[specs.CurveMethod.WN])
+        assert len(etas[StudyMethod.GD]) >= len(etas[StudyMethod.WN])
 
 
 def test_the_command_line_knows_every_study():
@@ -204,15 +205,15 @@ def test_what_cannot_be_run_is_refused():
 
 
 SIZES = {
-    specs.CurveMethod.WN: specs.StepSizes(1.0),
-    specs.CurveMethod.GD: specs.StepSizes(0.5),
-    specs.CurveMethod.PRECGD: specs.StepSizes(0.5, damping=0.1),
-    specs.CurveMethod.SCALEDGD_LAMBDA: specs.StepSizes(0.5, damping=0.1),
-    specs.CurveMethod.PRECONDITIONED_WN: specs.StepSizes(1.0, 2.0, 0.3),
+    StudyMethod.WN: specs.StepSizes(1.0),
+    StudyMethod.GD: specs.StepSizes(0.5),
+    StudyMethod.PRECGD: specs.StepSizes(0.5, damping=0.1),
+    StudyMethod.SCALEDGD_LAMBDA: specs.StepSizes(0.5, damping=0.1),
+    StudyMethod.PRECONDITIONED_WN: specs.StepSizes(1.0, 2.0, 0.3),
 }
 
 
-@pytest.mark.parametrize("method", specs.CurveMethod)
+@pytest.mark.parametrize("method", StudyMethod)
 def test_a_batch_gives_what_single_runs_give(method, tmp_path):
     run = dataclasses.replace(RUN, method=method, step_sizes=SIZES[method])
     together = measure(run, tmp_path / "together.npz").arrays
@@ -224,14 +225,12 @@ def test_a_batch_gives_what_single_runs_give(method, tmp_path):
         np.testing.assert_allclose(together["error"][:, place], alone["error"][:, 0], rtol=1e-6, atol=1e-22)
 
 
-@pytest.mark.parametrize("method", specs.CurveMethod)
+@pytest.mark.parametrize("method", StudyMethod)
 def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_path):
     """The same with another method and another width beside it, on the triangular factor."""
     case = specs.CurveCase(8, 2, 3.0, 100, rows=specs.Rows.FACTOR)
     run = dataclasses.replace(RUN, case=case, method=method, step_sizes=SIZES[method], steps=30)
-    other = dataclasses.replace(
-        run, method=specs.CurveMethod.GD, step_sizes=SIZES[specs.CurveMethod.GD], width=3, steps=20
-    )
+    other = dataclasses.replace(run, method=StudyMethod.GD, step_sizes=SIZES[StudyMethod.GD], width=3, steps=20)
     courses = {}
     measure_together(
         [run, other], lambda of: tmp_path / f"{specs.run_key(of)}.npz", courses.__setitem__, lambda _: None
@@ -324,7 +323,7 @@ def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
 def test_a_start_that_diverges_spoils_no_other(tmp_path):
     # So far that only some starts survive would be luck: here all diverge, and are told one by one.
     course = measure(
-        dataclasses.replace(RUN, method=specs.CurveMethod.GD, step_sizes=specs.StepSizes(40.0)), tmp_path / "run.npz"
+        dataclasses.replace(RUN, method=StudyMethod.GD, step_sizes=specs.StepSizes(40.0)), tmp_path / "run.npz"
     )
     assert course.diverged == (True, True, True)
     assert np.isfinite(course.arrays["error"][0]).all()
@@ -422,10 +421,10 @@ def test_of_settings_that_end_at_rounding_the_first_there_is_taken(tmp_path):
 
 def test_a_grid_that_diverges_everywhere_is_told(tmp_path):
     tuning = specs.Tuning(
-        dataclasses.replace(RUN, method=specs.CurveMethod.GD), (specs.StepSizes(30.0), specs.StepSizes(40.0))
+        dataclasses.replace(RUN, method=StudyMethod.GD), (specs.StepSizes(30.0), specs.StepSizes(40.0))
     )
     study = dataclasses.replace(
-        TINY, quick=(specs.Curve("one", dataclasses.replace(RUN, method=specs.CurveMethod.GD), tuning),)
+        TINY, quick=(specs.Curve("one", dataclasses.replace(RUN, method=StudyMethod.GD), tuning),)
     )
     with pytest.raises(InputError, match="no start diverges"):
         run_study(study, Scale.QUICK, tmp_path)

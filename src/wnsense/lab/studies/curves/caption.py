@@ -8,6 +8,7 @@ import numpy as np
 from wnsense.checks import InputError
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve, largest_ratio, noise_exponent
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.study_methods import PAPER_METHODS
 from wnsense.pages.style import METHODS
 
 # Curves whose medians differ by no more than this factor coincide.
@@ -20,7 +21,6 @@ _EXPONENT_SLACK = 0.2
 _VERY_FAST = 100
 # Squared error at which the costs of all methods are compared; it is above single precision.
 _COMPARED = 1e-8
-_OF_THE_PAPER = {"wn", "gd"}
 # Z is outside of the cone by more than rounding if an eigenvalue is below minus this.
 _OUTSIDE = 1e-10
 
@@ -155,7 +155,7 @@ def _ahead(study: CurveTable) -> Finding:
 
 def _costs(study: CurveTable) -> list[Finding]:
     """Return the cost of each method to a common squared error, if methods beside the paper's two were run."""
-    if len(study.methods) == len(_OF_THE_PAPER):
+    if len(study.methods) == len(PAPER_METHODS):
         return []
     settings = []
     for label in study.labels:

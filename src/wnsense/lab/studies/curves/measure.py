@@ -15,7 +15,8 @@ from torch import Tensor
 from wnsense.checks import InputError
 from wnsense.files.tables import is_table
 from wnsense.lab.studies.curves.random_problem import drawn, oracle_error, squared_error
-from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun, run_key
+from wnsense.lab.studies.curves.specification import CurveRun, run_key
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.linalg import FactorizationError, symmetric_part
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
@@ -192,15 +193,15 @@ def _course(run: CurveRun, result: Result[State, LowRank] | None) -> CurveCourse
 def _solver(run: CurveRun) -> Solver[State]:
     eta, mu, damping = run.step_sizes.direction, run.step_sizes.magnitude, run.step_sizes.damping
     match run.method:
-        case CurveMethod.WN:
+        case StudyMethod.WN:
             return WeightNormalizedGD(eta, mu, run.retraction, run.magnitude_set)
-        case CurveMethod.GD:
+        case StudyMethod.GD:
             return GradientDescent(eta)
-        case CurveMethod.PRECGD:
+        case StudyMethod.PRECGD:
             return PreconditionedGD(eta, damping)
-        case CurveMethod.SCALEDGD_LAMBDA:
+        case StudyMethod.SCALEDGD_LAMBDA:
             return DampedScaledGD(eta, damping)
-        case CurveMethod.PRECONDITIONED_WN:
+        case StudyMethod.PRECONDITIONED_WN:
             # Its states have more fields than those of the others; only its own steps use them.
             return cast("Solver[State]", PreconditionedWN(eta, mu, damping))
 
@@ -210,7 +211,7 @@ def _starts(objective: SensingObjective, run: CurveRun) -> LowRank:
 
     All methods begin at the same matrices, except ScaledGD(lambda): it begins at its published, small start.
     """
-    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is CurveMethod.SCALEDGD_LAMBDA else haar_start
+    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is StudyMethod.SCALEDGD_LAMBDA else haar_start
     starts = [begin(objective, run.width, generator=torch.Generator().manual_seed(seed)) for seed in run.seeds]
     right = [start.Y for start in starts if start.Y is not None]
     return LowRank(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
+from wnsense.lab.studies.study_methods import PAPER_METHODS
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 
 _WIDTH, _WIDE, _HEIGHT = 10.0, 13.0, 5.4
@@ -21,7 +22,6 @@ _X: Mapping[str, Callable[[MeasuredCurve], np.ndarray]] = {
     _APPLICATIONS: lambda curve: curve.applications,
     _SECONDS: lambda curve: curve.seconds,
 }
-_OF_THE_PAPER = {"wn", "gd"}
 # Negative eigenvalues of this size are rounding.
 _SMALLEST = 1e-16
 # From this number of steps the axis has thousands as its unit.
@@ -47,7 +47,7 @@ def paper_picture(study: CurveTable) -> Figure:
     panels = figure.subplots(1, 3 if against_cost else 2)
     left = panels[0]
     # The picture of the paper has its two methods only.
-    _draw_curves(left, study, _STEPS, [curve for curve in study.entries if curve.head.method in _OF_THE_PAPER])
+    _draw_curves(left, study, _STEPS, [curve for curve in study.entries if curve.head.method in PAPER_METHODS])
     dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
     if beside == "ratio":
         _draw_ratios(panels[1], study)
@@ -57,7 +57,7 @@ def paper_picture(study: CurveTable) -> Figure:
         _draw_least(panels[1], study)
     else:
         _draw_curves(panels[1], study, _APPLICATIONS, study.entries)
-        later = any(curve.head.method not in _OF_THE_PAPER for curve in study.entries)
+        later = any(curve.head.method not in PAPER_METHODS for curve in study.entries)
         dress(panels[1], title=f"against cost{', with later methods' if later else ''}", x=_APPLICATIONS)
         _draw_curves(panels[2], study, _SECONDS, study.entries)
         dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)

@@ -7,6 +7,7 @@ import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
 from wnsense.lab.studies.frame.specification import Specification, file_key
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
@@ -16,16 +17,6 @@ _MOST_POINTS = 200
 
 # Squared errors below this are rounding, by dtype.
 ROUNDING = {"float64": 1e-24, "float32": 1e-10}
-
-
-class CurveMethod(StrEnum):
-    """Methods by their names in the catalogue of solvers: the two of the paper, and three later ones."""
-
-    WN = "wn"
-    GD = "gd"
-    PRECGD = "precgd"
-    SCALEDGD_LAMBDA = "scaledgd-lambda"
-    PRECONDITIONED_WN = "preconditioned-wn"
 
 
 class Rows(StrEnum):
@@ -107,16 +98,16 @@ class StepSizes:
     magnitude: float = 2.0
     damping: float = 0.0
 
-    def text(self, method: CurveMethod) -> str:
+    def text(self, method: StudyMethod) -> str:
         """Return the values that a method uses, in words."""
         eta = f"eta {self.direction:g}"
         mu = f"{eta}, mu {self.magnitude:g}"
         texts = {
-            CurveMethod.WN: mu,
-            CurveMethod.GD: eta,
-            CurveMethod.PRECGD: f"{eta}, c {self.damping:g}",
-            CurveMethod.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
-            CurveMethod.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
+            StudyMethod.WN: mu,
+            StudyMethod.GD: eta,
+            StudyMethod.PRECGD: f"{eta}, c {self.damping:g}",
+            StudyMethod.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
+            StudyMethod.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
         }
         return texts[method]
 
@@ -137,7 +128,7 @@ class CurveRun:
     """
 
     case: CurveCase
-    method: CurveMethod
+    method: StudyMethod
     width: int
     step_sizes: StepSizes
     seeds: tuple[int, ...]

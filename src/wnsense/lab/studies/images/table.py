@@ -12,7 +12,7 @@ from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays
 from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader, TypedTable
 from wnsense.lab.studies.images.photographs import Photograph
-from wnsense.lab.studies.images.specification import ImageModel
+from wnsense.sensing.kinds import Kind
 
 _WORDS = "images"
 # A difference of this many dB is called visible.
@@ -61,7 +61,7 @@ class SceneHead:
 
     group: str
     photograph: Photograph
-    model: ImageModel
+    model: Kind
     width: int
     measurements: int
     unknowns: int
