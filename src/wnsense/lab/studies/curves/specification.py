@@ -201,9 +201,9 @@ class CurveSpecification(Specification[tuple[Curve, ...]]):
     """Specification of a figure of curves; a plan is the tuple of its curves.
 
     Attributes:
-        beside: Content of the second panel: `applications`, `ratio` (of curves to the first), `floor` (final error
-            against noise), `cone` (the least eigenvalue along the run), or `reach` (no curves: the cost of each method
-            against a number of the setting).
+        beside: Content of the second panel: `applications`, `ratio`, `floor`, `cone` or `reach`. `ratio` is that of
+            curves to the first, `floor` the final error against noise, `cone` the least eigenvalue along the run.
+            `reach` has no curves: it is the cost of each method against a number of the setting.
         against: That number: `condition`, `width`, or `label` for settings that are no numbers.
     """
 
