@@ -12,9 +12,9 @@ A study lives in a folder `lab/studies/NAME/` of these files:
 - `table.py`: reads a table back into frozen dataclasses. A `TableReader` has the head and the function for the rest.
 - `picture.py`: `pictures(study)`, figures by the suffix of their file names; the main one has the suffix "".
 - `caption.py`: `findings(study)` and `paragraphs(study)`.
-- `page.py`: `view(study)`, the charts of the interactive page; optional. These functions take the typed values that
-  `presented` reads with the reader, or the table itself (`Presentation`).
-- `study.py`: a function `NAME_study(specification) -> Study`, and `STUDIES`, the tuple of the folder's studies.
+- `page.py`: `view(study)`, the charts of the interactive page; optional.
+- `study.py`: a function `NAME_study(specification) -> Study`, and `STUDIES`, the tuple of the folder's studies. Its
+  `presented` joins the reader with the functions of pictures, caption and page, which take the typed values.
 
 `table`, `picture`, `caption` and `page` import neither `measure` nor `run` nor `study`. One contract in pyproject.toml
 holds this for the folders of all studies.
