@@ -33,7 +33,7 @@ check: lint
 
 test: .venv/ready
 	$(MAKE) --jobs 2 types collected
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/ready
 	CHECK_EVERY_CALL=1 $(BIN)/python -m pytest -m slow

@@ -226,18 +226,18 @@ def near_the_limit(seed: int) -> tuple[Problem, str]:
 
 def test_near_the_limit_nothing_wrong_is_called_right():
     found = 0
-    for seed in range(8):
+    for seed in range(5):
         problem, words = near_the_limit(seed)
         recovery = recovered(problem, seed=seed)
         assert not claims_too_much(recovery), words
         found += recovery.status == Status.CONVERGED
     # And it is not by refusing everything: from 1.5 times as many on most are found.
-    assert found >= 4
+    assert found >= 3
 
 
 @pytest.mark.slow
 def test_near_the_limit_nothing_wrong_is_called_right_a_thousand_times():
-    for seed in range(8, 1040):
+    for seed in range(5, 1040):
         problem, words = near_the_limit(seed)
         assert not claims_too_much(recovered(problem, seed=seed)), words
 
