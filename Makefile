@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Compiled modules are kept: the tests start many processes that import them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: check test test-slow demo demo-networks lint style types collected bench bench-methods clean
+.PHONY: check fast test test-slow demo demo-networks lint style types bench bench-methods clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -23,17 +23,16 @@ style: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
-# Every test is imported once, beside mypy: an error shows at once, and the workers then find all modules compiled.
-collected: style
-	$(BIN)/python -m pytest -m "not slow" --collect-only -qq
-
 # Before each commit, under a minute: the tests of what changed, or a smoke set.
 check: lint
 	$(BIN)/python -m pytest -m "not slow" -n 2 $$($(BIN)/python tests/selection.py)
 
+# The types are checked beside the first tests.
 test: .venv/ready
-	$(MAKE) --jobs 2 types collected
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(MAKE) --jobs 2 types fast
+
+fast: style
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/ready
 	CHECK_EVERY_CALL=1 $(BIN)/python -m pytest -m slow

@@ -7,6 +7,7 @@ runs everything.
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ def _score(test: Path, modules: set[str]) -> int:
     return _NAMED * named + _DIRECT * direct + near
 
 
+@functools.cache
 def _imports(path: Path) -> set[str]:
     """Return the names of all modules that a file imports, and of all that may be one."""
     names = set()

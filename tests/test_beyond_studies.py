@@ -13,11 +13,12 @@ from wnsense.checks import InputError
 from wnsense.lab.studies.curves import picture as paper
 from wnsense.lab.studies.curves.beyond import BEYOND_STUDIES
 from wnsense.lab.studies.curves.random_problem import drawn
-from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, CurveMethod, CurveRun, Rows, StepSizes
+from wnsense.lab.studies.curves.specification import CurveCase, CurveEnsemble, CurveRun, Rows, StepSizes
 from wnsense.lab.studies.curves.study import curve_study
-from wnsense.lab.studies.curves.table import CurveTable
+from wnsense.lab.studies.curves.table import CURVE_TABLES
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.registry import STUDY_FOLDERS
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.linalg import symmetric_part
 from wnsense.sensing.kinds import Kind
 
@@ -42,7 +43,7 @@ def test_they_go_as_far_as_they_say():
     assert facts_of("beyond-cone", "magnitude_set") == set(wn.solvers.MagnitudeSet)
     for name in set(BEYOND_STUDIES) - {"beyond-cone"}:
         methods = {curve.run.method for curve in BEYOND_STUDIES[name].paper}
-        assert methods == set(CurveMethod)
+        assert methods == set(StudyMethod)
 
 
 @pytest.mark.parametrize("ensemble", CurveEnsemble)
@@ -132,10 +133,10 @@ def made(study, tmp_path):
 
 
 def test_what_is_needed_is_counted_and_what_is_not_reached_is_told(tmp_path):
-    methods = {CurveMethod.GD, CurveMethod.PRECONDITIONED_WN}
+    methods = {StudyMethod.GD, StudyMethod.PRECONDITIONED_WN}
     study = tiny("beyond-condition", steps=80, keep=lambda curve: curve.run.method in methods)
     table = made(study, tmp_path)
-    by = {(c.method, c.label): c for c in CurveTable.of(table).curves}
+    by = {(c.head.method, c.label): c for c in CURVE_TABLES.read(table).entries}
     ours = by["preconditioned-wn", "kappa = 10000"]
     level = 0.01 / 1e8
     at = int(np.argmax(ours.median <= level))
@@ -157,7 +158,7 @@ def test_what_is_needed_is_counted_and_what_is_not_reached_is_told(tmp_path):
 def test_settings_that_are_no_numbers_stand_side_by_side(tmp_path):
     study = tiny("beyond-kinds", steps=5, keep=lambda c: True)
     table = made(study, tmp_path)
-    told = {(c.method, c.label) for c in CurveTable.of(table).curves}
+    told = {(c.head.method, c.label) for c in CURVE_TABLES.read(table).entries}
     # Y Y^T is never indefinite: GD and its relatives do not take part there.
     assert ("wn", "symmetric") in told
     assert ("gd", "symmetric") not in told
@@ -169,20 +170,20 @@ def test_settings_that_are_no_numbers_stand_side_by_side(tmp_path):
 def test_the_cone_is_left_and_found_again(tmp_path):
     study = tiny("beyond-cone", steps=500, keep=lambda c: True, case={"condition": 2.0, "measurements": 2_000})
     table = made(study, tmp_path)
-    relaxed, kept, diagonal = CurveTable.of(table).curves
+    relaxed, kept, diagonal = CURVE_TABLES.read(table).entries
     assert (relaxed.least.min(axis=0) < -1e-3).all()
     assert (kept.least > -1e-15).all()
     assert np.isfinite(diagonal.least).all()
     harmless, left, _ = findings(table)
     assert harmless.holds
     assert left.text.startswith("with Theta symmetric Z leaves the cone in 2 of 2 runs")
-    figure = paper.pictures(table)[""]
+    figure = paper.pictures(CURVE_TABLES.read(table))[""]
     figure.canvas.draw()
     assert "eigenvalue" in figure.axes[1].get_ylabel()
 
 
 def test_a_method_keeps_its_marks_whoever_else_takes_part():
-    run = CurveRun(CurveCase(6, 2, 3.0, 100), CurveMethod.PRECGD, 3, StepSizes(0.5, damping=0.1), (0,), 10)
+    run = CurveRun(CurveCase(6, 2, 3.0, 100), StudyMethod.PRECGD, 3, StepSizes(0.5, damping=0.1), (0,), 10)
     assert run.step_sizes.text(run.method) == "eta 0.5, c 0.1"
-    assert StepSizes(0.5, damping=0.01).text(CurveMethod.SCALEDGD_LAMBDA) == "eta 0.5, lambda 0.01"
-    assert StepSizes(1.0, 2.0, 0.3).text(CurveMethod.PRECONDITIONED_WN) == "eta 1, mu 2, c 0.3"
+    assert StepSizes(0.5, damping=0.01).text(StudyMethod.SCALEDGD_LAMBDA) == "eta 0.5, lambda 0.01"
+    assert StepSizes(1.0, 2.0, 0.3).text(StudyMethod.PRECONDITIONED_WN) == "eta 1, mu 2, c 0.3"

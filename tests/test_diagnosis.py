@@ -245,7 +245,7 @@ def alternate(n: int, every: int) -> torch.Tensor:
 @pytest.mark.parametrize("law", ["normal", "cauchy", "counts"])
 def test_the_score_is_standard_normal_where_there_is_nothing_to_see(law):
     """Whatever the distributions: ranks of independent data are a random permutation, of variance 1 / (h - 1)."""
-    runs, h = 2000, 60
+    runs, h = 1000, 60
     rng = generator(17)
     operator = drawn(PSD, n=2 * h, m1=3)
     fitted = alternate(2 * h, 2)

@@ -280,10 +280,14 @@ def least_norm(problem: Drawn, weights: np.ndarray | None = None) -> float:
 
 
 @unchecked
-def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do():
+@pytest.mark.parametrize("of_seed", SEEDS)
+@pytest.mark.fast(of_seed=[0])
+def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do(of_seed):
     """Of the 54 flows that were run; starts of entries of their own count for L = 2 only."""
     held = 0
     for depth, signed, ratio, seed in CELLS:
+        if seed != of_seed:
+            continue
         problem, run, limit = cell(depth, signed, ratio, seed)
         if depth > 2 and seed == 2:
             continue
@@ -291,7 +295,7 @@ def test_the_bound_holds_in_every_cell_in_which_its_assumptions_do():
         bound = theory.l1_excess_bound(problem.start**depth, Q, depth, limit.log_magnification)
         assert run.z.sum() / Q - 1 <= bound + 1e-8
         held += math.isfinite(bound)
-    assert held >= 30
+    assert held == (6 if of_seed == 2 else 18)
 
 
 @unchecked

@@ -25,14 +25,13 @@ from wnsense.lab.studies.diagonal.ratio.cases import RATIO
 from wnsense.lab.studies.diagonal.recovery.cases import RECOVERY
 from wnsense.lab.studies.diagonal.recovery.measure import measure_recovery
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
-from wnsense.lab.studies.diagonal.run import diagonal_study
+from wnsense.lab.studies.diagonal.run import diagonal_study, part_key
 from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
-from wnsense.lab.studies.diagonal.specification import part_key
 from wnsense.lab.studies.diagonal.speed.measure import layers_of
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart
-from wnsense.lab.studies.diagonal.speed.table import SpeedTable
+from wnsense.lab.studies.diagonal.speed.table import SPEED_TABLES
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily
-from wnsense.lab.studies.diagonal.step_grid_measure import largest_rate, measure_grid
+from wnsense.lab.studies.diagonal.step_grid_measure import grid_words, largest_rate, measure_grid
 from wnsense.lab.studies.diagonal.step_grid_table import families_of
 from wnsense.lab.studies.diagonal.table import FOUND, parts_of
 from wnsense.lab.studies.frame.specification import Scale
@@ -288,7 +287,7 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tmp_path):
         return measure_grid(part)
 
     presentation = study_named("diagonal-ratio").presentation
-    study = diagonal_study(dataclasses.replace(RATIO, quick=parts), counted, presentation)
+    study = diagonal_study(dataclasses.replace(RATIO, quick=parts), grid_words, counted, presentation)
     with pytest.raises(KeyboardInterrupt):
         study.run(tmp_path, Scale.QUICK)
     table = study.run(tmp_path, Scale.QUICK)
@@ -507,7 +506,7 @@ def test_the_ratio_s_verdict_turns_with_the_table(quick):
 
 def test_the_largest_stable_step_is_the_last_below_a_rise(quick):
     families = families_of(quick["diagonal-ratio"])
-    constant = next(of for of in families if of.rule is RateFamily.CONSTANT)
+    constant = next(of for of in families if of.first.family is RateFamily.CONSTANT)
     rises = np.zeros((5, 7), dtype=int)
     rises[0, 0] = rises[1, 3] = rises[1, 5] = rises[2, 6] = 1
     part = dataclasses.replace(constant.parts[0], arrays={**constant.parts[0].arrays, "rises": rises})
@@ -518,7 +517,7 @@ def test_the_largest_stable_step_is_the_last_below_a_rise(quick):
 def test_stable_steps_end_near_the_linearized_limit(quick):
     """Of constant ratios, where runs arrived: within one step of the grid, 10^(1/2), of 2 / lambda."""
     families = families_of(quick["diagonal-ratio"])
-    constant = next(of for of in families if of.rule is RateFamily.CONSTANT)
+    constant = next(of for of in families if of.first.family is RateFamily.CONSTANT)
     [part] = constant.parts
     arrived = (constant.arrived(part) & constant.stable(part)).any(axis=1)
     quotients = (constant.largest_stable(part) / constant.predicted_limit(part))[arrived]
@@ -563,9 +562,9 @@ def test_speed_s_verdicts_turn_with_the_table(quick):
 
 def test_rates_at_the_end_are_those_foretold(quick):
     """At the quick scale all directions are seen: within 1%."""
-    for part in SpeedTable.of(quick["diagonal-speed"]).flows:
+    for part in SPEED_TABLES.read(quick["diagonal-speed"]).flows:
         assert part.single("measured") == pytest.approx(part.single("predicted"), rel=0.01)
-    for part in SpeedTable.of(quick["diagonal-speed"]).models:
+    for part in SPEED_TABLES.read(quick["diagonal-speed"]).models:
         np.testing.assert_allclose(part.arrays["measured"], part.arrays["predicted"], rtol=0.02)
         assert part.arrays["imbalance_drift"][0] < 1e-8
         assert (part.arrays["trace_drift"] < 1e-8).all()

@@ -19,12 +19,13 @@ from wnsense.lab.studies.exponents.specification import (
     ExponentSpecification,
     ExponentSweep,
     Point,
-    Varied,
+    exponent_part_key,
 )
 from wnsense.lab.studies.exponents.study import exponent_study
-from wnsense.lab.studies.exponents.table import ExponentTable
+from wnsense.lab.studies.exponents.table import EXPONENT_TABLES
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.linalg import haar_frame
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
@@ -260,12 +261,12 @@ def test_what_cannot_be_run_is_refused():
     with pytest.raises(InputError, match="one seed"):
         ExponentPart(varied(measurements=100), (0, 1))
     with pytest.raises(InputError, match="study of exponents"):
-        ExponentTable.of(Table({}, {}))
+        EXPONENT_TABLES.read(Table({}, {}))
 
 
 def test_parts_are_distinct():
     parts = {part for sweep in EXPONENTS_STUDY.paper for point in sweep.points for part in sweep.parts(point)}
-    assert len({part.key for part in parts}) == len(parts)
+    assert len({exponent_part_key(part) for part in parts}) == len(parts)
 
 
 # ------------------------------------------------------------------------------------------------ the run
@@ -275,7 +276,7 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tiny, tmp_pat
     made, at = [], 4
 
     def counted(part, checkpoint):
-        made.append(part.key)
+        made.append(exponent_part_key(part))
         return measure(part, checkpoint)
 
     def interrupting(_words, done, _total):
@@ -298,8 +299,8 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_part(tiny, tmp_pat
 
 
 def test_the_rate_is_the_theorem_s_in_terms_of_eta(tiny):
-    study = ExponentTable.of(tiny)
-    kappa, rank, size, eta = study.sweeps
+    study = EXPONENT_TABLES.read(tiny)
+    kappa, rank, size, eta = study.entries
     for sweep in (kappa, rank, size):
         found = sweep.measured(Quantity.CONTRACTION)
         assert found.exponent == pytest.approx(sweep.bound_exponent(Quantity.CONTRACTION), abs=1e-6)

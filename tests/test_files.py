@@ -375,6 +375,7 @@ def test_every_description_acts_literally(path, name):
 
 
 @pytest.mark.parametrize("name", LITERAL)
+@pytest.mark.fast(path=["p.npz"])
 def test_complex_numbers_have_the_precision_that_was_asked_for(path, name):
     arrays, _ = LITERAL[name]
     problem = read(path, {"y": array(N), **counted_as_in(path, arrays)}, dtype=torch.float32).problem
@@ -486,6 +487,7 @@ def test_names_that_mean_nothing_are_ignored_with_a_warning(path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("stored", [np.float32, np.float64])
 @pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.fast(path=["p.npz"])
 def test_dtype_is_what_was_asked_for(path, name, stored, dtype):
     arrays = {key: value.astype(stored) for key, value in OPERATORS[name][0].items()}
     problem = read(path, {"y": array(N).astype(stored), **arrays, "truth": np.eye(M)}, dtype=dtype).problem
@@ -659,7 +661,7 @@ ROUND_TRIPS = {
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-@pytest.mark.fast(dtype=[torch.float64])
+@pytest.mark.fast(dtype=[torch.float64], path=["p.npz", "p.mat"])
 def test_a_problem_comes_back(path, name, dtype):
     rng = generator()
     operator = ROUND_TRIPS[name](rng, dtype)
@@ -886,13 +888,14 @@ def test_damaged_variables(tmp_path, name):
     assert "cut short or damaged" in fault(tmp_path / "p.mat")
 
 
-def test_damaged_bytes_never_end_the_process(path):
+@pytest.mark.parametrize("most", [200, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_damaged_bytes_never_end_the_process(path, most):
     # One wrong byte anywhere, many values: either a line, or a problem that is different but sound.
     write(path, Problem(RankOneSensing.from_vectors(torch.from_numpy(array(3, 2))), torch.from_numpy(array(3))))
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     faults = []
-    for position in range(0, len(content), 3):
+    for position in range(0, len(content), max(3, len(content) // most)):
         damaged = bytearray(content)
         damaged[position] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
@@ -1758,6 +1761,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.fast(path=["p.npz", "p.mat"])
 def test_hostile_contents(path, name, as_users_run):
     arrays, message = HOSTILE[name]
     assert message in fault(path, arrays)

@@ -15,6 +15,8 @@ from wnsense.lab.studies.registry import STUDY_FOLDERS
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 STORED = sorted(path.name.removesuffix("_paper.npz") for path in RESULTS.glob("*_paper.npz"))
+# Pictures that take seconds each; `test_images_study.py` and `test_exponents_study.py` draw smaller ones.
+LARGE = {"figure-4", "exponents"}
 
 pytestmark = [pytest.mark.usefixtures("as_users_run"), needs_results]
 
@@ -59,6 +61,7 @@ def test_every_stored_table_is_shown_with_its_main_findings_and_has_all_in_its_c
 
 
 @pytest.mark.parametrize("name", STORED)
+@pytest.mark.fast(name=set(STORED) - LARGE)
 def test_pictures_are_there_and_belong_to_their_study(name, shown):
     [exhibit] = [exhibit for exhibit in shown if exhibit.table.header["name"] == name]
     expected = {f"{name}{suffix}_paper.png" for suffix in pictures(exhibit.table)}

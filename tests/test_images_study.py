@@ -17,15 +17,13 @@ from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.images import measure as measuring
-from wnsense.lab.studies.images import picture as images
 from wnsense.lab.studies.images import run as running
 from wnsense.lab.studies.images.cases import EXACT, FEW, FIGURE_4, FULL
 from wnsense.lab.studies.images.measure import A_STEP, AT_START, drawn, measure, picture_of, reference, steps_within
 from wnsense.lab.studies.images.photographs import DRAWING, Photograph, as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
 from wnsense.lab.studies.images.specification import (
-    ImageMethod,
-    ImageModel,
+    MODELS,
     ImagePlan,
     ImageRun,
     ImageSetting,
@@ -33,12 +31,14 @@ from wnsense.lab.studies.images.specification import (
     Scene,
 )
 from wnsense.lab.studies.images.study import image_study
-from wnsense.lab.studies.images.table import Equal, ImageTable
+from wnsense.lab.studies.images.table import IMAGE_TABLES, Equal
+from wnsense.lab.studies.study_methods import PAPER_METHODS, StudyMethod
+from wnsense.sensing.kinds import Kind
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 PICTURE = Photograph(DRAWING, 2, 24, 28)
-SCENES = tuple(Scene("a setting", PICTURE, model, 6, 420, kept=2) for model in ImageModel)
+SCENES = tuple(Scene("a setting", PICTURE, model, 6, 420, kept=2) for model in MODELS)
 PLAN = ImagePlan(SCENES, (40, 80), (ImageSetting(0.5, 0.1), ImageSetting(1.0, 0.1)), (0, 1), (9,), timed_steps=3)
 STUDY = ImageSpecification(
     "figure-4",
@@ -120,7 +120,7 @@ def test_the_lift_is_semidefinite_and_holds_the_picture_at_the_same_rank(rank):
 def test_a_scene_measures_what_it_says(scene):
     objective = drawn(scene)
     B = best_approximation(PICTURE.pixels(), 2)
-    truth = as_rectangular(B, 2) if scene.model is ImageModel.RECTANGULAR else lifted(B, 2)
+    truth = as_rectangular(B, 2) if scene.model is Kind.RECTANGULAR else lifted(B, 2)
     point = truth.to(dtype=torch.float32)
     expected = objective.problem.operator.measure(point)
     torch.testing.assert_close(objective.problem.measurements, expected, rtol=1e-4, atol=1e-4)
@@ -171,7 +171,7 @@ def test_ssim_agrees_with_scikit_image():
 # ----------------------------------------------------------------------------------------------------------- runs
 
 
-@pytest.mark.parametrize("method", ImageMethod)
+@pytest.mark.parametrize("method", PAPER_METHODS)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: str(scene.model))
 def test_budgets_count_what_the_loop_counts(scene, method):
     objective, steps = drawn(scene), steps_within(scene, method, 40)
@@ -185,7 +185,7 @@ def test_budgets_count_what_the_loop_counts(scene, method):
 
 
 def test_a_run_writes_down_the_quality_of_its_pictures():
-    run = ImageRun(SCENES[0], ImageMethod.GD, ImageSetting(0.5, 0.1), (0, 1), 30, (0, 30, 7))
+    run = ImageRun(SCENES[0], StudyMethod.GD, ImageSetting(0.5, 0.1), (0, 1), 30, (0, 30, 7))
     course = measure(run)
     assert course["pictures"].shape == (3, 24, 28)
     assert course["psnr"].shape == course["ssim"].shape == (len(course["step"]), 2)
@@ -198,7 +198,7 @@ def test_a_run_writes_down_the_quality_of_its_pictures():
 
 
 def test_a_run_that_diverges_is_black():
-    run = ImageRun(SCENES[0], ImageMethod.GD, ImageSetting(50.0, 0.1), (0,), 60, (60,))
+    run = ImageRun(SCENES[0], StudyMethod.GD, ImageSetting(50.0, 0.1), (0,), 60, (60,))
     course = measure(run)
     target = reference(SCENES[0])
     assert not course["pictures"].any()
@@ -239,7 +239,7 @@ def test_a_study_goes_on_from_what_is_there_and_gives_the_same(table, tmp_path, 
 
 
 def test_what_is_equal_is_equal(table):
-    for scene in ImageTable.of(table).scenes:
+    for scene in IMAGE_TABLES.read(table).entries:
         wn_course, gd_course = scene.course("wn"), scene.course("gd")
         ratio = gd_course.seconds_a_step / wn_course.seconds_a_step
         for budget, applications in enumerate(scene.budgets):
@@ -248,7 +248,7 @@ def test_what_is_equal_is_equal(table):
             assert steps[Equal.STEPS] == gd
             assert steps[Equal.TIME] == min(int(gd * ratio), int(wn_course.step[-1]))
             spent = wn_course.applications[np.searchsorted(wn_course.step, steps[Equal.APPLICATIONS])]
-            assert applications - A_STEP[ImageMethod.WN] < spent <= applications
+            assert applications - A_STEP[StudyMethod.WN] < spent <= applications
             for equal in Equal:
                 psnr, ssim = scene.gain(equal, budget)
                 assert np.isfinite([psnr, ssim]).all()
@@ -257,7 +257,7 @@ def test_what_is_equal_is_equal(table):
 
 
 def test_the_oracle_of_a_picture_of_low_rank_is_exact(table):
-    for scene in ImageTable.of(table).scenes:
+    for scene in IMAGE_TABLES.read(table).entries:
         assert scene.number("oracle_psnr") > 100
         np.testing.assert_array_equal(scene.arrays["oracle"], scene.arrays["reference"])
 
@@ -302,7 +302,7 @@ def test_verdicts_are_read_off_the_table(table, wn_psnr, wn_ssim, holds, counted
 
 def test_other_tables_are_refused(table):
     with pytest.raises(InputError, match="a study of images, got form curves"):
-        images.pictures(Table({**table.header, "form": "curves"}, table.arrays))
+        IMAGE_TABLES.read(Table({**table.header, "form": "curves"}, table.arrays))
     other = dataclasses.replace(FIGURE_4, name="figure-5")
     assert other.form == "images"
 
@@ -314,7 +314,7 @@ def test_other_tables_are_refused(table):
 def test_the_study_is_fair_and_covers_what_it_promises(scale):
     plan = FIGURE_4.plan(scale)
     assert {scene.group for scene in plan.scenes} == {name for name, _ in FIGURE_4.groups} == {FEW, EXACT, FULL}
-    assert {scene.model for scene in plan.scenes} == set(ImageModel)
+    assert {scene.model for scene in plan.scenes} == set(MODELS)
     assert not set(plan.seeds) & set(plan.tuning_seeds)
     assert len(plan.budgets) >= 3
     for scene in plan.scenes:
@@ -324,7 +324,7 @@ def test_the_study_is_fair_and_covers_what_it_promises(scale):
         assert (scene.kept is not None) == (scene.group == EXACT)
         # The limit of stability, 4 / lambda_max, of Marchenko and Pastur on the directions that X opens.
         m1, m2 = scene.shape
-        freedom = scene.width**2 if scene.model is ImageModel.RECTANGULAR else scene.width * (scene.width + 1) / 2
+        freedom = scene.width**2 if scene.model is Kind.RECTANGULAR else scene.width * (scene.width + 1) / 2
         assert scene.magnitude_step_size < 4 / (1 + (freedom / scene.measurements) ** 0.5) ** 2
         assert scene.width < min(m1, m2) or scene.group == FULL
     if scale is Scale.PAPER:

@@ -28,7 +28,7 @@ from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies.frame.findings import Finding
 from wnsense.lab.studies.frame.presentation import Presentation
-from wnsense.lab.studies.images.table import Equal, ImageTable
+from wnsense.lab.studies.images.table import IMAGE_TABLES, Equal
 from wnsense.lab.studies.interactive import Source, comma_separated, interactive_page, pictures, source_of, view_of
 from wnsense.lab.studies.lookup import study_named
 from wnsense.pages import citation
@@ -218,7 +218,7 @@ def test_a_study_of_images_has_a_slider_through_the_pictures_at_each_budget():
     whole = read_table(RESULTS / "figure-4_paper.npz")
     table = Table(dict(whole.header) | {"scenes": whole.header["scenes"][:2]}, whole.arrays)
     view = view_of(table)
-    scenes = ImageTable.of(table).scenes
+    scenes = IMAGE_TABLES.read(table).entries
     assert len(view.moments) == len(scenes)
     assert [chart.run for chart in view.charts] == [place for place in range(len(scenes)) for _ in range(2)]
     scene, run = scenes[0], page_data(view)["runs"][0]

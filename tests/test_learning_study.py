@@ -30,13 +30,20 @@ from wnsense.lab.studies.learning.measure import (
 )
 from wnsense.lab.studies.learning.picture import learning_picture, pictures
 from wnsense.lab.studies.learning.run import kept_rows
-from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, Sensed
+from wnsense.lab.studies.learning.specification import (
+    LearningSetting,
+    LearningSpecification,
+    Sensed,
+    setting_key,
+)
 from wnsense.lab.studies.learning.study import learning_study
-from wnsense.lab.studies.learning.table import LearningRun, LearningTable
+from wnsense.lab.studies.learning.table import LEARNING_TABLES, LearningRun
 
 SMALL = LearningSetting(Sensed.IDENTITY, 64, 8, 2, 4, 3.0, (0, 1), 160)
 SMALL_GAUSSIAN = dataclasses.replace(SMALL, sensed=Sensed.GAUSSIAN, measurements=300)
 TINY = dataclasses.replace(FIGURE_1, quick=(SMALL, SMALL_GAUSSIAN), paper=())
+# The quick scale, with fewer steps after the last saddle; `test_quick_studies.py` runs it whole.
+SHORTER = dataclasses.replace(FIGURE_1, quick=tuple(dataclasses.replace(of, steps=1500) for of in FIGURE_1.quick))
 
 
 def quiet(*_: object) -> None:
@@ -49,11 +56,11 @@ def run_tiny(directory, tell=quiet) -> Table:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory) -> Table:
-    """The study at quick scale, as it is read back from disk."""
+    """The study at nearly the quick scale, as it is read back from disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
-        store = Store(tmp_path_factory.mktemp("quick"), FIGURE_1, Scale.QUICK)
-        learning_study(FIGURE_1).run(store.directory, Scale.QUICK)
+        store = Store(tmp_path_factory.mktemp("quick"), SHORTER, Scale.QUICK)
+        learning_study(SHORTER).run(store.directory, Scale.QUICK)
         return read_table(store.table)
 
 
@@ -68,7 +75,7 @@ def tiny(tmp_path_factory) -> Table:
 @pytest.fixture(params=[Sensed.IDENTITY, Sensed.GAUSSIAN])
 def run(quick, request) -> LearningRun:
     """Each run of the table."""
-    return next(run for run in LearningTable.of(quick).runs if run.setting.sensed == request.param)
+    return next(run for run in LEARNING_TABLES.read(quick).entries if run.setting.sensed == request.param)
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -167,7 +174,7 @@ def test_the_law_tells_the_step_of_an_escape_from_the_start_alone(tmp_path, as_u
 def test_the_table_is_small_and_complete(quick):
     assert quick.header["form"] == "learning"
     assert sum(array.nbytes for array in quick.arrays.values()) < 500_000
-    for setting in FIGURE_1.quick:
+    for setting in SHORTER.quick:
         arrays = {
             name.removeprefix(f"{setting.sensed}_"): array
             for name, array in quick.arrays.items()
@@ -249,15 +256,17 @@ def test_the_run_is_sequential_monotone_and_linear_in_the_end(run):
 
 
 def test_mu_2_makes_the_magnitude_exact_where_m_is_the_identity(quick):
-    identity, gaussian = (run.arrays["gradient_norms"][run.step >= 1, 2].max() for run in LearningTable.of(quick).runs)
+    identity, gaussian = (
+        run.arrays["gradient_norms"][run.step >= 1, 2].max() for run in LEARNING_TABLES.read(quick).entries
+    )
     assert identity < 1e-14
     assert gaussian > 1e-4
 
 
 def verdicts(table: Table) -> dict[str, list[bool | None]]:
     """Of each run, by its label."""
-    told = findings(table)
-    runs = LearningTable.of(table).runs
+    told = findings(LEARNING_TABLES.read(table))
+    runs = LEARNING_TABLES.read(table).entries
     return {run.setting.sensed: [of.holds for of in told if of.text.startswith(f"{run.label}:")] for run in runs}
 
 
@@ -285,7 +294,8 @@ def test_verdicts_follow_the_table(quick):
     slow[tail, -1] = 1e-5 * (steps[tail] / steps[tail][0]) ** -6.0
     assert of(identity_saddle_distances=slow)[6] is False
     trace = quick.arrays["identity_used_alignment"].max(axis=1) * 0 + 1.0
-    assert "at 1 of 3 visited saddles" in findings(changed(quick, identity_alignment_trace=trace))[5].text
+    turned = LEARNING_TABLES.read(changed(quick, identity_alignment_trace=trace))
+    assert "at 1 of 3 visited saddles" in findings(turned)[5].text
 
 
 def test_captions_have_every_start_and_both_kinds_side_by_side(quick):
@@ -293,16 +303,16 @@ def test_captions_have_every_start_and_both_kinds_side_by_side(quick):
     assert "the first start visits the saddles l = 0, 1, 2, in this order" in text
     assert "seed 1 has no stay at l = 2" in text
     assert "against identity M, the same starts" in text
-    parts = paragraphs(quick)
+    parts = paragraphs(LEARNING_TABLES.read(quick))
     assert [len(part.lines) for part in parts] == [2, 2]
     assert parts[0].lines[0].startswith("seed 0: l = 0: 0 to 5 [5]")
     assert "no stay" in parts[0].lines[1]
 
 
 def test_every_panel_has_a_mark_at_every_escape(quick):
-    drawn_ones = pictures(quick)
+    drawn_ones = pictures(LEARNING_TABLES.read(quick))
     assert set(drawn_ones) == {"", "_gaussian"}
-    for run, figure in zip(LearningTable.of(quick).runs, drawn_ones.values(), strict=True):
+    for run, figure in zip(LEARNING_TABLES.read(quick).entries, drawn_ones.values(), strict=True):
         left = {float(stay.escape) + 1 for stay in run.stays()}
         assert len(figure.axes) == 6
         for axes in figure.axes:
@@ -318,14 +328,14 @@ def test_every_panel_has_a_mark_at_every_escape(quick):
 
 def test_a_run_that_ends_at_a_saddle_is_drawn_and_told(quick):
     """Cut off during the last stay: no escape, no rate."""
-    run = LearningTable.of(quick).runs[0]
+    run = LEARNING_TABLES.read(quick).entries[0]
     end = int(np.searchsorted(run.step, 120))
     per_row = {name: array[:end] for name, array in run.arrays.items() if len(array) == len(run.step)}
     left = run.arrays["escape"].copy()
     left[:, 2] = np.nan
     arrays = {f"identity_{name}": array for name, array in {**run.arrays, **per_row, "escape": left}.items()}
     table = changed(quick, **arrays)
-    cut = LearningTable.of(table).runs[0]
+    cut = LEARNING_TABLES.read(table).entries[0]
     assert cut.stays()[-1].escape is None
     assert cut.final_rate() is None
     assert "too few steps after the last saddle for a rate" in caption(table)
@@ -342,16 +352,16 @@ def test_an_interrupted_study_goes_on_bit_for_bit_and_repeats_no_run(at, tiny, t
     with pytest.raises(KeyboardInterrupt):
         run_tiny(tmp_path, Alarm(at))
     store = Store(tmp_path, TINY, Scale.QUICK)
-    finished = [setting.key for setting in TINY.quick if store.kept(setting.key) is not None]
+    finished = [setting_key(setting) for setting in TINY.quick if store.kept(setting_key(setting)) is not None]
     made = []
 
     def counted(setting, *rest, **named):
-        made.append(setting.key)
+        made.append(setting_key(setting))
         return measure(setting, *rest, **named)
 
     monkeypatch.setattr(running, "measure", counted)
     again = run_tiny(tmp_path)
-    assert sorted([*made, *finished]) == sorted(setting.key for setting in TINY.quick)
+    assert sorted([*made, *finished]) == sorted(setting_key(setting) for setting in TINY.quick)
     assert again.header == tiny.header
     for name, array in tiny.arrays.items():
         if not name.endswith(("seconds", "memory")):
@@ -377,11 +387,13 @@ def test_what_cannot_be_run_or_read_is_refused(tmp_path, tiny, as_users_run):
         learning_study(other).run(tmp_path, Scale.QUICK, quiet)
     for key in ("name", "settings"):
         with pytest.raises(InputError, match=f"missing required field {key}"):
-            LearningTable.of(Table({name: value for name, value in tiny.header.items() if name != key}, tiny.arrays))
+            LEARNING_TABLES.read(
+                Table({name: value for name, value in tiny.header.items() if name != key}, tiny.arrays)
+            )
     with pytest.raises(InputError, match="Expected float, got str"):
-        LearningTable.of(Table({**tiny.header, "settings": [{**tiny.header["settings"][0], "condition": "2"}]}, {}))
+        LEARNING_TABLES.read(Table({**tiny.header, "settings": [{**tiny.header["settings"][0], "condition": "2"}]}, {}))
     with pytest.raises(InputError, match="identity_escape"):
-        LearningTable.of(Table(tiny.header, {}))
+        LEARNING_TABLES.read(Table(tiny.header, {}))
 
 
 @pytest.mark.parametrize("scale", Scale)
@@ -391,5 +403,5 @@ def test_the_study_has_the_sizes_that_it_says(scale):
     assert {setting.sensed for setting in settings} == set(Sensed)
     sizes = {(of.size, of.rank, of.width, of.condition) for of in settings}
     assert sizes == {(50, 5, 15, 100.0) if scale is Scale.PAPER else (20, 3, 6, 10.0)}
-    assert len({setting.key for setting in settings}) == 2
+    assert len({setting_key(setting) for setting in settings}) == 2
     assert all(len(setting.seeds) >= 2 for setting in settings)

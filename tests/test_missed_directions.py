@@ -29,7 +29,7 @@ def test_probes_change_no_step_and_cost_no_application(flavor):
     beside = run(ConjugateWN(probes=2), objective, point, 6)
     assert beside.applications == without.applications
     torch.testing.assert_close(beside.evaluation.left, without.evaluation.left, rtol=1e-9, atol=1e-11)
-    assert float(beside.point.distance(without.point)) < 1e-10
+    assert float(beside.evaluation.point.distance(without.evaluation.point)) < 1e-10
     assert without.evaluation.beyond is None
 
 

@@ -28,17 +28,12 @@ from wnsense.lab.demos.networks.networks_page import networks_page
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import study_named
-from wnsense.lab.studies.networks.activations import caption as networks_activations
 from wnsense.lab.studies.networks.activations.table import distances, largest_difference
-from wnsense.lab.studies.networks.curvature import caption as networks_curvature
 from wnsense.lab.studies.networks.curvature.cases import CURVATURE
 from wnsense.lab.studies.networks.design import build_network
-from wnsense.lab.studies.networks.generalization import caption as networks_generalization
 from wnsense.lab.studies.networks.generalization.table import gap_bound, read_sweeps
 from wnsense.lab.studies.networks.image_source import ImageSource
-from wnsense.lab.studies.networks.minimum_norm import caption as networks_minimum_norm
 from wnsense.lab.studies.networks.network_study import network_study
-from wnsense.lab.studies.networks.rates import caption as networks_rates
 from wnsense.lab.studies.networks.rates.cases import RATES
 from wnsense.lab.studies.networks.run import measure_part
 from wnsense.lab.studies.networks.specification import (
@@ -60,7 +55,6 @@ from wnsense.lab.studies.networks.table import (
     runs_of,
     steps_per_epoch,
 )
-from wnsense.lab.studies.networks.training import caption as networks_training
 from wnsense.lab.studies.networks.training.cases import TRAINING
 from wnsense.lab.studies.networks.training_measure import measure_training
 from wnsense.lab.studies.registry import STUDY_FOLDERS
@@ -526,20 +520,13 @@ def test_every_picture_has_named_axes_and_every_caption_its_verdicts(quick, name
     assert "scikit-learn's digits: 1,297 to train on and 500 to test on at most" in text
 
 
-@pytest.mark.parametrize(("name", "module"), [
-    ("networks-training", networks_training),
-    ("networks-curvature", networks_curvature),
-    ("networks-generalization", networks_generalization),
-    ("networks-minimum-norm", networks_minimum_norm),
-    ("networks-activations", networks_activations),
-    ("networks-rates", networks_rates),
-])  # fmt: skip
-def test_tables_of_something_else_are_refused(quick, name, module):
-    table = quick[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_of_something_else_are_refused(quick, name):
+    presentation = study_named(name).presentation
     with pytest.raises(InputError, match="study of deep networks"):
-        module.findings(Table({"name": name}, {}))
+        presentation.findings(Table({"name": name}, {}))
     with pytest.raises(InputError, match="run the study again"):
-        module.findings(Table(table.header, {}))
+        presentation.findings(Table(quick[name].header, {}))
 
 
 def test_intervals_are_student_s():
@@ -575,10 +562,10 @@ def test_a_loss_that_rises_and_rows_that_shrink_are_noticed(quick):
     def shrinks(facts, arrays):
         arrays["shortest"][2] = (1 - 1e-4) * arrays["shortest"][1]
 
-    assert told(networks_training.findings(table), "it rises in 0 of").holds
-    assert told(networks_training.findings(doctored(table, "TrainingPart", rises)), "it rises in").holds is False
-    assert told(networks_training.findings(table), "never falls").holds
-    assert told(networks_training.findings(doctored(table, "TrainingPart", shrinks)), "never falls").holds is False
+    assert told(findings(table), "it rises in 0 of").holds
+    assert told(findings(doctored(table, "TrainingPart", rises)), "it rises in").holds is False
+    assert told(findings(table), "never falls").holds
+    assert told(findings(doctored(table, "TrainingPart", shrinks)), "never falls").holds is False
 
 
 def test_alpha_s_verdicts_follow_its_numbers(quick):
@@ -596,13 +583,13 @@ def test_alpha_s_verdicts_follow_its_numbers(quick):
         arrays["gradient_to_loss"][:] = facts["design"]["width"] ** 2.0
         arrays["output_curvature"][:] = arrays["output_slope"][:] = arrays["loss"][:] = 1.0
 
-    assert told(networks_training.findings(table), "is above 0 in").holds is False
-    found = networks_training.findings(doctored(table, "TrainingPart", positive))
+    assert told(findings(table), "is above 0 in").holds is False
+    found = findings(doctored(table, "TrainingPart", positive))
     assert told(found, "is above 0 in").holds
     assert told(found, "that was probed in").holds
-    found = networks_training.findings(doctored(table, "TrainingPart", violated))
+    found = findings(doctored(table, "TrainingPart", violated))
     assert told(found, "that was probed in").holds is False
-    found = told(networks_training.findings(doctored(table, "TrainingPart", wide)), "the term that raises alpha over")
+    found = told(findings(doctored(table, "TrainingPart", wide)), "the term that raises alpha over")
     assert found.holds
     assert "width^2.00" in found.text
 
@@ -619,8 +606,8 @@ def test_powers_of_curvature_are_read_off_and_held_against_published_ones(quick)
 
         return change
 
-    gentle = networks_curvature.findings(doctored(table, "CurvaturePart", by(-0.7, 1.0)))
-    steep = networks_curvature.findings(doctored(table, "CurvaturePart", by(-0.2, 4.0)))
+    gentle = findings(doctored(table, "CurvaturePart", by(-0.7, 1.0)))
+    steep = findings(doctored(table, "CurvaturePart", by(-0.2, 4.0)))
     words = "with WN, s = 1/sqrt(m): ||grad^2 f|| goes as "
     assert told(gentle, f"{words}width^-0.70").holds
     assert told(gentle, f"{words}depth^1.00").holds
@@ -636,12 +623,12 @@ def test_powers_of_curvature_are_read_off_and_held_against_published_ones(quick)
 
 def test_a_bound_that_is_broken_once_is_noticed(quick):
     table = quick["networks-curvature"]
-    assert told(networks_curvature.findings(table), "the bounds derived").holds
+    assert told(findings(table), "the bounds derived").holds
 
     def broken(facts, arrays):
         arrays["hessian_bound"][:] = 0.9 * arrays["norms"].max()
 
-    assert told(networks_curvature.findings(doctored(table, "CurvaturePart", broken)), "the bounds").holds is False
+    assert told(findings(doctored(table, "CurvaturePart", broken)), "the bounds").holds is False
 
 
 def test_gaps_that_grow_with_the_width_are_told_from_those_that_do_not(quick):
@@ -655,11 +642,9 @@ def test_gaps_that_grow_with_the_width_are_told_from_those_that_do_not(quick):
 
         return change
 
-    flat = networks_generalization.findings(doctored(table, "TrainingPart", gaps(lambda m, seed: 0.05)))
-    grown = networks_generalization.findings(doctored(table, "TrainingPart", gaps(lambda m, seed: 0.01 * m)))
-    unsure = networks_generalization.findings(
-        doctored(table, "TrainingPart", gaps(lambda m, seed: 0.05 + (2 * seed - 1) * 1e-3 * m))
-    )
+    flat = findings(doctored(table, "TrainingPart", gaps(lambda m, seed: 0.05)))
+    grown = findings(doctored(table, "TrainingPart", gaps(lambda m, seed: 0.01 * m)))
+    unsure = findings(doctored(table, "TrainingPart", gaps(lambda m, seed: 0.05 + (2 * seed - 1) * 1e-3 * m)))
     for kind in ("with WN, s = 1, by width", "with WN, s = 1/sqrt(m), by width: the gap"):
         assert told(flat, kind).holds
         assert told(grown, kind).holds is False
@@ -668,13 +653,13 @@ def test_gaps_that_grow_with_the_width_are_told_from_those_that_do_not(quick):
 
 def test_a_gap_above_its_bound_is_noticed_and_the_bound_is_the_library_s(quick):
     table = quick["networks-generalization"]
-    [*found] = networks_generalization.findings(table)
+    [*found] = findings(table)
     assert told(found, "by width: the bound on the gap").holds
 
     def large(facts, arrays):
         arrays["test_loss"][-1] = 1e9
 
-    found = networks_generalization.findings(doctored(table, "TrainingPart", large))
+    found = findings(doctored(table, "TrainingPart", large))
     assert told(found, "by width: the bound on the gap").holds is False
     run = next(of for of in runs_of(table, TrainingPart, "rademacher") if of.kind == NetworkKind(True, Scaling.WIDTH))
     bound = gap_bound(run)[0]
@@ -695,7 +680,7 @@ def test_a_seed_that_diverged_takes_its_network_out_of_the_sweep(quick):
     for sweep in read_sweeps(broken):
         assert sweep.diverged == ([8] if sweep.variable == "width" else [])
     # Of three widths two are left, which tell no trend; the bound at the start is still there.
-    found = networks_generalization.findings(broken)
+    found = findings(broken)
     assert told(found, "with WN, s = 1, by width: seeds diverged at 8").holds is None
     assert told(found, "with WN, s = 1/sqrt(m): the bound on the Rademacher").holds
     assert pictures(broken)
@@ -716,11 +701,11 @@ def test_the_exponential_in_depth_is_read_off_the_bounds(quick):
 
         return change
 
-    good = networks_generalization.findings(doctored(table, "TrainingPart", by_layer(1.2, 4.0)))
+    good = findings(doctored(table, "TrainingPart", by_layer(1.2, 4.0)))
     assert told(good, "a further layer").holds
     assert "1.2 (with WN, s = 1/sqrt(m))" in told(good, "a further layer").text
     for wn, plain in ((2.0, 4.0), (1.2, 1.3)):
-        found = networks_generalization.findings(doctored(table, "TrainingPart", by_layer(wn, plain)))
+        found = findings(doctored(table, "TrainingPart", by_layer(wn, plain)))
         assert told(found, "a further layer").holds is False
 
 
@@ -739,10 +724,10 @@ def test_symmetries_that_are_broken_are_noticed(quick):
 
     words = ("rows times 3 midway", "leave f alone")
     for word in words:
-        assert told(networks_minimum_norm.findings(table), word).holds
-        found = networks_minimum_norm.findings(doctored(table, "TrainingPart", moved))
+        assert told(findings(table), word).holds
+        found = findings(doctored(table, "TrainingPart", moved))
         assert told(found, word).holds is False
-    found = networks_minimum_norm.findings(doctored(table, "TrainingPart", undivided))
+    found = findings(doctored(table, "TrainingPart", undivided))
     assert told(found, words[0]).holds is False
 
 
@@ -758,21 +743,21 @@ def test_row_lengths_help_only_where_their_numbers_say_so(quick):
 
         return change
 
-    good = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-1.5, -0.5)))
+    good = findings(doctored(table, "TrainingPart", power(-1.5, -0.5)))
     assert told(good, "the term that raises alpha over").holds
     assert "length^1.00" in told(good, "the term that raises alpha over").text
     assert told(good, "for rows up to 1").holds
     assert told(good, "for rows from 1 on").holds
-    bad = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-3.0, -4.0)))
+    bad = findings(doctored(table, "TrainingPart", power(-3.0, -4.0)))
     assert told(bad, "the term that raises alpha over").holds is False
     assert told(bad, "for rows up to 1").holds is False
-    slow = networks_minimum_norm.findings(doctored(table, "TrainingPart", power(-0.5, 0.0)))
+    slow = findings(doctored(table, "TrainingPart", power(-0.5, 0.0)))
     assert told(slow, "for rows from 1 on").holds is False
 
 
 def test_slopes_and_second_differences_beyond_their_bounds_are_noticed(quick):
     table = quick["networks-activations"]
-    found = networks_activations.findings(table)
+    found = findings(table)
     assert told(found, "tanh: ||grad f||").holds
     assert told(found, "GELU: second differences").holds
     # Of kinks nothing is promised.
@@ -785,14 +770,14 @@ def test_slopes_and_second_differences_beyond_their_bounds_are_noticed(quick):
     def curved(facts, arrays):
         arrays["differences"][:, 0] = 1.1 * arrays["bound"][0]
 
-    assert told(networks_activations.findings(doctored(table, "TrainingPart", steep)), "tanh: ||grad").holds is False
+    assert told(findings(doctored(table, "TrainingPart", steep)), "tanh: ||grad").holds is False
     smooth_only = {"tanh", "gelu"}
 
     def curved_smooth(facts, arrays):
         if facts["design"]["activation"] in smooth_only:
             curved(facts, arrays)
 
-    found = networks_activations.findings(doctored(table, "KinkPart", curved_smooth))
+    found = findings(doctored(table, "KinkPart", curved_smooth))
     assert told(found, "GELU: second differences").holds is False
 
 
@@ -807,7 +792,7 @@ def test_a_kink_s_differences_grow_as_the_distance_falls(quick):
 
 def test_steps_that_do_not_keep_the_promise_are_noticed(quick):
     table = quick["networks-rates"]
-    found = networks_rates.findings(table)
+    found = findings(table)
     assert told(found, "with WN, s = 1: at rates below").holds
     assert told(found, "with WN, s = 1: a step lowers").holds
 
@@ -818,9 +803,9 @@ def test_steps_that_do_not_keep_the_promise_are_noticed(quick):
     def slow(facts, arrays):
         arrays["train_loss"][:] = arrays["train_loss"][0] * (1 - 1e-3) ** np.arange(len(arrays["train_loss"]))
 
-    found = networks_rates.findings(doctored(table, "TrainingPart", late))
+    found = findings(doctored(table, "TrainingPart", late))
     assert told(found, "with WN, s = 1: at rates below").holds is False
-    found = networks_rates.findings(doctored(table, "TrainingPart", slow))
+    found = findings(doctored(table, "TrainingPart", slow))
     assert told(found, "with WN, s = 1: at rates below").holds
     assert told(found, "with WN, s = 1: a step lowers").holds is False
 

@@ -11,7 +11,7 @@ from wnsense.lab.studies.registry import STUDY_FOLDERS
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 # Those that tests of their own run at this scale.
-ELSEWHERE = {"figure-2a", "figure-2b", "figure-2c", "figure-3a", "figure-3b"}
+ELSEWHERE = {"figure-2a", "figure-2b", "figure-2c"}
 OWN_TESTS = ("diagonal-", "networks-")
 # Seconds each; the others take up to a minute, and have tests of their own at a smaller scale.
 SHORT = {"table-1"}

@@ -15,7 +15,7 @@ from wnsense.lab.studies.rates.cases import TABLE_1_STUDY
 from wnsense.lab.studies.rates.measure import RateCourse, UnbalancedGD, measure, objective_of
 from wnsense.lab.studies.rates.specification import Analysis, RateMethod, RatePlan, RateRun, RateSetting, RateStart
 from wnsense.lab.studies.rates.study import rate_study
-from wnsense.lab.studies.rates.table import RateTable
+from wnsense.lab.studies.rates.table import RATE_TABLES
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.starts import gaussian_start
 from wnsense.theory.convergence_forms import FactorModel
@@ -104,7 +104,7 @@ def test_an_interrupted_study_goes_on_and_repeats_no_finished_run(tiny, tmp_path
     made = []
 
     def counted(run, method):
-        made.append(run.key)
+        made.append(run)
         if len(made) == 8:
             raise KeyboardInterrupt
         return measure(run, method)
@@ -129,7 +129,7 @@ def test_the_step_size_is_the_best_of_the_grid(tiny):
 
 
 def test_surplus_makes_gradient_descent_sublinear_and_weight_normalization_is_linear(tiny):
-    [rows] = RateTable.of(tiny).counted
+    [rows] = RATE_TABLES.read(tiny).counted
     by_row = {row.head.row: row for row in rows}
     assert by_row[0].is_linear() is not False
     assert by_row[1].is_linear() is False
@@ -161,7 +161,7 @@ def test_captions_and_verdicts_are_made_of_the_table(tiny):
     assert verdicts["row 2"] is False
     assert verdicts["row 12"] is False
     with pytest.raises(InputError, match="study of rates"):
-        RateTable.of(Table({}, {}))
+        RATE_TABLES.read(Table({}, {}))
 
 
 def test_pictures_name_their_axes_and_rows(tiny):

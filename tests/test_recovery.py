@@ -145,9 +145,9 @@ def test_too_few_measurements_are_told(ensemble, condition, seed):
 @ensembles
 @pytest.mark.fast(hopeless=["shuffled"])
 def test_measurements_of_no_matrix_are_told(ensemble, hopeless, seed):
-    problem = make(ensemble, seed=seed)
+    problem, n = make(ensemble, seed=seed, n=720, m=40), 720
     rng = generator(seed + 1000)
-    y = problem.measurements[torch.randperm(N, generator=rng)] if hopeless == "shuffled" else normal(N, rng=rng)
+    y = problem.measurements[torch.randperm(n, generator=rng)] if hopeless == "shuffled" else normal(n, rng=rng)
     assert recover(problem.operator, y, seed=seed).status == Status.NO_LOW_RANK_FIT
 
 
@@ -178,7 +178,7 @@ def assert_at_the_floor(recovery: Recovery, oracle: float):
 @ensembles
 @pytest.mark.fast("gaussian-0", "raw-rank-one-0", "rectangular-0")
 def test_one_percent_of_noise_costs_little_more_than_it_must(ensemble, seed):
-    problem = make(ensemble, seed=seed, noise=0.01)
+    problem = make(ensemble, seed=seed, n=720, m=40, noise=0.01)
     assert_at_the_floor(recovered(problem, seed=seed), oracle_error(problem))
 
 
@@ -226,18 +226,18 @@ def near_the_limit(seed: int) -> tuple[Problem, str]:
 
 def test_near_the_limit_nothing_wrong_is_called_right():
     found = 0
-    for seed in range(8):
+    for seed in range(5):
         problem, words = near_the_limit(seed)
         recovery = recovered(problem, seed=seed)
         assert not claims_too_much(recovery), words
         found += recovery.status == Status.CONVERGED
     # And it is not by refusing everything: from 1.5 times as many on most are found.
-    assert found >= 4
+    assert found >= 3
 
 
 @pytest.mark.slow
 def test_near_the_limit_nothing_wrong_is_called_right_a_thousand_times():
-    for seed in range(8, 1040):
+    for seed in range(5, 1040):
         problem, words = near_the_limit(seed)
         assert not claims_too_much(recovered(problem, seed=seed)), words
 
@@ -280,6 +280,7 @@ def test_rows_are_held_out_beside_a_known_level_when_asked_for():
 
 
 @pytest.mark.parametrize("level", [1e-9, 1e-3, 5e-3])
+@pytest.mark.fast(level=[1e-9, 5e-3])
 def test_a_level_below_the_noise_is_no_floor(level):
     """Nothing of low rank comes as close as was claimed to be possible."""
     recovery = recovered(small(noise=0.01), noise_level=level)
@@ -301,6 +302,7 @@ def test_exact_measurements_are_exact_whatever_level_is_claimed():
 
 
 @pytest.mark.parametrize("level", [0.01, 0.5, 0.9, 1.0, 3.0])
+@pytest.mark.fast(level=[0.01, 0.9, 3.0])
 def test_noise_is_no_matrix_whatever_level_is_claimed(level):
     problem = small()
     recovery = recover(problem.operator, normal(300, rng=generator(9)), noise_level=level)
@@ -313,7 +315,7 @@ def test_noise_is_no_matrix_whatever_level_is_claimed(level):
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("bound", [1, 2])
 @pytest.mark.parametrize("ensemble", [GAUSSIAN, RAW, RECTANGULAR], ids=["gaussian", "raw", "rectangular"])
-@pytest.mark.fast(noise=[0.01])
+@pytest.mark.fast(noise=[0.01], bound=[2])
 def test_a_bound_below_the_rank_is_kept_and_is_no_success(ensemble, bound, noise):
     recovery = recovered(make(ensemble, 3.0, n=600, m=24, noise=noise), max_rank=bound)
     assert not recovery.status.is_success
@@ -561,7 +563,7 @@ def test_a_rank_that_was_not_allowed_but_fits_is_told(noise):
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("n", [1, 2, 3, 40])
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-@pytest.mark.fast(m=[2])
+@pytest.mark.fast(m=[2], n=[1, 3, 40])
 def test_the_smallest_problems_have_an_answer(ensemble, m, n, noise):
     problem = make(ensemble, 1.0, n=n, m=m, rank=1, noise=noise)
     recovery = recovered(problem)
@@ -778,7 +780,7 @@ def test_a_recovery_interrupted_at_any_step_and_resumed_is_the_uninterrupted_one
     whole = recovered(problem, callback=never)
     looks = never.rung
     assert looks > 15
-    for at in {1, 2, looks // 5, looks // 3, looks // 2, 2 * looks // 3, looks - 4, looks - 1, looks}:
+    for at in {1, looks // 5, looks // 2, 2 * looks // 3, looks - 1, looks}:
         path = tmp_path / f"{at}.npz"
         broken = recovered(problem, callback=Alarm(at), checkpoint=path)
         assert broken.status == Status.INTERRUPTED

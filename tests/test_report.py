@@ -169,8 +169,14 @@ def test_a_recovery_stopped_at_once_has_a_page():
     read(recovery_page(recovery.table()))
 
 
-def test_the_demo_page_says_what_the_table_says():
-    reader = read(demo_page(demo_table()))
+@pytest.fixture(scope="module")
+def demo_reader():
+    """The page of the demo's table, drawn once."""
+    return read(demo_page(demo_table()))
+
+
+def test_the_demo_page_says_what_the_table_says(demo_reader):
+    reader = demo_reader
     assert len(reader.of("img")) == 5
     for told in ("25 \N{MULTIPLICATION SIGN} 25", "1,000 images", "0.270", "1.35 times", "recover(operator, sketches)"):
         assert told in reader.words
@@ -201,15 +207,15 @@ def test_the_demo_page_says_how_a_method_ended_where_that_is_unusual(status, tex
     assert row.endswith(f"<td>{text}</td>")
 
 
-def test_the_demo_page_says_what_the_same_error_costs():
-    told = read(demo_page(demo_table())).words
+def test_the_demo_page_says_what_the_same_error_costs(demo_reader):
+    told = demo_reader.words
     # The curves fall geometrically from 1 to .3, .5 and .4 in 20 points, 2 applications apart; the goal is .315.
     assert "Applications to an error of 0.315: preconditioned WN 40; WN, Algorithm 1 more than 40;" in told
 
 
-def test_the_demo_page_survives_a_file(tmp_path):
+def test_the_demo_page_survives_a_file(tmp_path, demo_reader):
     write_table(tmp_path / "demo.npz", demo_table())
-    assert read(demo_page(read_table(tmp_path / "demo.npz"))).words == read(demo_page(demo_table())).words
+    assert read(demo_page(read_table(tmp_path / "demo.npz"))).words == demo_reader.words
 
 
 def test_a_demo_without_hold_out_or_trace_has_a_page():

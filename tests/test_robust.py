@@ -75,6 +75,7 @@ def test_where_nothing_is_wrong_nothing_is_left_out():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("hopeless", ["noise", "shuffled"])
+@pytest.mark.fast("noise-0", "shuffled-1")
 def test_choosing_what_to_believe_makes_nothing_true(hopeless, seed):
     given, _, _ = problem("gaussian-psd", seed=seed)
     rng = generator(seed + 50)

@@ -10,7 +10,6 @@ import torch
 from cases.presented import caption, findings, pictures
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
-from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.samples import measure as measuring
 from wnsense.lab.studies.samples import run as running
@@ -25,7 +24,8 @@ from wnsense.lab.studies.samples.measure import (
 )
 from wnsense.lab.studies.samples.specification import CountSearch, Effort, IsometrySearch, Recoverer, SampleCase
 from wnsense.lab.studies.samples.study import sample_study
-from wnsense.lab.studies.samples.table import SampleTable
+from wnsense.lab.studies.samples.table import SAMPLE_TABLES
+from wnsense.lab.studies.theorem_cases import Varied
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -127,8 +127,8 @@ def table(tmp_path_factory):
 
 
 def test_captions_and_verdicts_are_made_of_the_table(table):
-    study = SampleTable.of(table)
-    assert [sweep.facts.varied for sweep in study.sweeps] == ["m", "r", "r_A"]
+    study = SAMPLE_TABLES.read(table)
+    assert [sweep.facts.varied for sweep in study.entries] == ["m", "r", "r_A"]
     told = findings(table)
     assert told[0].holds
     assert "orders of magnitude more" in told[0].text
@@ -136,7 +136,7 @@ def test_captions_and_verdicts_are_made_of_the_table(table):
     assert "(2.25)" in text
     [size] = [of for of in told if of.text.startswith("WN, Algorithm 1 against m")]
     assert size.holds
-    greedy = {**table.arrays, "0_wn": table.arrays["0_wn"] * study.sweeps[0].values[:, None] ** 9}
+    greedy = {**table.arrays, "0_wn": table.arrays["0_wn"] * study.entries[0].values[:, None] ** 9}
     [size] = [of for of in findings(Table(table.header, greedy)) if of.text.startswith("WN, Algorithm 1 against m")]
     assert not size.holds
     lost = {**table.arrays, "0_wn": np.full_like(table.arrays["0_wn"], 1e30)}
@@ -154,7 +154,7 @@ def test_searches_are_kept_and_not_repeated(tmp_path, monkeypatch):
     made = []
 
     def counted(sought):
-        made.append(sought.key)
+        made.append(sought)
         if len(made) == 4:
             raise KeyboardInterrupt
         return 100.0
@@ -176,6 +176,6 @@ def test_searches_are_kept_and_not_repeated(tmp_path, monkeypatch):
 def test_the_quick_study_needs_far_fewer_than_the_bound(tmp_path):
     table = sample_study(SAMPLES_STUDY).run(tmp_path, Scale.QUICK)
     assert findings(table)[0].holds
-    for sweep in SampleTable.of(table).sweeps:
+    for sweep in SAMPLE_TABLES.read(table).entries:
         for found in sweep.counts.values():
             assert (found >= sweep.limits[:, None]).all()

@@ -98,6 +98,7 @@ def noise_of(problem):
 
 @pytest.mark.usefixtures("as_users_run")
 @pytest.mark.parametrize("flavor", [PSD, RECTANGULAR], ids=str)
+@pytest.mark.fast(flavor=[PSD])
 def test_the_bootstrap_agrees_with_the_delta_method_where_noise_is_small(flavor):
     """A standard deviation over 60 resamples is known to 1 / sqrt(120): four deviations, and a tenth for residuals."""
     problem = posed(flavor)

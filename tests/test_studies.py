@@ -25,18 +25,19 @@ from wnsense.lab.studies.curves.measure import measure, measure_together
 from wnsense.lab.studies.curves.picture import paper_picture, shade
 from wnsense.lab.studies.curves.random_problem import drawn, squared_error
 from wnsense.lab.studies.curves.study import curve_study
-from wnsense.lab.studies.curves.table import CurveTable, largest_ratio
+from wnsense.lab.studies.curves.table import CURVE_TABLES, largest_ratio
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.lookup import all_studies
 from wnsense.lab.studies.registry import STUDY_FOLDERS
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.pages.style import METHODS
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
 SMALL = specs.CurveCase(8, 2, 3.0, 300)
-RUN = specs.CurveRun(SMALL, specs.CurveMethod.WN, 4, specs.StepSizes(1.0), (0, 1, 2), 60)
+RUN = specs.CurveRun(SMALL, StudyMethod.WN, 4, specs.StepSizes(1.0), (0, 1, 2), 60)
 ETAS = (specs.StepSizes(0.5), specs.StepSizes(1.0))
 TINY = specs.CurveSpecification(
     "figure-2a",
@@ -49,7 +50,7 @@ TINY = specs.CurveSpecification(
             specs.Tuning(dataclasses.replace(RUN, method=method, seeds=(9,), steps=40), ETAS),
         )
         for kappa in (2.0, 3.0)
-        for method in (specs.CurveMethod.WN, specs.CurveMethod.GD)
+        for method in (StudyMethod.WN, StudyMethod.GD)
     ),
     paper=(),
     choices=("everything",),
@@ -66,13 +67,28 @@ def quick(name: str, directory) -> Table:
     return run_study(CURVE_STUDIES[name], Scale.QUICK, directory)
 
 
+def of_one_draw(name: str, directory) -> Table:
+    """Run a study at its quick scale, of one draw of the data and with two step sizes to choose from.
+
+    `test_quick_studies.py` runs it whole.
+    """
+    study = CURVE_STUDIES[name]
+    curves = tuple(
+        dataclasses.replace(
+            curve, data_seeds=curve.data_seeds[:1], tuning=dataclasses.replace(curve.tuning, grid=curve.tuning.grid[:2])
+        )
+        for curve in study.quick
+    )
+    return run_study(dataclasses.replace(study, quick=curves), Scale.QUICK, directory)
+
+
 @pytest.fixture(scope="module")
 def quick_tables(tmp_path_factory):
     """The two cheapest studies, at quick scale."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxtyping.config.jaxtyping_disable", True)
         directory = tmp_path_factory.mktemp("quick")
-        return {name: quick(name, directory) for name in ("figure-3a", "figure-3b")}
+        return {name: of_one_draw(name, directory) for name in ("figure-3a", "figure-3b")}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +114,7 @@ def made(monkeypatch):
     keys = []
 
     def counted(run, *rest, **named):
-        keys.append(run.key)
+        keys.append(specs.run_key(run))
         return measure(run, *rest, **named)
 
     monkeypatch.setattr(running, "measure", counted)
@@ -137,7 +153,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         starts = len(curve.run.seeds) * len(curve.data_seeds)
         assert starts >= (3 if scale is Scale.QUICK else 2 if case.size == 300 else 5)
         # Preconditioned WN is ours, and is not tuned.
-        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not specs.CurveMethod.PRECONDITIONED_WN)
+        assert (len(curve.tuning.grid) >= 2) == (curve.run.method is not StudyMethod.PRECONDITIONED_WN)
         assert not set(curve.tuning.run.seeds) & set(curve.run.seeds)
         assert curve.tuning.run.method is curve.run.method
         # The rank is overestimated, as the paper has it.
@@ -151,7 +167,7 @@ def test_every_study_is_fair_and_says_what_is_its_own(study, scale):
         for method in grids
     }
     if len(etas) == 2 and study.name != "figure-2c":
-        assert len(etas[specs.CurveMethod.GD]) >= len(etas[specs.CurveMethod.WN])
+        assert len(etas[StudyMethod.GD]) >= len(etas[StudyMethod.WN])
 
 
 def test_the_command_line_knows_every_study():
@@ -167,9 +183,9 @@ def test_keys_are_distinct_and_the_same_in_every_process():
         for curve in study.plan(scale)
         for run in (*curve.tuning.runs(), *curve.runs(curve.tuning.grid[0]))
     }
-    assert len({run.key for run in runs}) == len(runs)
+    assert len({specs.run_key(run) for run in runs}) == len(runs)
     # Of an earlier process; runs that were kept are found by it. Whoever changes what a run is changes this.
-    assert RUN.key == "wn_07169f2c34260eeec727"
+    assert specs.run_key(RUN) == "wn_07169f2c34260eeec727"
 
 
 def test_what_cannot_be_run_is_refused():
@@ -189,15 +205,15 @@ def test_what_cannot_be_run_is_refused():
 
 
 SIZES = {
-    specs.CurveMethod.WN: specs.StepSizes(1.0),
-    specs.CurveMethod.GD: specs.StepSizes(0.5),
-    specs.CurveMethod.PRECGD: specs.StepSizes(0.5, damping=0.1),
-    specs.CurveMethod.SCALEDGD_LAMBDA: specs.StepSizes(0.5, damping=0.1),
-    specs.CurveMethod.PRECONDITIONED_WN: specs.StepSizes(1.0, 2.0, 0.3),
+    StudyMethod.WN: specs.StepSizes(1.0),
+    StudyMethod.GD: specs.StepSizes(0.5),
+    StudyMethod.PRECGD: specs.StepSizes(0.5, damping=0.1),
+    StudyMethod.SCALEDGD_LAMBDA: specs.StepSizes(0.5, damping=0.1),
+    StudyMethod.PRECONDITIONED_WN: specs.StepSizes(1.0, 2.0, 0.3),
 }
 
 
-@pytest.mark.parametrize("method", specs.CurveMethod)
+@pytest.mark.parametrize("method", StudyMethod)
 def test_a_batch_gives_what_single_runs_give(method, tmp_path):
     run = dataclasses.replace(RUN, method=method, step_sizes=SIZES[method])
     together = measure(run, tmp_path / "together.npz").arrays
@@ -209,18 +225,18 @@ def test_a_batch_gives_what_single_runs_give(method, tmp_path):
         np.testing.assert_allclose(together["error"][:, place], alone["error"][:, 0], rtol=1e-6, atol=1e-22)
 
 
-@pytest.mark.parametrize("method", specs.CurveMethod)
+@pytest.mark.parametrize("method", StudyMethod)
 def test_runs_that_share_their_sweeps_give_what_each_gives_alone(method, tmp_path):
     """The same with another method and another width beside it, on the triangular factor."""
     case = specs.CurveCase(8, 2, 3.0, 100, rows=specs.Rows.FACTOR)
     run = dataclasses.replace(RUN, case=case, method=method, step_sizes=SIZES[method], steps=30)
-    other = dataclasses.replace(
-        run, method=specs.CurveMethod.GD, step_sizes=SIZES[specs.CurveMethod.GD], width=3, steps=20
-    )
+    other = dataclasses.replace(run, method=StudyMethod.GD, step_sizes=SIZES[StudyMethod.GD], width=3, steps=20)
     courses = {}
-    measure_together([run, other], lambda of: tmp_path / f"{of.key}.npz", courses.__setitem__, lambda _: None)
+    measure_together(
+        [run, other], lambda of: tmp_path / f"{specs.run_key(of)}.npz", courses.__setitem__, lambda _: None
+    )
     for one in (run, other):
-        alone = measure(one, tmp_path / f"{one.key}_alone.npz")
+        alone = measure(one, tmp_path / f"{specs.run_key(one)}_alone.npz")
         np.testing.assert_array_equal(courses[one].arrays["applications"], alone.arrays["applications"])
         np.testing.assert_allclose(courses[one].arrays["error"], alone.arrays["error"], rtol=1e-6, atol=1e-22)
         # A step alone, times steps.
@@ -307,7 +323,7 @@ def test_single_precision_follows_double_down_to_its_own_floor(tmp_path):
 def test_a_start_that_diverges_spoils_no_other(tmp_path):
     # So far that only some starts survive would be luck: here all diverge, and are told one by one.
     course = measure(
-        dataclasses.replace(RUN, method=specs.CurveMethod.GD, step_sizes=specs.StepSizes(40.0)), tmp_path / "run.npz"
+        dataclasses.replace(RUN, method=StudyMethod.GD, step_sizes=specs.StepSizes(40.0)), tmp_path / "run.npz"
     )
     assert course.diverged == (True, True, True)
     assert np.isfinite(course.arrays["error"][0]).all()
@@ -369,7 +385,7 @@ def test_a_torn_checkpoint_costs_its_run_alone(tiny, tmp_path):
     store = Store(tmp_path, TINY, Scale.QUICK)
     store.parts.mkdir(parents=True)
     for curve in TINY.quick:
-        store.checkpoint(curve.runs(ETAS[1])[0].key).write_bytes(b"PK torn")
+        store.checkpoint(specs.run_key(curve.runs(ETAS[1])[0])).write_bytes(b"PK torn")
     assert_same_table(run_study(TINY, Scale.QUICK, tmp_path), tiny)
 
 
@@ -405,10 +421,10 @@ def test_of_settings_that_end_at_rounding_the_first_there_is_taken(tmp_path):
 
 def test_a_grid_that_diverges_everywhere_is_told(tmp_path):
     tuning = specs.Tuning(
-        dataclasses.replace(RUN, method=specs.CurveMethod.GD), (specs.StepSizes(30.0), specs.StepSizes(40.0))
+        dataclasses.replace(RUN, method=StudyMethod.GD), (specs.StepSizes(30.0), specs.StepSizes(40.0))
     )
     study = dataclasses.replace(
-        TINY, quick=(specs.Curve("one", dataclasses.replace(RUN, method=specs.CurveMethod.GD), tuning),)
+        TINY, quick=(specs.Curve("one", dataclasses.replace(RUN, method=StudyMethod.GD), tuning),)
     )
     with pytest.raises(InputError, match="no start diverges"):
         run_study(study, Scale.QUICK, tmp_path)
@@ -421,7 +437,7 @@ def test_picture_and_caption_are_of_the_table_alone(tiny, tmp_path, made):
     path = tmp_path / "elsewhere.npz"
     write_table(path, tiny)
     table = read_table(path)
-    assert isinstance(paper_picture(table), Figure)
+    assert isinstance(paper_picture(CURVE_TABLES.read(table)), Figure)
     text = caption(table)
     assert not made
     assert "Something is said." in text
@@ -475,13 +491,13 @@ def verdicts(table: Table) -> list[bool]:
 def test_linear_and_sublinear_tails_are_told_apart_and_measured():
     t = np.arange(0, 1001, 10.0)[:, None] * np.ones(3)
     linear, power = 0.9 * 10 ** (-t / 125), 3 / (t + 1) ** 2
-    study = CurveTable.of(table_of(made_up("wn", linear), made_up("gd", power)))
-    wn_tail, gd_tail = (curve.tail() for curve in study.curves)
+    study = CURVE_TABLES.read(table_of(made_up("wn", linear), made_up("gd", power)))
+    wn_tail, gd_tail = (curve.tail() for curve in study.entries)
     assert wn_tail.is_linear
     assert 1 / wn_tail.decades_per_step == pytest.approx(125)
     assert not gd_tail.is_linear
     assert gd_tail.exponent == pytest.approx(2, abs=0.01)
-    assert study.curves[0].burn_in == 290  # 0.9 * 10^(-t/125) = 1/200
+    assert study.entries[0].burn_in == 290  # 0.9 * 10^(-t/125) = 1/200
     assert verdicts(table_of(made_up("wn", linear), made_up("gd", power))) == [True, True, True]
     # Had it been the other way round, the caption would have said so.
     other = table_of(made_up("wn", power), made_up("gd", linear))
@@ -496,7 +512,7 @@ def test_a_start_that_diverged_is_told_and_drawn():
     table = table_of(made_up("wn", error), made_up("gd", np.full_like(t, np.inf)))
     assert "1 diverged" in caption(table)
     assert "3 diverged" in caption(table)
-    paper_picture(table).canvas.draw()
+    paper_picture(CURVE_TABLES.read(table)).canvas.draw()
 
 
 def test_larger_ranks_are_compared_in_their_order():
@@ -517,20 +533,20 @@ def test_the_colours_are_those_of_the_methods():
 
 
 def test_retractions_coincide(quick_tables):
-    study = CurveTable.of(quick_tables["figure-3a"])
-    assert largest_ratio(study.curves) < 1.1
+    study = CURVE_TABLES.read(quick_tables["figure-3a"])
+    assert largest_ratio(study.entries) < 1.1
     # They are different computations all the same.
-    assert not np.array_equal(study.curves[0].error, study.curves[1].error)
+    assert not np.array_equal(study.entries[0].error, study.entries[1].error)
     assert all(of.holds for of in findings(quick_tables["figure-3a"]))
 
 
 def test_the_floor_grows_with_the_noise(quick_tables):
-    study = CurveTable.of(quick_tables["figure-3b"])
-    noisy = sorted((c for c in study.curves if c.head.noise > 0), key=lambda c: c.head.noise)
+    study = CURVE_TABLES.read(quick_tables["figure-3b"])
+    noisy = sorted((c for c in study.entries if c.head.noise > 0), key=lambda c: c.head.noise)
     for lower, higher in pairwise(noisy):
         # Ten times the noise, and the fit is smooth: a hundred times the squared error.
         assert higher.final / lower.final == pytest.approx(100, rel=0.1)
-    clean = next(c for c in study.curves if c.head.noise == 0)
+    clean = next(c for c in study.entries if c.head.noise == 0)
     assert clean.final < clean.rounding
     assert all(of.holds for of in findings(quick_tables["figure-3b"]))
 
@@ -553,7 +569,7 @@ def test_what_the_larger_quick_studies_show(name, holds, tmp_path):
 
 @pytest.mark.parametrize("name", ["figure-3a", "figure-3b"])
 def test_pictures_name_axes_and_curves(name, quick_tables):
-    picture = paper_picture(quick_tables[name])
+    picture = paper_picture(CURVE_TABLES.read(quick_tables[name]))
     left, right = picture.axes
     assert left.get_yscale() == "log"
     assert left.get_xlabel() == "steps"

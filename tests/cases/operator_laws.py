@@ -36,12 +36,15 @@ class Law:
         applies: Function of an entry and a flavor: True if the law is meant for them.
         largest_only: True if the law is checked in the largest size alone, unless all are asked for.
         of_the_base: True if the law is kept by the class `Operator` for all: one entry shows it.
+        ends_only: True if the law is checked with the first and the last flavor, one real and one complex, unless all
+            are asked for.
     """
 
     check: Callable[[Bench], None]
     applies: Applies = lambda case, flavor: True
     largest_only: bool = False
     of_the_base: bool = False
+    ends_only: bool = False
 
     @property
     def name(self) -> str:
@@ -52,12 +55,16 @@ LAWS: list[Law] = []
 
 
 def law(
-    *, applies: Applies = lambda case, flavor: True, largest_only: bool = False, of_the_base: bool = False
+    *,
+    applies: Applies = lambda case, flavor: True,
+    largest_only: bool = False,
+    of_the_base: bool = False,
+    ends_only: bool = False,
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
     """Return a decorator that adds a law to the list."""
 
     def add(check: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        LAWS.append(Law(check, applies, largest_only, of_the_base))
+        LAWS.append(Law(check, applies, largest_only, of_the_base, ends_only))
         return check
 
     return add
@@ -81,7 +88,8 @@ def fast_laws(case: OperatorCase, flavor: Flavor, order: Order) -> list[Law]:
     """Return the laws that the fast suite checks for an entry, a flavor and a size.
 
     Every law in the largest size. In the other sizes and precisions with the entry's first flavor. Refusals of the
-    base class with the first entry of the list.
+    base class with the first entry of the list. The two costly laws, on devices and on `check_operator`, with the
+    first and the last flavor.
     """
     is_largest = order == orders(case, flavor)[0]
     if not is_largest and flavor != case.flavors[0]:
@@ -92,6 +100,7 @@ def fast_laws(case: OperatorCase, flavor: Flavor, order: Order) -> list[Law]:
         if law.applies(case, flavor)
         and (is_largest or not law.largest_only)
         and (case is OPERATORS[0] or not law.of_the_base)
+        and (flavor in {case.flavors[0], case.flavors[-1]} or not law.ends_only)
     ]
 
 
@@ -286,7 +295,7 @@ def dtypes_are_kept(bench: Bench) -> None:
     assert operator.adjoint_transpose_times(v, bench.factor(side=0)).dtype == order.dtype
 
 
-@law(applies=lambda case, flavor: case.holds_data)
+@law(applies=lambda case, flavor: case.holds_data, ends_only=True)
 def nothing_is_made_on_another_device(bench: Bench) -> None:
     """On the meta device no number exists: whatever were made on the CPU on the way would be refused."""
     fields = {f.name: getattr(bench.operator, f.name) for f in dataclasses.fields(bench.operator) if f.init}
@@ -395,7 +404,7 @@ def what_is_restricted_says_so(bench: Bench) -> None:
     assert (few.dtype, few.device) == (bench.operator.dtype, bench.operator.device)
 
 
-@law(largest_only=True)
+@law(largest_only=True, ends_only=True)
 def check_operator_passes_it(bench: Bench) -> None:
     report = check_operator(bench.operator)
     text = str(report)

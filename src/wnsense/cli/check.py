@@ -113,8 +113,9 @@ def _measurements(problem: Problem) -> list[str]:
         negative = int((y < 0).sum())
         if negative:
             sentences.append(
-                f"{negative:,} of them are negative, but a^H Z a >= 0 for every positive semidefinite Z: that is "
-                "noise, a background subtracted, or an indefinite matrix (then write kind = symmetric in the file)."
+                f"{negative:,} of them are negative, but a^H Z a >= 0 for every positive semidefinite Z. "
+                "The cause is noise, a background subtracted, or an indefinite matrix (then write kind = symmetric in "
+                "the file)."
             )
     if problem.noise_level:
         sentences.append(f"The file says that their noise is {problem.noise_level:.2g} of ||y||.")

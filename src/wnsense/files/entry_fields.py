@@ -31,8 +31,8 @@ def read_entries(file: FileArrays, kind: Kind, count: int) -> EntrySensing | Tra
         count: Number of measurements `n`.
 
     Raises:
-        InputError: If sizes do not agree, an entry is outside the matrix, an imaginary part of a real number is
-            measured, or a transform has an unknown name or does not fit the size.
+        InputError: If sizes do not agree, an entry is outside the matrix, or an imaginary part of a real number is
+            measured. Also if a transform has an unknown name or does not fit the size.
     """
     shape = _sides(file, kind)
     places = _places(file, shape, count)

@@ -11,6 +11,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils.hooks import RemovableHandle
 
 from wnsense.checks import require
+from wnsense.linalg import Rng
 from wnsense.networks.layers import NormalizedLayer, require_normalized_layers
 from wnsense.networks.module_state import ModuleModes
 
@@ -20,7 +21,7 @@ DIRECTION_DEVIATION = 0.05
 _CONVOLUTIONS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 
 
-def data_dependent_start(model: nn.Module, inputs: Tensor, generator: torch.Generator | None = None) -> None:
+def data_dependent_start(model: nn.Module, inputs: Tensor, generator: Rng = None) -> None:
     """Start a model so that the outputs of each weight-normalized layer have mean 0 and variance 1 on a batch.
 
     First `v ~ N(0, 0.05^2)` is drawn. Then the batch passes through the layers one after the other. With
@@ -63,7 +64,7 @@ def data_dependent_start(model: nn.Module, inputs: Tensor, generator: torch.Gene
 class _Standardizer:
     """Forward pre-hook that sets `v`, `g` and `b` of a layer by its inputs."""
 
-    def __init__(self, layer: NormalizedLayer, generator: torch.Generator | None) -> None:
+    def __init__(self, layer: NormalizedLayer, generator: Rng) -> None:
         self.layer = layer
         self.generator = generator
         self.is_done = False

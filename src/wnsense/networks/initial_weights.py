@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from wnsense.linalg import Place
 from wnsense.networks.layers import parameter_matrix
 from wnsense.networks.network import Architecture, Network
 from wnsense.networks.row_ranges import check_row_norms, require_positive
@@ -19,7 +20,7 @@ def uniform_network(
     *,
     row_norm: float = TORCH_ROW_NORM,
     dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
+    device: Place = "cpu",
 ) -> Network:
     """Return a network at a uniform start: entries of `W` on `(-b, b)`, rows of `V` on the sphere `||v_0|| = 1`.
 

@@ -26,8 +26,8 @@ _SURE = 2.0
 _WORTH = 0.5
 # Deviations by which a direction must explain more of the fitted rows than a direction of noise would.
 _TOLD_BY_FIT = 2.0
-# The residual can confirm a fit if the next larger rank has at most this share of degrees of freedom in the rows, and
-# if the held-out residual is at most this factor above what noise alone would give.
+# The residual can confirm a fit under two conditions. The next larger rank has at most this share of degrees of freedom
+# in the rows. The held-out residual is at most this factor above what noise alone would give.
 _SPARE_SHARE = 0.25
 _ALIKE = 1.5
 # Below this residual, fits of the right rank contract at once; above it there is a tail of the spectrum or noise.

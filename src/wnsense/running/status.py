@@ -46,7 +46,7 @@ _ADVICE = {
         "or the noise level if you know them. The matrix returned is a guess."
     ),
     Status.NO_LOW_RANK_FIT: (
-        "No matrix of low rank predicts measurements that were held out: check that the measurements belong to this "
+        "No matrix of low rank predicts measurements that were held out. Check that the measurements belong to this "
         "operator, in this order, and that the unknown is of this kind and of low rank. "
         "Do not use the matrix that is returned."
     ),

@@ -30,8 +30,8 @@ def linear_map(A: LinearMap | MatrixLike) -> LinearMap:
             kept.
 
     Raises:
-        InputError: If it is something else, complex, masked, not of two dimensions, empty, holds NaN or infinity, is
-            far from 1 in size, or if the operator's `rmatvec` is not the adjoint of its `matvec`.
+        InputError: If it is something else, complex, masked, not of two dimensions or empty, holds NaN or infinity, or
+            is far from 1 in size. Also if the operator's `rmatvec` is not the adjoint of its `matvec`.
     """
     if isinstance(A, LinearMap):
         return A

@@ -194,8 +194,7 @@ class Operator(ABC):
     ) -> Inexact[Tensor, "*batch m2 k"]:
         """Return `M*(v)^H U` without forming `M*(v)`; for the symmetric kinds it is `adjoint_times`.
 
-        Raises:
-            InputError: If `v` does not have `n` entries, `U` does not have `m1` rows, or a dtype is not the operator's.
+        It raises what `adjoint_times` raises, for a factor `U` of `m1` rows.
         """
         self.space.check_vector(v, self.count)
         self.space.check_factor(U, 0)

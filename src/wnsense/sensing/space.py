@@ -49,8 +49,8 @@ class Space:
         """Check that kind, shape and dtype agree.
 
         Raises:
-            InputError: If a side is below 1, the sides of a symmetric kind differ, the dtype does not suit the kind, or
-                the precision is neither double nor single.
+            InputError: If a side is below 1, or the sides of a symmetric kind differ. Also if the dtype does not suit
+                the kind, or the precision is neither double nor single.
         """
         kind, shape, dtype = self.kind, self.shape, self.dtype
         require(min(shape) >= 1, "sides of at least 1", shape)

@@ -51,7 +51,7 @@ class ConjugateWN:
     normalization. Each part is measured by its length in `Z`, so that the condition number of `Z` has no effect. `G'`
     and `Xi'` are those of the step before, projected onto the tangent space of the present point. Over matrices of one
     rank this is the Riemannian conjugate gradient method of Vandereycken (arXiv 1209.3834) and of Wei, Cai, Chan and
-    Leung (arXiv 1511.01562), with the beta of Hestenes and Stiefel. Here the rank may exceed that of the true matrix.
+    Leung (arXiv 1511.01562). `beta` is that of Hestenes and Stiefel. Here the rank may exceed that of the true matrix.
 
     A step costs 2 applications: `M(Xi)`, and `M*` at the new point. The residual of that point is `q + t M(Xi)`, up to
     the change by truncation. The norm of the change is known, and its effect on the measurements is estimated from

@@ -22,8 +22,9 @@ class LevenbergMarquardtGD:
 
     `J` is the differential of the factorization map alone, `Y -> Y Y^H` or `(L, Q) -> L Q^H`. The preconditioner thus
     has a closed form and takes no application; a step costs 2. The source composes the map with a convex `h`, and takes
-    Polyak's step size in the metric of `J`: `gamma d` is `(h - h*) / ||J d'||^2 d'` for the subgradient `d'` of `h`.
-    Here `h` is the norm `||T D M(.) - y||`, with a least value of 0. For `h = 1/2 ||.||^2` the step is half as long.
+    Polyak's step size in the metric of `J`. Then `gamma d` is `(h - h*) / ||J d'||^2 d'` for the subgradient `d'` of
+    `h`. Here `h` is the norm `||T D M(.) - y||`, with a least value of 0. For `h = 1/2 ||.||^2` the step is half as
+    long.
 
     The source gives `J`, the step size, and that `lambda` decreases like the distance to the answer; its authors'
     program has `lambda = 1e-3 h` for a norm `h`. Additions here are `tau`, 1 in the source, and the balancing of rows

@@ -44,9 +44,9 @@ class PreconditionedWN:
     costs 2 applications. The method was derived for this project; the damping is that of PrecGD (Zhang, Fattahi, Zhang,
     arXiv 2206.03345), the split that of arXiv 2510.01175.
 
-    Safeguard: a step fails if it raises the misfit above `growth` times the least one, or if it is the last of
-    `patience` steps without a new least misfit. The run then returns to the point of least misfit, and both step sizes
-    are halved.
+    Safeguard: a step fails if it raises the misfit above `growth` times the least one. It also fails if it is the last
+    of `patience` steps without a new least misfit. The run then returns to the point of least misfit, and both step
+    sizes are halved.
 
     Attributes:
         step_size: Step size `eta`.

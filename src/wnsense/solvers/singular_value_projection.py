@@ -17,9 +17,9 @@ class SingularValueProjection:
     """SVP (Jain, Meka, Dhillon, arXiv 0909.5457, Algorithm 1): `Z+ = P_r(Z - eta M*(M(Z) - y))`.
 
     `P_r` is the best approximation of rank r, of any signature. The source minimizes `1/2 ||M(Z) - y||^2` over matrices
-    of that rank, with the gradient `M*(M(Z) - y)`, which is `R` here, also for symmetric kinds with their factor 1/4.
-    Its start is `Z = 0`: `haar_start(objective, rank, magnitude=0)`, whose frame starts the first subspace iteration.
-    All kinds are possible.
+    of that rank. Its gradient `M*(M(Z) - y)` is `R` here, also for symmetric kinds with their factor 1/4. Its start is
+    `Z = 0`: `haar_start(objective, rank, magnitude=0)`, whose frame starts the first subspace iteration. All kinds are
+    possible.
 
     `B = Z - eta R` is never formed. Its dominant part comes from subspace iteration. The iteration starts at
     `[X, B X]`, twice as wide as the rank, which the gradient gives. Each of its steps takes one application of `M*`, or

@@ -150,8 +150,8 @@ class Memory:
     def descent(self, gradient: Tensor) -> Tensor:
         """Return `-H g`, with the inverse Hessian `H` of the pairs and the gradient `g`.
 
-        Let `S` and `Y` hold steps and changes as columns, let `gamma = s^T y / y^T y` for the last pair, and let `R` be
-        the upper triangle of `S^T Y` and `D` its diagonal. Then (Byrd, Nocedal and Schnabel, 1994, Theorem 2.2)
+        Let `S` and `Y` hold steps and changes as columns, and let `gamma = s^T y / y^T y` for the last pair. Let `R` be
+        the upper triangle of `S^T Y`, and `D` its diagonal. Then (Byrd, Nocedal and Schnabel, 1994, Theorem 2.2)
         `H g = gamma g + S R^{-T} ((D + gamma Y^T Y) R^{-1} S^T g - gamma Y^T g) - gamma Y R^{-1} S^T g`.
         """
         if self.steps is None or self.changes is None:

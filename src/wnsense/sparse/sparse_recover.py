@@ -42,8 +42,9 @@ _TOLERANCES = {torch.float64: 1e-11, torch.float32: 1e-5}
 # Most steps at each ratio: with rows held out, with all rows, and with weights. Longer runs found one vector more in
 # thirty, for half as many products again where there is none.
 _STEPS_HELD_OUT, _STEPS, _STEPS_WEIGHTED = 200, 500, 300
-# Noise is accepted before weights are tried if the held-out misfit is at most the first number, with no more entries
-# than the second number times the fitted rows. Otherwise the misfit could come from missing entries.
+# Noise is accepted before weights are tried if one of these pairs applies. The held-out misfit is at most its first
+# number, and the entries are at most its second number times the fitted rows. Otherwise the misfit could come from
+# missing entries.
 _CLEAR_NOISE = ((0.01, 1.0), (0.2, 0.2), (1.0, 1 / 12))
 # A gap up to this is not improved. A larger one is improved by a descent at small ratios, within these numbers of
 # steps.

@@ -44,8 +44,8 @@ class SparseRecovery:
         solution: Solution `z`, (N,), in the user's units.
         support: Indices of the entries that are not zero, ascending.
         relative_residual: `||A z - y|| / ||y||` over all measurements.
-        optimality_gap: Bound on the relative excess of the l1 norm: every vector with the same `A z` has at least
-            `1 - gap` times the l1 norm of `z`, by a dual certificate. The norm is weighted by the columns' lengths if
+        optimality_gap: Bound on the relative excess of the l1 norm, by a dual certificate. Every vector with the same
+            `A z` has at least `1 - gap` times the l1 norm of `z`. The norm is weighted by the columns' lengths if
             `rescaled`.
         held_out: `||A z - y|| / ||y||` over held-out measurements, for a fit of the same support without them; None if
             nothing could be held out.

@@ -48,8 +48,8 @@ SizeOption = Annotated[
 CountOption = Annotated[
     int | None,
     typer.Option(
-        help="Number of measurements: by default 6 times the degrees of freedom of such a matrix, 10 times for "
-        "entries, dct, hadamard and fourier, 20 times for sub-blocks, which overlap; at most as many as are "
+        help="Number of measurements. By default 6 times the degrees of freedom of such a matrix; 10 times for "
+        "entries, dct, hadamard and fourier; 20 times for sub-blocks, which overlap. At most as many as are "
         "different. With diffraction it is masks times pixels, with sub-blocks it is blocks times 16 (32 if "
         "hermitian)."
     ),

@@ -27,8 +27,8 @@ def sparse(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A .npz, .mat or .safetensors file with y and A, or with the nonzeros of A: A_values, A_rows and "
-            "A_columns, or SciPy's A_data, A_indices and A_indptr, and A_shape beside them.",
+            help="A .npz, .mat or .safetensors file with y and A. A is dense or given by its nonzeros: A_shape with "
+            "A_values, A_rows and A_columns, or with SciPy's A_data, A_indices and A_indptr.",
             show_default=False,
         ),
     ],

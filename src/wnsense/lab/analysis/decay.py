@@ -7,8 +7,8 @@ of ordinary least squares, which is asymptotically as good as any other for auto
 - The long-run variance is that of Newey and West (Econometrica 55, 1987), with Bartlett weights and
   `floor(4 (T/100)^{2/9})` lags.
 - The residuals are first prewhitened by an AR(1) (Andrews and Monahan, Econometrica 60, 1992).
-- The AR(1) coefficient is corrected for its bias in the presence of a fitted trend, by `(2 + 4 rho)/T` (Kendall,
-  Biometrika 41, 1954, extended to a trend), and kept below 0.97.
+- The AR(1) coefficient is corrected by `(2 + 4 rho)/T` for its bias in the presence of a fitted trend (Kendall,
+  Biometrika 41, 1954, extended to a trend). It is kept below 0.97.
 - Quantiles are Student's.
 
 Coverage of the intervals of 95% on AR(1) residuals, 500 series each:

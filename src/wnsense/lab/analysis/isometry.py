@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_rank, require_size
-from wnsense.linalg import haar_frame, random_normal, symmetric_part
+from wnsense.linalg import Rng, haar_frame, random_normal, symmetric_part
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, RowDual
 
@@ -56,7 +56,7 @@ def isometry_bound(
     steps: int = 10,
     starts: int = 4,
     gain: float | None = None,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> IsometryBound:
     """Return a lower bound on `delta_r`, the largest `| ||M(Z)||^2 / (gain ||Z||^2) - 1 |` over matrices of rank `r`.
 
@@ -121,7 +121,7 @@ def _gain(operator: Operator, ratios: Tensor, gain: float | None) -> float:
     return gain
 
 
-def _drawn(operator: Operator, rank: int, samples: int, generator: torch.Generator | None) -> LowRank:
+def _drawn(operator: Operator, rank: int, samples: int, generator: Rng) -> LowRank:
     dtype, device = operator.dtype, operator.device
     core = random_normal((samples, rank, rank), generator=generator, dtype=dtype, device=device)
 

@@ -166,8 +166,8 @@ def normalized_flow(
         integrator: Implicit integrator of SciPy.
 
     Raises:
-        InputError: If sizes do not fit, a number is not finite, the start or the ratio is not positive, or the start is
-            so large that its rates are no numbers.
+        InputError: If sizes do not fit, a number is not finite, or the start or the ratio is not positive. Also if the
+            start is so large that its rates are no numbers.
     """
     require_rates(ratio, power)
     A, y, start = _positive_start(A, y, start, depth)

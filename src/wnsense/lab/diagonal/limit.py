@@ -17,8 +17,8 @@ from wnsense.lab.diagonal.mirror_path import PathPoint, follow_path, is_reached,
 from wnsense.lab.diagonal.row_space import Matrix, Rows, Vector, independent_rows, problem_arrays
 from wnsense.theory.diagonal import exponent, log_magnification, require_rates
 
-# Beyond this ratio of z_0^{-q} to that of the answer, rounding on the support is larger than the effect of a smaller
-# start, which is of order one over the ratio by the l1 bound. The start is raised to it.
+# Largest ratio of z_0^{-q} to that of the answer; a smaller start is raised to it. Beyond it, rounding on the support
+# is larger than the effect of a smaller start. That effect is of order one over the ratio, by the l1 bound.
 _LARGEST_COST = 1e12
 # From starts so large that roundings of A z are as large as y, no digit of y remains in z.
 _LARGEST_ROUNDING = 1.0
@@ -98,8 +98,8 @@ def flow_limits(
         power: Power `p` in `eta_r = eta r^p`, at most 2.
 
     Raises:
-        InputError: If sizes do not fit, no `z >= 0` has `A z = y`, a rate is out of its range, or the start is so large
-            that `y` is lost in rounding.
+        InputError: If sizes do not fit, no `z >= 0` has `A z = y`, or a rate is out of its range. Also if the start is
+            so large that `y` is lost in rounding.
     """
     require_rates(ratio, power)
     require(power <= 2, "a power of at most 2", power)

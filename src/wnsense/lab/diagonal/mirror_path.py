@@ -177,8 +177,8 @@ def _newton(A: Matrix, q: float, at: PathPoint) -> tuple[Vector, Rows]:
     else:
         c, root = np.exp(-q * at.log_z0), np.exp((1 + q) / 2 * at.log_z) / math.sqrt(q)
         dual = image + np.exp(-q * at.log_z) - c
-    # A residual within the rounding of its terms has no meaning: it would become a change of s (on the support) or z
-    # (off it) of many times their size.
+    # A residual within the rounding of its terms has no meaning. It would change s (on the support) or z (off it) by
+    # many times their size.
     primal, eps = at.y - A @ z, 4 * np.finfo(np.float64).eps
     primal = np.where(np.abs(primal) <= eps * (np.abs(A) @ z + np.abs(at.y)), 0, primal)
     dual = np.where(np.abs(dual) <= eps * (np.abs(c) + np.abs(A).T @ np.abs(at.lam)), 0, dual)

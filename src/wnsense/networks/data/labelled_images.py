@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from wnsense.checks import InputError, require
+from wnsense.linalg import Place, Rng
 from wnsense.networks.choices import enum_member
 
 _CLASSES = 10
@@ -142,7 +143,7 @@ def samples(
     *,
     inputs: Inputs | str = Inputs.STANDARDIZED,
     dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
+    device: Place = "cpu",
 ) -> Samples:
     """Return the samples of images for a network, with one-hot labels.
 
@@ -181,9 +182,7 @@ def one_hot(labels: Int64[Tensor, " count"], dtype: torch.dtype = torch.float32)
     return functional.one_hot(labels, _CLASSES).to(dtype)
 
 
-def batches(
-    dataset: TensorDataset, batch_size: int, generator: torch.Generator | None = None
-) -> DataLoader[tuple[Tensor, ...]]:
+def batches(dataset: TensorDataset, batch_size: int, generator: Rng = None) -> DataLoader[tuple[Tensor, ...]]:
     """Return a `DataLoader` that takes whole batches by index, which is fast for tensors, also on a GPU.
 
     Args:

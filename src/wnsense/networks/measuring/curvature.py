@@ -38,7 +38,7 @@ def loss_curvature(at: Derivatives, settings: MeasurementSettings, generator: to
         generator: Generator of the start vector.
     """
     start = random_start(at.gradient.numel(), generator, at.gradient)
-    # The end of larger modulus decides when to stop: the other one is often the edge of a dense part of the spectrum,
+    # The iteration stops by the end of larger modulus. The other end is often the edge of a dense part of the spectrum,
     # which a small number of steps cannot resolve.
     return extreme_eigenvalues(
         at.hessian_times,

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
-# Number of held-out rows by default: a tenth, but at least enough for a significant test (at most a fifth of all),
-# and at most as many as the test needs.
+# Number of held-out rows by default: a tenth of all, within two limits. The least number is enough for a significant
+# test, but at most a fifth of all. The largest number is as many as the test needs.
 _FRACTION = 0.1
 _ENOUGH = 30
 _LARGEST_SHARE = 0.2

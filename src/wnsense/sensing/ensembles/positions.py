@@ -15,9 +15,9 @@ from torch import Tensor
 from wnsense.checks import require, require_size
 from wnsense.sensing.low_rank import LowRank
 
-# Numbers in a block of gathered rows of factors. On a CPU a block stays in a core's cache until it is summed: at
-# m = 10^6, n = 2 10^7 and r = 10, sizes from 2^14 to 2^19 take the same time, and 2^22 more than twice that. Elsewhere
-# few and large blocks are faster.
+# Numbers in a block of gathered rows of factors. On a CPU a block stays in a core's cache until it is summed. Measured
+# at m = 10^6, n = 2 10^7 and r = 10: sizes from 2^14 to 2^19 take the same time, and 2^22 more than twice that.
+# Elsewhere few and large blocks are faster.
 _BLOCK_NUMBERS = {"cpu": 2**18}
 _BLOCK_NUMBERS_ELSEWHERE = 2**26
 

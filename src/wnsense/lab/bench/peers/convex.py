@@ -38,8 +38,8 @@ def nuclear_norm_minimization(problem: Problem, *, positive: bool = False, solve
             solvers follow; the ending of the result names the one that solved the program.
 
     Raises:
-        InputError: If the matrix is too large, the noise level is None, the problem has weights, no matrix of the kind
-            explains the measurements, or CVXPY is not installed.
+        InputError: If the matrix is too large, the noise level is None, or the problem has weights. Also if no matrix
+            of the kind explains the measurements, or CVXPY is not installed.
     """
     level = _checked_level(problem, positive=positive)
     cvxpy = import_peer("cvxpy", "nuclear-norm minimization")

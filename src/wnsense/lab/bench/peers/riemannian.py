@@ -58,8 +58,8 @@ def riemannian_trust_region(
         seed: Seed of the power iterations.
 
     Raises:
-        InputError: If pymanopt has no manifold for the kind (symmetric and indefinite, or rectangular and complex), if
-            sizes do not agree, the problem has weights, or pymanopt is not installed.
+        InputError: If pymanopt has no manifold for the kind (symmetric and indefinite, or rectangular and complex).
+            Also if sizes do not agree, the problem has weights, or pymanopt is not installed.
     """
     _check(problem, rank, start)
     pymanopt = import_peer("pymanopt", "a Riemannian trust region")

@@ -171,7 +171,7 @@ def _method_table(table: Table) -> str:
         f"Relative errors after {_EARLY} applications and at the end, and the applications spent",
     ) + html.paragraph(
         f"{_sooner(table)} Least squares does not use low rank: it returns the smallest of all matrices that explain "
-        "the sketches, and so few sketches leave most of the covariance undetermined."
+        "the sketches. So few sketches leave most of the covariance undetermined."
     )
 
 

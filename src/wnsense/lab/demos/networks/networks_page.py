@@ -83,10 +83,10 @@ def _summary(table: Table) -> str:
     header = table.header
     return (
         f"Two networks of {header['depth']} hidden layers, {header['width']} units each and {header['parameters']:,} "
-        f"weights were trained from the same random weights, on the same {header['train']:,} handwritten digits in "
-        f"the same order, {header['epochs']} times. One divides each row of weights by its length, the other does "
-        f"not. At the end the first one recognizes {100 * _last(table, 'wn_test_accuracy'):.1f} % of new digits, the "
-        f"second one {100 * _last(table, 'plain_test_accuracy'):.1f} %."
+        f"weights were trained from the same random weights. Both used the same {header['train']:,} handwritten "
+        f"digits in the same order, {header['epochs']} times. One divides each row of weights by its length, the other "
+        f"does not. At the end the first one recognizes {100 * _last(table, 'wn_test_accuracy'):.1f} % of new digits, "
+        f"the second one {100 * _last(table, 'plain_test_accuracy'):.1f} %."
     )
 
 

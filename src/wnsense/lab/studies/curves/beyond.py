@@ -18,11 +18,11 @@ from wnsense.lab.studies.curves.specification import (
     Curve,
     CurveCase,
     CurveEnsemble,
-    CurveMethod,
     CurveSpecification,
     StepSizes,
     Tuning,
 )
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
 
@@ -34,7 +34,7 @@ _TUNING_STEPS = 1_000
 _REACH = "a setting is reached where the median squared error is at most (sigma_{r_A} / 10)^2"
 _COMMON_CHOICES = (_REACH, SPECTRUM, START, LATER, SEEDS, RULE)
 
-Budgets = Mapping[CurveMethod, int]
+Budgets = Mapping[StudyMethod, int]
 
 
 def _settings(
@@ -43,13 +43,13 @@ def _settings(
     seeds: int,
     *,
     tuned_on: tuple[CurveCase, int] | None = None,
-    grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = _ALL_GRIDS,
+    grids: Mapping[StudyMethod, tuple[StepSizes, ...]] = _ALL_GRIDS,
 ) -> tuple[Curve, ...]:
     """Return the curves of every method in every setting that it supports, tuned in each setting or on one case."""
     curves: list[Curve] = []
     for label, case, width in cases:
         for method, most in budgets.items():
-            if case.kind is Kind.SYMMETRIC and method not in {CurveMethod.WN, CurveMethod.PRECONDITIONED_WN}:
+            if case.kind is Kind.SYMMETRIC and method not in {StudyMethod.WN, StudyMethod.PRECONDITIONED_WN}:
                 continue
             curves += curves_of(
                 label,
@@ -66,11 +66,11 @@ def _settings(
 
 def _budgets(slow: int, fast: int) -> Budgets:
     return {
-        CurveMethod.WN: slow,
-        CurveMethod.GD: slow,
-        CurveMethod.SCALEDGD_LAMBDA: slow,
-        CurveMethod.PRECGD: fast,
-        CurveMethod.PRECONDITIONED_WN: fast,
+        StudyMethod.WN: slow,
+        StudyMethod.GD: slow,
+        StudyMethod.SCALEDGD_LAMBDA: slow,
+        StudyMethod.PRECGD: fast,
+        StudyMethod.PRECONDITIONED_WN: fast,
     }
 
 
@@ -130,7 +130,7 @@ _LONG_GRIDS = {
     for method, grid in _ALL_GRIDS.items()
 }
 # Far from an isometry mu = 2 is beyond the limit of stability.
-_LONG_GRIDS[CurveMethod.WN] = tuple(StepSizes(eta, mu) for eta in (0.25, 0.5, 1.0, 1.5) for mu in (2.0, 1.0, 0.3))
+_LONG_GRIDS[StudyMethod.WN] = tuple(StepSizes(eta, mu) for eta in (0.25, 0.5, 1.0, 1.5) for mu in (2.0, 1.0, 0.3))
 
 
 def _by_ensemble(seeds: int, budgets: Budgets, size: int = 24, share: float = 1.0) -> tuple[Curve, ...]:
@@ -199,7 +199,7 @@ def _by_set(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ..
             range(seeds),
             steps,
             tuning_steps=steps,
-            grids={CurveMethod.WN: GRIDS[CurveMethod.WN]},
+            grids={StudyMethod.WN: GRIDS[StudyMethod.WN]},
         )
         run = replace(curve.run, magnitude_set=magnitude_set)
         tuning = Tuning(replace(run, seeds=TUNING_SEEDS), curve.tuning.grid)

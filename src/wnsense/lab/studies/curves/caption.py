@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from wnsense.checks import InputError
-from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve, largest_ratio, noise_exponent
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.study_methods import PAPER_METHODS
 from wnsense.pages.style import METHODS
 
 # Curves whose medians differ by no more than this factor coincide.
@@ -21,33 +21,22 @@ _EXPONENT_SLACK = 0.2
 _VERY_FAST = 100
 # Squared error at which the costs of all methods are compared; it is above single precision.
 _COMPARED = 1e-8
-_OF_THE_PAPER = {"wn", "gd"}
 # Z is outside of the cone by more than rounding if an eigenvalue is below minus this.
 _OUTSIDE = 1e-10
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings for each part of the claim.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def findings(study: CurveTable) -> list[Finding]:
+    """Return the findings for each part of the claim."""
     if study.head.name not in _FINDINGS:
         raise InputError(f"needed the table of a study, one of {', '.join(_FINDINGS)}, got {study.head.name}")
     return _FINDINGS[study.head.name](study)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return a list of the curves, and a list of the step sizes that were tried.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def paragraphs(study: CurveTable) -> list[Paragraph]:
+    """Return a list of the curves, and a list of the step sizes that were tried."""
     curves = Paragraph(
         "Curve by curve (squared error, median over seeds, for ||A||_2 = 1):",
-        tuple(_curve_line(curve) for curve in study.curves),
+        tuple(_curve_line(curve) for curve in study.entries),
     )
     return [curves, Paragraph("Step sizes:", tuple(_grid_lines(study)))]
 
@@ -57,7 +46,7 @@ def _curve_line(curve: MeasuredCurve) -> str:
     count = curve.error.shape[1]
     diverged = int((~np.isfinite(curve.error[-1])).sum())
     spent = f"{int(curve.step[-1]):,} steps, {int(curve.spent):,} applications"
-    name = f"{METHODS[curve.method].label}, {curve.label}"
+    name = f"{METHODS[curve.head.method].label}, {curve.label}"
     setting = f"{name} ({curve.head.step_sizes}; {count} seed{'s' if count > 1 else ''})"
     parts = [f"{setting}: {curve.final:.1e} ({low:.1e} to {high:.1e}) after {spent}"]
     if diverged:
@@ -94,9 +83,9 @@ def _tail_text(curve: MeasuredCurve) -> str:
 def _grid_lines(study: CurveTable) -> list[str]:
     """Return a line for each choice of step sizes, with the labels of all curves that share it."""
     labels: dict[tuple[str, str], list[str]] = {}
-    for curve in study.curves:
+    for curve in study.entries:
         if curve.head.grid_errors:
-            labels.setdefault((METHODS[curve.method].label, _trials(curve)), []).append(curve.label)
+            labels.setdefault((METHODS[curve.head.method].label, _trials(curve)), []).append(curve.label)
     return [f"step sizes of {method}, {'; '.join(shared)} {trials}" for (method, trials), shared in labels.items()]
 
 
@@ -140,7 +129,7 @@ def _linear(curves: Sequence[MeasuredCurve], *, is_linear: bool) -> Finding:
     )
     words = "linear" if is_linear else "sublinear"
     agreeing = sum(kind == is_linear for kind in kinds)
-    text = f"{METHODS[curves[0].method].label} ends {words} in {agreeing} of {len(curves)} settings ({rates})"
+    text = f"{METHODS[curves[0].head.method].label} ends {words} in {agreeing} of {len(curves)} settings ({rates})"
     return Finding(text, agreeing == len(curves))
 
 
@@ -166,11 +155,11 @@ def _ahead(study: CurveTable) -> Finding:
 
 def _costs(study: CurveTable) -> list[Finding]:
     """Return the cost of each method to a common squared error, if methods beside the paper's two were run."""
-    if len(study.methods) == len(_OF_THE_PAPER):
+    if len(study.methods) == len(PAPER_METHODS):
         return []
     settings = []
     for label in study.labels:
-        costs = [(curve.method, curve.cost_of(_COMPARED)) for curve in study.curves if curve.label == label]
+        costs = [(curve.head.method, curve.cost_of(_COMPARED)) for curve in study.entries if curve.label == label]
         parts = [f"{METHODS[method].label} {'not' if cost is None else f'{cost:,.0f}'}" for method, cost in costs]
         settings.append(f"{label}: {', '.join(parts)}")
     return [Finding(f"applications to a squared error of {_COMPARED:.0e}: {'; '.join(settings)}", None)]
@@ -243,11 +232,11 @@ def _speed(wn: MeasuredCurve, gd: MeasuredCurve) -> Finding:
 
 
 def _figure_3a(study: CurveTable) -> list[Finding]:
-    ratio = largest_ratio(study.curves)
+    ratio = largest_ratio(study.entries)
     text = f"above rounding the medians differ by a factor of at most {ratio:.3f}"
     return [
-        Finding(f"{text}; last errors: {_finals(study.curves, ' ')}", ratio <= _COINCIDE),
-        _linear(study.curves, is_linear=True),
+        Finding(f"{text}; last errors: {_finals(study.entries, ' ')}", ratio <= _COINCIDE),
+        _linear(study.entries, is_linear=True),
     ]
 
 
@@ -257,7 +246,7 @@ def _figure_3b(study: CurveTable) -> list[Finding]:
     grows = _is_falling([-curve.final for curve in noisy]) and abs(p - 2) <= _EXPONENT_SLACK
     ratios = ", ".join(f"{curve.label}: {_over_oracle(curve):.2f}" for curve in noisy)
     near = max(_over_oracle(curve) for curve in noisy) <= _NEAR_ORACLE
-    clean = [curve for curve in study.curves if curve.head.noise == 0]
+    clean = [curve for curve in study.entries if curve.head.noise == 0]
     return [
         Finding(f"the last error grows as noise^{p:.2f} ({_finals(noisy, ': ')})", grows),
         Finding(f"over the error of least squares of rank r_A from the truth, {ratios}", near),
@@ -267,9 +256,9 @@ def _figure_3b(study: CurveTable) -> list[Finding]:
 
 def _cone_study(study: CurveTable) -> list[Finding]:
     """Return findings on the relaxation of Theta's positive semidefinite constraint to symmetry."""
-    by_label = {curve.label.removeprefix("Theta "): curve for curve in study.curves}
+    by_label = {curve.label.removeprefix("Theta "): curve for curve in study.entries}
     relaxed, constrained, diagonal = (by_label[name] for name in ("symmetric", "psd", "diagonal"))
-    reached = ", ".join(f"{curve.label}: {_rounding_text(curve)}" for curve in study.curves)
+    reached = ", ".join(f"{curve.label}: {_rounding_text(curve)}" for curve in study.entries)
     steps = [_steps_to_rounding(curve) for curve in (relaxed, constrained)]
     slower = f"relaxed over kept: {steps[0] / steps[1]:.3f} times the steps" if np.isfinite(steps).all() else "no ratio"
     return [

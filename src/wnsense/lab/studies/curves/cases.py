@@ -20,12 +20,12 @@ from wnsense.lab.studies.curves.settings import (
 from wnsense.lab.studies.curves.specification import (
     Curve,
     CurveCase,
-    CurveMethod,
     CurveRun,
     CurveSpecification,
     Rows,
     Tuning,
 )
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 
 
@@ -35,7 +35,7 @@ def _figure_2a(conditions: Sequence[float], count: int, seeds: int, steps: int, 
         label, case = f"kappa = {kappa:g}", CurveCase(10, 3, kappa, count)
         curves += curves_of(label, case, 5, range(seeds), steps, tuning_steps=tuning_steps)
         # The later methods reach rounding long before.
-        fewer = {CurveMethod.PRECGD: 400, CurveMethod.SCALEDGD_LAMBDA: steps // 10, CurveMethod.PRECONDITIONED_WN: 100}
+        fewer = {StudyMethod.PRECGD: 400, StudyMethod.SCALEDGD_LAMBDA: steps // 10, StudyMethod.PRECONDITIONED_WN: 100}
         for method, most in fewer.items():
             curves += curves_of(label, case, 5, range(seeds), most, tuning_steps=most, grids=later(method))
     return tuple(curves)
@@ -71,7 +71,7 @@ def _figure_2b(
         curves += curves_of(
             label, case, width, range(seeds), 1_000, tuning_steps=tuning_steps, tuning=tuned, confirming=again
         )
-        fewer = {CurveMethod.PRECGD: 300, CurveMethod.SCALEDGD_LAMBDA: 1_000, CurveMethod.PRECONDITIONED_WN: 150}
+        fewer = {StudyMethod.PRECGD: 300, StudyMethod.SCALEDGD_LAMBDA: 1_000, StudyMethod.PRECONDITIONED_WN: 150}
         for method, most in fewer.items():
             curves += curves_of(
                 label, case, width, range(seeds), most, tuning_steps=most, tuning=tuned, grids=later(method)
@@ -153,7 +153,7 @@ FIGURE_2C = CurveSpecification(
 
 
 def _figure_3a(kappa: float, count: int, seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = CurveRun(CurveCase(10, 3, kappa, count), CurveMethod.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
+    run = CurveRun(CurveCase(10, 3, kappa, count), StudyMethod.WN, 5, WN_GRID[0], tuple(range(seeds)), steps)
     # One choice of step sizes for all, so that only the retraction differs.
     tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     labels = {Retraction.POLAR: "polar", Retraction.QR: "QR", Retraction.CAYLEY: "Cayley"}
@@ -180,7 +180,7 @@ FIGURE_3A = CurveSpecification(
 
 
 def _figure_3b(levels: Sequence[float], kappa: float, count: int, data_seeds: int, steps: int) -> tuple[Curve, ...]:
-    run = CurveRun(CurveCase(10, 3, kappa, count), CurveMethod.WN, 5, WN_GRID[0], (0,), steps)
+    run = CurveRun(CurveCase(10, 3, kappa, count), StudyMethod.WN, 5, WN_GRID[0], (0,), steps)
     tuning = Tuning(replace(run, seeds=TUNING_SEEDS), WN_GRID)
     return tuple(
         Curve(

@@ -15,7 +15,8 @@ from torch import Tensor
 from wnsense.checks import InputError
 from wnsense.files.tables import is_table
 from wnsense.lab.studies.curves.random_problem import drawn, oracle_error, squared_error
-from wnsense.lab.studies.curves.specification import CurveMethod, CurveRun
+from wnsense.lab.studies.curves.specification import CurveRun, run_key
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.linalg import FactorizationError, symmetric_part
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import Result, solve
@@ -73,7 +74,7 @@ def measure(run: CurveRun, checkpoint: Path, *, progress: StepCallback = no_step
     if not any(course.diverged) or len(run.seeds) == 1:
         return course
     alone = [replace(run, seeds=(seed,)) for seed in run.seeds]
-    checkpoints = [checkpoint.with_name(f"{one.key}.part.npz") for one in alone]
+    checkpoints = [checkpoint.with_name(f"{run_key(one)}.part.npz") for one in alone]
     courses = [_made(one, path, progress) for one, path in zip(alone, checkpoints, strict=True)]
     arrays = dict(courses[0].arrays)
     arrays["seconds"] = np.sum([course.arrays["seconds"] for course in courses], axis=0)
@@ -145,7 +146,7 @@ def _made(
 ) -> CurveCourse:
     objective, solver = given or drawn(run.case), _solver(run)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, objective.problem, solver, (run.key,), resume=is_table(checkpoint)
+        checkpoint, objective.problem, solver, (run_key(run),), resume=is_table(checkpoint)
     )
 
     def look(state: Progress) -> None:
@@ -192,15 +193,15 @@ def _course(run: CurveRun, result: Result[State, LowRank] | None) -> CurveCourse
 def _solver(run: CurveRun) -> Solver[State]:
     eta, mu, damping = run.step_sizes.direction, run.step_sizes.magnitude, run.step_sizes.damping
     match run.method:
-        case CurveMethod.WN:
+        case StudyMethod.WN:
             return WeightNormalizedGD(eta, mu, run.retraction, run.magnitude_set)
-        case CurveMethod.GD:
+        case StudyMethod.GD:
             return GradientDescent(eta)
-        case CurveMethod.PRECGD:
+        case StudyMethod.PRECGD:
             return PreconditionedGD(eta, damping)
-        case CurveMethod.SCALEDGD_LAMBDA:
+        case StudyMethod.SCALEDGD_LAMBDA:
             return DampedScaledGD(eta, damping)
-        case CurveMethod.PRECONDITIONED_WN:
+        case StudyMethod.PRECONDITIONED_WN:
             # Its states have more fields than those of the others; only its own steps use them.
             return cast("Solver[State]", PreconditionedWN(eta, mu, damping))
 
@@ -210,7 +211,7 @@ def _starts(objective: SensingObjective, run: CurveRun) -> LowRank:
 
     All methods begin at the same matrices, except ScaledGD(lambda): it begins at its published, small start.
     """
-    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is CurveMethod.SCALEDGD_LAMBDA else haar_start
+    begin = partial(gaussian_start, magnitude=_SMALL) if run.method is StudyMethod.SCALEDGD_LAMBDA else haar_start
     starts = [begin(objective, run.width, generator=torch.Generator().manual_seed(seed)) for seed in run.seeds]
     right = [start.Y for start in starts if start.Y is not None]
     return LowRank(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import to_hex
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.picture import shade
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
 from wnsense.pages.style import METHODS, Look
@@ -22,16 +21,11 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES = ("-", "--", ":")
 
 
-def curves_view(table: Table) -> View:
-    """Return a chart of squared errors, and one of ratios or floors if the study has them.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def curves_view(study: CurveTable) -> View:
+    """Return a chart of squared errors, and one of ratios or floors if the study has them."""
     charts = [_errors(study)]
     beside = study.head.beside
-    if beside == "ratio" and len(study.curves) > 1:
+    if beside == "ratio" and len(study.entries) > 1:
         charts.append(_ratios(study))
     if beside == "floor" and study.noisy:
         charts.append(_floor(study))
@@ -40,10 +34,10 @@ def curves_view(table: Table) -> View:
 
 def _errors(study: CurveTable) -> Chart:
     lines = []
-    for curve in study.curves:
+    for curve in study.entries:
         low, high = curve.band()
         x = {STEPS: curve.step, APPLICATIONS: curve.applications, SECONDS: curve.seconds}
-        method = METHODS[curve.method].label
+        method = METHODS[curve.head.method].label
         lines.append(Line(f"{method}, {curve.label}", method, _look(study, curve), x, curve.median, low, high))
     ends = "; ".join(
         f"{line.name}: {number(float(line.y[-1]))} after {int(line.x[STEPS][-1]):,} steps" for line in lines
@@ -63,19 +57,19 @@ def _look(study: CurveTable, curve: MeasuredCurve) -> Look:
     """Return the look of a curve as in the picture: colour and dashes of its method, shade and marker of its label."""
     labels = study.labels
     place = labels.index(curve.label)
-    look = METHODS[curve.method]
+    look = METHODS[curve.head.method]
     line = look.line if len(study.methods) > 1 else _LINES[place % len(_LINES)]
     return Look(look.label, to_hex(shade(look.color, place, len(labels))), line, _MARKERS[place % len(_MARKERS)])
 
 
 def _ratios(study: CurveTable) -> Chart:
-    first, lines = study.curves[0], []
-    for curve in study.curves[1:]:
+    first, lines = study.entries[0], []
+    for curve in study.entries[1:]:
         seen = (first.median > first.rounding) & (curve.median > curve.rounding)
         ratios = curve.error[seen] / first.error[seen]
         low, high = np.quantile(ratios, [0.1, 0.9], axis=1)
         x = {STEPS: curve.step[seen], APPLICATIONS: curve.applications[seen], SECONDS: curve.seconds[seen]}
-        name, group = f"{curve.label} over {first.label}", METHODS[curve.method].label
+        name, group = f"{curve.label} over {first.label}", METHODS[curve.head.method].label
         lines.append(Line(name, group, _look(study, curve), x, np.median(ratios, axis=1), low, high))
     return Chart(
         "ratios",

@@ -8,8 +8,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
+from wnsense.lab.studies.study_methods import PAPER_METHODS
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 
 _WIDTH, _WIDE, _HEIGHT = 10.0, 13.0, 5.4
@@ -22,7 +22,6 @@ _X: Mapping[str, Callable[[MeasuredCurve], np.ndarray]] = {
     _APPLICATIONS: lambda curve: curve.applications,
     _SECONDS: lambda curve: curve.seconds,
 }
-_OF_THE_PAPER = {"wn", "gd"}
 # Negative eigenvalues of this size are rounding.
 _SMALLEST = 1e-16
 # From this number of steps the axis has thousands as its unit.
@@ -35,29 +34,20 @@ _LINES = ("-", "--", ":")
 _LEGEND_COLUMNS = 3
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the figure of the study.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    return {"": paper_picture(table)}
+def pictures(study: CurveTable) -> Mapping[str, Figure]:
+    """Return the figure of the study."""
+    return {"": paper_picture(study)}
 
 
-def paper_picture(table: Table) -> Figure:
-    """Return a figure of squared errors against steps, and beside them the panel that the study has.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def paper_picture(study: CurveTable) -> Figure:
+    """Return a figure of squared errors against steps, and beside them the panel that the study has."""
     beside = study.head.beside
     against_cost = beside not in {"ratio", "floor", "cone"}
     figure = new_figure(_WIDE if against_cost else _WIDTH, _HEIGHT)
     panels = figure.subplots(1, 3 if against_cost else 2)
     left = panels[0]
     # The picture of the paper has its two methods only.
-    _draw_curves(left, study, _STEPS, [curve for curve in study.curves if curve.method in _OF_THE_PAPER])
+    _draw_curves(left, study, _STEPS, [curve for curve in study.entries if curve.head.method in PAPER_METHODS])
     dress(left, title="median over seeds, shaded: 10% to 90%", x=_STEPS, y=_SQUARED_ERROR)
     if beside == "ratio":
         _draw_ratios(panels[1], study)
@@ -66,10 +56,10 @@ def paper_picture(table: Table) -> Figure:
     elif beside == "cone":
         _draw_least(panels[1], study)
     else:
-        _draw_curves(panels[1], study, _APPLICATIONS, study.curves)
-        later = any(curve.method not in _OF_THE_PAPER for curve in study.curves)
+        _draw_curves(panels[1], study, _APPLICATIONS, study.entries)
+        later = any(curve.head.method not in PAPER_METHODS for curve in study.entries)
         dress(panels[1], title=f"against cost{', with later methods' if later else ''}", x=_APPLICATIONS)
-        _draw_curves(panels[2], study, _SECONDS, study.curves)
+        _draw_curves(panels[2], study, _SECONDS, study.entries)
         dress(panels[2], title="against time, all starts in one batch", x=_SECONDS)
         _draw_precision(panels, study)
     figure.suptitle(study.head.scaled_title, fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
@@ -94,7 +84,7 @@ def _draw_curves(axes: Axes, study: CurveTable, x_name: str, curves: Sequence[Me
     labels = study.labels
     for place, curve in enumerate(curves):
         shade_place = labels.index(curve.label)
-        look = METHODS[curve.method]
+        look = METHODS[curve.head.method]
         color = shade(look.color, shade_place, len(labels))
         x, y = _X[x_name](curve), curve.median
         shown = np.isfinite(x) if x_name == _STEPS else np.isfinite(x) & (x > 0)
@@ -124,7 +114,7 @@ def _draw_curves(axes: Axes, study: CurveTable, x_name: str, curves: Sequence[Me
 
 def _draw_precision(panels: Sequence[Axes], study: CurveTable) -> None:
     """Draw the level of single precision, below which errors are rounding."""
-    single = [curve for curve in study.curves if curve.head.dtype == "float32"]
+    single = [curve for curve in study.entries if curve.head.dtype == "float32"]
     if not single:
         return
     for axes in panels:
@@ -144,13 +134,13 @@ def _marked(x: np.ndarray, phase: float) -> list[int]:
 
 def _draw_ratios(axes: Axes, study: CurveTable) -> None:
     """Draw the ratio of each curve to the first, start by start."""
-    first = study.curves[0]
+    first = study.entries[0]
     labels = study.labels
-    for curve in study.curves[1:]:
+    for curve in study.entries[1:]:
         shade_place = labels.index(curve.label)
         seen = (first.median > first.rounding) & (curve.median > curve.rounding)
         ratios = curve.error[seen] / first.error[seen]
-        color = shade(METHODS[curve.method].color, shade_place, len(labels))
+        color = shade(METHODS[curve.head.method].color, shade_place, len(labels))
         low, high = np.quantile(ratios, [0.1, 0.9], axis=1)
         axes.fill_between(curve.step[seen], low, high, color=color, alpha=0.22, linewidth=0)
         axes.plot(
@@ -170,9 +160,9 @@ def _draw_ratios(axes: Axes, study: CurveTable) -> None:
 def _draw_least(axes: Axes, study: CurveTable) -> None:
     """Draw the distance of Z from the cone, along the run."""
     labels = study.labels
-    for curve in study.curves:
+    for curve in study.entries:
         shade_place = labels.index(curve.label)
-        color = shade(METHODS[curve.method].color, shade_place, len(labels))
+        color = shade(METHODS[curve.head.method].color, shade_place, len(labels))
         outside = np.where(curve.least < 0, -curve.least, 0.0)
         # Zero, as it is within the cone, has no place on a logarithmic axis.
         shown = (curve.step > 0) & (outside.max(axis=1) > _SMALLEST)

@@ -10,7 +10,15 @@ import numpy as np
 from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.measure import CurveCourse, measure, measure_together
-from wnsense.lab.studies.curves.specification import Curve, CurveRun, CurveSpecification, Rows, StepSizes, Tuning
+from wnsense.lab.studies.curves.specification import (
+    Curve,
+    CurveRun,
+    CurveSpecification,
+    Rows,
+    StepSizes,
+    Tuning,
+    run_key,
+)
 from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.frame.study_head import read_head
@@ -61,10 +69,10 @@ def _course(ledger: PartLedger, run: CurveRun, words: str) -> CurveCourse:
 
     def make() -> PartContent:
         began = time.perf_counter()
-        course = measure(run, ledger.store.checkpoint(run.key), progress=lambda steps: ledger.report(words, steps))
+        course = measure(run, ledger.store.checkpoint(run_key(run)), progress=lambda steps: ledger.report(words, steps))
         return _content(run, course, time.perf_counter() - began)
 
-    part = ledger.part(run.key, words, make, run.steps)
+    part = ledger.part(run_key(run), words, make, run.steps)
     return CurveCourse(part.arrays, tuple(bool(diverged) for diverged in part.arrays["diverged"]))
 
 
@@ -81,7 +89,7 @@ def _share(ledger: PartLedger, runs: Sequence[CurveRun]) -> None:
     """Make the runs on large problems, all of one problem in the same sweeps over its rows."""
     needed = [run for run in dict.fromkeys(runs) if run.case.rows is Rows.FACTOR and run.case.size >= _LARGE]
     for case in dict.fromkeys(run.case for run in needed):
-        missing = [run for run in needed if run.case == case and ledger.store.kept(run.key) is None]
+        missing = [run for run in needed if run.case == case and ledger.store.kept(run_key(run)) is None]
         if missing:
             _make_together(ledger, missing)
 
@@ -96,11 +104,11 @@ def _make_together(ledger: PartLedger, runs: Sequence[CurveRun]) -> None:
             return
         # The time since the last end is counted for this run, so that the sum is the time that passed.
         ends.append(time.perf_counter())
-        ledger.store.keep(run.key, *_content(run, course, ends[-1] - ends[-2]))
+        ledger.store.keep(run_key(run), *_content(run, course, ends[-1] - ends[-2]))
 
     measure_together(
         runs,
-        lambda run: ledger.store.checkpoint(run.key),
+        lambda run: ledger.store.checkpoint(run_key(run)),
         keep,
         lambda steps: ledger.report("running all at once", steps),
     )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.curves.specification import Curve, CurveCase, CurveMethod, CurveRun, StepSizes, Tuning
+from wnsense.lab.studies.curves.specification import Curve, CurveCase, CurveRun, StepSizes, Tuning
+from wnsense.lab.studies.study_methods import StudyMethod
 
 # Seeds of trials; no run that counts has them.
 TUNING_SEEDS = (101, 102, 103)
@@ -11,18 +12,18 @@ TUNING_SEEDS = (101, 102, 103)
 # Both grids reach beyond the limit of stability, eta = 1 for GD and 2 for WN if M*M is the identity.
 WN_GRID = tuple(StepSizes(eta) for eta in (0.5, 1.0, 1.5, 2.0))
 GD_GRID = tuple(StepSizes(eta) for eta in (0.25, 0.5, 0.7, 0.9, 1.0, 1.1))
-GRIDS = {CurveMethod.WN: WN_GRID, CurveMethod.GD: GD_GRID}
+GRIDS = {StudyMethod.WN: WN_GRID, StudyMethod.GD: GD_GRID}
 # Grids of the later methods, of the same size; preconditioned WN is not tuned.
 LATER_GRIDS = {
-    CurveMethod.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
-    CurveMethod.SCALEDGD_LAMBDA: tuple(
+    StudyMethod.PRECGD: tuple(StepSizes(eta, damping=c) for eta in (0.35, 0.5, 0.7) for c in (0.1, 0.5)),
+    StudyMethod.SCALEDGD_LAMBDA: tuple(
         StepSizes(eta, damping=damping) for eta in (0.35, 0.5, 0.7) for damping in (1e-1, 1e-2, 1e-3)
     ),
-    CurveMethod.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
+    StudyMethod.PRECONDITIONED_WN: (StepSizes(1.0, 2.0, 0.3),),
 }
 # With r = m, mu = 2 can be beyond the limit of stability, 4 / lambda_max(M*M).
 WN_FULL_GRID = tuple(StepSizes(eta, mu) for eta in (0.5, 1.0) for mu in (2.0, 1.0, 0.5))
-FULL_GRIDS = {CurveMethod.WN: WN_FULL_GRID, CurveMethod.GD: GD_GRID}
+FULL_GRIDS = {StudyMethod.WN: WN_FULL_GRID, StudyMethod.GD: GD_GRID}
 
 START = (
     "WN and GD begin at the same matrix, X_0 Theta_0 X_0^T with Haar-distributed X_0 and Theta_0 = 0.1 I (GD at the "
@@ -58,7 +59,7 @@ def curves_of(
     *,
     tuning_steps: int,
     tuning: tuple[CurveCase, int] | None = None,
-    grids: Mapping[CurveMethod, tuple[StepSizes, ...]] = GRIDS,
+    grids: Mapping[StudyMethod, tuple[StepSizes, ...]] = GRIDS,
     confirming: bool = False,
 ) -> tuple[Curve, ...]:
     """Return the curves of every method of the grids in one setting.
@@ -84,6 +85,6 @@ def curves_of(
     return tuple(curves)
 
 
-def later(method: CurveMethod) -> dict[CurveMethod, tuple[StepSizes, ...]]:
+def later(method: StudyMethod) -> dict[StudyMethod, tuple[StepSizes, ...]]:
     """Return the grid of one of the later methods."""
     return {method: LATER_GRIDS[method]}

@@ -2,19 +2,13 @@
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.table import CurveTable, MeasuredCurve
 from wnsense.lab.studies.frame.findings import Finding
 from wnsense.pages.style import METHODS
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return for each method its cost in each setting; the paper does not treat them.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def findings(study: CurveTable) -> list[Finding]:
+    """Return for each method its cost in each setting; the paper does not treat them."""
     return [_costs(METHODS[method].label, study.of_method(method)) for method in study.methods]
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.table import FOUND_PART, CurveTable
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, Look, dress, legend_below, new_figure
 
@@ -17,13 +16,8 @@ _NAMES = {"condition": "condition number of A", "width": "working rank r"}
 _APART = 0.14
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return a figure of the applications that find all directions, and of the last error, over the settings.
-
-    Raises:
-        InputError: If it is not a table of such a study.
-    """
-    study = CurveTable.of(table)
+def pictures(study: CurveTable) -> Mapping[str, Figure]:
+    """Return a figure of the applications that find all directions, and of the last error, over the settings."""
     figure = new_figure(_WIDTH, _HEIGHT)
     left, right = figure.subplots(1, 2)
     places = _places(study)
@@ -61,7 +55,7 @@ def _places(study: CurveTable) -> dict[str, float]:
     if not _is_number(study):
         return {label: float(place) for place, label in enumerate(study.labels)}
     by_condition = study.head.against == "condition"
-    return {curve.label: curve.head.condition if by_condition else float(curve.head.width) for curve in study.curves}
+    return {curve.label: curve.head.condition if by_condition else float(curve.head.width) for curve in study.entries}
 
 
 def _mark_settings(axes: Axes, study: CurveTable, places: Mapping[str, float]) -> None:

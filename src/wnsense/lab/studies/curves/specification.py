@@ -1,12 +1,13 @@
 """Data of the studies of curves: problems, runs, step sizes and curves."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from wnsense.checks import require, require_level, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification, file_key
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.sensing.kinds import Kind
 from wnsense.solvers.weight_norm import MagnitudeSet
@@ -16,16 +17,6 @@ _MOST_POINTS = 200
 
 # Squared errors below this are rounding, by dtype.
 ROUNDING = {"float64": 1e-24, "float32": 1e-10}
-
-
-class CurveMethod(StrEnum):
-    """Methods by their names in the catalogue of solvers: the two of the paper, and three later ones."""
-
-    WN = "wn"
-    GD = "gd"
-    PRECGD = "precgd"
-    SCALEDGD_LAMBDA = "scaledgd-lambda"
-    PRECONDITIONED_WN = "preconditioned-wn"
 
 
 class Rows(StrEnum):
@@ -107,16 +98,16 @@ class StepSizes:
     magnitude: float = 2.0
     damping: float = 0.0
 
-    def text(self, method: CurveMethod) -> str:
+    def text(self, method: StudyMethod) -> str:
         """Return the values that a method uses, in words."""
         eta = f"eta {self.direction:g}"
         mu = f"{eta}, mu {self.magnitude:g}"
         texts = {
-            CurveMethod.WN: mu,
-            CurveMethod.GD: eta,
-            CurveMethod.PRECGD: f"{eta}, c {self.damping:g}",
-            CurveMethod.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
-            CurveMethod.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
+            StudyMethod.WN: mu,
+            StudyMethod.GD: eta,
+            StudyMethod.PRECGD: f"{eta}, c {self.damping:g}",
+            StudyMethod.SCALEDGD_LAMBDA: f"{eta}, lambda {self.damping:g}",
+            StudyMethod.PRECONDITIONED_WN: f"{mu}, c {self.damping:g}",
         }
         return texts[method]
 
@@ -137,7 +128,7 @@ class CurveRun:
     """
 
     case: CurveCase
-    method: CurveMethod
+    method: StudyMethod
     width: int
     step_sizes: StepSizes
     seeds: tuple[int, ...]
@@ -150,16 +141,16 @@ class CurveRun:
         require_rank("the working rank", self.width, self.case.size)
         require(self.seeds and self.steps >= 1, "at least one start and one step", f"{self.seeds}, {self.steps}")
 
-    @property
-    def key(self) -> str:
-        """Name of the file of the run; equal runs have equal names in every process."""
-        return f"{self.method}_{hashed(asdict(self))[:20]}"
-
     def recorded_steps(self) -> frozenset[int]:
         """Return the steps that are recorded: the first, the last, and at most about 200 in all."""
         even = np.linspace(0, self.steps, _MOST_POINTS // 2)
         ratios = np.geomspace(1, self.steps, _MOST_POINTS // 2)
         return frozenset(int(step) for step in np.concatenate([even, ratios]).round())
+
+
+def run_key(run: CurveRun) -> str:
+    """Return the name of the file of a run."""
+    return file_key(run.method, run)
 
 
 @dataclass(frozen=True)
@@ -210,9 +201,9 @@ class CurveSpecification(Specification[tuple[Curve, ...]]):
     """Specification of a figure of curves; a plan is the tuple of its curves.
 
     Attributes:
-        beside: Content of the second panel: `applications`, `ratio` (of curves to the first), `floor` (final error
-            against noise), `cone` (the least eigenvalue along the run), or `reach` (no curves: the cost of each method
-            against a number of the setting).
+        beside: Content of the second panel: `applications`, `ratio`, `floor`, `cone` or `reach`. `ratio` is that of
+            curves to the first, `floor` the final error against noise, `cone` the least eigenvalue along the run.
+            `reach` has no curves: it is the cost of each method against a number of the setting.
         against: That number: `condition`, `width`, or `label` for settings that are no numbers.
     """
 
@@ -223,7 +214,3 @@ class CurveSpecification(Specification[tuple[Curve, ...]]):
     def form(self) -> str:
         """Form of the table: squared errors along runs, or their ends over many settings."""
         return "settings" if self.beside == "reach" else "curves"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return [asdict(curve) for curve in self.plan(scale)]

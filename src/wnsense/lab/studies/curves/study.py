@@ -10,11 +10,12 @@ from wnsense.lab.studies.curves.page import curves_view
 from wnsense.lab.studies.curves.picture import pictures
 from wnsense.lab.studies.curves.run import run_curves
 from wnsense.lab.studies.curves.specification import CurveSpecification
-from wnsense.lab.studies.frame.presentation import Presentation
+from wnsense.lab.studies.curves.table import CURVE_TABLES
+from wnsense.lab.studies.frame.presentation import presented
 from wnsense.lab.studies.frame.study import Study
 
-_CURVES = Presentation(pictures, findings, paragraphs, curves_view)
-_SETTINGS = Presentation(settings_picture.pictures, settings_caption.findings, paragraphs, curves_view)
+_CURVES = presented(CURVE_TABLES.read, pictures, findings, paragraphs, curves_view)
+_SETTINGS = presented(CURVE_TABLES.read, settings_picture.pictures, settings_caption.findings, paragraphs, curves_view)
 
 
 def curve_study(specification: CurveSpecification) -> Study:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.curves.specification import ROUNDING
-from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays
+from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader, TypedTable
 
 _LOW, _HIGH = 0.1, 0.9
 # A squared error of this part of `sigma_{r_A}^2` means that every direction has been found to a tenth.
@@ -68,7 +68,7 @@ class CurveTableHead(StudyHead):
         against: Number of the setting on the x axis, as in `CurveSpecification`.
     """
 
-    curves: tuple[CurveHead, ...]
+    curves: NonEmpty[CurveHead]
     beside: str
     against: str = ""
 
@@ -120,11 +120,6 @@ class MeasuredCurve:
     error: Float[np.ndarray, "points starts"]
     least: Float[np.ndarray, "points starts"]
     oracle: Float[np.ndarray, " problems"]
-
-    @property
-    def method(self) -> str:
-        """Name of the method, as in the styles of pictures."""
-        return self.head.method
 
     @property
     def label(self) -> str:
@@ -191,46 +186,31 @@ class MeasuredCurve:
 
 
 @dataclass(frozen=True)
-class CurveTable:
-    """Table of a study.
-
-    Attributes:
-        head: Head of the table.
-        curves: Curves, in order.
-    """
-
-    head: CurveTableHead
-    curves: tuple[MeasuredCurve, ...]
-
-    @classmethod
-    def of(cls, table: Table) -> "CurveTable":
-        """Return the table of a study as typed values.
-
-        Raises:
-            InputError: If it is not a table of such a study.
-        """
-        head = read_head(table, CurveTableHead, "curves")
-        require(head.curves, "the table of a study of curves", "one without curves", "run the study again")
-        return cls(head, tuple(_curve(place, entry, table) for place, entry in enumerate(head.curves)))
+class CurveTable(TypedTable[CurveTableHead, MeasuredCurve]):
+    """Table of a study of curves."""
 
     def of_method(self, method: str) -> list[MeasuredCurve]:
         """Return the curves of a method."""
-        return [curve for curve in self.curves if curve.method == method]
+        return [curve for curve in self.entries if curve.head.method == method]
 
     @property
     def noisy(self) -> list[MeasuredCurve]:
         """Curves with noise, from the least noise to the largest."""
-        return sorted((curve for curve in self.curves if curve.head.noise > 0), key=lambda curve: curve.head.noise)
+        return sorted((curve for curve in self.entries if curve.head.noise > 0), key=lambda curve: curve.head.noise)
 
     @property
     def methods(self) -> list[str]:
         """Methods of the curves, each once."""
-        return list(dict.fromkeys(curve.method for curve in self.curves))
+        return list(dict.fromkeys(curve.head.method for curve in self.entries))
 
     @property
     def labels(self) -> list[str]:
         """Labels of the curves, each once."""
-        return list(dict.fromkeys(curve.label for curve in self.curves))
+        return list(dict.fromkeys(curve.label for curve in self.entries))
+
+
+def _curve_table(head: CurveTableHead, table: Table) -> CurveTable:
+    return CurveTable(head, tuple(_curve(place, entry, table) for place, entry in enumerate(head.curves)))
 
 
 def _curve(place: int, head: CurveHead, table: Table) -> MeasuredCurve:
@@ -238,6 +218,9 @@ def _curve(place: int, head: CurveHead, table: Table) -> MeasuredCurve:
     arrays = prefixed_arrays(table, f"{place}_", names, "curves")
     step, applications, seconds, error, least = (arrays[name] for name in names)
     return MeasuredCurve(head, step, applications, seconds, error, least, arrays.get("oracle", np.empty(0)))
+
+
+CURVE_TABLES = TableReader(CurveTableHead, "curves", _curve_table)
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -1,36 +1,16 @@
 """Integrated flows of signed networks from equal starts."""
 
-from typing import Protocol
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from wnsense.lab.diagonal.flow import FlowRun, FlowStop, normalized_flow, plain_flow
+from wnsense.lab.studies.diagonal.diagonal_parts import FlowPart
 from wnsense.lab.studies.diagonal.problems import drawn
-from wnsense.lab.studies.diagonal.sparse_drawing import Rate, SparseDrawing
+from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
 
 # Rows of a trajectory in equal ratios of time, and rows at even places among the integrator's steps.
 _IN_RATIOS, _EVENLY = 70, 70
-
-
-class FlowPart(Protocol):
-    """Part of a study with one flow from an equal start."""
-
-    @property
-    def depth(self) -> int:
-        """Number of factors `L`."""
-        ...
-
-    @property
-    def scale(self) -> float:
-        """Scale `alpha` of the equal start."""
-        ...
-
-    @property
-    def ratio(self) -> Rate:
-        """Ratio of learning rates `eta`; None for plain flow."""
-        ...
 
 
 def flow_of(

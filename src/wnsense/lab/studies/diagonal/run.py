@@ -1,62 +1,46 @@
-"""Parts of a study of diagonal networks, each kept in its own file as it ends, and the table of all.
-
-The table's head has `parts`, the specifications in order. The arrays of the k-th part are named `k_` and their name in
-the docstring of the function that measures them.
-"""
+"""Study of diagonal networks as one object, from its specification, its measurement and its presentation."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification, WordedPart, part_key
-from wnsense.lab.studies.frame.parts import make_parts, part_facts
+from wnsense.lab.studies.frame.parts import (
+    Numbered,
+    NumberedSpecification,
+    PartWork,
+    make_parts,
+    numbered_result,
+    part_entry,
+)
 from wnsense.lab.studies.frame.presentation import Presentation
+from wnsense.lab.studies.frame.specification import file_key
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.frame.study import Study
 from wnsense.running.progress import ProgressCallback
 
-Part = TypeVar("Part", bound=WordedPart)
-PartMeasure = Callable[[Part], Mapping[str, np.ndarray]]
-
 
 def diagonal_study(
-    specification: DiagonalSpecification[Part], measure: PartMeasure[Part], presentation: Presentation
+    specification: NumberedSpecification[Numbered],
+    words: Callable[[Numbered], str],
+    measure: Callable[[Numbered], Mapping[str, np.ndarray]],
+    presentation: Presentation,
 ) -> Study:
     """Return a study of diagonal networks.
 
     Args:
         specification: Description of the study.
+        words: Returns a part in words, for reports of progress.
         measure: Returns the arrays of a part.
         presentation: Pictures and findings of the table.
     """
-    return Study(specification, partial(run_parts, specification, measure), presentation)
+
+    def run(store: Store, progress: ProgressCallback) -> StudyResult:
+        work = PartWork(part_key, words, part_entry, measure)
+        return numbered_result(make_parts(store, specification.plan(store.scale), progress, work), {})
+
+    return Study(specification, run, presentation)
 
 
-def run_parts(
-    specification: DiagonalSpecification[Part], measure: PartMeasure[Part], store: Store, progress: ProgressCallback
-) -> StudyResult:
-    """Make every missing part of the study, and return the content of its table.
-
-    Args:
-        specification: Description of the study.
-        measure: Returns the arrays of a part.
-        store: Files of the study.
-        progress: Callback for reports of progress.
-
-    Raises:
-        InputError: If files belong to another specification or version, or cannot be written.
-        KeyboardInterrupt: If interrupted.
-    """
-    parts = specification.plan(store.scale)
-    made = make_parts(
-        store,
-        parts,
-        progress,
-        key=part_key,
-        words=lambda part: part.words,
-        facts=lambda part: {"part": part_facts(part)},
-        make=measure,
-    )
-    return made.result(made.numbered(), {"parts": [part_facts(part) for part in parts]})
+def part_key(part: object) -> str:
+    """Return the name of a part's file, equal for equal parts in every process and different for different ones."""
+    return file_key(type(part).__name__, part)

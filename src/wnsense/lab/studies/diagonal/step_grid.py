@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wnsense.lab.studies.diagonal.sparse_drawing import SparseDrawing
+from wnsense.lab.studies.diagonal.diagonal_parts import DiagonalPart
 
 
 class RateFamily(StrEnum):
@@ -16,12 +16,10 @@ class RateFamily(StrEnum):
 
 
 @dataclass(frozen=True)
-class GridPart:
-    """Every ratio with every constant step size, on one problem.
+class GridPart(DiagonalPart):
+    """Every ratio with every constant step size, on one problem; the network is signed.
 
     Attributes:
-        drawing: Problem; the network is signed.
-        depth: Number of factors `L`.
         scale: Scale `alpha` of the equal start.
         family: Plain descent; `eta_r = eta`; `eta_r = eta r^2`; or `eta_r = eta s_t` with `s_t` from `first` to 1 in
             equal ratios.
@@ -33,8 +31,6 @@ class GridPart:
         over: Number of steps of the schedule.
     """
 
-    drawing: SparseDrawing
-    depth: int
     scale: float
     family: RateFamily
     ratios: tuple[float, ...]
@@ -43,11 +39,6 @@ class GridPart:
     steps: int
     first: float = 0.01
     over: int = 500
-
-    @property
-    def words(self) -> str:
-        """Name of the part for reports of progress."""
-        return f"grid of steps, {self.family}, L = {self.depth}, alpha = {self.scale:g}, problem {self.drawing.seed}"
 
 
 def geometric_values(low: float, high: float, count: int) -> tuple[float, ...]:

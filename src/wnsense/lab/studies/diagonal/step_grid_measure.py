@@ -13,6 +13,12 @@ from wnsense.lab.studies.diagonal.paced_descent import PacedDescent
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily
 
 
+def grid_words(part: GridPart) -> str:
+    """Return a part in words, for reports of progress."""
+    problem = f"L = {part.depth}, alpha = {part.scale:g}, problem {part.drawing.seed}"
+    return f"grid of steps, {part.family}, {problem}"
+
+
 def measure_grid(part: GridPart) -> Mapping[str, np.ndarray]:
     """Return the arrays of a part.
 

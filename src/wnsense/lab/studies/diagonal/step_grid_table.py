@@ -1,7 +1,6 @@
 """Families of grids in a table: which steps are stable, and how many of them a run needs."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily
-from wnsense.lab.studies.diagonal.table import parts_of
+from wnsense.lab.studies.diagonal.table import PartGroup, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
 
 MeasuredGrid: TypeAlias = MeasuredPart[GridPart]
@@ -19,29 +18,8 @@ _CLOSE = 0.1
 
 
 @dataclass(frozen=True)
-class GridFamily:
-    """All problems of one depth, one start and one rule of the magnitude's rate.
-
-    Attributes:
-        parts: Parts, one a problem.
-    """
-
-    parts: Sequence[MeasuredGrid]
-
-    @property
-    def first(self) -> GridPart:
-        """Specification of the first part; the others differ in the problem's seed only."""
-        return self.parts[0].part
-
-    @property
-    def rule(self) -> RateFamily:
-        """Rule of the magnitude's rate."""
-        return self.first.family
-
-    @property
-    def depth(self) -> int:
-        """Number of factors `L`."""
-        return self.first.depth
+class GridFamily(PartGroup[GridPart]):
+    """Grids of all problems of one depth, one start and one rule of the magnitude's rate."""
 
     @property
     def ratios(self) -> Float[np.ndarray, " ratios"]:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.exponents.table import MEASURED, ExponentTable, SweepTable
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.theory.convergence import Quantity
 
 _WORDS = {Quantity.BURN_IN: "burn-in", Quantity.CONTRACTION: "fall of the error a step"}
@@ -19,33 +18,24 @@ _SIDE = {Quantity.BURN_IN: 1.0, Quantity.CONTRACTION: -1.0}
 _EXACT = 1e-3
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return a finding for each part of the theorem.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = ExponentTable.of(table)
+def findings(study: ExponentTable) -> list[Finding]:
+    """Return a finding for each part of the theorem."""
+    unbounded = [sweep for sweep in study.entries if sweep.facts.varied in _UNBOUNDED]
     return [
-        *(_growth(sweep, quantity) for quantity in MEASURED for sweep in study.sweeps if sweep.varied in _UNBOUNDED),
-        *(_rank(sweep) for sweep in study.sweeps if sweep.varied is Varied.RANK),
+        *(_growth(sweep, quantity) for quantity in MEASURED for sweep in unbounded),
+        *(_rank(sweep) for sweep in study.entries if sweep.facts.varied is Varied.RANK),
         _finished(study),
         _rate(study),
         _law(study),
     ]
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the powers sweep by sweep, and the distance of the bound.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = ExponentTable.of(table)
+def paragraphs(study: ExponentTable) -> list[Paragraph]:
+    """Return the powers sweep by sweep, and the distance of the bound."""
     lists = [
         Paragraph(
             f"Powers of the {_WORDS[quantity]} (95% over seeds; the bound at the eta used; as stated):",
-            tuple(_line(sweep, quantity) for sweep in study.sweeps),
+            tuple(_line(sweep, quantity) for sweep in study.entries),
         )
         for quantity in MEASURED
     ]
@@ -59,7 +49,7 @@ def _line(sweep: SweepTable, quantity: Quantity) -> str:
     as_stated = "" if np.isnan(stated) else f", as stated {stated:.2f}"
     verdict = "tight" if sweep.is_tight(quantity) else f"slack by {abs(bound - power.exponent):.2f} powers"
     return (
-        f"{sweep.varied} from {sweep.values[0]:g} to {sweep.values[-1]:g}, {sweep.where}: {power.exponent:.2f} "
+        f"{sweep.facts.varied} from {sweep.values[0]:g} to {sweep.values[-1]:g}, {sweep.where}: {power.exponent:.2f} "
         f"[{power.low:.2f}, {power.high:.2f}]{law}, bound {bound:.2f}{as_stated}: {verdict}, "
         f"{sweep.slack(quantity):.1f} orders along the sweep (off a power law by {power.misfit:.2f} decades)"
     )
@@ -89,7 +79,7 @@ def _growth(sweep: SweepTable, quantity: Quantity) -> Finding:
     power, bound = sweep.measured(quantity), sweep.bound_exponent(quantity)
     best = power.low if quantity is Quantity.BURN_IN else power.high
     text = (
-        f"{_WORDS[quantity]} against {sweep.varied}, {sweep.where}: power {power.exponent:.2f} "
+        f"{_WORDS[quantity]} against {sweep.facts.varied}, {sweep.where}: power {power.exponent:.2f} "
         f"[{power.low:.2f}, {power.high:.2f}], bound {bound:.2f}"
     ).replace("-0.00", "0.00")
     # Rates in the population agree up to rounding.
@@ -109,15 +99,15 @@ def _rank(sweep: SweepTable) -> Finding:
 
 
 def _finished(study: ExponentTable) -> Finding:
-    missing = sum(int(np.isnan(sweep.burn_in).sum()) for sweep in study.sweeps)
-    total = sum(sweep.burn_in.size for sweep in study.sweeps)
+    missing = sum(int(np.isnan(sweep.burn_in).sum()) for sweep in study.entries)
+    total = sum(sweep.burn_in.size for sweep in study.entries)
     return Finding(f"the burn-in ended in {total - missing:,} of {total:,} runs", missing == 0)
 
 
 def _rate(study: ExponentTable) -> Finding:
     """Return if the rate at a given `eta` is that of the theorem, `eta / kappa^2`."""
-    ratios = _rate_ratios(study.sweeps)
-    population = _rate_ratios([sweep for sweep in study.sweeps if not sweep.facts.sampled])
+    ratios = _rate_ratios(study.entries)
+    population = _rate_ratios([sweep for sweep in study.entries if not sweep.facts.sampled])
     text = (
         f"the error falls by eta/kappa^2 a step, times {np.nanmin(population):.4f} to {np.nanmax(population):.4f} in "
         f"the population and {np.nanmin(ratios):.2f} to {np.nanmax(ratios):.2f} over all runs: at a given eta "

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.exponents.specification import ExponentSpecification, ExponentSweep, Point, Varied
+from wnsense.lab.studies.exponents.specification import ExponentSpecification, ExponentSweep, Point
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.theory.convergence import step_size
 
 # Largest step of a sweep whose `eta` follows the theorem; in the population WN is stable up to `eta = 2`.

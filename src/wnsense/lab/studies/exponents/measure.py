@@ -14,7 +14,7 @@ from wnsense.files.tables import is_table
 from wnsense.lab.analysis.course import end_of_burn_in
 from wnsense.lab.analysis.decay import Window, fit_decay
 from wnsense.lab.analysis.reduced_population import in_own_units, population_objective, reduced_frame
-from wnsense.lab.studies.exponents.specification import ExponentPart, Point
+from wnsense.lab.studies.exponents.specification import ExponentPart, Point, exponent_part_key
 from wnsense.linalg import frobenius_norm, haar_frame
 from wnsense.running.checkpoint import Checkpoint
 from wnsense.running.loop import solve
@@ -107,7 +107,7 @@ def measure(part: ExponentPart, checkpoint: Path) -> tuple[Mapping[str, np.ndarr
     drawn = draw_problem(part)
     solver = WeightNormalizedGD(point.step_size, _MAGNITUDE_STEP_SIZE)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, drawn.objective.problem, solver, (part.key,), resume=is_table(checkpoint)
+        checkpoint, drawn.objective.problem, solver, (exponent_part_key(part),), resume=is_table(checkpoint)
     )
     every = _every(point)
     result = solve(

@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.exponents.table import MEASURED, ExponentTable, SweepTable
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.typed_table import titled
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.theory.convergence import Quantity
 
@@ -21,26 +20,21 @@ _AXES = {Quantity.BURN_IN: "burn-in, steps", Quantity.CONTRACTION: "fall of the 
 _ROW_HEIGHT = 0.34
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw the exponents, the sweeps, and the burn-in of each start beside the law of escape.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = ExponentTable.of(table)
-    return {"": _exponents(study), "-sweeps": _sweeps(table, study), "-starts": _starts(table, study)}
+def pictures(study: ExponentTable) -> Mapping[str, Figure]:
+    """Draw the exponents, the sweeps, and the burn-in of each start beside the law of escape."""
+    return {"": _exponents(study), "-sweeps": _sweeps(study), "-starts": _starts(study)}
 
 
 def _exponents(study: ExponentTable) -> Figure:
     """Draw a row for each sweep: the measured power with its interval, and those of theorem and law."""
-    figure = new_figure(11.0, 2.0 + _ROW_HEIGHT * len(study.sweeps))
+    figure = new_figure(11.0, 2.0 + _ROW_HEIGHT * len(study.entries))
     panels = figure.subplots(1, len(MEASURED), sharey=True)
     for axes, quantity in zip(panels, MEASURED, strict=True):
-        for row, sweep in enumerate(study.sweeps):
-            _draw_row(axes, len(study.sweeps) - 1 - row, sweep, quantity)
+        for row, sweep in enumerate(study.entries):
+            _draw_row(axes, len(study.entries) - 1 - row, sweep, quantity)
         axes.axvline(0.0, color=FAINT, linewidth=1.0, zorder=1)
         dress(axes, title=_NAMES[quantity], x="power of what varies")
-    labels = [f"{sweep.varied}: {sweep.where}" for sweep in study.sweeps]
+    labels = [f"{sweep.facts.varied}: {sweep.where}" for sweep in study.entries]
     panels[0].set_yticks(range(len(labels) - 1, -1, -1), labels)
     figure.suptitle(study.head.scaled_title, fontsize=TEXT + 3, color=INK, x=0.01, ha="left")
     legend_below(figure, panels[0], 4)
@@ -83,7 +77,7 @@ def _draw_row(axes: Axes, height: int, sweep: SweepTable, quantity: Quantity) ->
         )
 
 
-def _sweeps(table: Table, study: ExponentTable) -> Figure:
+def _sweeps(study: ExponentTable) -> Figure:
     """Draw the data of the fits in the population: a column for each sweep, `eta` held above and following below."""
     rows: list[tuple[Quantity, Sequence[SweepTable]]] = [
         (quantity, study.group(follows=follows, sampled=False)) for follows in (False, True) for quantity in MEASURED
@@ -99,10 +93,11 @@ def _sweeps(table: Table, study: ExponentTable) -> Figure:
                 continue
             sweep = sweeps[place]
             _draw_sweep(axes, sweep, quantity)
-            varies = sweep.varied is Varied.STEP_SIZE
+            varies = sweep.facts.varied is Varied.STEP_SIZE
             held = "eta follows" if sweep.facts.follows else "eta varies" if varies else "eta held"
-            dress(axes, title=held, x=sweep.varied, y=_AXES[quantity] if place == 0 else "")
-    titled(figure, table, "In the population: medians, 10% to 90% of starts; theorem and law set to the first point")
+            dress(axes, title=held, x=sweep.facts.varied, y=_AXES[quantity] if place == 0 else "")
+    title = "In the population: medians, 10% to 90% of starts; theorem and law set to the first point"
+    titled(figure, study.head, title)
     legend_below(figure, grid[0][0], 3)
     return figure
 
@@ -127,7 +122,7 @@ def _draw_sweep(axes: Axes, sweep: SweepTable, quantity: Quantity) -> None:
     logarithmic(axes, float(np.nanmin(low)) / margin, float(np.nanmax(high)) * margin)
 
 
-def _starts(table: Table, study: ExponentTable) -> Figure:
+def _starts(study: ExponentTable) -> Figure:
     """Draw the measured burn-in of each start of the population against the one that its angles predict."""
     law, burn_in = study.with_law()
     figure = new_figure(6.4, 5.6)
@@ -139,6 +134,6 @@ def _starts(table: Table, study: ExponentTable) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     dress(axes, x="burn-in by the law of escape from the start's angles, steps", y="burn-in measured, steps")
-    titled(figure, table, "Burn-in, start by start")
+    titled(figure, study.head, "Burn-in, start by start")
     legend(axes)
     return figure

@@ -7,8 +7,13 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.exponents.measure import measure
-from wnsense.lab.studies.exponents.specification import ExponentPart, ExponentSpecification, ExponentSweep
-from wnsense.lab.studies.frame.parts import make_parts
+from wnsense.lab.studies.exponents.specification import (
+    ExponentPart,
+    ExponentSpecification,
+    ExponentSweep,
+    exponent_part_key,
+)
+from wnsense.lab.studies.frame.parts import PartWork, make_parts
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.running.progress import ProgressCallback
 
@@ -18,15 +23,8 @@ def run_exponents(specification: ExponentSpecification, store: Store, progress: 
     sweeps = specification.plan(store.scale)
     # Sweeps share the base point, whose parts are made once.
     parts = list(dict.fromkeys(part for sweep in sweeps for point in sweep.points for part in sweep.parts(point)))
-    made = make_parts(
-        store,
-        parts,
-        progress,
-        key=lambda part: part.key,
-        words=_words,
-        facts=lambda part: {"part": asdict(part)},
-        make=lambda part: _make(store, part),
-    )
+    work = PartWork(exponent_part_key, _words, lambda part: {"part": asdict(part)}, lambda part: _make(store, part))
+    made = make_parts(store, parts, progress, work)
     arrays: dict[str, np.ndarray] = {}
     for place, sweep in enumerate(sweeps):
         arrays |= {f"{place}_{name}": column for name, column in _columns(sweep, made.tables).items()}
@@ -34,7 +32,7 @@ def run_exponents(specification: ExponentSpecification, store: Store, progress: 
 
 
 def _make(store: Store, part: ExponentPart) -> dict[str, np.ndarray]:
-    arrays, seconds = measure(part, store.checkpoint(part.key))
+    arrays, seconds = measure(part, store.checkpoint(exponent_part_key(part)))
     return {**arrays, "seconds": np.array([seconds])}
 
 

@@ -1,42 +1,22 @@
 """Grid points, parts and sweeps of the study of exponents, as data."""
 
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+import math
+from dataclasses import dataclass
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
-from wnsense.theory.convergence import TheoremSetting
-
-
-class Varied(StrEnum):
-    """Variable of a sweep."""
-
-    CONDITION = "kappa"
-    SIZE = "m"
-    RANK = "r"
-    TRUE_RANK = "r_A"
-    RATIO = "r_A, r = p r_A"
-    STEP_SIZE = "eta"
-    MEASUREMENTS = "n"
+from wnsense.lab.studies.frame.specification import Specification, file_key
+from wnsense.lab.studies.theorem_cases import TheoremCase, Varied
 
 
 @dataclass(frozen=True)
-class Point:
-    """Grid point at which Algorithm 1 is run, with `||A||_2 = 1` and `mu = 2`.
+class Point(TheoremCase):
+    """Grid point at which Algorithm 1 is run, with `mu = 2`.
 
     Attributes:
-        size: Side `m` of the matrix.
-        rank: Number of columns of `X`, `r`.
-        true_rank: Rank of the matrix, `r_A`.
-        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1 / kappa`.
         step_size: Step size `eta`.
         measurements: Number of Gaussian measurements, `n`; None for the population, where `M*M` is the identity.
     """
 
-    size: int
-    rank: int
-    true_rank: int
-    condition: float
     step_size: float
     measurements: int | None = None
 
@@ -51,24 +31,14 @@ class Point:
         require(self.setting.surplus > 0, "a working rank above the true one", self.rank)
         require(0 < self.step_size < 2, "a step size between 0 and 2", self.step_size)
 
-    @property
-    def setting(self) -> TheoremSetting:
-        """Variables of the theorem."""
-        return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
-
-    def value(self, varied: Varied) -> float:
+    def coordinate(self, varied: Varied) -> float:
         """Return the value of a variable; infinite for the measurements of the population."""
-        values: dict[Varied, float | None] = {
-            Varied.CONDITION: self.condition,
-            Varied.SIZE: self.size,
-            Varied.RANK: self.rank,
-            Varied.TRUE_RANK: self.true_rank,
+        values = {
             Varied.RATIO: self.true_rank,
             Varied.STEP_SIZE: self.step_size,
-            Varied.MEASUREMENTS: self.measurements,
+            Varied.MEASUREMENTS: math.inf if self.measurements is None else self.measurements,
         }
-        value = values[varied]
-        return float("inf") if value is None else float(value)
+        return float(values[varied]) if varied in values else self.value(varied)
 
 
 @dataclass(frozen=True)
@@ -92,10 +62,10 @@ class ExponentPart:
         require(self.seeds, "at least one seed", "none")
         require(self.point.measurements is None or len(self.seeds) == 1, "one seed for one set of rows", self.seeds)
 
-    @property
-    def key(self) -> str:
-        """Name of the file; it is the same for the same part only, in every process."""
-        return f"part_{hashed(asdict(self))[:20]}"
+
+def exponent_part_key(part: ExponentPart) -> str:
+    """Return the name of the file of a part."""
+    return file_key("part", part)
 
 
 @dataclass(frozen=True)
@@ -123,7 +93,7 @@ class ExponentSweep:
     @property
     def values(self) -> list[float]:
         """Values of the variable, by point."""
-        return [point.value(self.varied) for point in self.points]
+        return [point.coordinate(self.varied) for point in self.points]
 
     def parts(self, point: Point) -> list[ExponentPart]:
         """Return the parts of a point: one for all starts in the population, one for each seed with measurements."""
@@ -134,12 +104,3 @@ class ExponentSweep:
 @dataclass(frozen=True)
 class ExponentSpecification(Specification[tuple[ExponentSweep, ...]]):
     """Specification of the study of exponents; a plan is the tuple of its sweeps."""
-
-    @property
-    def form(self) -> str:
-        """Form of the table: slopes beside exponents."""
-        return "exponents"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return [asdict(sweep) for sweep in self.plan(scale)]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.scaling import PowerLaw, fit_power_law, log_slope
-from wnsense.lab.studies.exponents.specification import Point, Varied
+from wnsense.lab.studies.exponents.specification import Point
 from wnsense.lab.studies.frame.part_tables import required_array
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader, TypedTable
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.theory.convergence import EXPONENTS, Quantity
 from wnsense.theory.step_size_form import burn_in_at, contraction_at
 
@@ -45,7 +46,7 @@ class ExponentSweepFacts:
 class ExponentHead(StudyHead):
     """Head of the table; `sweeps` are the entries of the sweeps."""
 
-    sweeps: tuple[ExponentSweepFacts, ...]
+    sweeps: NonEmpty[ExponentSweepFacts]
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,6 @@ class SweepTable:
     law: Float[np.ndarray, "points seeds"]
 
     @property
-    def varied(self) -> Varied:
-        """Variable of the sweep."""
-        return self.facts.varied
-
-    @property
     def values(self) -> Float[np.ndarray, " points"]:
         """Values of the variable."""
         return np.array(self.facts.values, dtype=float)
@@ -78,7 +74,7 @@ class SweepTable:
     def where(self) -> str:
         """Text of the regime."""
         regime = "Gaussian measurements" if self.facts.sampled else "population"
-        if self.varied is Varied.STEP_SIZE:
+        if self.facts.varied is Varied.STEP_SIZE:
             return regime
         return f"{regime}, eta {'as the theorem asks' if self.facts.follows else 'held'}"
 
@@ -101,7 +97,7 @@ class SweepTable:
 
     def stated_exponent(self, quantity: Quantity) -> float:
         """Return the slope of the theorem's statement at its own `eta`; NaN if `eta` is the variable."""
-        if self.varied is Varied.STEP_SIZE:
+        if self.facts.varied is Varied.STEP_SIZE:
             return math.nan
         shapes = np.array([EXPONENTS[quantity].shape(point.setting) for point in self.facts.points])
         return log_slope(self.values, shapes)
@@ -130,40 +126,24 @@ class SweepTable:
 
 
 @dataclass(frozen=True)
-class ExponentTable:
-    """Table of the study.
-
-    Attributes:
-        head: Head of the table.
-        sweeps: Sweeps, in order.
-    """
-
-    head: ExponentHead
-    sweeps: tuple[SweepTable, ...]
-
-    @classmethod
-    def of(cls, table: Table) -> "ExponentTable":
-        """Return the table of the study as typed values.
-
-        Raises:
-            InputError: If it is not a table of this study.
-        """
-        head = read_head(table, ExponentHead, _WORDS)
-        require(head.sweeps, f"the table of a study of {_WORDS}", "one without sweeps")
-        sweeps = tuple(_sweep(table, place, facts) for place, facts in enumerate(head.sweeps))
-        return cls(head, sweeps)
+class ExponentTable(TypedTable[ExponentHead, SweepTable]):
+    """Table of the study of exponents."""
 
     def group(self, *, follows: bool, sampled: bool) -> list[SweepTable]:
         """Return the sweeps of a regime; the sweep of `eta` itself is among those that hold it."""
-        return [sweep for sweep in self.sweeps if (sweep.facts.follows, sweep.facts.sampled) == (follows, sampled)]
+        return [sweep for sweep in self.entries if (sweep.facts.follows, sweep.facts.sampled) == (follows, sampled)]
 
     def with_law(self) -> tuple[Float[np.ndarray, " starts"], Float[np.ndarray, " starts"]]:
         """Return the law of escape and the measured burn-in, start by start in the population."""
-        population = [sweep for sweep in self.sweeps if not sweep.facts.sampled]
+        population = [sweep for sweep in self.entries if not sweep.facts.sampled]
         law = np.concatenate([sweep.law.ravel() for sweep in population])
         burn_in = np.concatenate([sweep.burn_in.ravel() for sweep in population])
         finite = np.isfinite(burn_in)
         return law[finite], burn_in[finite]
+
+
+def _exponent_table(head: ExponentHead, table: Table) -> ExponentTable:
+    return ExponentTable(head, tuple(_sweep(table, place, facts) for place, facts in enumerate(head.sweeps)))
 
 
 def _sweep(table: Table, place: int, facts: ExponentSweepFacts) -> SweepTable:
@@ -172,3 +152,6 @@ def _sweep(table: Table, place: int, facts: ExponentSweepFacts) -> SweepTable:
     )
     # A start that is aligned already needs a step all the same.
     return SweepTable(facts, burn_in, contraction, np.maximum(law, 1.0))
+
+
+EXPONENT_TABLES = TableReader(ExponentHead, _WORDS, _exponent_table)

@@ -1,4 +1,4 @@
-"""Tables of studies that are made of numbered parts, read part by part; and the title over their pictures."""
+"""Tables of studies that are made of numbered parts, read part by part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,9 @@ from typing import Generic, TypeVar, cast
 
 import msgspec
 import numpy as np
-from matplotlib.figure import Figure
 
 from wnsense.checks import InputError, require
 from wnsense.files.tables import Table
-from wnsense.pages.style import INK, TEXT
 
 Facts = Mapping[str, object]
 Arrays = Mapping[str, np.ndarray]
@@ -96,10 +94,3 @@ def _numbered_parts(table: Table, words: str, kind: str, name: str) -> Sequence[
         parts.append((facts, arrays))
     require(bool(parts), f"a table with parts of kind {kind}", "none", "run the study again")
     return parts
-
-
-def titled(figure: Figure, table: Table, words: str) -> None:
-    """Set the title of a figure, with the scale in parentheses if it is not that of the source."""
-    scale = table.header["scale"]
-    title = words if scale == "paper" else f"{words} ({scale} scale)"
-    figure.suptitle(title, fontsize=TEXT + 2, color=INK, x=0.01, ha="left")

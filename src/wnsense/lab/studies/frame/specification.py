@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 Plan_co = TypeVar("Plan_co", covariant=True)
 
@@ -18,7 +17,7 @@ class Scale(StrEnum):
 
 
 @dataclass(frozen=True)
-class Specification(ABC, Generic[Plan_co]):
+class Specification(Generic[Plan_co]):
     """Description of a study at both scales.
 
     Attributes:
@@ -37,14 +36,17 @@ class Specification(ABC, Generic[Plan_co]):
     paper: Plan_co
     choices: tuple[str, ...]
 
+    # Name of the form of the tables of this class; None for the name of the study.
+    table_form: ClassVar[str | None] = None
+
     @property
-    @abstractmethod
     def form(self) -> str:
         """Name of the form of the table, as its head has it."""
+        return self.table_form or self.name
 
-    @abstractmethod
     def facts(self, scale: Scale) -> object:
-        """Return all values that the numbers of the table depend on, as JSON can hold them."""
+        """Return all values that the numbers of the table depend on: dataclasses, and values that JSON can hold."""
+        return self.plan(scale)
 
     def plan(self, scale: Scale) -> Plan_co:
         """Return the plan at a scale."""
@@ -56,5 +58,19 @@ class Specification(ABC, Generic[Plan_co]):
 
 
 def hashed(facts: object) -> str:
-    """Return 64 hexadecimal digits, equal for equal facts in every process and different for different facts."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    """Return 64 hexadecimal digits, equal for equal facts in every process and different for different facts.
+
+    Args:
+        facts: Dataclasses, and values that JSON can hold. A dataclass counts as the mapping of its fields.
+    """
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=asdict).encode()).hexdigest()
+
+
+def file_key(prefix: str, facts: object) -> str:
+    """Return the name of a part's file, equal for equal facts in every process and different for different facts.
+
+    Args:
+        prefix: Beginning of the name, for the reader of the folder.
+        facts: Values that the part depends on, as `hashed` takes them.
+    """
+    return f"{prefix}_{hashed(facts)[:20]}"

@@ -2,17 +2,19 @@
 
 A study lives in a folder `lab/studies/NAME/` of these files:
 
-- `specification.py`: frozen dataclasses, data only. One of them extends `Specification[Plan]`; it adds `form`, `facts`
-  (all values that the numbers depend on, from which the fingerprint is made) and fields of its own.
+- `specification.py`: frozen dataclasses, data only. One of them extends `Specification[Plan]` by fields of its own. It
+  overrides `facts` if the numbers depend on more than the plan. The fingerprint is made of `facts`.
 - `cases.py`: the specification with its values; several studies may share one folder.
 - `measure.py`: one part of the work, from its data to its arrays.
 - `run.py`: a function `(specification, store, progress) -> StudyResult` that makes every missing part, keeps each as it
-  ends, and merges all. `PartLedger` keeps parts; `make_parts` does all of this for studies whose parts are alike.
-- `table.py`: reads a table back into frozen dataclasses, the head with `read_head`.
-- `picture.py`: `pictures(table)`, figures by the suffix of their file names; the main one has the suffix "".
-- `caption.py`: `findings(table)` and `paragraphs(table)`.
-- `page.py`: `view(table)`, the charts of the interactive page; optional.
-- `study.py`: a function `NAME_study(specification) -> Study`, and `STUDIES`, the tuple of the folder's studies.
+  ends, and merges all. `PartLedger` keeps parts under their `file_key`; `make_parts` does all of this for studies
+  whose parts are alike.
+- `table.py`: reads a table back into frozen dataclasses. A `TableReader` has the head and the function for the rest.
+- `picture.py`: `pictures(study)`, figures by the suffix of their file names; the main one has the suffix "".
+- `caption.py`: `findings(study)` and `paragraphs(study)`.
+- `page.py`: `view(study)`, the charts of the interactive page; optional.
+- `study.py`: a function `NAME_study(specification) -> Study`, and `STUDIES`, the tuple of the folder's studies. Its
+  `presented` joins the reader with the functions of pictures, caption and page, which take the typed values.
 
 `table`, `picture`, `caption` and `page` import neither `measure` nor `run` nor `study`. One contract in pyproject.toml
 holds this for the folders of all studies.

@@ -5,31 +5,21 @@ from itertools import product
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, ImageTable
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return for each setting findings that compare WN with GD, and `recover()` with the better of them.
-
-    Raises:
-        InputError: If it is not a table of a study of images.
-    """
-    groups = ImageTable.of(table).groups
+def findings(study: ImageTable) -> list[Finding]:
+    """Return for each setting findings that compare WN with GD, and `recover()` with the better of them."""
+    groups = study.groups
     compared = [_compared(name, scenes, equal) for name, scenes in groups.items() for equal in Equal]
     return [*compared, *(_recover_lead(name, scenes) for name, scenes in groups.items())]
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the settings, the scenes in numbers, and the step sizes that were tried.
-
-    Raises:
-        InputError: If it is not a table of a study of images.
-    """
-    study = ImageTable.of(table)
-    lines = tuple(line for scene in study.scenes for line in _scene_lines(scene))
-    grids = tuple(_grid_line(scene, method) for scene, method in product(study.scenes, ("wn", "gd")))
+def paragraphs(study: ImageTable) -> list[Paragraph]:
+    """Return the settings, the scenes in numbers, and the step sizes that were tried."""
+    lines = tuple(line for scene in study.entries for line in _scene_lines(scene))
+    grids = tuple(_grid_line(scene, method) for scene, method in product(study.entries, ("wn", "gd")))
     return [
         Paragraph("Settings:", tuple(f"{name}: {words}" for name, words in study.head.groups)),
         Paragraph("Scene by scene (PSNR in dB and SSIM, median over starts, at each budget in turn):", lines),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wnsense.lab.studies.images.photographs import Photograph
-from wnsense.lab.studies.images.specification import ImageModel, ImagePlan, ImageSetting, ImageSpecification, Scene
+from wnsense.lab.studies.images.specification import MODELS, ImagePlan, ImageSetting, ImageSpecification, Scene
+from wnsense.sensing.kinds import Kind
 
 FEW, EXACT, FULL = "few measurements", "exactly low rank", "r = m"
 
@@ -18,18 +19,18 @@ def _few(photograph: Photograph) -> list[Scene]:
     m1, m2 = photograph.rows, photograph.columns
     width = min(m1, m2) // 8
     n = int(_ROWS_FOR_FREEDOM * width * (m1 + m2 - width))
-    return [Scene(FEW, photograph, model, width, n) for model in ImageModel]
+    return [Scene(FEW, photograph, model, width, n) for model in MODELS]
 
 
 def _exact(photograph: Photograph) -> list[Scene]:
     """Return scenes of the best approximation of rank 3, `r = m/4`, `n` half the unknowns."""
-    scenes = [Scene(EXACT, photograph, model, photograph.rows // 4, 1, kept=3) for model in ImageModel]
+    scenes = [Scene(EXACT, photograph, model, photograph.rows // 4, 1, kept=3) for model in MODELS]
     return [_measured(scene, 0.5) for scene in scenes]
 
 
 def _full(photograph: Photograph) -> list[Scene]:
     """Return scenes of the photograph itself, `r = m`, `n` twice the unknowns."""
-    sides = {ImageModel.RECTANGULAR: photograph.rows, ImageModel.PSD: photograph.rows + photograph.columns}
+    sides = {Kind.RECTANGULAR: photograph.rows, Kind.PSD: photograph.rows + photograph.columns}
     # (1 + sqrt(1/2))^2 = 2.9 is the largest eigenvalue of M*M on all matrices, and mu must stay below 4 / 2.9.
     scenes = [Scene(FULL, photograph, model, side, 1, magnitude_step_size=1.0) for model, side in sides.items()]
     return [_measured(scene, 2.0) for scene in scenes]

@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.files.tables import is_table
+from wnsense.lab.studies.frame.specification import hashed
 from wnsense.lab.studies.images.photographs import as_rectangular, best_approximation, lifted
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
-from wnsense.lab.studies.images.specification import ImageMethod, ImageModel, ImageRun, ImageSetting, Scene, digest
+from wnsense.lab.studies.images.specification import ImageRun, ImageSetting, Scene
+from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.linalg import FactorizationError
 from wnsense.recovery import Recovery, recover
 from wnsense.running.checkpoint import Checkpoint
@@ -24,6 +26,7 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Trace
 from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.burer_monteiro import GradientDescent
@@ -38,7 +41,7 @@ _REPORT_EVERY = 10
 _BRIGHTEST = 255.0
 # Applications of a first state and of a step.
 AT_START = 2
-A_STEP = {ImageMethod.WN: 4, ImageMethod.GD: 2}
+A_STEP = {StudyMethod.WN: 4, StudyMethod.GD: 2}
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -49,11 +52,11 @@ def drawn(scene: Scene) -> SensingObjective:
     """Return the objective of a scene."""
     picture = scene.photograph.pixels()
     rank = scene.kept or scene.rank_limit
-    truth = as_rectangular(picture, rank) if scene.model is ImageModel.RECTANGULAR else lifted(picture, rank)
+    truth = as_rectangular(picture, rank) if scene.model is Kind.RECTANGULAR else lifted(picture, rank)
     generator = torch.Generator().manual_seed(_DATA_SEEDS + scene.seed)
-    kind, dtype = str(scene.model), torch.float32
-    size = scene.shape if scene.model is ImageModel.RECTANGULAR else scene.shape[0]
-    operator = GaussianSensing.draw(scene.measurements, size, kind=kind, generator=generator, dtype=dtype)
+    dtype = torch.float32
+    size = scene.shape if scene.model is Kind.RECTANGULAR else scene.shape[0]
+    operator = GaussianSensing.draw(scene.measurements, size, kind=scene.model, generator=generator, dtype=dtype)
     # The truth is not part of the problem, because no metric needs it.
     measured = operator.measure(truth.to(dtype=dtype))
     return SensingObjective(Problem(operator, measured))
@@ -82,7 +85,7 @@ def picture_of(scene: Scene, matrix: LowRank) -> Float[np.ndarray, "*batch m1 m2
     """Return the picture in a matrix of the model of the scene, as it is shown."""
     rows, columns = scene.photograph.rows, scene.photograph.columns
     left, right = matrix.X, matrix.right
-    if scene.model is ImageModel.PSD:
+    if scene.model is Kind.PSD:
         left, right = left[..., :rows, :], right[..., rows : rows + columns, :]
     return shown((left @ matrix.Theta @ right.mH).double().numpy())
 
@@ -93,25 +96,25 @@ def as_bytes(picture: Float[np.ndarray, "*batch m1 m2"]) -> np.ndarray:
     return pixels
 
 
-def steps_within(scene: Scene, method: ImageMethod, budget: int) -> int:
+def steps_within(scene: Scene, method: StudyMethod, budget: int) -> int:
     """Return the number of steps of a method within a budget of applications, calibration and first state included."""
     remaining = budget - drawn(scene).calibration.applications - AT_START
     return max(0, remaining // A_STEP[method])
 
 
-def solver_of(scene: Scene, method: ImageMethod, setting: ImageSetting) -> Solver[State]:
+def solver_of(scene: Scene, method: StudyMethod, setting: ImageSetting) -> Solver[State]:
     """Return a method with its step sizes."""
-    if method is ImageMethod.GD:
+    if method is StudyMethod.GD:
         return GradientDescent(setting.step_size)
     return WeightNormalizedGD(setting.step_size, scene.magnitude_step_size)
 
 
-def seconds_a_step(scene: Scene, settings: Mapping[ImageMethod, ImageSetting], steps: int) -> dict[ImageMethod, float]:
+def seconds_a_step(scene: Scene, settings: Mapping[StudyMethod, ImageSetting], steps: int) -> dict[StudyMethod, float]:
     """Return the median processor time of a step of each method with one start; steps of the methods alternate."""
     objective = drawn(scene)
     solvers = {method: solver_of(scene, method, setting) for method, setting in settings.items()}
     states = {method: solver.start(objective, _start(scene, settings[method], 0)) for method, solver in solvers.items()}
-    spent: dict[ImageMethod, list[float]] = {method: [] for method in solvers}
+    spent: dict[StudyMethod, list[float]] = {method: [] for method in solvers}
     # The first step is not counted, because it loads compiled code.
     for _ in range(steps + 1):
         for method, solver in solvers.items():
@@ -217,7 +220,7 @@ def _stacked(points: list[LowRank]) -> LowRank:
 
 
 def _run_checkpoint(objective: SensingObjective, solver: Solver[State], run: ImageRun, path: Path) -> Checkpoint[State]:
-    return Checkpoint(path, objective.problem, solver, (digest(run),), resume=is_table(path))
+    return Checkpoint(path, objective.problem, solver, (hashed(run),), resume=is_table(path))
 
 
 def _course(run: ImageRun, result: Result[State, LowRank] | None) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.images.table import Equal, ImageScene, ImageTable
 from wnsense.pages.style import METHODS
 from wnsense.pages.view import APPLICATIONS, SECONDS, STEPS, Chart, Line, Moments, Panel, View
@@ -12,13 +11,9 @@ _X_TITLES = {APPLICATIONS: "applications of M and M*", SECONDS: "processor time,
 _QUALITIES = (("psnr", "Signal to noise", "PSNR, dB"), ("ssim", "Structural similarity", "SSIM"))
 
 
-def images_view(table: Table) -> View:
-    """Return for each scene charts of PSNR and SSIM along the runs, and a slider through the pictures.
-
-    Raises:
-        InputError: If it is not a table of a study of images.
-    """
-    scenes = ImageTable.of(table).scenes
+def images_view(study: ImageTable) -> View:
+    """Return for each scene charts of PSNR and SSIM along the runs, and a slider through the pictures."""
+    scenes = study.entries
     charts = [chart for place, scene in enumerate(scenes) for chart in _charts(place, scene)]
     return View(tuple(charts), tuple(_moments(scene) for scene in scenes))
 

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.images.table import ROUNDING, Equal, ImageScene, ImageTable
 from wnsense.pages.style import INK, METHODS, TEXT, dress, legend_below, new_figure
 
@@ -22,15 +21,12 @@ _NOTHING_YET = "none has ended yet"
 Quality = tuple[float, float]
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return a figure of all scenes at one budget, and a figure of each scene at all budgets.
-
-    Raises:
-        InputError: If it is not a table of a study of images.
-    """
-    study = ImageTable.of(table)
+def pictures(study: ImageTable) -> Mapping[str, Figure]:
+    """Return a figure of all scenes at one budget, and a figure of each scene at all budgets."""
     scale = study.head.scale_words
-    return {"": overview(study.scenes, scale)} | {suffix(scene): scene_picture(scene, scale) for scene in study.scenes}
+    return {"": overview(study.entries, scale)} | {
+        suffix(scene): scene_picture(scene, scale) for scene in study.entries
+    }
 
 
 def suffix(scene: ImageScene) -> str:

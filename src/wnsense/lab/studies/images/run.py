@@ -8,6 +8,7 @@ import numpy as np
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.specification import file_key
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.frame.study_head import read_head
 from wnsense.lab.studies.images.measure import (
@@ -21,14 +22,13 @@ from wnsense.lab.studies.images.measure import (
 )
 from wnsense.lab.studies.images.quality import signal_to_noise, structural_similarity
 from wnsense.lab.studies.images.specification import (
-    ImageMethod,
     ImagePlan,
     ImageRun,
     ImageSetting,
     ImageSpecification,
     Scene,
-    digest,
 )
+from wnsense.lab.studies.study_methods import PAPER_METHODS, StudyMethod
 from wnsense.running.progress import ProgressCallback
 
 # Applications that a recovery without a limit is expected to take; progress is reported in shares of them.
@@ -60,7 +60,7 @@ def run_images(specification: ImageSpecification, store: Store, progress: Progre
 
 def _scene(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> tuple[dict[str, object], Arrays]:
     """Return the content of the table for a scene: the entry of its head, and arrays."""
-    scores = {method: _scores(ledger, plan, scene, method) for method in ImageMethod}
+    scores = {method: _scores(ledger, plan, scene, method) for method in PAPER_METHODS}
     settings = {method: plan.grid[int(np.argmax(score))] for method, score in scores.items()}
     times = _times(ledger, plan, scene, settings)
     arrays: Arrays = {}
@@ -94,30 +94,30 @@ def _references(scene: Scene) -> Arrays:
     }
 
 
-def _shown_steps(plan: ImagePlan, scene: Scene, times: Mapping[ImageMethod, float]) -> dict[ImageMethod, list[int]]:
+def _shown_steps(plan: ImagePlan, scene: Scene, times: Mapping[StudyMethod, float]) -> dict[StudyMethod, list[int]]:
     """Return for each method the steps whose pictures are shown.
 
     These are the steps within each budget. WN also has the steps for which the time of GD within each budget is enough.
     """
-    steps = {method: [steps_within(scene, method, budget) for budget in plan.budgets] for method in ImageMethod}
-    ratio = times[ImageMethod.GD] / times[ImageMethod.WN]
-    steps[ImageMethod.WN] += [int(count * ratio) for count in steps[ImageMethod.GD]]
+    steps = {method: [steps_within(scene, method, budget) for budget in plan.budgets] for method in PAPER_METHODS}
+    ratio = times[StudyMethod.GD] / times[StudyMethod.WN]
+    steps[StudyMethod.WN] += [int(count * ratio) for count in steps[StudyMethod.GD]]
     return steps
 
 
-def _run(plan: ImagePlan, scene: Scene, method: ImageMethod, setting: ImageSetting, shown: Sequence[int]) -> ImageRun:
+def _run(plan: ImagePlan, scene: Scene, method: StudyMethod, setting: ImageSetting, shown: Sequence[int]) -> ImageRun:
     """Return the run of a method, to as many steps as GD takes within the largest budget.
 
     Beside the steps that are shown it measures the steps of GD, at which both methods are compared by numbers alone.
     """
-    equal_steps = [steps_within(scene, ImageMethod.GD, budget) for budget in plan.budgets]
+    equal_steps = [steps_within(scene, StudyMethod.GD, budget) for budget in plan.budgets]
     wanted = tuple(min(step, equal_steps[-1]) for step in (*shown, *equal_steps))
     return ImageRun(scene, method, setting, plan.seeds, equal_steps[-1], wanted)
 
 
 def _course(ledger: PartLedger, plan: ImagePlan, run: ImageRun, shown: int) -> Arrays:
     """Return the arrays of a run, with as many of its pictures as are shown."""
-    key, words = f"{run.method}_{digest(run)[:20]}", f"running {run.method}, {_name(run.scene)}"
+    key, words = file_key(run.method, run), f"running {run.method}, {_name(run.scene)}"
     work = _running_work(plan, run.scene)
 
     def make() -> PartContent:
@@ -130,7 +130,7 @@ def _course(ledger: PartLedger, plan: ImagePlan, run: ImageRun, shown: int) -> A
     return arrays | {"pictures": arrays["pictures"][:shown], "wanted": np.array(run.wanted)}
 
 
-def _scores(ledger: PartLedger, plan: ImagePlan, scene: Scene, method: ImageMethod) -> np.ndarray:
+def _scores(ledger: PartLedger, plan: ImagePlan, scene: Scene, method: StudyMethod) -> np.ndarray:
     """Return the mean PSNR over all budgets with each setting, at half the side."""
     small = scene.halved()
     words = f"choosing step sizes of {method}, {_name(scene)}"
@@ -146,20 +146,20 @@ def _scores(ledger: PartLedger, plan: ImagePlan, scene: Scene, method: ImageMeth
             scores.append(float(np.median(course["psnr"][rows], axis=1).mean()))
         return {"scores": np.array(scores)}, {}
 
-    return _timed_part(ledger, f"tune_{method}_{_key(plan, scene)}", words, make, work).arrays["scores"]
+    return _timed_part(ledger, _key(f"tune_{method}", plan, scene), words, make, work).arrays["scores"]
 
 
 def _times(
-    ledger: PartLedger, plan: ImagePlan, scene: Scene, settings: Mapping[ImageMethod, ImageSetting]
-) -> dict[ImageMethod, float]:
+    ledger: PartLedger, plan: ImagePlan, scene: Scene, settings: Mapping[StudyMethod, ImageSetting]
+) -> dict[StudyMethod, float]:
     """Return the median time of a step of each method, in seconds."""
 
     def make() -> PartContent:
         times = seconds_a_step(scene, settings, plan.timed_steps)
         return {str(method): np.array(seconds) for method, seconds in times.items()}, {}
 
-    part = _timed_part(ledger, f"time_{_key(plan, scene)}", f"timing steps, {_name(scene)}", make, 0.0)
-    return {method: float(part.arrays[str(method)]) for method in ImageMethod}
+    part = _timed_part(ledger, _key("time", plan, scene), f"timing steps, {_name(scene)}", make, 0.0)
+    return {method: float(part.arrays[str(method)]) for method in PAPER_METHODS}
 
 
 def _recoveries(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> list[Table]:
@@ -169,7 +169,7 @@ def _recoveries(ledger: PartLedger, plan: ImagePlan, scene: Scene) -> list[Table
 
 
 def _recovery(ledger: PartLedger, plan: ImagePlan, scene: Scene, limit: int | None) -> Table:
-    key, words = f"recover_{limit or 'whole'}_{_key(plan, scene)}", f"running recover(), {_name(scene)}"
+    key, words = _key(f"recover_{limit or 'whole'}", plan, scene), f"running recover(), {_name(scene)}"
     expected = limit or _EXPECTED
 
     def make() -> PartContent:
@@ -198,9 +198,9 @@ def _arrays(part: Table) -> Arrays:
     return {name: array for name, array in part.arrays.items() if name != _SPENT}
 
 
-def _key(plan: ImagePlan, scene: Scene) -> str:
-    """Return a name for the parts of a scene in this plan."""
-    return digest(replace(plan, scenes=(scene,)))[:20]
+def _key(prefix: str, plan: ImagePlan, scene: Scene) -> str:
+    """Return the name of the file of a part of a scene in this plan."""
+    return file_key(prefix, replace(plan, scenes=(scene,)))
 
 
 def _name(scene: Scene) -> str:
@@ -209,7 +209,7 @@ def _name(scene: Scene) -> str:
 
 def _work_of_all(plan: ImagePlan) -> float:
     return sum(
-        (_tuning_work(plan, scene) + _running_work(plan, scene)) * len(ImageMethod) + _recovering_work(plan, scene)
+        (_tuning_work(plan, scene) + _running_work(plan, scene)) * len(PAPER_METHODS) + _recovering_work(plan, scene)
         for scene in plan.scenes
     )
 
@@ -220,7 +220,7 @@ def _tuning_work(plan: ImagePlan, scene: Scene) -> float:
 
 def _running_work(plan: ImagePlan, scene: Scene) -> float:
     # WN is run to as many steps as GD.
-    return _work(scene, 3 * plan.budgets[-1]) / len(ImageMethod)
+    return _work(scene, 3 * plan.budgets[-1]) / len(PAPER_METHODS)
 
 
 def _recovering_work(plan: ImagePlan, scene: Scene) -> float:

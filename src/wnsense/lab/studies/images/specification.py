@@ -1,30 +1,20 @@
 """Data of the study of images: photographs, models, measurements, budgets and grids."""
 
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification
 from wnsense.lab.studies.images.photographs import Photograph
+from wnsense.lab.studies.study_methods import StudyMethod
+from wnsense.sensing.kinds import Kind
 
 # Points of a curve beside the steps of the budgets.
 _POINTS = 40
-
-
-class ImageMethod(StrEnum):
-    """Methods by their names in the catalogue of solvers."""
-
-    WN = "wn"
-    GD = "gd"
-
-
-class ImageModel(StrEnum):
-    """Kinds of matrix as which a picture is measured."""
-
-    RECTANGULAR = "rectangular"
-    PSD = "psd"
+# Kinds of matrix as which a picture is measured.
+MODELS = (Kind.RECTANGULAR, Kind.PSD)
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class Scene:
 
     group: str
     photograph: Photograph
-    model: ImageModel
+    model: Kind
     width: int
     measurements: int
     magnitude_step_size: float = 2.0
@@ -52,7 +42,8 @@ class Scene:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check the ranks and the number of measurements."""
+        """Check the model, the ranks and the number of measurements."""
+        require(self.model in MODELS, f"one of {', '.join(MODELS)}", self.model)
         require_rank("the working rank", self.width, min(self.shape))
         require(self.measurements >= 1, "at least one measurement", self.measurements)
         if self.kept is not None:
@@ -67,13 +58,12 @@ class Scene:
     def shape(self) -> tuple[int, int]:
         """Shape of the matrix that is measured."""
         m1, m2 = self.photograph.rows, self.photograph.columns
-        return (m1, m2) if self.model is ImageModel.RECTANGULAR else (m1 + m2, m1 + m2)
+        return (m1 + m2, m1 + m2) if self.model.is_symmetric else (m1, m2)
 
     @property
     def unknowns(self) -> int:
         """Dimension of the matrices of this shape and kind."""
-        m1, m2 = self.shape
-        return m1 * m2 if self.model is ImageModel.RECTANGULAR else m1 * (m1 + 1) // 2
+        return self.model.dimension(self.shape, is_complex=False)
 
     def halved(self) -> "Scene":
         """Return the scene at half the side, with about the same `r/m` and the same share of measurements."""
@@ -114,7 +104,7 @@ class ImageRun:
     """
 
     scene: Scene
-    method: ImageMethod
+    method: StudyMethod
     setting: ImageSetting
     seeds: tuple[int, ...]
     steps: int
@@ -159,16 +149,4 @@ class ImageSpecification(Specification[ImagePlan]):
 
     groups: tuple[tuple[str, str], ...]
 
-    @property
-    def form(self) -> str:
-        """Form of the table: pictures side by side."""
-        return "images"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return asdict(self.plan(scale))
-
-
-def digest(value: ImagePlan | ImageRun | Scene) -> str:
-    """Return a hash of a value, the same in every process."""
-    return hashed(asdict(value))
+    table_form: ClassVar[str | None] = "images"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from wnsense.lab.studies.frame.presentation import Presentation
+from wnsense.lab.studies.frame.presentation import presented
 from wnsense.lab.studies.frame.study import Study
 from wnsense.lab.studies.images.caption import findings, paragraphs
 from wnsense.lab.studies.images.cases import FIGURE_4
@@ -10,13 +10,13 @@ from wnsense.lab.studies.images.page import images_view
 from wnsense.lab.studies.images.picture import pictures
 from wnsense.lab.studies.images.run import run_images
 from wnsense.lab.studies.images.specification import ImageSpecification
+from wnsense.lab.studies.images.table import IMAGE_TABLES
 
 
 def image_study(specification: ImageSpecification) -> Study:
     """Return the study of a specification."""
-    return Study(
-        specification, partial(run_images, specification), Presentation(pictures, findings, paragraphs, images_view)
-    )
+    presentation = presented(IMAGE_TABLES.read, pictures, findings, paragraphs, images_view)
+    return Study(specification, partial(run_images, specification), presentation)
 
 
 STUDIES = (image_study(FIGURE_4),)

@@ -9,10 +9,12 @@ from jaxtyping import Float, Shaped
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays
+from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader, TypedTable
 from wnsense.lab.studies.images.photographs import Photograph
-from wnsense.lab.studies.images.specification import ImageModel
+from wnsense.sensing.kinds import Kind
 
+_WORDS = "images"
 # A difference of this many dB is called visible.
 _VISIBLE = 1.0
 # Above this many dB pictures differ by the rounding of double precision.
@@ -59,7 +61,7 @@ class SceneHead:
 
     group: str
     photograph: Photograph
-    model: ImageModel
+    model: Kind
     width: int
     measurements: int
     unknowns: int
@@ -79,8 +81,8 @@ class ImageHead(StudyHead):
         groups: Names of the settings of the study, each with a description.
     """
 
-    scenes: tuple[SceneHead, ...]
-    budgets: tuple[int, ...]
+    scenes: NonEmpty[SceneHead]
+    budgets: NonEmpty[int]
     groups: tuple[tuple[str, str], ...]
 
 
@@ -230,34 +232,21 @@ class ImageScene:
 
 
 @dataclass(frozen=True)
-class ImageTable:
-    """Table of the study.
-
-    Attributes:
-        head: Head of the table.
-        scenes: Scenes, in order.
-    """
-
-    head: ImageHead
-    scenes: tuple[ImageScene, ...]
-
-    @classmethod
-    def of(cls, table: Table) -> "ImageTable":
-        """Return the table of the study as typed values.
-
-        Raises:
-            InputError: If it is not a table of this study.
-        """
-        head = read_head(table, ImageHead, "images")
-        require(head.form == "images" and head.scenes, "the table of a study of images", f"form {head.form}")
-        require(head.budgets, "the table of a study of images with budgets", "one without")
-        places = range(len(head.scenes))
-        arrays = [prefixed_arrays(table, f"{place}_", _ARRAYS, "images") for place in places]
-        scenes = zip(head.scenes, arrays, strict=True)
-        return cls(head, tuple(ImageScene(entry, columns, head.budgets) for entry, columns in scenes))
+class ImageTable(TypedTable[ImageHead, ImageScene]):
+    """Table of a study of images."""
 
     @property
     def groups(self) -> dict[str, list[ImageScene]]:
         """Scenes of each setting of the study."""
-        names = dict.fromkeys(scene.group for scene in self.scenes)
-        return {name: [scene for scene in self.scenes if scene.group == name] for name in names}
+        names = dict.fromkeys(scene.group for scene in self.entries)
+        return {name: [scene for scene in self.entries if scene.group == name] for name in names}
+
+
+def _image_table(head: ImageHead, table: Table) -> ImageTable:
+    require(head.form == _WORDS, f"the table of a study of {_WORDS}", f"form {head.form}")
+    arrays = (prefixed_arrays(table, f"{place}_", _ARRAYS, _WORDS) for place in range(len(head.scenes)))
+    scenes = zip(head.scenes, arrays, strict=True)
+    return ImageTable(head, tuple(ImageScene(entry, columns, head.budgets) for entry, columns in scenes))
+
+
+IMAGE_TABLES = TableReader(ImageHead, _WORDS, _image_table)

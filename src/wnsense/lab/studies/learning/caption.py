@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import monotonicity
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.learning.specification import Sensed
@@ -29,29 +28,19 @@ _SLOW = 0.15
 _IN_X, _IN_THETA, _IN_THETA_AT_POINT = 0, 1, 2
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return a finding for each part of the claim, and findings beside it.
-
-    Raises:
-        InputError: If it is not a table of figure 1.
-    """
-    study = LearningTable.of(table)
-    return [finding(run) for run in study.runs for finding in _FINDINGS] + _comparisons(study)
+def findings(study: LearningTable) -> list[Finding]:
+    """Return a finding for each part of the claim, and findings beside it."""
+    return [finding(run) for run in study.entries for finding in _FINDINGS] + _comparisons(study)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return for each kind of measurements the stays of each start at the saddles.
-
-    Raises:
-        InputError: If it is not a table of figure 1.
-    """
-    study = LearningTable.of(table)
+def paragraphs(study: LearningTable) -> list[Paragraph]:
+    """Return for each kind of measurements the stays of each start at the saddles."""
     return [
         Paragraph(
             f"{run.label}, when each saddle is reached and left (in brackets: by the law), and the last squared error:",
             tuple(_start_line(run, start) for start in range(len(run.seeds))),
         )
-        for run in study.runs
+        for run in study.entries
     ]
 
 
@@ -235,7 +224,7 @@ _FINDINGS: tuple[Callable[[LearningRun], Finding], ...] = (
 
 def _comparisons(study: LearningTable) -> list[Finding]:
     """Return findings that compare the other kinds of measurements with the first, start by start."""
-    return [_comparison(run, study.runs[0]) for run in study.runs[1:]]
+    return [_comparison(run, study.entries[0]) for run in study.entries[1:]]
 
 
 def _comparison(run: LearningRun, first: LearningRun) -> Finding:

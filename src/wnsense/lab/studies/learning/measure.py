@@ -11,7 +11,7 @@ from torch import Tensor
 from wnsense.files.tables import is_table
 from wnsense.lab.analysis.alignment import ALONG_A_RUN
 from wnsense.lab.studies.learning.identity import IdentitySensing
-from wnsense.lab.studies.learning.specification import LearningSetting, Sensed
+from wnsense.lab.studies.learning.specification import LearningSetting, Sensed, setting_key
 from wnsense.linalg import frobenius_norm, symmetric_part
 from wnsense.manifolds.stiefel import tangent_projection
 from wnsense.running.checkpoint import Checkpoint
@@ -138,7 +138,7 @@ def measure(
     """
     objective, solver = drawn(setting), solver_of(setting)
     run_checkpoint: Checkpoint[State] = Checkpoint(
-        checkpoint, objective.problem, solver, (setting.key,), resume=is_table(checkpoint)
+        checkpoint, objective.problem, solver, (setting_key(setting),), resume=is_table(checkpoint)
     )
 
     def look(state: Progress) -> None:

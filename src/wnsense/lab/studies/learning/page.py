@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 from wnsense.pages.style import Look
 from wnsense.pages.view import APPLICATIONS, SECONDS, STEPS, Chart, Line, Moments, Panel, View
@@ -18,13 +17,9 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _GRADIENTS = ("in X, on the manifold", "in Theta, as Algorithm 1 takes it", "in Theta, at X itself")
 
 
-def learning_view(table: Table) -> View:
-    """Return for each setting the charts of its first start (distances, gradients, alignment), and a slider.
-
-    Raises:
-        InputError: If it is not a table of figure 1.
-    """
-    runs = LearningTable.of(table).runs
+def learning_view(study: LearningTable) -> View:
+    """Return for each setting the charts of its first start (distances, gradients, alignment), and a slider."""
+    runs = study.entries
     charts = [chart for place, run in enumerate(runs) for chart in _charts(place, run)]
     return View(tuple(charts), tuple(_moments(run) for run in runs))
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.learning.specification import Sensed
 from wnsense.lab.studies.learning.table import LearningRun, LearningTable
 from wnsense.pages.style import FAINT, INK, SHADE, TEXT, TITLE, dress, new_figure
@@ -23,17 +22,11 @@ _MARK = "#555555"
 _LOWEST = 1e-34
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return a figure of six panels for each kind of measurements; the first is the main one.
-
-    Raises:
-        InputError: If it is not a table of figure 1.
-    """
-    study = LearningTable.of(table)
-    suffixes = ["", *(f"_{run.setting.sensed}" for run in study.runs[1:])]
-    return {
-        suffix: learning_picture(run, study.head.scale_words) for suffix, run in zip(suffixes, study.runs, strict=True)
-    }
+def pictures(study: LearningTable) -> Mapping[str, Figure]:
+    """Return a figure of six panels for each kind of measurements; the first is the main one."""
+    runs, scale = study.entries, study.head.scale_words
+    suffixes = ["", *(f"_{run.setting.sensed}" for run in runs[1:])]
+    return {suffix: learning_picture(run, scale) for suffix, run in zip(suffixes, runs, strict=True)}
 
 
 def learning_picture(run: LearningRun, scale: str) -> Figure:

@@ -35,7 +35,7 @@ from wnsense.lab.analysis.course import Plateau, escapes, monotonicity, plateaus
 from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.learning.measure import measure, start_alignments
-from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification
+from wnsense.lab.studies.learning.specification import LearningSetting, LearningSpecification, setting_key
 from wnsense.lab.studies.learning.table import ARRAYS_OF_ONE_START
 from wnsense.running.progress import ProgressCallback
 
@@ -63,11 +63,11 @@ def _made(ledger: PartLedger, setting: LearningSetting) -> Table:
     words = f"running WN, {setting.sensed} M"
 
     def make() -> PartContent:
-        checkpoint = ledger.store.checkpoint(setting.key)
+        checkpoint = ledger.store.checkpoint(setting_key(setting))
         arrays = measure(setting, checkpoint, progress=lambda steps: ledger.report(words, steps))
         return arrays, {"setting": asdict(setting)}
 
-    return ledger.part(setting.key, words, make, setting.steps)
+    return ledger.part(setting_key(setting), words, make, setting.steps)
 
 
 def thinned(setting: LearningSetting, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,12 +1,13 @@
 """Data of the study of figure 1."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification, file_key
 
 # Steps of a run that are measured at most, in equal ratios and at even distances: at first every step.
 _SEEN_IN_RATIOS = 1_000
@@ -58,11 +59,6 @@ class LearningSetting:
         is_whole = self.sensed is not Sensed.IDENTITY or self.measurements == whole
         require(is_whole, f"all {whole} entries measured by the identity", self.measurements)
 
-    @property
-    def key(self) -> str:
-        """Name of the file of the run; equal settings have equal names in every process."""
-        return f"{self.sensed}_{hashed(asdict(self))[:20]}"
-
     def seen_steps(self) -> frozenset[int]:
         """Return the steps that are measured; the steps of the table are among them."""
         ratios = np.geomspace(1, self.steps, min(_SEEN_IN_RATIOS, self.steps))
@@ -70,15 +66,13 @@ class LearningSetting:
         return frozenset(int(step) for step in np.concatenate([ratios, even]).round())
 
 
+def setting_key(setting: LearningSetting) -> str:
+    """Return the name of the file of a setting's run."""
+    return file_key(setting.sensed, setting)
+
+
 @dataclass(frozen=True)
 class LearningSpecification(Specification[tuple[LearningSetting, ...]]):
     """Specification of figure 1: one run of Algorithm 1 seen from six sides, with several kinds of measurements."""
 
-    @property
-    def form(self) -> str:
-        """Form of the table: the course of runs beside the truth."""
-        return "learning"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return [asdict(setting) for setting in self.plan(scale)]
+    table_form: ClassVar[str | None] = "learning"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.analysis.course import Plateau, plateaus
 from wnsense.lab.analysis.decay import DecayFit, Window, fit_decay
-from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays
+from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader, TypedTable
 from wnsense.lab.studies.learning.specification import LearningSetting, Sensed
 from wnsense.theory.saddles import escape_steps
 
@@ -58,7 +58,7 @@ class LearningHead(StudyHead):
         settings: Settings of the runs.
     """
 
-    settings: tuple[LearningSetting, ...]
+    settings: NonEmpty[LearningSetting]
 
 
 @dataclass(frozen=True)
@@ -170,29 +170,15 @@ class LearningRun:
         return -2 * self.setting.step_size * float(self.eigenvalues[-1]) ** 2
 
 
-@dataclass(frozen=True)
-class LearningTable:
-    """Table of figure 1.
+LearningTable = TypedTable[LearningHead, LearningRun]
 
-    Attributes:
-        head: Head of the table.
-        runs: Runs, in order.
-    """
 
-    head: LearningHead
-    runs: tuple[LearningRun, ...]
-
-    @classmethod
-    def of(cls, table: Table) -> "LearningTable":
-        """Return the table of figure 1 as typed values.
-
-        Raises:
-            InputError: If it is not a table of figure 1.
-        """
-        head = read_head(table, LearningHead, "learning")
-        require(head.settings, "the table of figure 1", "one without settings", "run the study again")
-        return cls(head, tuple(_run(setting, table) for setting in head.settings))
+def _learning_table(head: LearningHead, table: Table) -> LearningTable:
+    return TypedTable(head, tuple(_run(setting, table) for setting in head.settings))
 
 
 def _run(setting: LearningSetting, table: Table) -> LearningRun:
     return LearningRun(setting, prefixed_arrays(table, f"{setting.sensed}_", _ARRAYS, "learning"))
+
+
+LEARNING_TABLES = TableReader(LearningHead, "learning", _learning_table)

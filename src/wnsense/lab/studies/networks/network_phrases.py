@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Paragraph
-from wnsense.lab.studies.networks.table import ImageFacts, network_head
+from wnsense.lab.studies.frame.typed_table import TypedTable
+from wnsense.lab.studies.networks.table import ImageFacts, NetworkHead
 from wnsense.networks.measuring.power_fit import Exponent
 
 
@@ -19,13 +19,14 @@ def span_words(values: np.ndarray) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def images_paragraph(table: Table) -> Paragraph:
-    """Return the paragraph on the images of a table, with a line for each set.
+def images_paragraph(study: TypedTable[NetworkHead, object]) -> Paragraph:
+    """Return the paragraph on the images of a table, with a line for each set."""
+    return Paragraph("Images:", tuple(_image_line(facts) for facts in study.head.data))
 
-    Raises:
-        InputError: If it is not a table of deep networks.
-    """
-    return Paragraph("Images:", tuple(_image_line(facts) for facts in network_head(table).data))
+
+def images_alone(study: TypedTable[NetworkHead, object]) -> list[Paragraph]:
+    """Return the paragraphs of a study that has no other."""
+    return [images_paragraph(study)]
 
 
 def _image_line(facts: ImageFacts) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.parts import make_parts, part_facts
+from wnsense.lab.studies.frame.parts import PartWork, make_parts, numbered_result, part_entry
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.networks.image_source import ImageSource
 from wnsense.lab.studies.networks.specification import (
@@ -49,6 +49,20 @@ def measure_part(part: Part, source: ImageSource, checkpoint: Path) -> Mapping[s
             return measure_kinks(part, samples)
 
 
+def part_words(part: Part) -> str:
+    """Return a part in words, for reports of progress."""
+    match part:
+        case TrainingPart():
+            task = f"training on {part.sampling.images}"
+        case CurvaturePart():
+            task = "curvature"
+        case KinkPart():
+            task = "second differences"
+    design = part.design
+    kind = "WN" if design.normalized else "no WN"
+    return f"{task}, {kind}, {design.activation}, m = {design.width}, L = {design.depth}, seed {part.seed}"
+
+
 def require_same_data(specification: NetworkSpecification, data: Path, store: Store, table: Table) -> None:
     """Check that a finished table was made from the images in a folder.
 
@@ -83,19 +97,13 @@ def run_networks(
     """
     source, images = ImageSource(data), specification.images(store.scale)
     source.check(images)
-    parts = specification.plan(store.scale)
 
     def key(part: Part) -> str:
         return part_key(part, source.digest(part.sampling.images))
 
-    made = make_parts(
-        store,
-        parts,
-        progress,
-        key=key,
-        words=lambda part: part.words,
-        facts=lambda part: {"part": part_facts(part)},
-        make=lambda part: measure_part(part, source, store.checkpoint(key(part))),
-    )
-    facts = {"parts": [part_facts(part) for part in parts], "data": source.facts(images)}
-    return made.result(made.numbered(), facts)
+    def make(part: Part) -> Mapping[str, np.ndarray]:
+        return measure_part(part, source, store.checkpoint(key(part)))
+
+    work = PartWork(key, part_words, part_entry, make)
+    made = make_parts(store, specification.plan(store.scale), progress, work)
+    return numbered_result(made, {"data": source.facts(images)})

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wnsense.checks import require
-from wnsense.lab.studies.frame.parts import part_facts
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.parts import NumberedPart, NumberedSpecification, part_facts
+from wnsense.lab.studies.frame.specification import Scale, file_key
 from wnsense.networks.activations import ACTIVATIONS, TANH
 from wnsense.networks.data.labelled_images import Inputs
 from wnsense.networks.initial_weights import TORCH_ROW_NORM
@@ -81,7 +81,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class TrainingPart:
+class TrainingPart(NumberedPart):
     """One training by plain SGD on the mean squared loss.
 
     Attributes:
@@ -124,14 +124,9 @@ class TrainingPart:
         require(self.design.normalized or plain, "a weight-normalized network to rescale rows of", "a plain one")
         require(0 <= self.rescale_at < max(self.epochs, 1), f"a rescaling before epoch {self.epochs}", self.rescale_at)
 
-    @property
-    def words(self) -> str:
-        """Text of the part for reports of progress."""
-        return f"training on {self.sampling.images}, {_design_words(self.design)}, seed {self.seed}"
-
 
 @dataclass(frozen=True)
-class CurvaturePart:
+class CurvaturePart(NumberedPart):
     """Hessians at a start: of outputs for single images, and of the loss.
 
     Attributes:
@@ -155,14 +150,9 @@ class CurvaturePart:
         """True for double precision: the outputs of deep networks with `s = 1/sqrt(m)` are small for single."""
         return self.design.scaling is Scaling.WIDTH and self.design.depth > 2
 
-    @property
-    def words(self) -> str:
-        """Text of the part for reports of progress."""
-        return f"curvature, {_design_words(self.design)}, seed {self.seed}"
-
 
 @dataclass(frozen=True)
-class KinkPart:
+class KinkPart(NumberedPart):
     """Second differences of `f` at a start along the direction that moves a unit over the kink of its activation.
 
     Attributes:
@@ -179,11 +169,6 @@ class KinkPart:
     samples: int
     distances: tuple[float, ...]
 
-    @property
-    def words(self) -> str:
-        """Text of the part for reports of progress."""
-        return f"second differences, {_design_words(self.design)}, seed {self.seed}"
-
 
 Part = TrainingPart | CurvaturePart | KinkPart
 
@@ -195,27 +180,13 @@ def part_key(part: Part, digest: str) -> str:
         part: Specification of the part.
         digest: Hash of the files of its images; empty for images of a package.
     """
-    return f"{type(part).__name__}_{hashed([part_facts(part), digest])[:20]}"
+    return file_key(type(part).__name__, [part_facts(part), digest])
 
 
 @dataclass(frozen=True)
-class NetworkSpecification(Specification[tuple[Part, ...]]):
+class NetworkSpecification(NumberedSpecification[Part]):
     """Specification of a study of deep networks; a plan is the tuple of its parts."""
-
-    @property
-    def form(self) -> str:
-        """Form of the table: that of this study alone."""
-        return self.name
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return [part_facts(part) for part in self.plan(scale)]
 
     def images(self, scale: Scale) -> tuple[Images, ...]:
         """Return the sets of images that the parts use, each once."""
         return tuple(dict.fromkeys(part.sampling.images for part in self.plan(scale)))
-
-
-def _design_words(design: Design) -> str:
-    kind = "WN" if design.normalized else "no WN"
-    return f"{kind}, {design.activation}, m = {design.width}, L = {design.depth}"

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from wnsense.checks import InputError
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.part_tables import Arrays, measured_parts
-from wnsense.lab.studies.frame.study_head import StudyHead, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead
 from wnsense.lab.studies.networks.specification import CurvaturePart, KinkPart, TrainingPart
 from wnsense.networks.measuring.power_fit import Exponent, fit_powers
 from wnsense.networks.network import Scaling
@@ -20,7 +20,7 @@ from wnsense.networks.network import Scaling
 CONFIDENCE = 0.95
 # Powers of the length of rows `w` in `1 / min(w, w^2)`, below 1 and above 1.
 SHORT, LONG = -2.0, -1.0
-_WORDS = "deep networks"
+WORDS = "deep networks"
 
 PartKind = TypeVar("PartKind", bound=TrainingPart | CurvaturePart | KinkPart)
 
@@ -56,15 +56,6 @@ class NetworkHead(StudyHead):
     """Head of a table; `data` are its sets of images."""
 
     data: tuple[ImageFacts, ...] = ()
-
-
-def network_head(table: Table) -> NetworkHead:
-    """Return the head of a table.
-
-    Raises:
-        InputError: If it is not a table of deep networks.
-    """
-    return read_head(table, NetworkHead, _WORDS)
 
 
 @dataclass(frozen=True)
@@ -143,7 +134,7 @@ def runs_of(table: Table, kind: type[PartKind], array: str) -> list[Runs[PartKin
         InputError: If there is no such part, or one without that array.
     """
     groups: dict[PartKind, Runs[PartKind]] = {}
-    for measured in measured_parts(table, _WORDS, kind, array):
+    for measured in measured_parts(table, WORDS, kind, array):
         part, arrays = measured.part, measured.arrays
         key = replace(part, seed=0)
         others = groups[key].arrays if key in groups else ()

@@ -74,10 +74,10 @@ def measure_training(part: TrainingPart, samples: Samples, checkpoint: Path) -> 
     Returns:
         Arrays with a number for each epoch, the start included, NaN after a divergence: `train_loss`, `test_loss`,
         `train_accuracy`, `test_accuracy`, `ratio` (`||grad L||^2 / L` on the probes), `shortest` and `longest` row.
-        Arrays of two numbers, at the start and at the end: those of `Measurement` (NaN at the end of a run that
-        diverged), `rademacher`, `largest_output` (a bound on `|f|`) and `slope_bound`. Arrays of one number:
-        `learning_rate`, `diverged`, and, if rows are rescaled, `moved_output` (the largest change of `f` over the
-        largest `|f|`), `gradient_fall` and `ratio_fall` (before over after).
+        Arrays of two numbers, at the start and at the end: those of `Measurement`, `rademacher`, `largest_output` (a
+        bound on `|f|`) and `slope_bound`. Those of `Measurement` are NaN at the end of a run that diverged. Arrays of
+        one number: `learning_rate`, `diverged`, and, if rows are rescaled, `moved_output` (the largest change of `f`
+        over the largest `|f|`), `gradient_fall` and `ratio_fall` (before over after).
 
     Raises:
         KeyboardInterrupt: If interrupted.

@@ -1,19 +1,13 @@
 """Caption of the study of Table 1."""
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.rates.table import CountedRow, RateTable, row_name, stated
 from wnsense.theory.convergence_forms import Decay
 from wnsense.theory.published_rates import TABLE_1, Rate
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return for each row a finding that compares the stated decay with the measured one.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = RateTable.of(table)
+def findings(study: RateTable) -> list[Finding]:
+    """Return for each row a finding that compares the stated decay with the measured one."""
     return [_decay(row, kappa) for rows, kappa in zip(study.counted, study.conditions, strict=True) for row in rows]
 
 
@@ -28,13 +22,8 @@ def _decay(row: CountedRow, kappa: float) -> Finding:
     return Finding(text, holds)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the steps of each row, the rows that were not run, and the sources.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = RateTable.of(table)
+def paragraphs(study: RateTable) -> list[Paragraph]:
+    """Return the steps of each row, the rows that were not run, and the sources."""
     levels = ", ".join(f"{level:g}" for level in study.head.levels)
     lists = [
         Paragraph(

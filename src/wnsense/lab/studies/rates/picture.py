@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.rates.table import CountedRow, RateTable, row_name, stated
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend_below, new_figure
 from wnsense.theory.published_rates import TABLE_1
@@ -15,13 +14,8 @@ _MARKERS = ("o", "s", "^", "D")
 _LINES = ("-", "--", "-.", ":")
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the picture of Table 1, and the curves on which its steps were counted.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = RateTable.of(table)
+def pictures(study: RateTable) -> Mapping[str, Figure]:
+    """Return the picture of Table 1, and the curves on which its steps were counted."""
     return {"": _rows(study), "-curves": _curves(study)}
 
 

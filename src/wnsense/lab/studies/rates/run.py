@@ -8,6 +8,7 @@ import numpy as np
 from wnsense.checks import require
 from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.ledger import PartContent, PartLedger
+from wnsense.lab.studies.frame.specification import file_key
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.frame.study_head import read_head
 from wnsense.lab.studies.rates.measure import RateCourse, measure
@@ -98,7 +99,7 @@ def _course(ledger: PartLedger, run: RateRun, method: RateMethod) -> RateCourse:
         arrays = {"step": course.step, "error": course.error, "seconds": np.array([course.seconds])}
         return arrays, {"applications": course.applications, "diverged": course.diverged, "run": asdict(run)}
 
-    part = ledger.part(run.key, words, make)
+    part = ledger.part(file_key("run", run), words, make)
     head = read_head(part, _RatePartHead, "rates")
     return RateCourse(part.arrays["step"], part.arrays["error"], head.applications, head.diverged, _seconds_of(part))
 

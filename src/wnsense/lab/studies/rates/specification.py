@@ -1,10 +1,11 @@
 """Data of the study of Table 1: the method that each row analyses, in one common setting."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from wnsense.checks import require, require_level, require_rank
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Scale, Specification
 from wnsense.sensing.kinds import Kind
 from wnsense.theory.convergence_forms import FactorModel
 from wnsense.theory.published_rates import TABLE_1, Rate
@@ -119,11 +120,6 @@ class RateRun:
         """Working rank of the analysis."""
         return self.setting.rank if self.analysis.rate.overparameterized else self.setting.true_rank
 
-    @property
-    def key(self) -> str:
-        """Name of the file of the run; equal runs have equal names in every process."""
-        return f"run_{hashed(asdict(self))[:20]}"
-
 
 @dataclass(frozen=True)
 class RatePlan:
@@ -167,11 +163,8 @@ class RateSpecification(Specification[RatePlan]):
 
     analyses: tuple[Analysis, ...]
 
-    @property
-    def form(self) -> str:
-        """Form of the table: stated rates beside counted steps."""
-        return "rates"
+    table_form: ClassVar[str | None] = "rates"
 
     def facts(self, scale: Scale) -> object:
         """Return the values that the numbers of the table depend on."""
-        return {"plan": asdict(self.plan(scale)), "analyses": [asdict(analysis) for analysis in self.analyses]}
+        return {"plan": self.plan(scale), "analyses": self.analyses}

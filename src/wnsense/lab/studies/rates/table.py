@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays, read_head
+from wnsense.lab.studies.frame.study_head import StudyHead, prefixed_arrays
+from wnsense.lab.studies.frame.typed_table import NonEmpty, TableReader
 from wnsense.lab.studies.rates.specification import Analysis, RateSetting
 from wnsense.theory.published_rates import TABLE_1, Rate
 
@@ -49,7 +50,7 @@ class RateHead(StudyHead):
         steps: Largest number of steps.
     """
 
-    rows: tuple[RowHead, ...]
+    rows: NonEmpty[RowHead]
     analyses: tuple[Analysis, ...]
     settings: tuple[RateSetting, ...]
     levels: tuple[float, ...]
@@ -120,28 +121,21 @@ class RateTable:
     counted: tuple[tuple[CountedRow, ...], ...]
     reasons: Mapping[int, str]
 
-    @classmethod
-    def of(cls, table: Table) -> "RateTable":
-        """Return the table of the study as typed values.
 
-        Raises:
-            InputError: If it is not a table of this study.
-        """
-        head = read_head(table, RateHead, "rates")
-        require(head.rows, "the table of a study of rates", "one without rows")
-        noises = {analysis.row: analysis.noise for analysis in head.analyses}
-        require(
-            all(row.row in noises for row in head.rows),
-            "the table of a study of rates with an analysis for each row",
-            "one without",
-        )
-        rows = [_counted_row(row, noises[row.row], table) for row in head.rows]
-        return cls(
-            head,
-            tuple(setting.condition for setting in head.settings),
-            tuple(tuple(row for row in rows if row.head.setting == place) for place in range(len(head.settings))),
-            {analysis.row: analysis.reason for analysis in head.analyses if analysis.reason},
-        )
+def _rate_table(head: RateHead, table: Table) -> RateTable:
+    noises = {analysis.row: analysis.noise for analysis in head.analyses}
+    require(
+        all(row.row in noises for row in head.rows),
+        "the table of a study of rates with an analysis for each row",
+        "one without",
+    )
+    rows = [_counted_row(row, noises[row.row], table) for row in head.rows]
+    return RateTable(
+        head,
+        tuple(setting.condition for setting in head.settings),
+        tuple(tuple(row for row in rows if row.head.setting == place) for place in range(len(head.settings))),
+        {analysis.row: analysis.reason for analysis in head.analyses if analysis.reason},
+    )
 
 
 def _counted_row(head: RowHead, noise: float, table: Table) -> CountedRow:
@@ -149,6 +143,9 @@ def _counted_row(head: RowHead, noise: float, table: Table) -> CountedRow:
     arrays = prefixed_arrays(table, f"{head.setting}_{head.row}_", names, "rates")
     steps_to, step, error = (arrays[name] for name in names)
     return CountedRow(head, noise, steps_to, step, error)
+
+
+RATE_TABLES = TableReader(RateHead, "rates", _rate_table)
 
 
 def row_name(rate: Rate) -> str:

@@ -4,36 +4,26 @@ import math
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.analysis.scaling import fit_power_law, log_slope
-from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.samples.specification import Recoverer
 from wnsense.lab.studies.samples.table import NAMES, CountSweep, SampleTable, SeenIsometry
+from wnsense.lab.studies.theorem_cases import Varied
 from wnsense.theory.convergence import rip_level
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on the bound, on its powers, and on the isometry constant.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = SampleTable.of(table)
+def findings(study: SampleTable) -> list[Finding]:
+    """Return the findings on the bound, on its powers, and on the isometry constant."""
     return [
         _bound(study),
-        *(_power(sweep, name) for sweep in study.sweeps for name in sweep.counts),
+        *(_power(sweep, name) for sweep in study.entries for name in sweep.counts),
         *(_isometry(seen) for seen in study.isometries),
     ]
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the counts case by case.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    lines = [line for sweep in SampleTable.of(table).sweeps for line in _lines(sweep)]
+def paragraphs(study: SampleTable) -> list[Paragraph]:
+    """Return the counts case by case."""
+    lines = [line for sweep in study.entries for line in _lines(sweep)]
     return [Paragraph("Smallest n, median over seeds (over the degrees of freedom):", tuple(lines))]
 
 
@@ -51,7 +41,7 @@ def _lines(sweep: CountSweep) -> list[str]:
 
 def _bound(study: SampleTable) -> Finding:
     """Return if the number of measurements of the bound was enough, and the excess in orders of magnitude."""
-    counts = [(sweep.bounds, sweep.counts[Recoverer.WN]) for sweep in study.sweeps if Recoverer.WN in sweep.counts]
+    counts = [(sweep.bounds, sweep.counts[Recoverer.WN]) for sweep in study.entries if Recoverer.WN in sweep.counts]
     orders = [np.log10(bounds[:, None] / smallest) for bounds, smallest in counts]
     enough = all(bool(np.isfinite(smallest).all()) for _, smallest in counts)
     logs = np.concatenate([values.ravel() for values in orders])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wnsense.lab.studies.exponents.specification import Varied
 from wnsense.lab.studies.samples.specification import (
     Effort,
     IsometrySearch,
@@ -13,6 +12,7 @@ from wnsense.lab.studies.samples.specification import (
     SampleSpecification,
     SampleSweep,
 )
+from wnsense.lab.studies.theorem_cases import Varied
 
 _BOTH = tuple(Recoverer)
 

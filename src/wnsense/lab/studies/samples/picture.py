@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.samples.table import NAMES, CountSweep, SampleTable, SeenIsometry
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, logarithmic, new_figure
 from wnsense.theory.convergence import rip_level
@@ -15,18 +14,13 @@ _LIMIT = "#000000"
 _OTHER = "#0072B2"
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw the counts along the sweeps, and the lower bounds of the isometry constant.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    study = SampleTable.of(table)
-    figure = new_figure(3.0 * (len(study.sweeps) + 1) + 0.6, 4.3)
-    panels = figure.subplots(1, len(study.sweeps) + 1)
-    for place, (axes, sweep) in enumerate(zip(panels, study.sweeps, strict=False)):
+def pictures(study: SampleTable) -> Mapping[str, Figure]:
+    """Draw the counts along the sweeps, and the lower bounds of the isometry constant."""
+    figure = new_figure(3.0 * (len(study.entries) + 1) + 0.6, 4.3)
+    panels = figure.subplots(1, len(study.entries) + 1)
+    for place, (axes, sweep) in enumerate(zip(panels, study.entries, strict=False)):
         _draw_sweep(axes, sweep)
-        logarithmic(axes, *_range(study.sweeps))
+        logarithmic(axes, *_range(study.entries))
         varied = sweep.facts.varied
         dress(axes, title=f"against {varied}", x=varied, y="" if place else "smallest n that recovers")
     _draw_isometry(panels[-1], study.isometries)

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from wnsense.lab.studies.frame.parts import make_parts
+from wnsense.lab.studies.frame.parts import PartWork, make_parts
+from wnsense.lab.studies.frame.specification import file_key
 from wnsense.lab.studies.frame.store import Store, StudyResult
 from wnsense.lab.studies.samples.measure import isometry_constant, smallest_count
 from wnsense.lab.studies.samples.specification import CountSearch, IsometrySearch, SamplePlan, SampleSpecification
@@ -14,15 +15,8 @@ from wnsense.running.progress import ProgressCallback
 def run_samples(specification: SampleSpecification, store: Store, progress: ProgressCallback) -> StudyResult:
     """Make every missing search of the study and return the content of its table, as `Study` describes."""
     plan = specification.plan(store.scale)
-    made = make_parts(
-        store,
-        _jobs(plan),
-        progress,
-        key=lambda job: job.key,
-        words=_words,
-        facts=lambda job: {"job": asdict(job)},
-        make=_make,
-    )
+    work = PartWork(_key, _words, lambda job: {"job": asdict(job)}, _make)
+    made = make_parts(store, _jobs(plan), progress, work)
     results = {job: float(table.arrays["found"][0]) for job, table in made.tables.items()}
     arrays = {"isometry": np.array([results[sought] for sought in plan.isometry])}
     for place, sweep in enumerate(plan.sweeps):
@@ -42,6 +36,10 @@ def _jobs(plan: SamplePlan) -> list[CountSearch | IsometrySearch]:
         for sought in plan.searches(case, recoverer)
     ]
     return [*dict.fromkeys(searches), *plan.isometry]
+
+
+def _key(job: CountSearch | IsometrySearch) -> str:
+    return file_key("isometry" if isinstance(job, IsometrySearch) else job.recoverer, job)
 
 
 def _make(job: CountSearch | IsometrySearch) -> dict[str, np.ndarray]:

@@ -1,13 +1,12 @@
 """Cases, methods and searches of the study of sample sizes, as data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from wnsense.checks import require, require_rank
-from wnsense.lab.studies.exponents.specification import Varied
-from wnsense.lab.studies.frame.specification import Scale, Specification, hashed
+from wnsense.lab.studies.frame.specification import Specification
+from wnsense.lab.studies.theorem_cases import TheoremCase, Varied
 from wnsense.sensing.kinds import Kind
-from wnsense.theory.convergence import TheoremSetting
 
 
 class Recoverer(StrEnum):
@@ -18,20 +17,8 @@ class Recoverer(StrEnum):
 
 
 @dataclass(frozen=True)
-class SampleCase:
-    """Matrix to be recovered, with the working rank of Algorithm 1.
-
-    Attributes:
-        size: Side `m` of the matrix.
-        rank: Working rank `r` of Algorithm 1; recover() has none.
-        true_rank: Rank of the matrix, `r_A`.
-        condition: Condition number `kappa`; eigenvalues are evenly spaced from 1 to `1 / kappa`.
-    """
-
-    size: int
-    rank: int
-    true_rank: int
-    condition: float
+class SampleCase(TheoremCase):
+    """Matrix to be recovered; its working rank is that of Algorithm 1, and recover() has none."""
 
     def __post_init__(self) -> None:
         """Check that the theorem treats the case.
@@ -44,11 +31,6 @@ class SampleCase:
         require(self.setting.surplus > 0, "a working rank above the true one", self.rank)
 
     @property
-    def setting(self) -> TheoremSetting:
-        """Variables of the theorem."""
-        return TheoremSetting(self.size, self.rank, self.true_rank, self.condition)
-
-    @property
     def information_limit(self) -> int:
         """Degrees of freedom of a symmetric matrix of rank `r_A`, `r_A (2m - r_A + 1) / 2`."""
         return Kind.PSD.degrees_of_freedom((self.size, self.size), self.true_rank, is_complex=False)
@@ -57,21 +39,6 @@ class SampleCase:
     def unknowns(self) -> int:
         """Dimension `m (m + 1) / 2`, the number of measurements that determines every symmetric matrix."""
         return self.size * (self.size + 1) // 2
-
-    def value(self, varied: Varied) -> float:
-        """Return the value of a variable.
-
-        Raises:
-            InputError: If a case has no such variable.
-        """
-        values = {
-            Varied.CONDITION: self.condition,
-            Varied.SIZE: self.size,
-            Varied.RANK: self.rank,
-            Varied.TRUE_RANK: self.true_rank,
-        }
-        require(varied in values, "a coordinate of a case", varied)
-        return float(values[varied])
 
 
 @dataclass(frozen=True)
@@ -107,11 +74,6 @@ class CountSearch:
     seed: int
     effort: Effort
 
-    @property
-    def key(self) -> str:
-        """Name of the file; it is the same for the same search only, in every process."""
-        return f"{self.recoverer}_{hashed(asdict(self))[:20]}"
-
 
 @dataclass(frozen=True)
 class IsometrySearch:
@@ -133,11 +95,6 @@ class IsometrySearch:
     def rank(self) -> int:
         """Largest rank of the search, at most `m`."""
         return min(self.case.rank + self.case.true_rank + 1, self.case.size)
-
-    @property
-    def key(self) -> str:
-        """Name of the file."""
-        return f"isometry_{hashed(asdict(self))[:20]}"
 
 
 @dataclass(frozen=True)
@@ -184,12 +141,3 @@ class SamplePlan:
 @dataclass(frozen=True)
 class SampleSpecification(Specification[SamplePlan]):
     """Specification of the study of sample sizes."""
-
-    @property
-    def form(self) -> str:
-        """Form of the table: counts of measurements beside bounds."""
-        return "samples"
-
-    def facts(self, scale: Scale) -> object:
-        """Return the values that the numbers of the table depend on."""
-        return asdict(self.plan(scale))

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.bound.table import (
     REFERENCE_NORM,
     REPORTED,
     BoundCells,
+    BoundTable,
     Reported,
-    bounded_parts,
     cell_groups,
     reference_cells,
 )
@@ -24,18 +23,14 @@ _WEIGHTS = 60
 _VERDICTS = {True: "every digit follows", False: "NOT every digit follows"}
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on the bounds in every cell, and on the reference table.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    parts = bounded_parts(table)
+def findings(study: BoundTable) -> list[Finding]:
+    """Return the findings on the bounds in every cell, and on the reference table."""
+    parts = study.entries
     missing = sum(int(part.arrays["missing"][0]) for part in parts)
     total = missing + sum(len(part.arrays["excess"]) for part in parts)
-    ours = reference_cells(table)
+    ours = reference_cells(study.entries)
     return [
-        *(finding for name, cells in cell_groups(table).items() for finding in _group_findings(name, cells)),
+        *(finding for name, cells in cell_groups(parts).items() for finding in _group_findings(name, cells)),
         Finding(f"limits that were not found and are not counted: {missing} of {total}", None),
         *([_closed_forms(), _plain_bounds(ours), _ranges(ours)] if ours else []),
     ]
@@ -132,14 +127,10 @@ def _ranges(ours: Mapping[Reported, BoundCells]) -> Finding:
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the reference table in numbers.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
+def paragraphs(study: BoundTable) -> list[Paragraph]:
+    """Return the reference table in numbers."""
     lines = []
-    for entry, cells in reference_cells(table).items():
+    for entry, cells in reference_cells(study.entries).items():
         excess, bound, log_rho = (np.median(cells.columns[name]) for name in ("excess", "bound", "log_rho"))
         where = f"L = {entry.depth}, alpha = {entry.scale:g}, {rate_name(entry.ratio)}"
         lines.append(

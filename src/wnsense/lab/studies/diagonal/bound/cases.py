@@ -4,7 +4,7 @@ from itertools import product
 
 from wnsense.lab.studies.diagonal.bound.specification import BoundPart
 from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, Rates, SparseDrawing
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
+from wnsense.lab.studies.frame.parts import NumberedSpecification
 
 _DEPTHS = (2, 3, 4)
 _BOUND_SCALES = (1e-3, 1e-2, 0.05, 0.2)
@@ -26,7 +26,7 @@ def _reference(seed: int) -> tuple[BoundPart, BoundPart]:
     )
 
 
-BOUND = DiagonalSpecification(
+BOUND = NumberedSpecification(
     "diagonal-bound",
     "The l1 norm of the limit over the least, beside its bound, in every cell",
     "Theorem 2.1: the limit's l1 norm exceeds the least one by a part that is at most epsilon, which falls with the "

@@ -33,6 +33,12 @@ class _PositiveProblem:
     depth: int
 
 
+def bound_words(part: BoundPart) -> str:
+    """Return a part in words, for reports of progress."""
+    start = "unequal" if part.spread else "equal"
+    return f"limits, L = {part.depth}, {start} start, problem {part.drawing.seed}"
+
+
 def measure_bounds(part: BoundPart) -> Mapping[str, np.ndarray]:
     """Return the limits of a part with their norms and bounds.
 

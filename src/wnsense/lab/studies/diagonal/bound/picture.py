@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.bound.table import BoundCells, Reported, cell_groups, reference_cells
+from wnsense.lab.studies.diagonal.bound.table import BoundCells, BoundTable, Reported, cell_groups, reference_cells
 from wnsense.lab.studies.diagonal.looks import DEPTH_MARKERS, log_axes
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.pages.style import FAINT, INK, METHODS, TEXT, dress, legend, legend_below, new_figure
 
 # Smaller excesses are drawn at this value.
@@ -17,19 +16,15 @@ _SHOWN = 1e-8
 _DEPTH_COLORS = {2: "#0072B2", 3: "#E69F00", 4: "#009E73"}
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the pictures of cells beside their bounds, and of the reference table beside its problems.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return {"": _cells(table), "-reference": _reference(table)}
+def pictures(study: BoundTable) -> Mapping[str, Figure]:
+    """Return the pictures of cells beside their bounds, and of the reference table beside its problems."""
+    return {"": _cells(study), "-reference": _reference(study)}
 
 
-def _cells(table: Table) -> Figure:
+def _cells(study: BoundTable) -> Figure:
     figure = new_figure(9.0, 8.2)
     panels = figure.subplots(2, 2).ravel()
-    groups = cell_groups(table)
+    groups = cell_groups(study.entries)
     plans = (
         ("L = 2, any start", "excess", "bound", "l1 norm, L = 2, any start"),
         ("L > 2, equal entries", "excess", "bound", "l1 norm, L > 2, equal entries"),
@@ -41,7 +36,7 @@ def _cells(table: Table) -> Figure:
             _scatter(axes, groups[name], excess, bound)
         dress(axes, title=title, x="bound on the excess", y="excess over the least, relative")
         legend(axes)
-    titled(figure, table, "Every cell beside its bound: below the line it holds (less than 1e-8 drawn there)")
+    titled(figure, study.head, "Every cell beside its bound: below the line it holds (less than 1e-8 drawn there)")
     return figure
 
 
@@ -65,8 +60,8 @@ def _scatter(axes: Axes, cells: BoundCells, excess: str, bound: str) -> None:
     log_axes(axes)
 
 
-def _reference(table: Table) -> Figure:
-    ours = reference_cells(table)
+def _reference(study: BoundTable) -> Figure:
+    ours = reference_cells(study.entries)
     figure = new_figure(9.0, 3.9)
     panels = figure.subplots(1, 3)
     for axes, name in zip(panels, ("relative l1 excess", "bound epsilon", "magnification rho"), strict=True):
@@ -78,7 +73,7 @@ def _reference(table: Table) -> Figure:
         axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=TEXT - 1)
         axes.axhline(1.0, color=FAINT, linewidth=0.8)
     legend_below(figure, panels[0], 2)
-    titled(figure, table, "The reference table beside problems of its size")
+    titled(figure, study.head, "The reference table beside problems of its size")
     return figure
 
 

@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.bound.specification import BoundPart
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate
-from wnsense.lab.studies.diagonal.table import parts_of
+from wnsense.lab.studies.diagonal.table import WORDS, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 
 Bounded: TypeAlias = MeasuredPart[BoundPart]
 # Excesses have the rounding error of a linear program's vertex and of the limit.
@@ -95,13 +97,8 @@ def bounded_parts(table: Table) -> list[Bounded]:
     return parts_of(table, BoundPart, "excess")
 
 
-def cell_groups(table: Table) -> dict[str, BoundCells]:
-    """Return the cells by their assumptions.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    parts = bounded_parts(table)
+def cell_groups(parts: Sequence[Bounded]) -> dict[str, BoundCells]:
+    """Return the cells by their assumptions."""
     deep = [part for part in parts if part.part.depth > 2]
     groups = {
         "L = 2, any start": [part for part in parts if part.part.depth == 2],
@@ -111,16 +108,12 @@ def cell_groups(table: Table) -> dict[str, BoundCells]:
     return {name: BoundCells.of(group) for name, group in groups.items() if group}
 
 
-def reference_cells(table: Table) -> dict[Reported, BoundCells]:
-    """Return the cells that were drawn for each entry of the reference table.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    parts = [part for part in bounded_parts(table) if _is_reference(part.part)]
+def reference_cells(parts: Sequence[Bounded]) -> dict[Reported, BoundCells]:
+    """Return the cells that were drawn for each entry of the reference table."""
+    references = [part for part in parts if _is_reference(part.part)]
     cells = {}
     for entry in REPORTED:
-        same = [part for part in parts if (part.part.depth, part.part.scales) == (entry.depth, (entry.scale,))]
+        same = [part for part in references if (part.part.depth, part.part.scales) == (entry.depth, (entry.scale,))]
         if same:
             drawn = BoundCells.of(same)
             ratio = drawn.columns["ratio"]
@@ -130,3 +123,7 @@ def reference_cells(table: Table) -> dict[Reported, BoundCells]:
 
 def _is_reference(part: BoundPart) -> bool:
     return part.signed and part.spread == 0 and part.drawing.least_norm == REFERENCE_NORM
+
+
+BoundTable = TypedTable[StudyHead, Bounded]
+BOUND_TABLES = entries_reader(StudyHead, WORDS, bounded_parts)

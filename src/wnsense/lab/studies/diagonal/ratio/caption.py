@@ -5,24 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.ratio.table import RATE_RULES, depths_of
+from wnsense.lab.studies.diagonal.ratio.table import RATE_RULES, RatioTable, depths_of, family_words
 from wnsense.lab.studies.diagonal.step_grid import RateFamily
-from wnsense.lab.studies.diagonal.step_grid_table import GridFamily, families_of
+from wnsense.lab.studies.diagonal.step_grid_table import GridFamily
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 
 # Errors of runs that ended at the same residual agree within this.
 _SAME = 0.05
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on rates `(r^2, 1)`, on the effect of the ratio, and on the largest stable steps.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    families = families_of(table)
-    normalized = [family for family in families if family.rule is not RateFamily.PLAIN]
+def findings(study: RatioTable) -> list[Finding]:
+    """Return the findings on rates `(r^2, 1)`, on the effect of the ratio, and on the largest stable steps."""
+    families = study.entries
+    normalized = [family for family in families if family.first.family is not RateFamily.PLAIN]
     return [
         *(_without_magnification(families, depth) for depth in depths_of(families)),
         *(_traded(family) for family in normalized),
@@ -35,7 +30,7 @@ def _without_magnification(families: Sequence[GridFamily], depth: int) -> Findin
 
     The steps are the least ones that arrive, since the statement is about the flow.
     """
-    by_rule = {family.rule: family for family in families if family.depth == depth}
+    by_rule = {family.first.family: family for family in families if family.first.depth == depth}
     plain, squared = by_rule.get(RateFamily.PLAIN), by_rule.get(RateFamily.SQUARED)
     if plain is None or squared is None or 1 not in squared.first.ratios:
         return Finding(f"L = {depth}: gradient descent or rates (r^2, 1) were not run", None)
@@ -59,11 +54,11 @@ def _traded(family: GridFamily) -> Finding:
     ratios, (steps, errors) = family.ratios, family.best()
     arrived = np.isfinite(steps)
     if not arrived.any():
-        return Finding(f"L = {family.depth}, {RATE_RULES[family.rule]}: no ratio arrives", None)
+        return Finding(f"{family_words(family)}: no ratio arrives", None)
     fast = int(steps.argmin())
     exact = int(np.nanargmin(np.where(arrived, errors, np.nan)))
     text = (
-        f"L = {family.depth}, {RATE_RULES[family.rule]}: {int(arrived.sum())} of {len(arrived)} ratios arrive, "
+        f"{family_words(family)}: {int(arrived.sum())} of {len(arrived)} ratios arrive, "
         f"eta = {ratios[arrived].min():g} to {ratios[arrived].max():g}; fewest steps {steps[fast]:,.0f} at eta = "
         f"{ratios[fast]:g} with an error of {errors[fast]:.2g}, least error {errors[exact]:.2g} at eta = "
         f"{ratios[exact]:g} in {steps[exact]:,.0f} steps"
@@ -76,31 +71,27 @@ def _edge(family: GridFamily) -> Finding:
     quotients = np.concatenate([family.largest_stable(part) / family.predicted_limit(part) for part in family.parts])
     finite = quotients[np.isfinite(quotients)]
     if not finite.size:
-        return Finding(f"L = {family.depth}, {RATE_RULES[family.rule]}: no step of the grid is stable", None)
+        return Finding(f"{family_words(family)}: no step of the grid is stable", None)
     spacing = float(family.lengths[1] / family.lengths[0])
     near = int(((finite <= 1) & (finite >= 1 / spacing)).sum())
     stable = [family.largest_stable(part) for part in family.parts]
     least, most = np.nanmin(stable), np.nanmax(stable)
     text = (
-        f"L = {family.depth}, {RATE_RULES[family.rule]}: the largest stable h goes from {least:.2g} to {most:.2g}, "
+        f"{family_words(family)}: the largest stable h goes from {least:.2g} to {most:.2g}, "
         f"and is {finite.min():.2g} to {finite.max():.2g} times 2 / lambda where runs end; within one step of the grid "
         f"(factor {spacing:.2g}) below in {near} of {finite.size} cases"
     )
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the ratios at which no run arrives.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
+def paragraphs(study: RatioTable) -> list[Paragraph]:
+    """Return the ratios at which no run arrives."""
     lines = []
-    for family in families_of(table):
+    for family in study.entries:
         steps, _ = family.best()
         missing = ", ".join(f"{ratio:g}" for ratio in family.ratios[~np.isfinite(steps)])
         if missing:
-            plain = family.rule is RateFamily.PLAIN
-            name = "gradient descent" if plain else f"{RATE_RULES[family.rule]}, eta = {missing}"
-            lines.append(f"L = {family.depth}: {name}")
+            plain = family.first.family is RateFamily.PLAIN
+            name = "gradient descent" if plain else f"{RATE_RULES[family.first.family]}, eta = {missing}"
+            lines.append(f"L = {family.first.depth}: {name}")
     return [Paragraph("No run reaches the residual within the budget, at any stable step of the grid:", tuple(lines))]

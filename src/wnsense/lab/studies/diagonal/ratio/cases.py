@@ -3,8 +3,8 @@
 from itertools import product
 
 from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, SparseDrawing
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily, geometric_values
+from wnsense.lab.studies.frame.parts import NumberedSpecification
 
 _FAMILIES = (
     "steps h are constant: eta_u = h; eta_r = eta h, eta r^2 h, or eta s_t h with s_t from 0.01 to 1 in equal ratios "
@@ -37,7 +37,7 @@ def _ratio_parts(
     )
 
 
-RATIO = DiagonalSpecification(
+RATIO = NumberedSpecification(
     "diagonal-ratio",
     "The ratio of learning rates over four decades, and the steps that stay stable",
     "The source has a constant ratio eta = eta_r / eta_u and shows that rates (r^2, 1) follow gradient flow, without "

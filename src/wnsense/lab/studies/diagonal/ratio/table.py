@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from wnsense.lab.studies.diagonal.step_grid import RateFamily
-from wnsense.lab.studies.diagonal.step_grid_table import GridFamily
+from wnsense.lab.studies.diagonal.step_grid_table import GridFamily, families_of
+from wnsense.lab.studies.diagonal.table import WORDS
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 
 # Rules of the magnitude's rate in words, in the order of the panels.
 RATE_RULES: Mapping[RateFamily, str] = MappingProxyType(
@@ -16,6 +19,15 @@ RATE_RULES: Mapping[RateFamily, str] = MappingProxyType(
 )
 
 
+def family_words(family: GridFamily) -> str:
+    """Return the depth and the rule of a family in words."""
+    return f"L = {family.first.depth}, {RATE_RULES[family.first.family]}"
+
+
 def depths_of(families: Sequence[GridFamily]) -> list[int]:
     """Return the depths, ascending."""
-    return sorted({family.depth for family in families})
+    return sorted({family.first.depth for family in families})
+
+
+RatioTable = TypedTable[StudyHead, GridFamily]
+RATIO_TABLES = entries_reader(StudyHead, WORDS, families_of)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, groups_of
+from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, RecoveryTable
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate, rate_words
 from wnsense.lab.studies.diagonal.table import FOUND
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
@@ -19,15 +18,11 @@ _HARDLY = 3.0
 _FASTER = 0.9
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on robustness and on speed.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    groups = groups_of(table)
-    depths = sorted({group.depth for group in groups})
-    by_depth = [[group for group in groups if group.depth == depth] for depth in depths]
+def findings(study: RecoveryTable) -> list[Finding]:
+    """Return the findings on robustness and on speed."""
+    groups = study.entries
+    depths = sorted({group.first.depth for group in groups})
+    by_depth = [[group for group in groups if group.first.depth == depth] for depth in depths]
     statements = (_robust, _flat, _faster, _too_large, _too_small_start)
     return [statement(same_depth) for statement in statements for same_depth in by_depth]
 
@@ -46,7 +41,7 @@ def _robust(groups: Sequence[RecoveryGroup]) -> Finding:
         words.append(f"s = {group.sparsity}: {_scale(plain)} without, {_scale(best)} with{how}")
         holds.append(best > plain)
     text = (
-        f"L = {groups[0].depth}: largest start of the grid at which the median error is at most {FOUND:g}, "
+        f"L = {groups[0].first.depth}: largest start of the grid at which the median error is at most {FOUND:g}, "
         f"{'; '.join(words)}"
     )
     return Finding(text, all(holds))
@@ -76,8 +71,8 @@ def _flat(groups: Sequence[RecoveryGroup]) -> Finding:
         words.append(f"s = {group.sparsity}: {plain}, {parts}")
         holds += [spread <= _HARDLY for spread in with_wn.values()]
     text = (
-        f"L = {groups[0].depth}: factor by which the median error varies over starts below {_SMALL_START:g} r_inf "
-        f"(those that arrived or found the vectors), {'; '.join(words)}"
+        f"L = {groups[0].first.depth}: factor by which the median error varies over starts below {_SMALL_START:g} "
+        f"r_inf (those that arrived or found the vectors), {'; '.join(words)}"
     )
     return Finding(text, all(holds) if holds else None)
 
@@ -96,7 +91,7 @@ def _faster(groups: Sequence[RecoveryGroup]) -> Finding:
         )
         holds.append(best < _FASTER * plain)
     text = (
-        f"L = {groups[0].depth}: fewest steps, over all starts, until the median error stays at most {FOUND:g}, "
+        f"L = {groups[0].first.depth}: fewest steps, over all starts, until the median error stays at most {FOUND:g}, "
         f"{'; '.join(words)}"
     )
     return Finding(text, all(holds))
@@ -121,7 +116,9 @@ def _too_large(groups: Sequence[RecoveryGroup]) -> Finding:
             f"s = {group.sparsity}, alpha = {group.scales[place]:g}: {group.error(None)[place]:.2g} without, "
             f"at best {best:.2g} with"
         )
-    text = f"L = {groups[0].depth}: median error at the first start whose radius is above r_inf, {'; '.join(words)}"
+    text = (
+        f"L = {groups[0].first.depth}: median error at the first start whose radius is above r_inf, {'; '.join(words)}"
+    )
     return Finding(text, None)
 
 
@@ -139,18 +136,14 @@ def _too_small_start(groups: Sequence[RecoveryGroup]) -> Finding:
                 wins.append(f"{rate_words(ratio)} at {int(better.sum())} of {len(better)} starts")
         words.append(f"s = {group.sparsity}: {', '.join(wins) or 'none'}")
     starts = "; ".join(words)
-    text = f"L = {groups[0].depth}: starts where the error without WN is at most half of that with WN, {starts}"
+    text = f"L = {groups[0].first.depth}: starts where the error without WN is at most half of that with WN, {starts}"
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the key to the pictures.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    groups = groups_of(table)
-    scales = ", ".join(f"L = {group.depth}, s = {group.sparsity}: {group.critical_scale:.2g}" for group in groups)
+def paragraphs(study: RecoveryTable) -> list[Paragraph]:
+    """Return the key to the pictures."""
+    groups = study.entries
+    scales = ", ".join(f"L = {group.first.depth}, s = {group.sparsity}: {group.critical_scale:.2g}" for group in groups)
     return [
         Paragraph(
             "In the pictures:",

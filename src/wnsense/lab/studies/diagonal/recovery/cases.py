@@ -4,7 +4,7 @@ from itertools import product
 
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
 from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, Rates, SparseDrawing
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
+from wnsense.lab.studies.frame.parts import NumberedSpecification
 
 _PACE = (
     "one rule of time steps for both methods: h = min(1 / lambda, 0.1 / nu), lambda the largest eigenvalue of the flow "
@@ -13,7 +13,7 @@ _PACE = (
 )
 _RECOVERY_RATIOS: Rates = (None, 10.0, 1.0, 0.1, 0.01)
 
-RECOVERY = DiagonalSpecification(
+RECOVERY = NumberedSpecification(
     "diagonal-recovery",
     "Recovery of sparse vectors by discrete descent, with and without weight normalization",
     "Weight normalization's bias towards sparse solutions is robust: it persists where the start is so large that "

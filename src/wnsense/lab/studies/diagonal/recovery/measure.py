@@ -10,6 +10,11 @@ from wnsense.lab.studies.diagonal.paced_descent import PacedDescent
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
 
 
+def recovery_words(part: RecoveryPart) -> str:
+    """Return a part in words, for reports of progress."""
+    return f"s = {part.drawing.sparsity}, L = {part.depth}, problem {part.drawing.seed}"
+
+
 def measure_recovery(part: RecoveryPart) -> Mapping[str, np.ndarray]:
     """Return the arrays of a part.
 

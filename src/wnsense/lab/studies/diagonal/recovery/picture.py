@@ -7,41 +7,37 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.looks import grid, log_axes, outer_labels, rate_look
-from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, groups_of
+from wnsense.lab.studies.diagonal.recovery.table import RecoveryGroup, RecoveryTable
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.table import FOUND
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.pages.style import FAINT, INK, TEXT, dress, legend_below
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the pictures of errors and steps against the start, and of errors against steps.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    groups = groups_of(table)
+def pictures(study: RecoveryTable) -> Mapping[str, Figure]:
+    """Return the pictures of errors and steps against the start, and of errors against steps."""
+    groups = study.entries
     return {
-        "": _panels(table, groups, "Error of the answer against the scale of the start", _draw_error),
-        "-steps": _panels(table, groups, "Steps to the residual against the scale of the start", _draw_steps),
-        "-curves": _curves(table, groups),
+        "": _panels(study.head, groups, "Error of the answer against the scale of the start", _draw_error),
+        "-steps": _panels(study.head, groups, "Steps to the residual against the scale of the start", _draw_steps),
+        "-curves": _curves(study.head, groups),
     }
 
 
 def _panels(
-    table: Table, groups: Sequence[RecoveryGroup], words: str, draw: Callable[[Axes, RecoveryGroup], None]
+    head: StudyHead, groups: Sequence[RecoveryGroup], words: str, draw: Callable[[Axes, RecoveryGroup], None]
 ) -> Figure:
-    depths = sorted({group.depth for group in groups})
+    depths = sorted({group.first.depth for group in groups})
     sparsities = sorted({group.sparsity for group in groups})
     figure, panels = grid(len(depths), len(sparsities), 3.0, 2.5)
-    by_key = {(group.depth, group.sparsity): group for group in groups}
+    by_key = {(group.first.depth, group.sparsity): group for group in groups}
     for (row, depth), (column, sparsity) in product(enumerate(depths), enumerate(sparsities)):
         draw(panels[row, column], by_key[depth, sparsity])
         panels[row, column].set_title(f"L = {depth}, s = {sparsity}", fontsize=TEXT, color=INK, loc="left")
     outer_labels(panels)
-    titled(figure, table, words)
+    titled(figure, head, words)
     legend_below(figure, panels[0, 0], 3)
     return figure
 
@@ -89,7 +85,7 @@ def _middle(values: Sequence[int]) -> int:
     return sorted(values)[len(values) // 2]
 
 
-def _curves(table: Table, groups: Sequence[RecoveryGroup]) -> Figure:
+def _curves(head: StudyHead, groups: Sequence[RecoveryGroup]) -> Figure:
     """Return the picture of median errors along the runs, from a start in the middle."""
     sparsity = _middle(sorted({group.sparsity for group in groups}))
     shown = [group for group in groups if group.sparsity == sparsity]
@@ -105,8 +101,8 @@ def _curves(table: Table, groups: Sequence[RecoveryGroup]) -> Figure:
             axes.plot(marks, median, color=look.color, linestyle=look.line, linewidth=1.8, label=look.label)
         axes.axhline(FOUND, color=FAINT, linestyle=":", linewidth=1.2)
         log_axes(axes)
-        dress(axes, title=f"L = {group.depth}", x="steps", y="relative error")
+        dress(axes, title=f"L = {group.first.depth}", x="steps", y="relative error")
     outer_labels(panels)
-    titled(figure, table, f"Error along the run, s = {sparsity}, alpha = {shown[0].scales[place]:g}")
+    titled(figure, head, f"Error along the run, s = {sparsity}, alpha = {shown[0].scales[place]:g}")
     legend_below(figure, panels[0, 0], 3)
     return figure

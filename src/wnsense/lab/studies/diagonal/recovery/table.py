@@ -1,7 +1,6 @@
 """Table of the study, by depth and sparsity."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,29 +8,15 @@ import numpy as np
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.recovery.specification import RecoveryPart
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate, Rates
-from wnsense.lab.studies.diagonal.table import FOUND, parts_of
+from wnsense.lab.studies.diagonal.table import FOUND, WORDS, PartGroup, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 
 
 @dataclass(frozen=True)
-class RecoveryGroup:
-    """All problems of one depth and sparsity.
-
-    Attributes:
-        parts: Parts, one a problem.
-    """
-
-    parts: Sequence[MeasuredPart[RecoveryPart]]
-
-    @property
-    def first(self) -> RecoveryPart:
-        """Specification of the first part; the others differ in the problem's seed only."""
-        return self.parts[0].part
-
-    @property
-    def depth(self) -> int:
-        """Number of factors `L`."""
-        return self.first.depth
+class RecoveryGroup(PartGroup[RecoveryPart]):
+    """Recoveries of all problems of one depth and sparsity."""
 
     @property
     def sparsity(self) -> int:
@@ -96,3 +81,7 @@ def groups_of(table: Table) -> list[RecoveryGroup]:
     for part in parts_of(table, RecoveryPart, "errors"):
         groups.setdefault((part.part.depth, part.part.drawing.sparsity), []).append(part)
     return [RecoveryGroup(groups[key]) for key in sorted(groups)]
+
+
+RecoveryTable = TypedTable[StudyHead, RecoveryGroup]
+RECOVERY_TABLES = entries_reader(StudyHead, WORDS, groups_of)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.sparse_drawing import rate_words
 from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
@@ -17,13 +16,9 @@ _SAME = 0.05
 _FASTER = 0.9
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on the faster method, and on predicted and measured rates.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    content = SpeedTable.of(table)
+def findings(study: SpeedTable) -> list[Finding]:
+    """Return the findings on the faster method, and on predicted and measured rates."""
+    content = study
     bests, flows, models = content.bests, content.flows, content.models
     depths = sorted({best.depth for best in bests})
     return [
@@ -149,13 +144,8 @@ def _model_speed(models: Sequence[MeasuredLayers]) -> Finding:
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the key to the pictures.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    SpeedTable.of(table)
+def paragraphs(_study: SpeedTable) -> list[Paragraph]:
+    """Return the key to the pictures."""
     return [
         Paragraph(
             "In the pictures:",

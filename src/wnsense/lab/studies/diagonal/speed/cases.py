@@ -3,9 +3,9 @@
 from itertools import product
 
 from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, Rates, SparseDrawing
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart, SpeedPart
 from wnsense.lab.studies.diagonal.step_grid import GridPart, RateFamily, geometric_values
+from wnsense.lab.studies.frame.parts import NumberedSpecification
 
 _DEPTHS = (2, 3, 4)
 _LAYER_SIZES = ((3, 5, 4), (4, 6, 4), (3, 5, 4, 3), (4, 4, 4, 4), (3, 4, 5, 4, 3))
@@ -26,7 +26,7 @@ def _speed_parts(
     )
 
 
-SPEED: DiagonalSpecification[SpeedPart] = DiagonalSpecification(
+SPEED: NumberedSpecification[SpeedPart] = NumberedSpecification(
     "diagonal-speed",
     "Speed: steps for an error, and rates at the end beside their predictions",
     "Weight normalization converges faster than gradient descent. For L = 2 the loss falls at least like 1/t; on "

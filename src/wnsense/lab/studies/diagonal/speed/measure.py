@@ -18,9 +18,10 @@ from wnsense.lab.diagonal.linear_networks import (
 )
 from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal.flow_runs import flow_of, problem_matrices, spread_rows
+from wnsense.lab.studies.diagonal.sparse_drawing import rate_name
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart, SpeedPart
 from wnsense.lab.studies.diagonal.step_grid import GridPart
-from wnsense.lab.studies.diagonal.step_grid_measure import measure_grid
+from wnsense.lab.studies.diagonal.step_grid_measure import grid_words, measure_grid
 from wnsense.theory.diagonal import decay_rate, normalized_loss_bound, plain_loss_bound
 
 # Decades of the residual at the end over which the rate is measured, and the tolerance that resolves them.
@@ -29,6 +30,17 @@ _RATE_TOLERANCE = 1e-11
 _LONGEST = 1e10
 # Time of the flows of multi-layer models, long enough for all that are drawn here.
 _LAYERS_TIME = 1e4
+
+
+def speed_words(part: SpeedPart) -> str:
+    """Return a part in words, for reports of progress."""
+    match part:
+        case GridPart():
+            return grid_words(part)
+        case RatePart():
+            return f"rate, L = {part.depth}, alpha = {part.scale:g}, {rate_name(part.ratio)}"
+        case LayersPart():
+            return f"{len(part.sizes) - 1} layers, seed {part.seed}"
 
 
 def measure(part: SpeedPart) -> Mapping[str, np.ndarray]:

@@ -8,29 +8,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.looks import DEPTH_MARKERS, grid, log_axes, outer_labels, rate_look
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.speed.table import BestSteps, MeasuredLayers, MeasuredRate, SpeedTable
 from wnsense.lab.studies.diagonal.table import FOUND
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.pages.style import FAINT, INK, TEXT, Look, dress, legend, legend_below, new_figure
 
 # Error above which a run has hardly begun; such points lie in one place and have no label.
 _UNMOVED = 0.9
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the pictures of error against steps, of rates, and of losses.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    content = SpeedTable.of(table)
+def pictures(study: SpeedTable) -> Mapping[str, Figure]:
+    """Return the pictures of error against steps, of rates, and of losses."""
+    content = study
     return {
-        "": _traded(table, content.bests),
-        "-rates": _rates(table, content),
-        "-loss": _losses(table, content.flows),
+        "": _traded(study.head, content.bests),
+        "-rates": _rates(study.head, content),
+        "-loss": _losses(study.head, content.flows),
     }
 
 
@@ -38,7 +34,7 @@ def _ratios(bests: Sequence[BestSteps]) -> list[Rate]:
     return list(dict.fromkeys(best.ratio for best in bests))
 
 
-def _traded(table: Table, bests: Sequence[BestSteps]) -> Figure:
+def _traded(head: StudyHead, bests: Sequence[BestSteps]) -> Figure:
     depths, ratios = sorted({best.depth for best in bests}), _ratios(bests)
     figure, panels = grid(1, len(depths), 3.2, 3.2)
     for axes, depth in zip(panels[0], depths, strict=True):
@@ -60,7 +56,7 @@ def _traded(table: Table, bests: Sequence[BestSteps]) -> Figure:
     outer_labels(panels)
     titled(
         figure,
-        table,
+        head,
         "What an error costs: a point for each start, its alpha beside it; hollow: not there in the budget",
     )
     legend_below(figure, panels[0, 0], 4)
@@ -91,12 +87,12 @@ def _draw_point(axes: Axes, best: BestSteps, steps: float, look: Look) -> None:
     )
 
 
-def _rates(table: Table, content: SpeedTable) -> Figure:
+def _rates(head: StudyHead, content: SpeedTable) -> Figure:
     figure = new_figure(9.0, 4.6)
     left, right = figure.subplots(1, 2)
     _draw_flows(left, content.flows)
     _draw_models(right, content.models)
-    titled(figure, table, "Rates at the end of the flow, per unit of time; the line is where both are equal")
+    titled(figure, head, "Rates at the end of the flow, per unit of time; the line is where both are equal")
     return figure
 
 
@@ -150,7 +146,7 @@ def _equal_line(axes: Axes, values: Sequence[float]) -> None:
     log_axes(axes)
 
 
-def _losses(table: Table, flows: Sequence[MeasuredRate]) -> Figure:
+def _losses(head: StudyHead, flows: Sequence[MeasuredRate]) -> Figure:
     """Return the picture of losses for the first problem of each rate and scale, `L = 2`."""
     shown = [part for part in flows if part.part.depth == 2]
     scales = sorted({part.part.scale for part in shown})
@@ -167,6 +163,6 @@ def _losses(table: Table, flows: Sequence[MeasuredRate]) -> Figure:
         axes.set_xlim(left=1e-2)
         dress(axes, title=f"alpha = {scale:g}", x="time", y="loss")
     outer_labels(panels)
-    titled(figure, table, "Loss of the flow, L = 2, first problem; dotted: the bound that falls like 1/t")
+    titled(figure, head, "Loss of the flow, L = 2, first problem; dotted: the bound that falls like 1/t")
     legend_below(figure, panels[0, 0], 3)
     return figure

@@ -1,19 +1,21 @@
 """The study as one object."""
 
 from wnsense.lab.studies.diagonal.run import diagonal_study
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.speed.caption import findings, paragraphs
 from wnsense.lab.studies.diagonal.speed.cases import SPEED
-from wnsense.lab.studies.diagonal.speed.measure import measure
+from wnsense.lab.studies.diagonal.speed.measure import measure, speed_words
 from wnsense.lab.studies.diagonal.speed.picture import pictures
 from wnsense.lab.studies.diagonal.speed.specification import SpeedPart
-from wnsense.lab.studies.frame.presentation import Presentation
+from wnsense.lab.studies.diagonal.speed.table import SPEED_TABLES
+from wnsense.lab.studies.frame.parts import NumberedSpecification
+from wnsense.lab.studies.frame.presentation import presented
 from wnsense.lab.studies.frame.study import Study
 
 
-def speed_study(specification: DiagonalSpecification[SpeedPart]) -> Study:
+def speed_study(specification: NumberedSpecification[SpeedPart]) -> Study:
     """Return the study of a specification."""
-    return diagonal_study(specification, measure, Presentation(pictures, findings, paragraphs))
+    presentation = presented(SPEED_TABLES.read, pictures, findings, paragraphs)
+    return diagonal_study(specification, speed_words, measure, presentation)
 
 
 STUDIES = (speed_study(SPEED),)

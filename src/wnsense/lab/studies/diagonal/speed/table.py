@@ -9,8 +9,10 @@ from wnsense.lab.studies.diagonal.sparse_drawing import Rate
 from wnsense.lab.studies.diagonal.speed.specification import LayersPart, RatePart
 from wnsense.lab.studies.diagonal.step_grid import RateFamily
 from wnsense.lab.studies.diagonal.step_grid_table import GridFamily, families_of
-from wnsense.lab.studies.diagonal.table import parts_of
+from wnsense.lab.studies.diagonal.table import WORDS, parts_of
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TableReader
 
 MeasuredRate: TypeAlias = MeasuredPart[RatePart]
 MeasuredLayers: TypeAlias = MeasuredPart[LayersPart]
@@ -42,25 +44,22 @@ class SpeedTable:
     """Table of the study.
 
     Attributes:
+        head: Head of the table.
         bests: Best steps of every method from every start.
         flows: Flows on diagonal networks with their rates.
         models: Multi-layer linear models with their rates.
     """
 
+    head: StudyHead
     bests: tuple[BestSteps, ...]
     flows: tuple[MeasuredRate, ...]
     models: tuple[MeasuredLayers, ...]
 
-    @classmethod
-    def of(cls, table: Table) -> "SpeedTable":
-        """Return the content of a table.
 
-        Raises:
-            InputError: If it is not a table of this study.
-        """
-        bests = tuple(best for family in families_of(table) for best in _best_of(family))
-        flows, models = parts_of(table, RatePart, "measured"), parts_of(table, LayersPart, "measured")
-        return cls(bests, tuple(flows), tuple(models))
+def _speed_table(head: StudyHead, table: Table) -> SpeedTable:
+    bests = tuple(best for family in families_of(table) for best in _best_of(family))
+    flows, models = parts_of(table, RatePart, "measured"), parts_of(table, LayersPart, "measured")
+    return SpeedTable(head, bests, tuple(flows), tuple(models))
 
 
 def _best_of(family: GridFamily) -> list[BestSteps]:
@@ -70,3 +69,6 @@ def _best_of(family: GridFamily) -> list[BestSteps]:
         rate = None if first.family is RateFamily.PLAIN else ratio
         bests.append(BestSteps(first.depth, first.scale, rate, float(steps), error, first.steps))
     return bests
+
+
+SPEED_TABLES = TableReader(StudyHead, WORDS, _speed_table)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.sparse_drawing import rate_words
-from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, depths_of, runs_of
+from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, TrajectoryTable, depths_of
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 
 # Error of a prediction that counts as agreement, for runs with a final residual below _NEAR.
@@ -16,13 +15,9 @@ _NEAR = 1e-10
 _SAME = 1e-3
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the findings on the invariants, on the predicted limits and on the effect of `rho`.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = runs_of(table)
+def findings(study: TrajectoryTable) -> list[Finding]:
+    """Return the findings on the invariants, on the predicted limits and on the effect of `rho`."""
+    runs = study.entries
     return [
         _kernel(runs),
         _norms(runs),
@@ -119,13 +114,9 @@ def _overshoots(runs: Sequence[Trajectory]) -> Finding:
     return Finding(text, None)
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the key to the pictures.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = runs_of(table)
+def paragraphs(study: TrajectoryTable) -> list[Paragraph]:
+    """Return the key to the pictures."""
+    runs = study.entries
     starts = ", ".join(f"L = {run.part.depth}: {run.arrays['radius'][0]:.2g}" for run in runs if run.part.ratio is None)
     return [
         Paragraph(

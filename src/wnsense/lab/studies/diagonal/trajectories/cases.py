@@ -1,15 +1,15 @@
 """Sizes of the study."""
 
 from wnsense.lab.studies.diagonal.sparse_drawing import GAUSSIAN_MAP, SparseDrawing
-from wnsense.lab.studies.diagonal.specification import DiagonalSpecification
 from wnsense.lab.studies.diagonal.trajectories.specification import TrajectoryPart
+from wnsense.lab.studies.frame.parts import NumberedSpecification
 
 _DEPTHS = (2, 3, 4)
 # Scales alpha by depth, at which r_0 is below r_inf.
 _FLOW_SCALES = {2: 0.05, 3: 0.12, 4: 0.2}
 _PROBLEM = SparseDrawing(15, 30, 2, 0, 1.7)
 
-TRAJECTORIES = DiagonalSpecification(
+TRAJECTORIES = NumberedSpecification(
     "diagonal-trajectories",
     "Coordinates, radius, magnification and invariants along the flow",
     "Along the flow with weight normalization a function of u and r changes within the range of A^T only, so that its "

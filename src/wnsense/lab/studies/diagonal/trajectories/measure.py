@@ -10,8 +10,14 @@ from wnsense.lab.diagonal.limit import flow_limits, mirror_limit
 from wnsense.lab.diagonal.row_space import signed_map
 from wnsense.lab.studies.diagonal.flow_runs import flow_of, problem_matrices, spread_rows
 from wnsense.lab.studies.diagonal.problems import least_norm
+from wnsense.lab.studies.diagonal.sparse_drawing import rate_name
 from wnsense.lab.studies.diagonal.trajectories.specification import TrajectoryPart
 from wnsense.theory.diagonal import kernel_component
+
+
+def trajectory_words(part: TrajectoryPart) -> str:
+    """Return a part in words, for reports of progress."""
+    return f"flow, L = {part.depth}, {rate_name(part.ratio)}"
 
 
 def measure_trajectory(part: TrajectoryPart) -> Mapping[str, np.ndarray]:

@@ -1,32 +1,34 @@
 """Pictures of the study: coordinates, radius and magnification, invariants."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.looks import grid, log_axes, outer_labels, rate_look
-from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, depths_of, ratios_of, runs_of
-from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.pages.style import FAINT, INK, TEXT, dress, legend_below
+from wnsense.lab.studies.diagonal.trajectories.table import CONSERVED, Trajectory, TrajectoryTable, depths_of, ratios_of
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
+from wnsense.pages.style import FAINT, INK, TEXT, Look, dress, legend_below
 
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
 _FIRST_TIME = 1e-2
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Return the pictures of coordinates, of radius and magnification, and of the invariants.
+def pictures(study: TrajectoryTable) -> Mapping[str, Figure]:
+    """Return the pictures of coordinates, of radius and magnification, and of the invariants."""
+    head, runs = study.head, study.entries
+    radius = "Radius and magnification along the flow; dotted: rho predicted without a run"
+    invariants = f"Errors of the invariants, over the largest change along the run; dotted: {CONSERVED:g}"
+    return {
+        "": _coordinates(head, runs),
+        "-radius": _two_rows(head, runs, radius, _draw_radius),
+        "-invariants": _two_rows(head, runs, invariants, _draw_invariants),
+    }
 
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = runs_of(table)
-    return {"": _coordinates(table, runs), "-radius": _radii(table, runs), "-invariants": _invariants(table, runs)}
 
-
-def _coordinates(table: Table, runs: Sequence[Trajectory]) -> Figure:
+def _coordinates(head: StudyHead, runs: Sequence[Trajectory]) -> Figure:
     """Return a panel for each run: true nonzeros in colours, all other coordinates grey."""
     depths, ratios = depths_of(runs), ratios_of(runs)
     figure, panels = grid(len(depths), len(ratios), 2.2, 2.1)
@@ -47,53 +49,49 @@ def _coordinates(table: Table, runs: Sequence[Trajectory]) -> Figure:
         axes.set_title(title, fontsize=TEXT - 0.5, color=INK, loc="left")
     outer_labels(panels)
     titled(
-        figure, table, "Coordinates along the flow: true nonzeros in colour, their true values dotted, all others grey"
+        figure, head, "Coordinates along the flow: true nonzeros in colour, their true values dotted, all others grey"
     )
     return figure
 
 
-def _radii(table: Table, runs: Sequence[Trajectory]) -> Figure:
+def _two_rows(
+    head: StudyHead, runs: Sequence[Trajectory], words: str, draw: Callable[[Trajectory, Look, Axes, Axes], None]
+) -> Figure:
+    """Draw two quantities of each run, one above the other, in a column for each depth."""
     depths, ratios = depths_of(runs), ratios_of(runs)
     figure, panels = grid(2, len(depths), 3.2, 2.6)
     for run in runs:
-        look, column = rate_look(run.part.ratio, ratios), depths.index(run.part.depth)
-        time = np.maximum(run.arrays["time"], _FIRST_TIME)
-        upper, lower = panels[:, column]
-        upper.plot(time, run.arrays["radius"], color=look.color, linestyle=look.line, linewidth=1.8, label=look.label)
-        if run.part.ratio is not None:
-            lower.plot(time, np.exp(run.arrays["log_rho"]), color=look.color, linewidth=1.8)
-            for value in run.arrays["predicted"]:
-                lower.axhline(np.exp(value), color=look.color, linestyle=":", linewidth=1.2)
-        upper.set_xscale("log")
-        lower.set_yscale("log")
-        lower.axhline(1.0, color=INK, linewidth=0.8)
-        dress(upper, title=f"L = {run.part.depth}", y="radius r = ||x||")
-        dress(lower, x="time", y="magnification rho")
+        draw(run, rate_look(run.part.ratio, ratios), *panels[:, depths.index(run.part.depth)])
     outer_labels(panels)
-    titled(figure, table, "Radius and magnification along the flow; dotted: rho predicted without a run")
+    titled(figure, head, words)
     legend_below(figure, panels[0, 0], 5)
     return figure
 
 
-def _invariants(table: Table, runs: Sequence[Trajectory]) -> Figure:
-    depths, ratios = depths_of(runs), ratios_of(runs)
-    figure, panels = grid(2, len(depths), 3.2, 2.6)
-    for run in runs:
-        look, column = rate_look(run.part.ratio, ratios), depths.index(run.part.depth)
-        time, change = run.arrays["time"][1:], run.arrays["change"][1:]
-        upper, lower = panels[:, column]
-        null_part = run.arrays["drift"][1:] * change / change.max()
-        upper.plot(time, null_part, color=look.color, linestyle=look.line, linewidth=1.5, label=look.label)
-        norm = np.maximum(run.arrays["norm_drift"][1:], np.finfo(float).eps / 2)
-        lower.plot(time, norm, color=look.color, linestyle=look.line, linewidth=1.5)
-        for axes in (upper, lower):
-            log_axes(axes)
-            axes.set_ylim(1e-17, 1e-6)
-            axes.axhline(CONSERVED, color=INK, linestyle=":", linewidth=1.2)
-            axes.set_xlim(_FIRST_TIME, 2 * time[-1])
-        dress(upper, title=f"L = {run.part.depth}", y="null-space part of the change of h")
-        dress(lower, x="time", y="| ||u|| - 1 |")
-    outer_labels(panels)
-    titled(figure, table, f"Errors of the invariants, over the largest change along the run; dotted: {CONSERVED:g}")
-    legend_below(figure, panels[0, 0], 5)
-    return figure
+def _draw_radius(run: Trajectory, look: Look, upper: Axes, lower: Axes) -> None:
+    time = np.maximum(run.arrays["time"], _FIRST_TIME)
+    upper.plot(time, run.arrays["radius"], color=look.color, linestyle=look.line, linewidth=1.8, label=look.label)
+    if run.part.ratio is not None:
+        lower.plot(time, np.exp(run.arrays["log_rho"]), color=look.color, linewidth=1.8)
+        for value in run.arrays["predicted"]:
+            lower.axhline(np.exp(value), color=look.color, linestyle=":", linewidth=1.2)
+    upper.set_xscale("log")
+    lower.set_yscale("log")
+    lower.axhline(1.0, color=INK, linewidth=0.8)
+    dress(upper, title=f"L = {run.part.depth}", y="radius r = ||x||")
+    dress(lower, x="time", y="magnification rho")
+
+
+def _draw_invariants(run: Trajectory, look: Look, upper: Axes, lower: Axes) -> None:
+    time, change = run.arrays["time"][1:], run.arrays["change"][1:]
+    null_part = run.arrays["drift"][1:] * change / change.max()
+    upper.plot(time, null_part, color=look.color, linestyle=look.line, linewidth=1.5, label=look.label)
+    norm = np.maximum(run.arrays["norm_drift"][1:], np.finfo(float).eps / 2)
+    lower.plot(time, norm, color=look.color, linestyle=look.line, linewidth=1.5)
+    for axes in (upper, lower):
+        log_axes(axes)
+        axes.set_ylim(1e-17, 1e-6)
+        axes.axhline(CONSERVED, color=INK, linestyle=":", linewidth=1.2)
+        axes.set_xlim(_FIRST_TIME, 2 * time[-1])
+    dress(upper, title=f"L = {run.part.depth}", y="null-space part of the change of h")
+    dress(lower, x="time", y="| ||u|| - 1 |")

@@ -5,9 +5,11 @@ from typing import TypeAlias
 
 from wnsense.files.tables import Table
 from wnsense.lab.studies.diagonal.sparse_drawing import Rate
-from wnsense.lab.studies.diagonal.table import parts_of
+from wnsense.lab.studies.diagonal.table import WORDS, parts_of
 from wnsense.lab.studies.diagonal.trajectories.specification import TrajectoryPart
 from wnsense.lab.studies.frame.part_tables import MeasuredPart
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 
 Trajectory: TypeAlias = MeasuredPart[TrajectoryPart]
 # Error to which a conserved quantity must hold.
@@ -31,3 +33,7 @@ def depths_of(runs: Sequence[Trajectory]) -> list[int]:
 def ratios_of(runs: Sequence[Trajectory]) -> list[Rate]:
     """Return the ratios in the order of the table: plain first, then from large to small."""
     return list(dict.fromkeys(run.part.ratio for run in runs))
+
+
+TrajectoryTable = TypedTable[StudyHead, Trajectory]
+TRAJECTORY_TABLES = entries_reader(StudyHead, WORDS, runs_of)

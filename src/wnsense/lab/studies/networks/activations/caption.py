@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.networks.activations.table import LOOKS, distances, largest_difference, read_runs
-from wnsense.lab.studies.networks.network_phrases import images_paragraph, span_words
+from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.networks.activations.table import (
+    LOOKS,
+    ActivationTable,
+    distances,
+    largest_difference,
+)
+from wnsense.lab.studies.networks.network_phrases import span_words
 from wnsense.lab.studies.networks.table import KinkRuns, TrainingRuns
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return if bounds hold for smooth activations, and what a kink does to second differences.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs, kinks = read_runs(table)
+def findings(study: ActivationTable) -> list[Finding]:
+    """Return if bounds hold for smooth activations, and what a kink does to second differences."""
+    runs, kinks = study.entries, study.kinks
     smooth = [kink for kink in kinks if np.isfinite(kink.stack("bound")).any()]
     return [
         *(_slopes(run) for run in runs),
@@ -26,15 +26,6 @@ def findings(table: Table) -> list[Finding]:
         *(_convexity(run) for run in runs),
         _training(runs),
     ]
-
-
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return [images_paragraph(table)]
 
 
 def _slopes(run: TrainingRuns) -> Finding:

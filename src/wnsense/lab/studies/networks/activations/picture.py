@@ -5,25 +5,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.activations.table import LOOKS, distances, largest_difference, read_runs
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
+from wnsense.lab.studies.networks.activations.table import (
+    LOOKS,
+    ActivationTable,
+    distances,
+    largest_difference,
+)
 from wnsense.lab.studies.networks.network_axes import draw_band, draw_legend
 from wnsense.lab.studies.networks.table import KinkRuns, TrainingRuns, steps_per_epoch
 from wnsense.pages.style import dress, log_if_wide, new_figure
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw loss and gradient-to-loss ratio along training, and second differences.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs, kinks = read_runs(table)
-    return {"": _along_training(table, runs), "-kinks": _kinks(table, kinks)}
+def pictures(study: ActivationTable) -> Mapping[str, Figure]:
+    """Draw loss and gradient-to-loss ratio along training, and second differences."""
+    runs, kinks = study.entries, study.kinks
+    return {"": _along_training(study.head, runs), "-kinks": _kinks(study.head, kinks)}
 
 
-def _along_training(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
+def _along_training(head: StudyHead, runs: Sequence[TrainingRuns]) -> Figure:
     figure = new_figure(9.0, 4.0)
     panels = figure.subplots(1, 2)
     for axes, (quantity, words) in zip(
@@ -35,12 +36,12 @@ def _along_training(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
             draw_band(axes, steps_per_epoch(run) * np.arange(values.shape[1]), values, look, look.label)
         dress(axes, x="steps of SGD", y=words)
         log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]), ratio=5.0)
-    titled(figure, table, "Along training, with WN")
+    titled(figure, head, "Along training, with WN")
     draw_legend(figure, panels, 4)
     return figure
 
 
-def _kinks(table: Table, kinks: Sequence[KinkRuns]) -> Figure:
+def _kinks(head: StudyHead, kinks: Sequence[KinkRuns]) -> Figure:
     figure = new_figure(9.0, 4.6)
     axes = figure.subplots()
     for kink in kinks:
@@ -53,6 +54,6 @@ def _kinks(table: Table, kinks: Sequence[KinkRuns]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     dress(axes, x="distance r from the parameters", y="|f(+r) + f(-r) - 2 f| / r$^2$, largest")
-    titled(figure, table, "Second differences of f across where a unit may have a kink")
+    titled(figure, head, "Second differences of f across where a unit may have a kink")
     draw_legend(figure, [axes], 3)
     return figure

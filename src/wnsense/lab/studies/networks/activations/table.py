@@ -1,11 +1,14 @@
 """Second differences over kinks as the table of the study has them, and the look of each activation."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.typed_table import TableReader, TypedTable
 from wnsense.lab.studies.networks.specification import KinkPart, TrainingPart
-from wnsense.lab.studies.networks.table import KinkRuns, TrainingRuns, runs_of
+from wnsense.lab.studies.networks.table import WORDS, KinkRuns, NetworkHead, TrainingRuns, runs_of
 from wnsense.pages.style import Look
 
 LOOKS = {
@@ -17,13 +20,20 @@ LOOKS = {
 }
 
 
-def read_runs(table: Table) -> tuple[list[TrainingRuns], list[KinkRuns]]:
-    """Return the trainings and the second differences of a table.
+@dataclass(frozen=True)
+class ActivationTable(TypedTable[NetworkHead, TrainingRuns]):
+    """Table of the study; its entries are the trainings.
 
-    Raises:
-        InputError: If it is not a table of this study.
+    Attributes:
+        kinks: Second differences over kinks.
     """
-    return runs_of(table, TrainingPart, "ratio"), runs_of(table, KinkPart, "differences")
+
+    kinks: tuple[KinkRuns, ...]
+
+
+def _activation_table(head: NetworkHead, table: Table) -> ActivationTable:
+    trainings, kinks = runs_of(table, TrainingPart, "ratio"), runs_of(table, KinkPart, "differences")
+    return ActivationTable(head, tuple(trainings), tuple(kinks))
 
 
 def largest_difference(kink: KinkRuns) -> Float[np.ndarray, " distances"]:
@@ -34,3 +44,6 @@ def largest_difference(kink: KinkRuns) -> Float[np.ndarray, " distances"]:
 def distances(kink: KinkRuns) -> Float[np.ndarray, " distances"]:
     """Return the distances `r` from the parameters."""
     return np.array(kink.part.distances, dtype=float)
+
+
+ACTIVATION_TABLES = TableReader(NetworkHead, WORDS, _activation_table)

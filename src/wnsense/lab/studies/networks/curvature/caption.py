@@ -5,15 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.networks.curvature.table import (
     DEPTHS,
     ROW_LENGTHS,
     CurvatureSweep,
+    CurvatureTable,
     hessian_norms,
-    read_runs,
-    read_sweeps,
+    sweeps_of,
 )
 from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import (
@@ -28,31 +27,23 @@ from wnsense.networks.network import Scaling
 from wnsense.theory.networks import PUBLISHED_HESSIAN_EXPONENTS
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return the powers beside published ones, the factor of the last layers, and if the bounds hold.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    sweeps = read_sweeps(table)
+def findings(study: CurvatureTable) -> list[Finding]:
+    """Return the powers beside published ones, the factor of the last layers, and if the bounds hold."""
+    sweeps = sweeps_of(study.entries)
     return [
         *(_power(sweep) for sweep in sweeps if sweep.kind.normalized and sweep.variable is not ROW_LENGTHS),
         *(_row_power(sweep) for sweep in sweeps if sweep.variable is ROW_LENGTHS),
         *(_last_layers(sweep) for sweep in sweeps if sweep.variable is DEPTHS),
         *(_power(sweep) for sweep in sweeps if not sweep.kind.normalized),
-        _bounds(read_runs(table)),
+        _bounds(study.entries),
     ]
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the precision of the norms, and the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    relative = max(float((run.stack("errors") / run.stack("norms")).max()) for run in read_runs(table))
+def paragraphs(study: CurvatureTable) -> list[Paragraph]:
+    """Return the precision of the norms, and the paragraph on the images."""
+    relative = max(float((run.stack("errors") / run.stack("norms")).max()) for run in study.entries)
     line = f"an eigenvalue lies within {100 * relative:.2g} % of every norm (Lanczos' residual, the largest of all)"
-    return [Paragraph("Precision:", (line,)), images_paragraph(table)]
+    return [Paragraph("Precision:", (line,)), images_paragraph(study)]
 
 
 def _power(sweep: CurvatureSweep) -> Finding:

@@ -7,14 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.lab.studies.networks.curvature.table import (
     ROW_LENGTHS,
     VARIABLES,
     CurvatureSweep,
+    CurvatureTable,
     hessian_norms,
-    read_sweeps,
+    sweeps_of,
 )
 from wnsense.lab.studies.networks.network_axes import (
     draw_legend,
@@ -31,18 +32,14 @@ from wnsense.theory.networks import PUBLISHED_HESSIAN_EXPONENTS
 _Values = Callable[[CurvatureRuns], np.ndarray]
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw the Hessians of outputs, and those of the loss, against each variable.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    sweeps = read_sweeps(table)
+def pictures(study: CurvatureTable) -> Mapping[str, Figure]:
+    """Draw the Hessians of outputs, and those of the loss, against each variable."""
+    sweeps = sweeps_of(study.entries)
     outputs = _panels(
-        table, sweeps, hessian_norms, "||grad$^2$ f||$_2$", "Hessian of an output f at the start", published=True
+        study.head, sweeps, hessian_norms, "||grad$^2$ f||$_2$", "Hessian of an output f at the start", published=True
     )
     losses = _panels(
-        table,
+        study.head,
         [replace(sweep, runs=[run for run in sweep.runs if _has_loss(run)]) for sweep in sweeps],
         lambda run: run.first("loss_curvature"),
         "||grad$^2$ L||$_2$",
@@ -57,7 +54,7 @@ def _has_loss(run: CurvatureRuns) -> bool:
 
 
 def _panels(
-    table: Table, sweeps: Sequence[CurvatureSweep], values: _Values, words: str, title: str, *, published: bool
+    head: StudyHead, sweeps: Sequence[CurvatureSweep], values: _Values, words: str, title: str, *, published: bool
 ) -> Figure:
     variables = [variable for variable in VARIABLES if any(sweep.variable is variable for sweep in sweeps)]
     scalings = [
@@ -84,7 +81,7 @@ def _panels(
             if own:
                 set_log_values(axes)
                 set_log_places(axes, sorted({place for sweep in own for place in sweep.places}))
-    titled(figure, table, title)
+    titled(figure, head, title)
     draw_legend(figure, list(grid.flat), 3)
     return figure
 

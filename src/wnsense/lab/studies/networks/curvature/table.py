@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 from wnsense.lab.studies.networks.network_axes import look_of
 from wnsense.lab.studies.networks.specification import CurvaturePart
-from wnsense.lab.studies.networks.table import CurvatureRuns, NetworkKind, runs_of
+from wnsense.lab.studies.networks.table import WORDS, CurvatureRuns, NetworkHead, NetworkKind, runs_of
 from wnsense.pages.style import Look
 
 _LONG_ROWS = Look("with WN, s = 1, rows of length 2", "#CC79A7", "-", "P")
@@ -85,13 +86,8 @@ def read_runs(table: Table) -> list[CurvatureRuns]:
     return runs_of(table, CurvaturePart, "norms")
 
 
-def read_sweeps(table: Table) -> list[CurvatureSweep]:
-    """Return the sweeps of a table: at least three networks of a kind that agree in all variables but one.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = read_runs(table)
+def sweeps_of(runs: Sequence[CurvatureRuns]) -> list[CurvatureSweep]:
+    """Return the sweeps among networks: at least three of a kind that agree in all variables but one."""
     sweeps = []
     for variable in VARIABLES:
         others = [other for other in VARIABLES if other is not variable]
@@ -103,3 +99,7 @@ def read_sweeps(table: Table) -> list[CurvatureSweep]:
                 ordered = sorted(group, key=variable.value)
                 sweeps.append(CurvatureSweep(variable, ordered[0].kind, ordered[0].part.design.row_norm, ordered))
     return sweeps
+
+
+CurvatureTable = TypedTable[NetworkHead, CurvatureRuns]
+CURVATURE_TABLES = entries_reader(NetworkHead, WORDS, read_runs)

@@ -4,20 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.frame.findings import Finding
 from wnsense.lab.studies.networks.generalization.table import (
     Dimension,
     GapSweep,
+    GapTable,
     end_complexity,
     gap,
     gap_bound,
     learned_share,
-    read_sweeps,
     start_complexity,
 )
 from wnsense.lab.studies.networks.network_axes import look_of
-from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
+from wnsense.lab.studies.networks.network_phrases import power_words, span_words
 from wnsense.lab.studies.networks.table import NetworkKind, mean_interval, power_over
 from wnsense.networks.measuring.power_fit import Exponent
 from wnsense.networks.network import Scaling
@@ -34,28 +33,15 @@ _LEARNED = 0.05
 _THEORY = NetworkKind(normalized=True, scaling=Scaling.WIDTH)
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return if the gap grows with width or depth, and how the bounds compare.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    sweeps = read_sweeps(table)
+def findings(study: GapTable) -> list[Finding]:
+    """Return if the gap grows with width or depth, and how the bounds compare."""
+    sweeps = study.entries
     return [
         *(_gap(sweep) for sweep in sweeps),
         *(_complexity(sweep) for sweep in sweeps if sweep.variable is Dimension.WIDTH),
         _layer_factor([sweep for sweep in sweeps if sweep.variable is Dimension.DEPTH]),
         *(_gap_bound(sweep) for sweep in sweeps if sweep.kind == _THEORY and sweep.runs),
     ]
-
-
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return [images_paragraph(table)]
 
 
 def trend(sweep: GapSweep) -> Exponent:

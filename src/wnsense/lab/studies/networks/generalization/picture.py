@@ -7,13 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.lab.studies.networks.generalization.table import (
     Dimension,
     GapSweep,
+    GapTable,
     gap,
-    read_sweeps,
     start_complexity,
 )
 from wnsense.lab.studies.networks.network_axes import draw_legend, draw_points, look_of, set_log_places
@@ -38,13 +37,8 @@ class _PanelRow:
     logarithmic: bool = False
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw gaps and bounds, and losses and accuracies.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    sweeps = read_sweeps(table)
+def pictures(study: GapTable) -> Mapping[str, Figure]:
+    """Draw gaps and bounds, and losses and accuracies."""
     gaps = (
         _PanelRow(gap, "gap: test less train loss"),
         _PanelRow(start_complexity, "bound on Rademacher complexity", logarithmic=True),
@@ -54,10 +48,11 @@ def pictures(table: Table) -> Mapping[str, Figure]:
         _PanelRow(lambda run: run.last("test_accuracy"), "test accuracy, part of 1"),
     )
     title = "Gap of the mean squared loss at the end of training, and the bound that is to explain it"
-    return {"": _panels(table, sweeps, gaps, title), "-learned": _panels(table, sweeps, losses, "What was learned")}
+    return {"": _panels(study, gaps, title), "-learned": _panels(study, losses, "What was learned")}
 
 
-def _panels(table: Table, sweeps: Sequence[GapSweep], rows: Sequence[_PanelRow], title: str) -> Figure:
+def _panels(study: GapTable, rows: Sequence[_PanelRow], title: str) -> Figure:
+    sweeps = study.entries
     variables = list(dict.fromkeys(sweep.variable for sweep in sweeps))
     figure = new_figure(4.5 * len(variables), 2.9 * len(rows) + 1.1)
     grid = figure.subplots(len(rows), len(variables), squeeze=False, sharey="row")
@@ -72,7 +67,7 @@ def _panels(table: Table, sweeps: Sequence[GapSweep], rows: Sequence[_PanelRow],
             name = _NAMES[variable] if place == len(rows) - 1 else ""
             dress(axes, title=head, x=name, y=row.words if column == 0 else "")
             set_log_places(axes, sorted({sweep.place(run) for sweep in own for run in sweep.begun}))
-    titled(figure, table, title)
+    titled(figure, study.head, title)
     draw_legend(figure, list(grid.flat), 2)
     return figure
 

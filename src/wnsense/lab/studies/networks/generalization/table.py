@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 from wnsense.lab.studies.networks.specification import TrainingPart
-from wnsense.lab.studies.networks.table import NetworkKind, TrainingRuns, runs_of
+from wnsense.lab.studies.networks.table import WORDS, NetworkHead, NetworkKind, TrainingRuns, runs_of
 from wnsense.theory.networks import generalization_bound
 
 
@@ -120,3 +121,7 @@ def read_sweeps(table: Table) -> list[GapSweep]:
 def _sweep(variable: Dimension, kind: NetworkKind, runs: Sequence[TrainingRuns]) -> GapSweep:
     ordered = sorted(runs, key=lambda run: (run.width, run.depth))
     return GapSweep(variable, kind, ordered, [run for run in ordered if np.isfinite(gap(run)).all()])
+
+
+GapTable = TypedTable[NetworkHead, GapSweep]
+GAP_TABLES = entries_reader(NetworkHead, WORDS, read_sweeps)

@@ -4,23 +4,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.findings import Finding, Paragraph
-from wnsense.lab.studies.networks.minimum_norm.table import convexity_quotient, read_runs, row_factor, row_length
-from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
+from wnsense.lab.studies.frame.findings import Finding
+from wnsense.lab.studies.networks.minimum_norm.table import (
+    RowLengthTable,
+    convexity_quotient,
+    row_factor,
+    row_length,
+)
+from wnsense.lab.studies.networks.network_phrases import power_words, span_words
 from wnsense.lab.studies.networks.table import LONG, SHORT, TrainingRuns, is_within_row_bound, power_over
 
 # Rounding of single precision over a few layers and a division.
 _ROUNDING = 1e-5
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return if `f` stays, if curvature falls as published, and if longer rows help.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    starts, midway = read_runs(table)
+def findings(study: RowLengthTable) -> list[Finding]:
+    """Return if `f` stays, if curvature falls as published, and if longer rows help."""
+    starts, midway = study.entries, study.midway
     return [
         _same_function(starts),
         *(_symmetry(run) for run in midway if row_factor(run) != 1),
@@ -30,15 +30,6 @@ def findings(table: Table) -> list[Finding]:
         _training(midway, "changed midway", row_factor),
         _growth(starts),
     ]
-
-
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return [images_paragraph(table)]
 
 
 def _same_function(starts: Sequence[TrainingRuns]) -> Finding:

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
-from wnsense.lab.studies.networks.minimum_norm.table import read_runs, row_factor, row_length
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
+from wnsense.lab.studies.networks.minimum_norm.table import RowLengthTable, row_factor, row_length
 from wnsense.lab.studies.networks.network_axes import (
     draw_band,
     draw_legend,
@@ -31,21 +31,17 @@ _AT_START = (
 )
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw loss and gradient-to-loss ratio along training, and quantities at the start against the length of rows.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    starts, midway = read_runs(table)
-    return {"": _along_training(table, starts, midway), "-start": _at_start(table, starts)}
+def pictures(study: RowLengthTable) -> Mapping[str, Figure]:
+    """Draw loss and gradient-to-loss ratio along training, and quantities at the start against the length of rows."""
+    starts, midway = study.entries, study.midway
+    return {"": _along_training(study.head, starts, midway), "-start": _at_start(study.head, starts)}
 
 
 def _look(place: int, label: str) -> Look:
     return Look(label, _COLORS[place % len(_COLORS)], _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
 
 
-def _along_training(table: Table, starts: Sequence[TrainingRuns], midway: Sequence[TrainingRuns]) -> Figure:
+def _along_training(head: StudyHead, starts: Sequence[TrainingRuns], midway: Sequence[TrainingRuns]) -> Figure:
     figure = new_figure(9.0, 6.6)
     grid = figure.subplots(2, 2, sharex="col")
     columns: tuple[tuple[Sequence[TrainingRuns], Callable[[TrainingRuns], float], str], ...] = (
@@ -64,12 +60,12 @@ def _along_training(table: Table, starts: Sequence[TrainingRuns], midway: Sequen
             title = "" if row else ("set at the start" if column == 0 else "changed midway, f left alone")
             dress(axes, title=title, x="steps of SGD" if row else "", y=name if column == 0 else "")
             log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines[: len(runs)]]), ratio=5.0)
-    titled(figure, table, "How long rows are, along training")
+    titled(figure, head, "How long rows are, along training")
     draw_legend(figure, list(grid.flat), 2)
     return figure
 
 
-def _at_start(table: Table, starts: Sequence[TrainingRuns]) -> Figure:
+def _at_start(head: StudyHead, starts: Sequence[TrainingRuns]) -> Figure:
     figure = new_figure(9.0, 3.6)
     panels = figure.subplots(1, len(_AT_START))
     places = np.array([row_length(run) for run in starts])
@@ -82,6 +78,6 @@ def _at_start(table: Table, starts: Sequence[TrainingRuns]) -> Figure:
         dress(axes, x="rows' length w", y=words)
         set_log_values(axes)
         set_log_places(axes, list(places))
-    titled(figure, table, "The same function at the start, with longer and shorter rows")
+    titled(figure, head, "The same function at the start, with longer and shorter rows")
     draw_legend(figure, panels, 2)
     return figure

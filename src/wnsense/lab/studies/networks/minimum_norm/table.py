@@ -1,25 +1,34 @@
 """Trainings of the study of row lengths, by how the rows were changed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
 from wnsense.checks import require
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.typed_table import TableReader, TypedTable
 from wnsense.lab.studies.networks.specification import TrainingPart
-from wnsense.lab.studies.networks.table import TrainingRuns, runs_of
+from wnsense.lab.studies.networks.table import WORDS, NetworkHead, TrainingRuns, runs_of
 
 
-def read_runs(table: Table) -> tuple[list[TrainingRuns], list[TrainingRuns]]:
-    """Return the runs with rows set at the start, by length, and those with rows changed midway, by factor.
+@dataclass(frozen=True)
+class RowLengthTable(TypedTable[NetworkHead, TrainingRuns]):
+    """Table of the study; its entries are the runs with rows set at the start, by length.
 
-    Raises:
-        InputError: If it is not a table of this study.
+    Attributes:
+        midway: Runs with rows changed midway, by factor.
     """
+
+    midway: tuple[TrainingRuns, ...]
+
+
+def _row_length_table(head: NetworkHead, table: Table) -> RowLengthTable:
     runs = runs_of(table, TrainingPart, "ratio")
     starts = sorted((run for run in runs if run.part.rescale_at == 0), key=row_length)
     midway = sorted((run for run in runs if run.part.rescale_at > 0), key=row_factor)
     require(starts and midway, "a table with rows set at the start and changed midway", "another", "run it again")
-    return starts, midway
+    return RowLengthTable(head, tuple(starts), tuple(midway))
 
 
 def row_length(run: TrainingRuns) -> float:
@@ -37,3 +46,6 @@ def convexity_quotient(run: TrainingRuns) -> Float[np.ndarray, " seeds"]:
     gain = run.part.cosine**2 / 2 * run.first("gradient_to_loss")
     slope, loss = run.first("output_slope"), np.sqrt(run.first("loss"))
     return np.asarray(gain / (2 * run.first("output_curvature") * (slope * run.part.distance + loss)))
+
+
+ROW_LENGTH_TABLES = TableReader(NetworkHead, WORDS, _row_length_table)

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.findings import Finding, Paragraph
+from wnsense.lab.studies.frame.findings import Finding
 from wnsense.lab.studies.networks.network_axes import look_of
-from wnsense.lab.studies.networks.network_phrases import images_paragraph, span_words
-from wnsense.lab.studies.networks.rates.table import PUBLISHED_RATE, absolute_rate, final_loss, runs_by_kind
+from wnsense.lab.studies.networks.network_phrases import span_words
+from wnsense.lab.studies.networks.rates.table import (
+    PUBLISHED_RATE,
+    LearningRateTable,
+    absolute_rate,
+    final_loss,
+    runs_by_kind,
+)
 from wnsense.lab.studies.networks.table import NetworkKind, TrainingRuns
 
 # Losses up to this multiple of the best one count as near it.
@@ -17,26 +22,13 @@ _NEAR = 2.0
 _ROUNDING = 1e-5
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return if steps below `2 / beta` descend as stated, and how wide the range of good rates is.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
+def findings(study: LearningRateTable) -> list[Finding]:
+    """Return if steps below `2 / beta` descend as stated, and how wide the range of good rates is."""
     return [
         finding
-        for kind, runs in runs_by_kind(table).items()
+        for kind, runs in runs_by_kind(study.entries).items()
         for finding in (_descent(kind, runs), _contraction(kind, runs), _range(kind, runs), _published(kind, runs))
     ]
-
-
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    return [images_paragraph(table)]
 
 
 def _descent(kind: NetworkKind, runs: Sequence[TrainingRuns]) -> Finding:

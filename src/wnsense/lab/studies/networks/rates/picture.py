@@ -5,20 +5,21 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.lab.studies.networks.network_axes import draw_legend, look_of
-from wnsense.lab.studies.networks.rates.table import PUBLISHED_RATE, absolute_rate, final_loss, runs_by_kind
+from wnsense.lab.studies.networks.rates.table import (
+    PUBLISHED_RATE,
+    LearningRateTable,
+    absolute_rate,
+    final_loss,
+    runs_by_kind,
+)
 from wnsense.pages.style import FAINT, dress, new_figure
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw the loss at the end against the rate, in units of `1 / beta` and as it is.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    kinds = runs_by_kind(table)
+def pictures(study: LearningRateTable) -> Mapping[str, Figure]:
+    """Draw the loss at the end against the rate, in units of `1 / beta` and as it is."""
+    kinds = runs_by_kind(study.entries)
     runs = [run for own in kinds.values() for run in own]
     figure = new_figure(9.0, 4.6)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -50,6 +51,6 @@ def pictures(table: Table) -> Mapping[str, Figure]:
         axes.set_yscale("log")
         dress(axes, x=words, y="training loss at the end" if axes is left else "")
     title = f"After {runs[0].part.epochs} steps of gradient descent; at the upper edge: diverged or worse"
-    titled(figure, table, title)
+    titled(figure, study.head, title)
     draw_legend(figure, [left, right], 3)
     return {"": figure}

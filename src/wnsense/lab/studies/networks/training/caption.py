@@ -4,25 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wnsense.files.tables import Table
 from wnsense.lab.studies.frame.findings import Finding, Paragraph
 from wnsense.lab.studies.networks.network_axes import look_of
 from wnsense.lab.studies.networks.network_phrases import images_paragraph, power_words, span_words
 from wnsense.lab.studies.networks.table import TrainingRuns, power_over
-from wnsense.lab.studies.networks.training.table import gain_term, image_names, loss_term, read_runs
+from wnsense.lab.studies.networks.training.table import TrainingTable, gain_term, image_names, loss_term
 from wnsense.networks.network import Scaling
 
 # Rounding of a constant length in single precision.
 _ROUNDING = 1e-5
 
 
-def findings(table: Table) -> list[Finding]:
-    """Return if the loss falls, if rows grow, and if `alpha` is as the theorem needs it.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = read_runs(table)
+def findings(study: TrainingTable) -> list[Finding]:
+    """Return if the loss falls, if rows grow, and if `alpha` is as the theorem needs it."""
+    runs = study.entries
     groups = []
     for name in image_names(runs):
         own = [run for run in runs if run.part.sampling.images == name]
@@ -32,18 +27,14 @@ def findings(table: Table) -> list[Finding]:
     return groups
 
 
-def paragraphs(table: Table) -> list[Paragraph]:
-    """Return the test accuracies and the paragraph on the images.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
+def paragraphs(study: TrainingTable) -> list[Paragraph]:
+    """Return the test accuracies and the paragraph on the images."""
     lines = tuple(
         f"{run.part.sampling.images}, {look_of(run.kind).label}, m = {run.width}: "
         f"{100 * run.last('test_accuracy').mean():.1f} %"
-        for run in read_runs(table)
+        for run in study.entries
     )
-    return [Paragraph("Test accuracy at the end, mean over seeds:", lines), images_paragraph(table)]
+    return [Paragraph("Test accuracy at the end, mean over seeds:", lines), images_paragraph(study)]
 
 
 def _loss(name: str, runs: Sequence[TrainingRuns]) -> Finding:

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wnsense.files.tables import Table
-from wnsense.lab.studies.frame.part_tables import titled
+from wnsense.lab.studies.frame.study_head import StudyHead
+from wnsense.lab.studies.frame.typed_table import titled
 from wnsense.lab.studies.networks.network_axes import draw_band, draw_legend, draw_points, look_of, set_log_places
 from wnsense.lab.studies.networks.table import TrainingRuns, steps_per_epoch
-from wnsense.lab.studies.networks.training.table import gain_term, image_names, loss_term, read_runs
+from wnsense.lab.studies.networks.training.table import TrainingTable, gain_term, image_names, loss_term
 from wnsense.pages.style import Look, dress, log_if_wide, new_figure
 
 _LINES = (":", "--", "-")
@@ -21,17 +21,13 @@ _ROWS = (
 )
 
 
-def pictures(table: Table) -> Mapping[str, Figure]:
-    """Draw quantities along training, and the two terms of `alpha` against the width.
-
-    Raises:
-        InputError: If it is not a table of this study.
-    """
-    runs = read_runs(table)
-    return {"": _along_training(table, runs), "-convexity": _terms(table, runs)}
+def pictures(study: TrainingTable) -> Mapping[str, Figure]:
+    """Draw quantities along training, and the two terms of `alpha` against the width."""
+    runs = study.entries
+    return {"": _along_training(study.head, runs), "-convexity": _terms(study.head, runs)}
 
 
-def _along_training(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
+def _along_training(head: StudyHead, runs: Sequence[TrainingRuns]) -> Figure:
     images = image_names(runs)
     widths = sorted({run.width for run in runs})
     figure = new_figure(max(6.4, 4.5 * len(images)), 8.6)
@@ -50,7 +46,7 @@ def _along_training(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
                 log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]), ratio=5.0)
     part = runs[0].part
     words = f"Batch {part.batch:g}, learning rate {part.learning_rate:g}"
-    titled(figure, table, f"{words}, {runs[0].depth} hidden layers")
+    titled(figure, head, f"{words}, {runs[0].depth} hidden layers")
     draw_legend(figure, list(panels.flat), 2)
     return figure
 
@@ -64,7 +60,7 @@ def _draw_run(axes: Axes, run: TrainingRuns, quantity: str, line: str) -> None:
     draw_band(axes, steps, values, Look(look.label, look.color, line), f"{look.label}, m = {run.width}")
 
 
-def _terms(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
+def _terms(head: StudyHead, runs: Sequence[TrainingRuns]) -> Figure:
     images = image_names(runs)
     figure = new_figure(max(6.4, 4.5 * len(images)), 4.4)
     panels = figure.subplots(1, len(images), squeeze=False, sharey=True)[0]
@@ -78,6 +74,6 @@ def _terms(table: Table, runs: Sequence[TrainingRuns]) -> Figure:
                 draw_points(axes, widths, values, styled, f"{look.label}, {words}")
         dress(axes, title=name, x="width m", y="part of alpha" if axes is panels[0] else "")
         set_log_places(axes, sorted({run.width for run in runs}))
-    titled(figure, table, "At the end of training: alpha is solid less dotted")
+    titled(figure, head, "At the end of training: alpha is solid less dotted")
     draw_legend(figure, panels, 2)
     return figure

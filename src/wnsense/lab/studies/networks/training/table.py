@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from wnsense.files.tables import Table
+from wnsense.lab.studies.frame.typed_table import TypedTable, entries_reader
 from wnsense.lab.studies.networks.specification import TrainingPart
-from wnsense.lab.studies.networks.table import TrainingRuns, runs_of
+from wnsense.lab.studies.networks.table import WORDS, NetworkHead, TrainingRuns, runs_of
 
 
 def read_runs(table: Table) -> list[TrainingRuns]:
@@ -33,3 +34,7 @@ def loss_term(run: TrainingRuns) -> Float[np.ndarray, " seeds"]:
     """Return `2 ||grad^2 f|| (||grad f|| R + sqrt(L))` at the end, the term that takes away from `alpha`."""
     apart = run.last("output_slope") * run.part.distance + np.sqrt(run.last("loss"))
     return np.asarray(2 * run.last("output_curvature") * apart)
+
+
+TrainingTable = TypedTable[NetworkHead, TrainingRuns]
+TRAINING_TABLES = entries_reader(NetworkHead, WORDS, read_runs)
