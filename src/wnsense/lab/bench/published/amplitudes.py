@@ -1,4 +1,4 @@
-"""Amplitudes of phase retrieval, and the iteration that both amplitude flows share."""
+"""Amplitudes of phase retrieval, and the iteration of the amplitude flows."""
 
 import math
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnsense.checks import require, require_size, size_text
-from wnsense.lab.bench.published.published_result import Limits, PublishedResult
+from wnsense.lab.bench.published.published_result import Limits, PublishedResult, Spent
 
 # Change of the direction at which power iterations end: far below the error of the start itself.
 _POWER_CHANGE = 1e-6
@@ -74,33 +74,38 @@ class Amplitudes:
         return z, math.ceil(2 * steps * len(rows) / len(self.psi))
 
 
-def descend(
-    amplitudes: Amplitudes,
-    z: np.ndarray,
-    weigh: Callable[[np.ndarray], np.ndarray],
+def recovered(
+    vectors: np.ndarray,
+    intensities: np.ndarray,
     *,
+    leading: Callable[[Amplitudes], tuple[np.ndarray, int]],
+    weigh: Callable[[np.ndarray, np.ndarray], np.ndarray],
     step_size: float,
     max_steps: int,
     limits: Limits,
-    began: float,
-    applications: int,
 ) -> PublishedResult:
-    """Descend by `z - (step_size / n) A^H (w (A z - psi sign(A z)))` from a start.
+    """Recover `z`, up to a phase, from `|a_i^H z|^2`: steps `z - (step_size / n) A^H (w (A z - psi sign(A z)))`.
 
     Args:
-        amplitudes: Amplitudes with their vectors.
-        z: Start, (m,).
-        weigh: Function from the moduli `|A z|` to the weights `w` of the rows.
+        vectors: Vectors `a_i` as rows, (n, m).
+        intensities: Intensities, (n,).
+        leading: Function from the amplitudes to the direction of the start and its cost in products.
+        weigh: Function from the amplitudes `psi` and the moduli `|A z|` to the weights `w` of the rows.
         step_size: Step size.
         max_steps: Largest number of steps.
         limits: Limits of the run.
-        began: CPU time of the process before the start, in seconds.
-        applications: Cost of the start in products.
+
+    Raises:
+        InputError: As `Amplitudes.from_intensities`.
     """
-    psi = amplitudes.psi
+    began = time.process_time()
+    data = Amplitudes.from_intensities(vectors, intensities)
+    psi = data.psi
     size = float(np.linalg.norm(psi))
+    direction, applications = leading(data)
+    z = np.sqrt(np.square(psi).mean()) * direction
     residuals: list[float] = []
-    image = amplitudes.vectors @ z
+    image = data.vectors @ z
     while True:
         # A product of exactly 0 has no sign: its row gets none.
         absolute = np.maximum(np.abs(image), np.finfo(float).tiny)
@@ -108,18 +113,9 @@ def descend(
         residuals.append(math.sqrt(excess @ excess) / size)
         if len(residuals) > max_steps or limits.are_met(residuals, began):
             break
-        factor = weigh(absolute) * excess / absolute
-        z = z - (step_size / len(psi)) * amplitudes.back_project(factor * image)
-        image = amplitudes.vectors @ z
+        factor = weigh(psi, absolute) * excess / absolute
+        z = z - (step_size / len(psi)) * data.back_project(factor * image)
+        image = data.vectors @ z
     steps = len(residuals) - 1
-    return PublishedResult(
-        z[:, None],
-        None,
-        1,
-        steps,
-        0,
-        applications + 1 + 2 * steps,
-        time.process_time() - began,
-        residuals[-1],
-        residuals[-1] <= limits.residual,
-    )
+    spent = Spent(steps, 0, applications + 1 + 2 * steps, began)
+    return limits.result(z[:, None], None, 1, spent, residuals[-1])

@@ -34,6 +34,11 @@ class DenseRows:
         require(difference <= 1e-12 * float(np.abs(A).max()), "symmetric matrices", f"a difference of {difference:.1e}")
 
     @property
+    def size(self) -> float:
+        """Norm of the measurements, `||y||`."""
+        return float(np.linalg.norm(self.values))
+
+    @property
     def is_symmetric(self) -> bool:
         """True: both factors are one."""
         return True

@@ -8,7 +8,7 @@ import numpy as np
 
 from wnsense.lab.bench.published.dense_rows import DenseRows
 from wnsense.lab.bench.published.krylov import minimum_norm_solution
-from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult
+from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult, Spent
 from wnsense.lab.bench.published.sampled_entries import SampledEntries
 from wnsense.lab.bench.published.truncation import truncated, truncated_symmetric
 
@@ -39,7 +39,7 @@ class GaussNewtonRecovery:
         max_steps: Largest number of outer iterations (100 in the authors' program).
         inner_steps: Largest number of LSQR steps in each (2,000 there).
         inner_tolerance: Largest tolerance of LSQR; the tolerance is the square of the last residual if that is smaller.
-            The authors' program begins with 1e-15, which costs more and reaches the same.
+            The authors' program begins with 1e-15.
         limits: Limits of the run.
     """
 
@@ -58,7 +58,7 @@ class GaussNewtonRecovery:
         data.require_determined(rank)
         began = time.process_time()
         left, right, applications = _balanced_start(data, rank)
-        size = float(np.linalg.norm(data.values))
+        size = data.size
         residuals: list[float] = []
         inner = 0
         while True:
@@ -72,17 +72,8 @@ class GaussNewtonRecovery:
                 break
         estimate = np.hstack([last[0], left]), np.hstack([right - last[1], last[1]])
         L, R = (truncated_symmetric if data.is_symmetric else truncated)(*estimate, rank)
-        return PublishedResult(
-            L,
-            R,
-            rank,
-            len(residuals),
-            inner,
-            applications,
-            time.process_time() - began,
-            residuals[-1],
-            residuals[-1] <= self.limits.residual,
-        )
+        spent = Spent(len(residuals), inner, applications, began)
+        return self.limits.result(L, R, rank, spent, residuals[-1])
 
     def _step(
         self, data: SampledEntries | DenseRows, left: np.ndarray, right: np.ndarray, residual: float

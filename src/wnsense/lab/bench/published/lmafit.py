@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wnsense.lab.bench.published.published_result import FIRST_ORDER, Limits, PublishedResult
+from wnsense.lab.bench.published.published_result import FIRST_ORDER, Limits, PublishedResult, Spent
 from wnsense.lab.bench.published.sampled_entries import SampledEntries
 
 
@@ -31,7 +31,7 @@ class LMaFit:
         """
         data.require_determined(rank)
         began = time.process_time()
-        size = float(np.linalg.norm(data.values))
+        size = data.size
         U, s, V, applications = data.leading(rank)
         m1, m2 = data.shape
         X, Y = U * (s * m1 * m2 / data.count), V
@@ -61,14 +61,5 @@ class LMaFit:
             if self.limits.are_met(residuals, began):
                 break
         steps = len(residuals) - 1
-        return PublishedResult(
-            X,
-            Y,
-            rank,
-            steps,
-            0,
-            applications + 1 + 2 * steps,
-            time.process_time() - began,
-            residuals[-1],
-            residuals[-1] <= self.limits.residual,
-        )
+        spent = Spent(steps, 0, applications + 1 + 2 * steps, began)
+        return self.limits.result(X, Y, rank, spent, residuals[-1])

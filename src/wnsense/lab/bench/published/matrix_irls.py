@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnsense.lab.bench.published.krylov import leading_triples
-from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult
+from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult, Spent
 from wnsense.lab.bench.published.sampled_entries import EntryJacobian, SampledEntries
 
 # The least smoothing, relative to the largest singular value (1e-16 in the authors' program).
@@ -43,7 +43,7 @@ class MatrixIRLS:
         """
         data.require_determined(rank)
         began = time.process_time()
-        size = float(np.linalg.norm(data.values))
+        size = data.size
         U, s, V, applications = data.leading(min(rank + _TAIL, *data.shape))
         residuals: list[float] = []
         eps, inner = math.inf, 0
@@ -62,17 +62,8 @@ class MatrixIRLS:
             applications += 2 * steps + 4 + cost
             if self.limits.are_met(residuals, began):
                 break
-        return PublishedResult(
-            U[:, :rank] * s[:rank],
-            V[:, :rank],
-            rank,
-            len(residuals),
-            inner,
-            applications,
-            time.process_time() - began,
-            residuals[-1],
-            residuals[-1] <= self.limits.residual,
-        )
+        spent = Spent(len(residuals), inner, applications, began)
+        return self.limits.result(U[:, :rank] * s[:rank], V[:, :rank], rank, spent, residuals[-1])
 
     def _triples(
         self, iterate: "IRLSIterate", V: np.ndarray, eps: float

@@ -50,6 +50,23 @@ _DIVERGED = 1e3
 
 
 @dataclass(frozen=True)
+class Spent:
+    """Iterations, products and time of a run.
+
+    Attributes:
+        outer_iterations: Number of iterations.
+        inner_iterations: Number of iterations of the linear solver within them.
+        applications: Number of products with the operator.
+        began: CPU time of the process at the start, in seconds.
+    """
+
+    outer_iterations: int
+    inner_iterations: int
+    applications: int
+    began: float
+
+
+@dataclass(frozen=True)
 class Limits:
     """Limits of a run: it ends at a residual, after some CPU time, or where the residual stagnates or diverges.
 
@@ -64,6 +81,14 @@ class Limits:
     seconds: float = math.inf
     window: int = 30
     gain: float = 0.02
+
+    def result(
+        self, left: np.ndarray, right: np.ndarray | None, rank: int, spent: Spent, residual: float
+    ) -> PublishedResult:
+        """Return the result of a run that ended at a relative residual."""
+        seconds = time.process_time() - spent.began
+        counts = spent.outer_iterations, spent.inner_iterations, spent.applications
+        return PublishedResult(left, right, rank, *counts, seconds, residual, residual <= self.residual)
 
     def are_met(self, residuals: Sequence[float], began: float) -> bool:
         """Return True if a run ends.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wnsense.lab.bench.published.krylov import minimum_norm_solution
-from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult
+from wnsense.lab.bench.published.published_result import SECOND_ORDER, Limits, PublishedResult, Spent
 from wnsense.lab.bench.published.sampled_entries import SampledEntries
 from wnsense.lab.bench.published.truncation import truncated
 
@@ -38,7 +38,7 @@ class R2RILS:
         """
         data.require_determined(rank)
         began = time.process_time()
-        size = float(np.linalg.norm(data.values))
+        size = data.size
         U, _, V, applications = data.leading(rank)
         best = np.zeros_like(U), np.zeros_like(V)
         residuals: list[float] = []
@@ -61,16 +61,8 @@ class R2RILS:
             if self.limits.are_met(residuals, began):
                 break
             U, V = _averaged(U, A), _averaged(V, B)
-        return PublishedResult(
-            *best,
-            rank,
-            len(residuals),
-            inner,
-            applications,
-            time.process_time() - began,
-            min(residuals),
-            min(residuals) <= self.limits.residual,
-        )
+        spent = Spent(len(residuals), inner, applications, began)
+        return self.limits.result(*best, rank, spent, min(residuals))
 
 
 def _averaged(last: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -1,11 +1,10 @@
 """Reweighted amplitude flow (Wang, Giannakis, Saad and Chen, arXiv 1705.10407) for real and complex vectors."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from wnsense.lab.bench.published.amplitudes import Amplitudes, descend
+from wnsense.lab.bench.published.amplitudes import Amplitudes, recovered
 from wnsense.lab.bench.published.published_result import FIRST_ORDER, Limits, PublishedResult
 
 
@@ -33,25 +32,23 @@ class ReweightedAmplitudeFlow:
     limits: Limits = FIRST_ORDER
 
     def recover(self, vectors: np.ndarray, intensities: np.ndarray) -> PublishedResult:
-        """Recover `z`, up to a phase, from `|a_i^H z|^2`; the vectors `a_i` are rows.
-
-        Raises:
-            InputError: As `Amplitudes.from_intensities`.
-        """
-        began = time.process_time()
-        data = Amplitudes.from_intensities(vectors, intensities)
+        """Recover `z`, up to a phase; `vectors` holds the `a_i` as rows, and `recovered` refuses bad input."""
         which = int(np.iscomplexobj(vectors))
-        largest = np.argsort(data.psi)[-max(1, int(self.share * len(data.psi))) :]
-        direction, cost = data.leading_direction(largest, data.psi[largest] ** self.exponent, self.power_steps)
-        start = np.sqrt(np.square(data.psi).mean()) * direction
         beta = self.beta[which]
-        return descend(
-            data,
-            start,
-            lambda absolute: absolute / (absolute + beta * data.psi),
+
+        def leading(data: Amplitudes) -> tuple[np.ndarray, int]:
+            largest = np.argsort(data.psi)[-max(1, int(self.share * len(data.psi))) :]
+            return data.leading_direction(largest, data.psi[largest] ** self.exponent, self.power_steps)
+
+        def weigh(psi: np.ndarray, absolute: np.ndarray) -> np.ndarray:
+            return absolute / (absolute + beta * psi)
+
+        return recovered(
+            vectors,
+            intensities,
+            leading=leading,
+            weigh=weigh,
             step_size=self.step_size[which],
             max_steps=self.max_steps,
             limits=self.limits,
-            began=began,
-            applications=cost,
         )

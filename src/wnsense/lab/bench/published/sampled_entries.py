@@ -92,6 +92,11 @@ class SampledEntries:
         return len(self.values)
 
     @property
+    def size(self) -> float:
+        """Norm of the entries, `||y||`."""
+        return float(np.linalg.norm(self.values))
+
+    @property
     def is_symmetric(self) -> bool:
         """False: the unknown is rectangular."""
         return False

@@ -1,12 +1,11 @@
 """Truncated amplitude flow (Wang, Giannakis and Eldar, arXiv 1605.08285) for real and complex vectors."""
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from wnsense.lab.bench.published.amplitudes import Amplitudes, descend
+from wnsense.lab.bench.published.amplitudes import Amplitudes, recovered
 from wnsense.lab.bench.published.published_result import FIRST_ORDER, Limits, PublishedResult
 
 
@@ -31,25 +30,19 @@ class TruncatedAmplitudeFlow:
     limits: Limits = FIRST_ORDER
 
     def recover(self, vectors: np.ndarray, intensities: np.ndarray) -> PublishedResult:
-        """Recover `z`, up to a phase, from `|a_i^H z|^2`; the vectors `a_i` are rows.
-
-        Raises:
-            InputError: As `Amplitudes.from_intensities`.
-        """
-        began = time.process_time()
-        data = Amplitudes.from_intensities(vectors, intensities)
-        squares = np.square(np.abs(data.vectors)).sum(1)
-        largest = np.argsort(np.square(data.psi) / squares)[-math.ceil(self.share * len(data.psi)) :]
-        direction, cost = data.leading_direction(largest, 1 / squares[largest], self.power_steps)
-        start = np.sqrt(np.square(data.psi).mean()) * direction
-        least = data.psi / (1 + self.truncation)
-        return descend(
-            data,
-            start,
-            lambda absolute: (absolute >= least).astype(float),
+        """Recover `z`, up to a phase, from the intensities of vectors `a_i`, the rows; errors as in `recovered`."""
+        return recovered(
+            vectors,
+            intensities,
+            leading=self._leading,
+            weigh=lambda psi, absolute: (absolute >= psi / (1 + self.truncation)).astype(float),
             step_size=self.step_size[int(np.iscomplexobj(vectors))],
             max_steps=self.max_steps,
             limits=self.limits,
-            began=began,
-            applications=cost,
         )
+
+    def _leading(self, data: Amplitudes) -> tuple[np.ndarray, int]:
+        """Return the direction of the start from the rows of largest `psi / ||a||`, and its cost."""
+        squares = np.square(np.abs(data.vectors)).sum(1)
+        largest = np.argsort(np.square(data.psi) / squares)[-math.ceil(self.share * len(data.psi)) :]
+        return data.leading_direction(largest, 1 / squares[largest], self.power_steps)
