@@ -54,6 +54,11 @@ class AnyState(Protocol[P_co]):
         """Applications of the map and its adjoint that the run has taken."""
         ...
 
+    @property
+    def is_at_rest(self) -> bool:
+        """True if the solver has come to rest."""
+        ...
+
 
 S = TypeVar("S", bound=AnyState[Any])
 

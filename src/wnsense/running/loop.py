@@ -219,7 +219,8 @@ class _Loop(Generic[A]):
     def verdict(self, snapshot: Snapshot[S], progress: Progress) -> Status | None:
         """Return the status if the run ends at this snapshot, else None."""
         idle = snapshot.steps - snapshot.best_step
-        return self.stop.verdict(progress, idle, snapshot.state.answer)
+        status = self.stop.verdict(progress, idle, snapshot.state.answer)
+        return Status.STAGNATED if status is None and snapshot.state.is_at_rest else status
 
     def write_row(self, snapshot: Snapshot[S]) -> None:
         """Append the trace row of the snapshot's step, unless it is written already."""

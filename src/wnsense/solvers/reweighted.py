@@ -1,5 +1,6 @@
 """Weight normalization by reweighting: iteratively reweighted least squares in tangent coordinates."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,6 +27,10 @@ _SHARE = 0.92
 # Directions beyond the bound of the rank that are followed, and at most that many when the rank is small.
 _SURPLUS, _FIRST_WIDTH = 6, 16
 _FIRST_PASSES = 8
+# Reweightings after which a run is at rest, unless the smoothing or the misfit has fallen by a share since. Runs that
+# reach an exact answer on sampled entries or Gaussian rows pause for at most 3; some of phase retrieval pause for up to
+# 20 and then succeed, but a restart costs less.
+_REST, _FALL_THAT_COUNTS = 6, 0.1
 # Least distance of a singular value above the smoothing, relative.
 _ABOVE = 1e-9
 
@@ -60,18 +65,52 @@ class Inner:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """Smoothing of a run, and its descent so far.
+
+    Attributes:
+        level: Smoothing `eps`, in scaled units; it never rises.
+        counted: Least smoothing that counted as progress.
+        misfit: Least misfit that counted as progress.
+        idle: Reweightings since the last progress.
+    """
+
+    level: float
+    counted: float
+    misfit: float
+    idle: int
+
+    def after(self, level: float, misfit: float) -> "Descent":
+        """Return the descent after one more reweighting."""
+        keep = 1 - _FALL_THAT_COUNTS
+        if level < keep * self.counted or misfit < keep * self.misfit:
+            return Descent(level, min(level, self.counted), min(misfit, self.misfit), 0)
+        return replace(self, level=level, idle=self.idle + 1)
+
+
+@dataclass(frozen=True)
 class ReweightedState(State):
     """State of `ReweightedWN`.
 
     Attributes:
-        level: Smoothing `eps`, relative to scaled units.
+        descent: Smoothing and its descent so far.
         inner: Conjugate gradients for the present weights.
         tail: Directions beyond the rank of the present point, with their singular values.
     """
 
-    level: float
+    descent: Descent
     inner: Inner
     tail: LowRank
+
+    @property
+    def level(self) -> float:
+        """Smoothing `eps` of the present weights."""
+        return self.descent.level
+
+    @property
+    def is_at_rest(self) -> bool:
+        """True if neither the smoothing nor the misfit has fallen during the last reweightings."""
+        return self.descent.idle >= _REST
 
 
 @dataclass(frozen=True)
@@ -112,7 +151,8 @@ class ReweightedWN:
         block = random_normal((point.shape[1], width), generator=seed, dtype=point.dtype, device=point.X.device)
         balanced = objective.calibration.balance(objective.residual(point))
         matrix, cost = _spectrum(objective, point, balanced, block, _FIRST_PASSES)
-        return _weighted(objective, _columns(matrix, 0, width), float("inf"), bound, 1 + cost)
+        never = Descent(math.inf, math.inf, math.inf, 0)
+        return _weighted(objective, _columns(matrix, 0, width), never, bound, 1 + cost)
 
     def step(self, objective: SensingObjective, state: ReweightedState) -> ReweightedState:
         """Return the state after some steps of conjugate gradients, and after new weights where these have ended."""
@@ -131,7 +171,7 @@ class ReweightedWN:
         bound = self.bound(objective)
         matrix, cost = _spectrum(objective, gamma.at(point), inner.balanced, block[:, : min(point.shape)], 1)
         width = min(_room(bound) + _SURPLUS, 2 * point.width + _SURPLUS + 4)
-        return _weighted(objective, _columns(matrix, 0, width), state.level, bound, applications + cost)
+        return _weighted(objective, _columns(matrix, 0, width), state.descent, bound, applications + cost)
 
     def bound(self, objective: SensingObjective) -> int:
         """Return the largest rank `K`.
@@ -166,17 +206,18 @@ def _weights(point: LowRank, level: float) -> Smoothing:
 
 
 def _weighted(
-    objective: SensingObjective, matrix: LowRank, level: float, bound: int, applications: int
+    objective: SensingObjective, matrix: LowRank, descent: Descent, bound: int, applications: int
 ) -> ReweightedState:
     """Return the state at the leading part of a matrix, with its weights and the first step of the equations."""
     values = matrix.Theta.diagonal().real
     if objective.kind is not Kind.PSD:
         values = values.abs()
-    level = next_level(values.clamp(min=0), level, bound)
+    level = next_level(values.clamp(min=0), descent.level, bound)
     rank = max(1, min(int((values > level * (1 + _ABOVE)).sum()), _room(bound)))
     point, tail = _columns(matrix, 0, rank), _columns(matrix, rank, matrix.width)
     at = objective.evaluate(point)
-    return ReweightedState(at, applications + 2, level, _first_inner(objective, at, level), tail)
+    after = descent.after(level, float(at.misfit))
+    return ReweightedState(at, applications + 2, after, _first_inner(objective, at, level), tail)
 
 
 def _first_inner(objective: SensingObjective, at: Evaluation, level: float) -> Inner:

@@ -28,6 +28,11 @@ class State:
         """Evaluation to report if the run ends here: that of the best point, which may not be the present one."""
         return self.evaluation
 
+    @property
+    def is_at_rest(self) -> bool:
+        """True if further steps would change nothing that matters; the run then ends as STAGNATED."""
+        return False
+
 
 S = TypeVar("S", bound=State)
 

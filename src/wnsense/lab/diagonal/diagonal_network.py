@@ -227,6 +227,11 @@ class DiagonalState:
         """Evaluation to report if the run ends here."""
         return self.evaluation
 
+    @property
+    def is_at_rest(self) -> bool:
+        """False: these descents do not say so."""
+        return False
+
     def moved(self, objective: DiagonalObjective, point: Weights) -> "DiagonalState":
         """Return the state at the next point, evaluated."""
         return replace(
