@@ -10,7 +10,7 @@ from torch import Tensor
 from wnsense.checks import require
 from wnsense.recovery.arguments import problem_from_arguments
 from wnsense.recovery.evidence.hold_out import fitted_mask, held_out_count, held_out_evidence
-from wnsense.recovery.evidence.verdict import SIGNIFICANT_SCORE
+from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
 from wnsense.running.status import Status
@@ -128,7 +128,7 @@ def recover_robustly(
         accepted = agreeing & part
     share = float(agreeing[tested].double().mean())
     score, cost = _test_score(Problem(problem.operator, y, weights=weight), ~tested, recovery.matrix, seed)
-    if recovery.status.is_success and (share < _LEAST_AGREEING or score <= SIGNIFICANT_SCORE):
+    if recovery.status.is_success and (share < _LEAST_AGREEING or score <= THRESHOLDS.significance):
         warning = (
             f"{share:.0%} of the measurements that were used in no round agree with the matrix, too few to confirm it"
         )

@@ -15,6 +15,7 @@ from wnsense.running.status import Status
 from wnsense.running.stop import Callback, Stop
 from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_error
 from wnsense.solvers.solver import Solver
@@ -111,7 +112,7 @@ class Session:
         self.seconds += result.snapshot.seconds
         self.steps += result.steps
         length = len(result.trace["step"])
-        labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, point.width)}
+        labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, result.answer.width)}
         self.traces.append(Columns({**labels, **one_column_each(result.trace)}))
         if result.status is Status.DIVERGED:
             # Numbers that are not finite are of no use; the latest finite matrix stays.
@@ -132,6 +133,17 @@ class Session:
             return trace[name] if name in trace else np.full(len(trace["step"]), np.nan)
 
         return Columns({name: np.concatenate([column(trace, name) for trace in self.traces]) for name in names})
+
+
+def zero_matrix(operator: Operator) -> LowRank:
+    """Return the matrix 0 of rank 1."""
+    m1, m2 = operator.shape
+
+    def column(rows: int) -> Tensor:
+        return torch.eye(rows, 1, dtype=operator.dtype, device=operator.device)
+
+    nothing = torch.zeros(1, 1, dtype=operator.dtype, device=operator.device)
+    return LowRank(column(m1), nothing, None if operator.kind.is_symmetric else column(m2))
 
 
 def resized(point: LowRank, width: int) -> LowRank:

@@ -92,6 +92,15 @@ class Columns(Mapping[str, np.ndarray]):
 
 
 def _column(values: list[Tensor | float]) -> np.ndarray:
-    return np.stack(
-        [value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value) for value in values]
-    )
+    """Return values of equal shape as one array; shorter vectors are filled with NaN."""
+    arrays = [
+        value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value) for value in values
+    ]
+    longest = max(array.shape[-1] if array.ndim else 0 for array in arrays)
+    filled = [
+        np.concatenate([array, np.full((*array.shape[:-1], longest - array.shape[-1]), np.nan)], axis=-1)
+        if array.ndim and array.shape[-1] < longest
+        else array
+        for array in arrays
+    ]
+    return np.stack(filled)

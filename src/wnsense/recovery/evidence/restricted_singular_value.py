@@ -14,23 +14,34 @@ from wnsense.linalg import random_normal, symmetric_part
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.tangent import Tangent, tangent_part
 
-# Steps of conjugate gradients. More of them are taken while the gain is small but not clearly 0.
-_STEPS, _MOST_STEPS = 15, 80
+# Most steps of conjugate gradients. Near the information limit the least gains are as small as 1e-6.
+_MOST_STEPS = 600
 # A null-space direction keeps its share of the random vector, about 1 over the degrees of freedom. A share smaller by
 # this factor has a probability of one in a thousand.
 _REMAINDER = 1e-6
-# Gains are relative to an average of 1. Gaussian measurements twice as many as the degrees of freedom have a least gain
-# of 0.09, few entries one of 0.003; an exact answer is still locally unique.
-NULL_SPACE_GAIN = 1e-4
-_UNCLEAR_GAIN = 0.1
+# Gain below which a direction counts as one of the null space: rounding of the measurements moves the matrix along it
+# by 1e5 times as much.
+_NULL_GAIN = 1e-10
 
 
-def least_restricted_gain(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[float, int]:
-    """Return an upper bound on the least gain over the tangent space, and its cost in applications.
+@dataclass(frozen=True)
+class NullSpaceTest:
+    """Test whether the restricted null space is trivial.
 
-    Conjugate gradients on `M* M`, from a random tangent vector, remove the parts of large gain from it. The part in the
-    restricted null space stays. The gain of the remainder thus falls to 0 if there is a null space, and stays well
-    above 0 otherwise.
+    Attributes:
+        is_trivial: True if nothing of a random tangent vector remains, so that there is no null space.
+        gain: Upper bound on the least gain, relative to an average of 1.
+    """
+
+    is_trivial: bool
+    gain: float
+
+
+def null_space_test(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[NullSpaceTest, int]:
+    """Return the test of the restricted null space at a fit, and its cost in applications.
+
+    Conjugate gradients on `M* M`, from a random tangent vector, remove its parts, those of large gain first. A part in
+    the null space stays. There is none if less remains than the share of any single direction.
 
     Args:
         objective: Objective of the fitted rows.
@@ -39,23 +50,18 @@ def least_restricted_gain(objective: SensingObjective, at: Evaluation, *, seed: 
     """
     error = _random_tangent(at, seed)
     iteration = _Iteration.start(objective, at, error)
-    size = error.squared_norm()
-    eps = torch.finfo(size.dtype).eps
+    size = float(error.squared_norm())
+    eps = torch.finfo(error.squared_norm().dtype).eps
     floor = (10 * eps) ** 2 * iteration.squared
     enough = max(_REMAINDER / objective.problem.operator.degrees_of_freedom(at.point.width), eps) * size
-    steps, on_host = 0, size.device.type == "cpu"
-    while steps < _MOST_STEPS:
-        if steps >= _STEPS and not NULL_SPACE_GAIN <= iteration.gain() < _UNCLEAR_GAIN:
-            break
-        steps += 1
-        iteration = iteration.next(objective, at, floor)
-        if on_host and bool(iteration.error.squared_norm() <= enough):
-            break
-    cost = 2 * (steps + 1)
-    if float(iteration.error.squared_norm()) <= eps * float(size):
-        # Nothing remains: there is no null space.
-        return 1.0, cost
-    return iteration.gain(), cost
+    steps, gain = 0, iteration.gain()
+    while steps < _MOST_STEPS and gain >= _NULL_GAIN:
+        iteration, steps = iteration.next(objective, at, floor), steps + 1
+        left = float(iteration.error.squared_norm())
+        if left <= enough:
+            return NullSpaceTest(is_trivial=True, gain=gain), 2 * (steps + 1)
+        gain = iteration.gain()
+    return NullSpaceTest(is_trivial=False, gain=gain), 2 * (steps + 1)
 
 
 @dataclass(frozen=True)

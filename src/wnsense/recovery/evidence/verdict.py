@@ -4,10 +4,9 @@ import math
 from dataclasses import dataclass
 
 from wnsense.recovery.evidence.hold_out import Evidence
+from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.running.status import Status
 
-# A rank correlation this many deviations from none has a probability of about 3e-6 (one-sided).
-SIGNIFICANT_SCORE = 4.5
 # A rank can be judged if its degrees of freedom are at most half the fitted rows. The share is larger where rows are so
 # many that a single direction with 0.4 of the residual exceeds the noise level of the back-projected residual.
 _JUDGED_SHARE = 0.5
@@ -28,6 +27,7 @@ class Findings:
         exact: True if the residuals, fitted and held out, are within the tolerance.
         residual: Relative residual on the fitted rows.
         evidence: Evidence of the held-out rows; None if there are none.
+        overfit: Ratio of the held-out to the fitted residual, after correction for degrees of freedom.
         noise_level: Known noise level; None if it is not known.
         allowance: Largest relative residual that noise of this level leaves.
         freedom: Degrees of freedom of the final rank.
@@ -41,6 +41,7 @@ class Findings:
     exact: bool
     residual: float
     evidence: Evidence | None
+    overfit: float
     noise_level: float | None
     allowance: float
     freedom: int
@@ -72,7 +73,8 @@ def verdict(findings: Findings) -> Status:
         return Status.STAGNATED if findings.freedom < findings.fitted else Status.TOO_FEW_MEASUREMENTS
     judged = judged_share(findings.back_projection_level) * findings.fitted
     if findings.evidence is not None:
-        predicts = findings.evidence.explained > 0 and findings.evidence.score > SIGNIFICANT_SCORE
+        is_significant = findings.evidence.explained > 0 and findings.evidence.score > THRESHOLDS.significance
+        predicts = is_significant and findings.overfit <= THRESHOLDS.overfit
         needed = findings.next_freedom
     else:
         predicts = findings.residual <= findings.allowance and findings.residual**2 < left_by_chance(

@@ -1,0 +1,268 @@
+"""Course of a recovery: growth with held-out rows, reweighting of all rows where needed, verdict and last fit."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
+from wnsense.recovery.evidence.restricted_singular_value import null_space_test
+from wnsense.recovery.evidence.spectral_rank import (
+    back_projection_level,
+    missing_negative_part,
+    residual_directions,
+    significant_rank,
+)
+from wnsense.recovery.evidence.thresholds import THRESHOLDS
+from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, verdict
+from wnsense.recovery.fit import Fit, is_better
+from wnsense.recovery.growth import Growth, grow, refitted
+from wnsense.recovery.reweighting import reweighted
+from wnsense.recovery.session import Session
+from wnsense.recovery.settings import Settings
+from wnsense.running.status import Status
+from wnsense.sensing.kinds import Kind
+from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.calibration import calibrate
+from wnsense.solvers.conjugate import ConjugateWN
+from wnsense.solvers.objective import SensingObjective
+
+# Singular values below this share of the norm are given up if the other directions fit exactly without them.
+_DOUBTED = 1e-3
+# Singular values are kept above this multiple of the residual of an exact fit, and of rounding.
+_ABOVE_RESIDUAL, _ROUNDING = 100, 1e-14
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Conclusion of a course.
+
+    Attributes:
+        status: Verdict.
+        fit: Fit that the verdict is on.
+        fits: All fits, that of the verdict last.
+        evidence: Evidence of the held-out rows; None if there are none.
+        excluded: True if the user's max_rank excludes a better fit.
+        warnings: Warnings for the user, in words.
+        last: Fit to all measurements; None if the verdict's fit is one.
+    """
+
+    status: Status
+    fit: Fit
+    fits: tuple[Fit, ...]
+    evidence: Evidence | None
+    excluded: bool
+    warnings: tuple[str, ...]
+    last: Fit | None = None
+
+    @property
+    def matrix(self) -> LowRank:
+        """Matrix in the user's units."""
+        fit = self.fit if self.last is None else self.last
+        return fit.objective.to_user(fit.at.point)
+
+
+def concluded(session: Session, start: LowRank | None, holdout: float | None, settings: Settings) -> Conclusion:
+    """Return the conclusion on the measurements of a session.
+
+    Args:
+        session: Session that makes the runs, with the problem.
+        start: First point in the user's units; None for a spectral start.
+        holdout: Fraction of the measurements to hold out; None for the default.
+        settings: Settings of the recovery.
+    """
+    problem = session.problem
+    usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
+    count = int((usable > 0).sum())
+    held = 0 if problem.noise_level and holdout is None else held_out_count(count, holdout)
+    mask = fitted_mask(usable, held, settings.seed) if held else None
+    objective, first = _first(session, mask, start, settings)
+    grown = grow(session, objective, first, count - held, settings)
+    judged = _judged(session, grown, settings)
+    if judged.status is Status.CONVERGED or (judged.status is Status.REACHED_NOISE_FLOOR and _has_spare_rows(judged)):
+        return _final(session, judged, settings)
+    if judged.excluded:
+        return _final(session, judged, settings)
+    exact = _searched_for_exact(session, judged, count, settings)
+    return _final(session, judged if exact is None else exact, settings)
+
+
+def _first(
+    session: Session, fitted: Tensor | None, start: LowRank | None, settings: Settings
+) -> tuple[SensingObjective, LowRank]:
+    """Return the objective and the first point: the user's start, or a spectral one, which also gives the scale."""
+    problem, seed = session.problem, settings.seed
+    if start is not None:
+        objective = SensingObjective(problem, fitted, seed)
+        session.applications += objective.calibration.applications
+        return _comparable(objective), objective.from_user(start)
+    given = calibrate(problem, fitted, seed=seed, scale=1.0)
+    objective = SensingObjective(problem, fitted, seed, given)
+    spectral, cost = residual_directions(objective, -objective.target, 1, seed=seed)
+    session.applications += given.applications + cost
+    # The norm of the balanced measurements is about the Frobenius norm of the matrix.
+    balanced = float(torch.linalg.vector_norm(given.balance(problem.measurements)))
+    scale = min(float(spectral.singular_values().max()), balanced) or balanced
+    return _comparable(SensingObjective(problem, fitted, seed, replace(given, scale=scale))), spectral.scaled(1 / scale)
+
+
+def _comparable(objective: SensingObjective) -> SensingObjective:
+    """Return the objective whose residual can be compared with a known noise level: plain least squares."""
+    return plain_least_squares(objective) if objective.problem.noise_level else objective
+
+
+def plain_least_squares(objective: SensingObjective) -> SensingObjective:
+    """Return the objective with the trace direction at its full weight.
+
+    For conjugate gradients this adds a single large eigenvalue.
+    """
+    return replace(objective, given=replace(objective.calibration, trace_direction=None, trace_factor=1.0))
+
+
+def _judged(session: Session, grown: Growth, settings: Settings) -> Conclusion:
+    """Return the conclusion that a growth allows."""
+    found = without_idle(session, grown.best, settings)
+    fits = (*grown.fits, found)
+    evidence = None
+    excluded = False
+    if settings.max_rank is not None and found.rank > settings.max_rank:
+        within = refitted(session, found, settings.max_rank, settings)
+        excluded, found, fits = is_better(within, found), within, (*fits, within)
+    found = _measured(session, found)
+    if found.objective.fitted is not None:
+        evidence = held_out_evidence(found.objective, found.at)
+    status = verdict(_findings(found, evidence, excluded=excluded, tolerance=settings.tolerance))
+    conclusion = Conclusion(status, found, (*fits, found), evidence, excluded, ())
+    return _determined(session, conclusion, settings) if status is Status.CONVERGED else conclusion
+
+
+def without_idle(session: Session, fit: Fit, settings: Settings) -> Fit:
+    """Return an exact fit without the directions that are as small as its residual; any other fit unchanged."""
+    if not fit.is_exact(settings.tolerance):
+        return fit
+    level = _ABOVE_RESIDUAL * max(fit.residual, fit.held or 0.0, _ROUNDING)
+    for share in (level, _DOUBTED):
+        rank = min(fit.rank, significant_rank(fit.at.point, share))
+        if rank < fit.rank:
+            smaller = refitted(session, fit, rank, settings)
+            fit = smaller if smaller.is_exact(settings.tolerance) else fit
+    return fit
+
+
+def _measured(session: Session, fit: Fit) -> Fit:
+    """Return the fit with its residual measured again; runs update theirs with a small error."""
+    residual = fit.objective.residual(fit.at.point)
+    session.applications += 1
+    return replace(fit, at=replace(fit.at, residual=residual, balanced=fit.objective.calibration.balance(residual)))
+
+
+def _findings(fit: Fit, evidence: Evidence | None, *, excluded: bool, tolerance: float) -> Findings:
+    operator = fit.objective.problem.operator
+    return Findings(
+        exact=fit.is_exact(tolerance),
+        residual=fit.residual,
+        evidence=evidence,
+        overfit=fit.overfit,
+        noise_level=fit.objective.problem.noise_level or None,
+        allowance=fit.noise_allowance(),
+        freedom=fit.freedom,
+        next_freedom=fit.next_freedom,
+        small_freedom=operator.degrees_of_freedom(min(SMALL_RANK, *operator.shape)),
+        fitted=fit.rows,
+        back_projection_level=back_projection_level(operator, fit.rows),
+        excluded=excluded,
+    )
+
+
+def _determined(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
+    """Return the conclusion on an exact fit after the test whether the measurements determine it."""
+    fit = conclusion.fit
+    test, cost = null_space_test(fit.objective, fit.at, seed=settings.seed)
+    session.applications += cost
+    warning = None
+    if not test.is_trivial:
+        warning = (
+            "the matrix explains all measurements, but is not identifiable: a change of it leaves them almost "
+            f"unchanged (least squared restricted singular value: {test.gain:.1e} of the average)"
+        )
+    elif fit.rank == 1 and (parts := session.problem.operator.connected_parts()) > 1:
+        warning = (
+            f"the measurements fall into {parts} parts that no measurement connects: the sign of the vector in "
+            "one part relative to another is not determined"
+        )
+    if warning is None:
+        return conclusion
+    return replace(conclusion, status=Status.TOO_FEW_MEASUREMENTS, warnings=(warning,))
+
+
+def _has_spare_rows(conclusion: Conclusion) -> bool:
+    """Return True if an exact answer need not be searched for behind noise."""
+    fit = conclusion.fit
+    return fit.objective.fitted is None or fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
+
+
+def _searched_for_exact(session: Session, judged: Conclusion, count: int, settings: Settings) -> Conclusion | None:
+    """Return the conclusion on an exact fit of all rows by reweighting, or None if there is none.
+
+    While the measurements do not determine the fit, the next lower rank is the bound.
+    """
+    problem, first = session.problem, judged.fit.objective
+    given = calibrate(problem, None, seed=settings.seed, scale=first.calibration.scale)
+    session.applications += given.applications
+    objective = SensingObjective(problem, None, settings.seed, given)
+    bound = settings.max_rank
+    if judged.fit.is_exact(settings.tolerance):
+        if judged.fit.rank == 1:
+            return None
+        bound = judged.fit.rank - 1
+    while bound is None or bound > 0:
+        fit = reweighted(session, objective, count, bound, settings)
+        if fit is None:
+            return None
+        fit = without_idle(session, fit, settings)
+        exact = Conclusion(Status.CONVERGED, fit, (*judged.fits, fit), None, excluded=False, warnings=())
+        exact = _determined(session, exact, settings)
+        if exact.status is Status.CONVERGED:
+            return exact
+        bound = fit.rank - 1
+    return None
+
+
+def _final(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
+    """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones."""
+    problem, objective = session.problem, conclusion.fit.objective
+    conclusion = _warned(session, conclusion, settings)
+    if objective.fitted is None:
+        return conclusion
+    given = calibrate(problem, seed=settings.seed, scale=objective.calibration.scale)
+    everything = plain_least_squares(SensingObjective(problem, None, settings.seed, given))
+    session.applications += given.applications
+    point = everything.from_user(objective.to_user(conclusion.fit.at.point))
+    at = session.run(everything, ConjugateWN(), point, settings.last_stop, f"final fit, rank {point.width}")
+    return replace(conclusion, last=Fit(everything, at, conclusion.fit.rows))
+
+
+def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
+    """Return the conclusion with warnings that the status does not express, and which may change it."""
+    fit, status, warnings = conclusion.fit, conclusion.status, list(conclusion.warnings)
+    if status is Status.CONVERGED:
+        return conclusion
+    if fit.objective.kind is Kind.PSD and not fit.is_exact(settings.tolerance):
+        part, cost = missing_negative_part(fit.objective, fit.at, fit.rows, seed=settings.seed)
+        session.applications += cost
+        if part:
+            warnings.append(
+                f"the unexplained part has a negative eigenvalue of {part:.0%} of the largest, which no "
+                "positive semidefinite matrix has; if the matrix may be indefinite, use kind symmetric"
+            )
+            # As where the user's bound excludes a better rank: the residual is not noise.
+            status = Status.NO_LOW_RANK_FIT if status is Status.REACHED_NOISE_FLOOR else status
+    larger = [other for other in conclusion.fits if other.rank > fit.rank]
+    if fit.rank == settings.max_rank and larger:
+        best = min(larger, key=lambda other: other.watched)
+        if is_better(fit, best):
+            warnings.append(
+                f"rank {best.rank} predicts the measurements better than the largest rank allowed, {fit.rank}: a "
+                f"relative residual of {best.watched:.2g} instead of {fit.watched:.2g}"
+            )
+    return replace(conclusion, status=status, warnings=tuple(warnings))

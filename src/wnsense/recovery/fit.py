@@ -1,0 +1,104 @@
+"""Fit of one rank to the fitted rows, with its residuals and its comparison to other fits."""
+
+import math
+from dataclasses import dataclass
+
+from wnsense.recovery.evidence.hold_out import improvement_score
+from wnsense.recovery.evidence.thresholds import THRESHOLDS
+from wnsense.recovery.evidence.verdict import left_by_chance
+from wnsense.solvers.objective import Evaluation, SensingObjective
+
+# A given noise level is reached within this many deviations.
+_NOISE_DEVIATIONS = 3.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit of one rank.
+
+    Attributes:
+        objective: Objective of the fitted rows.
+        at: Evaluation of the point.
+        rows: Number of fitted rows `n`.
+    """
+
+    objective: SensingObjective
+    at: Evaluation
+    rows: int
+
+    @property
+    def rank(self) -> int:
+        """Rank of the fit."""
+        return self.at.point.width
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom `d` of the rank."""
+        return self.objective.problem.operator.degrees_of_freedom(self.rank)
+
+    @property
+    def next_freedom(self) -> int:
+        """Degrees of freedom of the next rank."""
+        operator = self.objective.problem.operator
+        return operator.degrees_of_freedom(min(self.rank + 1, *operator.shape))
+
+    @property
+    def residual(self) -> float:
+        """Relative residual on the fitted rows."""
+        return float(self.objective.relative_residual(self.at.residual))
+
+    @property
+    def held(self) -> float | None:
+        """Relative residual on the held-out rows; None if there are none."""
+        held = self.objective.holdout_residual(self.at.residual)
+        return None if held is None else float(held)
+
+    @property
+    def watched(self) -> float:
+        """Relative residual by which fits are compared: on held-out rows if there are some."""
+        held = self.held
+        return self.residual if held is None else held
+
+    @property
+    def overfit(self) -> float:
+        """Ratio of the held-out to the fitted residual per degree of freedom left, about 1 under noise."""
+        left = max(1 - self.freedom / self.rows, 0.0)
+        return math.inf if self.residual == 0 else self.watched * left / self.residual
+
+    def is_exact(self, tolerance: float) -> bool:
+        """Return True if the residuals, fitted and held out, are within the tolerance."""
+        return max(self.residual, self.held or 0.0) <= tolerance
+
+    def noise_allowance(self) -> float:
+        """Return the relative residual that noise of the given level leaves, plus three deviations."""
+        left = max(self.rows - self.freedom, 1)
+        noise = self.objective.problem.noise_level or 0.0
+        return noise * math.sqrt(left / self.rows) * (1 + _NOISE_DEVIATIONS / math.sqrt(2 * left))
+
+    @property
+    def is_noise(self) -> bool:
+        """True if no rows are held out and the residual is that of noise of the given level."""
+        has_level = self.objective.fitted is None and bool(self.objective.problem.noise_level)
+        return has_level and self.residual <= self.noise_allowance()
+
+
+def is_better(small: Fit, large: Fit) -> bool:
+    """Return True if the larger rank is worth its additional degrees of freedom.
+
+    Either the fitted residual falls by more than a fit of noise would give, or the held-out residual falls by a
+    standard error. A few held-out rows are inconclusive: unless they contradict, the fitted rows decide.
+    """
+    if large.rank <= small.rank:
+        return large.watched < small.watched
+    extra, spare = large.freedom - small.freedom, small.rows - small.freedom
+    if small.residual == 0:
+        return False
+    left = (large.residual / small.residual) ** 2
+    by_fit = left < left_by_chance(extra, spare, deviations=THRESHOLDS.deviations)
+    if small.objective.fitted is None:
+        return by_fit
+    score = improvement_score(small.objective, small.at, large.at)
+    if by_fit and score > -1:
+        return True
+    gain = 1 - (large.watched / small.watched) ** 2 if small.watched > 0 else 0.0
+    return gain > THRESHOLDS.worth * extra / small.rows and score > 1

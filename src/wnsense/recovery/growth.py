@@ -1,0 +1,122 @@
+"""Growth of the rank along the saddles: each rank is fitted to its end, and the next directions come from what is left.
+
+This is the sequential learning of weight normalization (arXiv 2510.01175, Figure 1) as an algorithm. A fit of a rank
+below the true one ends near a saddle of the overparameterized problem. The back-projected residual then shows the
+directions by which the run would leave it; they are added at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from wnsense.recovery.evidence.spectral_rank import back_projection_level, largest_rank, residual_directions
+from wnsense.recovery.evidence.thresholds import THRESHOLDS
+from wnsense.recovery.fit import Fit, is_better
+from wnsense.recovery.session import Session, resized
+from wnsense.recovery.settings import Settings
+from wnsense.running.stop import Stop
+from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.conjugate import ConjugateWN
+from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.tangent import tangent_part
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Fits of a growth.
+
+    Attributes:
+        best: Fit of the rank that is chosen.
+        fits: All fits in their order, the best one last.
+    """
+
+    best: Fit
+    fits: tuple[Fit, ...]
+
+
+def grow(session: Session, objective: SensingObjective, start: LowRank, rows: int, settings: Settings) -> Growth:
+    """Grow the rank from a first point until a fit is exact or explained, or larger ranks predict no better.
+
+    Args:
+        session: Session that makes the runs.
+        objective: Objective of the fitted rows.
+        start: First point, in scaled units.
+        rows: Number of fitted rows.
+        settings: Settings of the recovery.
+    """
+    bound = _bound(objective, rows, settings)
+    stop = _stop(objective, rows, settings)
+    fits: list[Fit] = []
+    best, misses = None, 0
+    following: LowRank | None = resized(start, min(start.width, bound))
+    while following is not None:
+        stage = f"growth, rank {following.width}"
+        fit = Fit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
+        fits.append(fit)
+        if fit.is_exact(settings.tolerance) or fit.is_noise:
+            best = fit
+            break
+        if best is None or is_better(best, fit):
+            best, misses = fit, 0
+        else:
+            misses += 1
+        following = None if misses == THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
+    if best is None:
+        raise AssertionError("a growth makes at least one fit")
+    ended = led(session, best, settings)
+    return Growth(ended, (*fits, ended))
+
+
+def led(session: Session, fit: Fit, settings: Settings) -> Fit:
+    """Return a fit after conjugate weight normalization has led it to its end."""
+    if fit.is_exact(settings.tolerance):
+        return fit
+    return refitted(session, fit, fit.rank, settings)
+
+
+def refitted(session: Session, fit: Fit, rank: int, settings: Settings) -> Fit:
+    """Return the fit of another rank, from a point of this one."""
+    stop = replace(settings.last_stop, watch_holdout=fit.objective.calibration.trace_direction is None)
+    at = session.run(fit.objective, ConjugateWN(), resized(fit.at.point, rank), stop, f"end, rank {rank}")
+    return Fit(fit.objective, at, fit.rows)
+
+
+def _bound(objective: SensingObjective, rows: int, settings: Settings) -> int:
+    """Return the largest rank to try."""
+    limit = largest_rank(objective.problem.operator, THRESHOLDS.largest_share * rows)
+    return max(1, min(limit, settings.widest_rank or limit))
+
+
+def _stop(objective: SensingObjective, rows: int, settings: Settings) -> Stop:
+    """Return the rules by which the fit of a rank ends."""
+    level = back_projection_level(objective.problem.operator, rows)
+    return Stop(
+        residual=settings.tolerance / 10,
+        goal=_settles_below(level / THRESHOLDS.settled),
+        stagnation=THRESHOLDS.stagnation,
+        gain=THRESHOLDS.gain,
+        watch_holdout=objective.calibration.trace_direction is None,
+    )
+
+
+def _settles_below(share: float) -> Callable[[Evaluation], bool]:
+    """Return the test whether the tangent gradient is below a share of the misfit."""
+
+    def settles(at: Evaluation) -> bool:
+        gradient = tangent_part(at.point, at.left, at.right).squared_norm().sqrt()
+        return float(gradient) < share * float(at.misfit)
+
+    return settles
+
+
+def _grown(session: Session, fit: Fit, bound: int, seed: int) -> LowRank | None:
+    """Return the first point of the next rank, or None at the bound or if nothing can be added."""
+    room = bound - fit.rank
+    if room <= 0:
+        return None
+    most = max(1, min(THRESHOLDS.directions, fit.rank, room))
+    outside, cost = residual_directions(fit.objective, fit.at.residual, most, seed=seed + fit.rank)
+    session.applications += cost
+    level = back_projection_level(fit.objective.problem.operator, fit.rows) * float(fit.at.misfit)
+    shown = int((outside.singular_values() > THRESHOLDS.standing_out * level).sum())
+    added = max(1, shown, min(fit.rank // THRESHOLDS.coarseness, outside.width))
+    return resized(fit.at.point.plus(outside.truncate(min(added, outside.width))), fit.rank + min(added, room))
