@@ -82,11 +82,11 @@ class Fit:
         return has_level and self.residual <= self.noise_allowance()
 
 
-def is_better(small: Fit, large: Fit) -> bool:
+def is_better(small: Fit, large: Fit, score: float = 1.0) -> bool:
     """Return True if the larger rank is worth its additional degrees of freedom.
 
-    Either the fitted residual falls by more than a fit of noise would give, or the held-out residual falls by a
-    standard error. A few held-out rows are inconclusive: unless they contradict, the fitted rows decide.
+    Either the fitted residual falls by more than a fit of noise would give, or the held-out residual falls by `score`
+    standard errors. A few held-out rows are inconclusive: unless they contradict, the fitted rows decide.
     """
     if large.rank <= small.rank:
         return large.watched < small.watched
@@ -97,8 +97,8 @@ def is_better(small: Fit, large: Fit) -> bool:
     by_fit = left < left_by_chance(extra, spare, deviations=THRESHOLDS.deviations)
     if small.objective.fitted is None:
         return by_fit
-    score = improvement_score(small.objective, small.at, large.at)
-    if by_fit and score > -1:
+    surely = improvement_score(small.objective, small.at, large.at)
+    if by_fit and surely > -1:
         return True
     gain = 1 - (large.watched / small.watched) ** 2 if small.watched > 0 else 0.0
-    return gain > THRESHOLDS.worth * extra / small.rows and score > 1
+    return gain > THRESHOLDS.worth * extra / small.rows and surely > score

@@ -53,15 +53,22 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         fit = Fit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
         fits.append(fit)
         if fit.is_exact(settings.tolerance) or fit.is_noise:
-            best = fit
-            break
+            return _ended(session, fit, fits, settings)
         if best is None or is_better(best, fit):
             best, misses = fit, 0
         else:
             misses += 1
         following = None if misses == THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
-    if best is None:
-        raise AssertionError("a growth makes at least one fit")
+    return _ended(session, _least_rank(best or fit, fits), fits, settings)
+
+
+def _least_rank(best: Fit, fits: list[Fit]) -> Fit:
+    """Return the fit of least rank that the best one does not surpass by a stricter score."""
+    smaller = sorted((fit for fit in fits if fit.rank < best.rank), key=lambda fit: fit.rank)
+    return next((fit for fit in smaller if not is_better(fit, best, THRESHOLDS.sure)), best)
+
+
+def _ended(session: Session, best: Fit, fits: list[Fit], settings: Settings) -> Growth:
     ended = led(session, best, settings)
     return Growth(ended, (*fits, ended))
 

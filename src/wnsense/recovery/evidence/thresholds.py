@@ -24,6 +24,7 @@ class Thresholds:
         deviations: A larger rank is worth its degrees of freedom if the residual falls by this many deviations more
             than by a fit of noise.
         worth: Share of the noise that a larger rank must remove, per share of degrees of freedom that it adds.
+        sure: Standard errors by which held-out rows must prefer a larger rank for it to be reported.
         significance: Least rank correlation of held-out rows and their prediction, in deviations. Chance exceeds it
             with a probability of 3e-6.
         overfit: Largest ratio of the held-out to the fitted residual, after correction for degrees of freedom. Good
@@ -45,6 +46,7 @@ class Thresholds:
     largest_share: float = 0.9
     deviations: float = 2.0
     worth: float = 0.5
+    sure: float = 2.0
     significance: float = 4.5
     overfit: float = 2.0
     spare_share: float = 0.25
