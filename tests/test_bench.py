@@ -430,6 +430,14 @@ def test_the_page_says_what_the_comparisons_say():
     assert "Under noise" not in page
 
 
+def test_an_answer_is_exact_if_both_its_rank_and_its_error_are():
+    found = ((1, 1e-12), (2, 1e-12), (1, 0.5), (2, 0.5))
+    answers = [row_of(seed=seed, method=RECOVER, rank=rank, error=error) for seed, (rank, error) in enumerate(found)]
+    others = [row_of(), row_of(seed=5, method=RECOVER, status="stagnated")]
+    page = summary(answers + others, facts(TINY))
+    assert "Of 4 runs that recover() called converged, 1 have the rank r_A and an error below" in page
+
+
 def test_medians_and_success_count_failures():
     rows = group_rows(hand_made())[FEW, "svp", Purpose.TUNED]
     assert median_to(rows) == math.inf
@@ -472,6 +480,19 @@ def test_profile_by_hand():
     nowhere = profile([N, 9.0], 8.0)
     assert nowhere[1].tolist() == [0.0, 0.0]
     assert profile([], 8.0)[1].tolist() == [0.0, 0.0]
+
+
+def test_markers_lie_on_the_profile():
+    figure = profiles_picture({"a": performance_ratios(hand_made(), Purpose.DEFAULT)})
+    curves = [line for line in figure.axes[0].get_lines() if len(line.get_xdata())]
+    drawn = {line.get_color(): line for line in curves if line.get_linestyle() != "None"}
+    marked = [line for line in curves if line.get_linestyle() == "None"]
+    assert len(marked) == len(drawn) == 3
+    for marks in marked:
+        curve = drawn[marks.get_color()]
+        assert len(marks.get_xdata()) > 0
+        for x, y in marks.get_xydata():
+            assert y == curve.get_ydata()[curve.get_xdata() <= x][-1]
 
 
 def test_phase_maps_are_shares_of_seeds_by_cell():

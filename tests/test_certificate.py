@@ -16,6 +16,7 @@ from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
+from wnsense.trust.ball_descent import BallDescent
 from wnsense.trust.certificate import certify
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
@@ -243,3 +244,17 @@ def test_what_cannot_be_certified_is_told():
     rectangular = posed(FOUR_KINDS[3], 60)
     with pytest.raises(InputError, match="positive=True"):
         certify(rectangular, rectangular.truth, positive=True)
+
+
+def test_the_descent_over_a_ball_goes_with_the_unit():
+    """Other units of the measurements change no share of the objective; powers of two round nothing."""
+    problem = posed(PSD, 60, side=12, noise=0.05)
+    radius = 0.8 * float(torch.linalg.matrix_norm(problem.truth.dense(), "nuc"))
+    start = random_point(PSD, (12, 12), 2).scaled(0.01)
+    shares = []
+    for scale in (1.0, 2.0**-30):
+        other = Problem(problem.operator, scale * problem.measurements)
+        descent = BallDescent(other, scale * radius, positive=True)
+        image = descent.image(descent.run(start.scaled(scale), 10, seed=0))
+        shares.append(descent.objective(image) / float(other.measurements.square().sum()))
+    assert shares[1] == pytest.approx(shares[0], rel=1e-9)

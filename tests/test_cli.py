@@ -284,6 +284,14 @@ def test_missing_gpu_is_refused_in_one_line(wnsense, problem):
     assert_refused(wnsense("recover", problem, "--device", "cuda"), "CUDA")
 
 
+@pytest.mark.parametrize("name", ["cuda:1", "cuda:2"])
+def test_a_gpu_beyond_the_last_is_refused_in_one_line(wnsense, problem, monkeypatch, name):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    needed = f"needed one of 1 GPUs, counted from 0, got '{name}'"
+    assert_refused(wnsense("recover", problem, "--device", name), needed)
+
+
 def test_gradient_descent_refuses_an_indefinite_unknown(wnsense, tmp_path):
     path = tmp_path / "p.npz"
     assert wnsense("simulate", "--out", path, "--size", "20", "--rank", "2", "--kind", "symmetric").code == 0

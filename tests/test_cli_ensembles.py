@@ -194,6 +194,13 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(wnsense, t
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("ensemble", "size", "count"), [("entries", 10, 55), ("pauli", 4, 16)])
+def test_all_that_a_matrix_has_can_be_measured(wnsense, tmp_path, ensemble, size, count):
+    options = f"--rank 1 --size {size} --ensemble {ensemble} --measurements {count}"
+    assert wnsense("simulate", "--out", tmp_path / "p.npz", *options.split()).code == 0
+    assert f"{count} measurements" in wnsense("check", tmp_path / "p.npz").out
+
+
 def test_help_names_every_ensemble_and_kind(wnsense, monkeypatch):
     # Wide enough for no word to be broken.
     monkeypatch.setenv("COLUMNS", "300")

@@ -412,6 +412,17 @@ def test_losses_stay_below_their_bounds():
             assert losses[i] <= bound
 
 
+@pytest.mark.parametrize("ratio", [0.3, 2.0])
+def test_the_bound_with_weight_normalization_is_its_formula(ratio):
+    """Constant rates: `z_inf log U^2` changes by `log(z_inf / z_0) + 2 log rho` for each entry."""
+    start, limit, area = np.array([0.1, 0.2]), np.array([1.0, 0.5]), 3.0
+    # r^2 is 0.3 at the start and 1.5 at the limit.
+    log_rho = math.log(0.3 / 1.5) / 2 + (1.5 - 0.3) / (2 * ratio)
+    growth = math.log(1.0 / 0.1) + 2 * log_rho + 0.5 * (math.log(0.5 / 0.2) + 2 * log_rho)
+    expected = (growth - (1.5**2 - 0.3**2) / (2 * ratio)) / (8 * area)
+    assert theory.normalized_loss_bound(area, limit, start, ratio) == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_potential_and_the_magnification():
     for ratio, power, r in itertools.product((0.1, 2.0), (0.0, 1.0, 2.0), (0.3, 1.7)):
         h = 1e-5

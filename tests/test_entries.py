@@ -137,6 +137,23 @@ def test_blocks_of_places_change_nothing(flavor, monkeypatch):
     assert_near(operator.measure(point), whole, 10 * float(point.dense().norm()))
 
 
+@pytest.mark.parametrize(("batch", "blocks"), [((), 3), ((2,), 6)])
+def test_blocks_of_places_hold_as_many_numbers_as_said(batch, blocks, monkeypatch):
+    """30 places of 4 numbers each, 40 numbers in a block, whatever the sides of the matrix."""
+    monkeypatch.setattr("wnsense.sensing.ensembles.positions._BLOCK_NUMBERS", {"cpu": 40})
+    operator = EntrySensing.draw(30, (50, 40), kind="rectangular", generator=generator())
+    gathered, select = [], torch.Tensor.index_select
+
+    def watched(rows, dim, places):
+        gathered.append(len(places))
+        return select(rows, dim, places)
+
+    monkeypatch.setattr("torch.Tensor.index_select", watched)
+    operator.measure(random_point(RECTANGULAR, (50, 40), 4, batch=batch))
+    # Both factors give their rows, 10 places or 5 at a time.
+    assert gathered == [30 // blocks] * 2 * blocks
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=str)
 @pytest.mark.parametrize("batch", [(), (2, 3)])
 def test_compressed_rows_give_what_adding_gives(dtype, batch, monkeypatch):

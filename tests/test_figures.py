@@ -88,6 +88,9 @@ def test_convergence_marks_stages_by_their_rank():
     figure.draw_without_rendering()
     (top,) = figure.axes[0].child_axes
     assert [label.get_text() for label in top.get_xticklabels()] == ["6", "3", "3"]
+    # Each stage has its rank above its own applications: 4 to 22, 24 to 42 and 44 to 62.
+    starts = [4, 24, 44, 64]
+    assert all(low < tick < high for low, tick, high in zip(starts, top.get_xticks(), starts[1:], strict=False))
 
 
 @pytest.mark.parametrize("missing", ["trace_holdout_residual", "trace_error", "trace_stage", "trace_rank"])
@@ -134,6 +137,15 @@ def test_rank_choice_marks_the_rank_returned():
     figure = recovery.rank_choice(recovery_table())
     (mark,) = lines(figure, "rank returned, 3")
     assert list(mark.get_xdata()) == [3, 3]
+
+
+def test_rank_choice_draws_both_residuals_but_those_of_zero():
+    table = recovery_table()
+    held = np.array([0.2, 0.0, 2e-11])
+    figure = recovery.rank_choice(replace(table, arrays=dict(table.arrays) | {"candidate_holdout_residual": held}))
+    for name, expected in (("residual", [0.1, 1e-11, 1e-11]), ("holdout_residual", [0.2, np.nan, 2e-11])):
+        (line,) = lines(figure, style.QUANTITIES[name].label)
+        np.testing.assert_array_equal(line.get_ydata(), expected)
 
 
 @pytest.mark.parametrize(

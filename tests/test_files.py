@@ -1170,6 +1170,14 @@ def test_a_v73_file_begins_with_the_header_of_a_mat_file():
     assert content[512:516] == b"\x89HDF"
 
 
+def test_v73_tells_matlab_what_its_integers_mean():
+    """MATLAB stores 1 with logical values and 2 with text."""
+    content = hdf5_file.hdf5_bytes({"y": np.ones(3), "outcomes": np.array([True, False]), "kind": np.array("psd")})
+    with h5py.File(io.BytesIO(content)) as file:
+        decoded = {name: node.attrs.get("MATLAB_int_decode") for name, node in file.items()}
+    assert decoded == {"y": None, "outcomes": 1, "kind": 2}
+
+
 @pytest.mark.parametrize("name", ["problem.csv", "problem", "problem.npz.gz", "problem.npy"])
 def test_wrong_suffix(tmp_path, name):
     (tmp_path / name).write_bytes(b"1,2,3")

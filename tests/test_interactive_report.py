@@ -32,6 +32,7 @@ from wnsense.lab.studies.images.table import IMAGE_TABLES, Equal
 from wnsense.lab.studies.interactive import Source, comma_separated, interactive_page, pictures, source_of, view_of
 from wnsense.lab.studies.lookup import study_named
 from wnsense.pages import citation
+from wnsense.pages.recovery_view import run_view
 from wnsense.pages.style import METHODS, new_figure
 from wnsense.pages.view import (
     STEPS,
@@ -260,6 +261,14 @@ def test_a_recovery_has_its_course_its_spectra_and_its_picture(pages):
     assert "wnsense 0.1.0" in page
 
 
+@pytest.mark.parametrize(("table", "run"), [(rectangular_table(), 0), (recovery_table(), None)])
+def test_the_course_of_a_recovery_is_marked_where_a_slider_is(table, run):
+    """Without spectra there is no slider. The axis of steps is linear, since it begins at 0."""
+    course = page_data(run_view(table))["charts"][0]
+    assert (course["key"], course["run"]) == ("course", run)
+    assert (course["logX"], course["logY"]) == (False, True)
+
+
 def test_images_of_a_run_are_pictures_of_one_scale():
     images = np.stack([np.zeros((4, 5)), np.ones((4, 5))])
     panel = Panel("Image", images, "", "", "What is seen.", is_image=True)
@@ -282,6 +291,16 @@ def test_what_is_not_finite_is_not_drawn_and_long_runs_are_thinned():
     long = Moments("a", {STEPS: np.arange(2000)}, ("",) * 2000, ())
     assert len(kept_moments(long)) == 300
     assert thinned(0, 10).tolist() == []
+
+
+@pytest.mark.parametrize("edges", [{}, {"low": [0.5]}, {"high": [2.0]}, {"low": [0.5], "high": [2.0]}], ids=str)
+def test_a_band_needs_both_edges(edges):
+    arrays = {name: np.array(values) for name, values in edges.items()}
+    line = Line("a", "a", METHODS["wn"], {STEPS: np.arange(1)}, np.ones(1), **arrays)
+    (chart,) = page_data(View((Chart("a", "A", {STEPS: "steps"}, "y", (line,), "told"),)))["charts"]
+    assert {name: chart["lines"][0][name] for name in ("low", "high") if name in chart["lines"][0]} == (
+        edges if len(edges) == 2 else {}
+    )
 
 
 def test_a_study_of_an_unknown_form_has_its_pictures(unheard_of):

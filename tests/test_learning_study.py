@@ -326,6 +326,18 @@ def test_every_panel_has_a_mark_at_every_escape(quick):
             assert [text.get_text() for text in axes.texts] == ["l=0", "l=1", "l=2"]
 
 
+def test_predicted_escapes_are_marked_at_their_steps(quick):
+    """The axis begins at 1: step t is at t + 1, as for the curves."""
+    for run in LEARNING_TABLES.read(quick).entries:
+        marks = [
+            line.get_xydata()[0].tolist()
+            for axes in learning_picture(run, "").axes
+            for line in axes.lines
+            if line.get_marker() == "D"
+        ]
+        assert marks == [[steps + 1, 0.5] for steps in run.predicted_escapes()[0]]
+
+
 def test_a_run_that_ends_at_a_saddle_is_drawn_and_told(quick):
     """Cut off during the last stay: no escape, no rate."""
     run = LEARNING_TABLES.read(quick).entries[0]

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from cases.draws import generator, normal
 from wnsense.checks import InputError
+from wnsense.sensing.map_sources import vector_for
 from wnsense.sparse import gaussian_map, linear_map, partial_cosine_map, sparse_map
 
 EPS = torch.finfo(torch.float64).eps
@@ -108,6 +109,12 @@ def test_what_is_no_map_is_refused(name):
     given, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
         linear_map(given)
+
+
+@pytest.mark.parametrize("values", [torch.ones(3, dtype=torch.complex128), np.ones(3) * 1j], ids=["torch", "numpy"])
+def test_complex_vectors_are_refused(values):
+    with pytest.raises(InputError, match=r"needed .*real numbers (in|for) y, got .*complex128"):
+        vector_for("y", values, 3, gaussian_map(3, 5, generator()))
 
 
 def test_vectors_that_do_not_fit_are_refused():

@@ -78,6 +78,20 @@ def test_lanczos_tells_how_far_it_is_and_gives_vectors():
         assert result.products <= steps
 
 
+def test_lanczos_stops_where_the_tolerance_is_met():
+    """Two distinct eigenvalues: a Krylov space of two dimensions has both, whatever the start."""
+    signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(10)
+    products = []
+
+    def product(v):
+        products.append(v)
+        return signs * v
+
+    result = extreme_eigenvalues(product, random_start(20, generator(), signs), steps=32, tolerance=1e-8)
+    assert len(products) == result.products == 2
+    assert (result.smallest, result.largest) == pytest.approx((-1, 1), abs=1e-12)
+
+
 def test_lanczos_refuses_what_has_no_spectrum():
     v = torch.ones(3, dtype=torch.float64)
     with pytest.raises(InputError, match="finite products"):

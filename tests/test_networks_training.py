@@ -1,5 +1,6 @@
 """Training: against a literal loop, the same bits after any interruption, numbers that break, records."""
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -20,6 +21,7 @@ from wnsense.networks.measuring.path_norm import path_norm
 from wnsense.networks.network import Architecture, Network, Scaling
 from wnsense.networks.training.evaluation import evaluate
 from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
+from wnsense.networks.training.step import check_window
 from wnsense.networks.training.train import train
 from wnsense.networks.training.training_result import Ending
 
@@ -92,7 +94,7 @@ def test_training_is_the_loop_that_anybody_would_write():
     x, y = dataset().tensors
     rng = torch.Generator().manual_seed(2)
     rng_of_loader = batches(dataset(), BATCH, rng)
-    losses = []
+    losses, slopes = [], []
     for _ in range(EPOCHS):
         for inputs, targets in rng_of_loader:
             optimizer.zero_grad()
@@ -100,12 +102,18 @@ def test_training_is_the_loop_that_anybody_would_write():
             loss.backward()
             optimizer.step()
             losses.append(float(loss.detach()))
+            slopes.append(
+                math.sqrt(sum(float(p.grad.double().square().sum()) for p in model.parameters() if p.grad is not None))
+            )
     for a, b in zip(result.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b)
     assert result.ending is Ending.FINISHED
     assert result.steps == STEPS
     by_epoch = np.array(losses).reshape(EPOCHS, -1).mean(1)
     np.testing.assert_allclose(result.records["loss"][1:], by_epoch, rtol=1e-12)
+    # Norms are computed in single precision, from 144 numbers.
+    by_epoch = np.array(slopes).reshape(EPOCHS, -1).mean(1)
+    np.testing.assert_allclose(result.records["gradient_norm"][1:], by_epoch, rtol=144 * np.finfo(np.float32).eps)
     assert result.records["step"].tolist() == [0, 5, 10, 15]
     with torch.no_grad():
         said = model(x)
@@ -113,6 +121,19 @@ def test_training_is_the_loop_that_anybody_would_write():
     right = float((said.argmax(1) == y.argmax(1)).double().mean())
     assert result.records["train_accuracy"][-1] == pytest.approx(right)
     assert result.model.training is True
+
+
+def test_losses_are_read_from_the_device_as_seldom_as_planned(monkeypatch):
+    """Every 2 of an epoch's 5 steps, and once at its end."""
+    lengths = []
+
+    def watched(task, state):
+        lengths.append(len(state.moment.window.readings))
+        check_window(task, state)
+
+    monkeypatch.setattr("wnsense.networks.training.train.check_window", watched)
+    run(check_every=2)
+    assert lengths == [2, 2, 1] * EPOCHS
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)

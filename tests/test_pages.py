@@ -10,22 +10,36 @@ RAW, SAFE = "<b>&", "&lt;b&gt;&amp;"
 
 
 @pytest.mark.parametrize(
-    "part",
+    "draw",
     [
-        html.page(RAW),
-        html.paragraph(RAW),
-        html.section(RAW, "<p>part</p>", kind=RAW),
-        html.verdict(RAW, RAW, good=True),
-        html.bullets([RAW]),
-        html.facts([(RAW, RAW)], RAW),
-        html.grid([RAW, RAW], [[RAW, RAW]], RAW),
-        html.definitions([(RAW, RAW)]),
-        html.code(RAW),
-        html.program_output(RAW),
-        html.image("data:,", width=3, alternative=RAW, caption=RAW),
+        lambda: html.page(RAW),
+        lambda: html.paragraph(RAW),
+        lambda: html.section(RAW, "<p>part</p>", kind=RAW),
+        lambda: html.verdict(RAW, RAW, good=True),
+        lambda: html.bullets([RAW]),
+        lambda: html.facts([(RAW, RAW)], RAW),
+        lambda: html.grid([RAW, RAW], [[RAW, RAW]], RAW),
+        lambda: html.definitions([(RAW, RAW)]),
+        lambda: html.code(RAW),
+        lambda: html.program_output(RAW),
+        lambda: html.image("data:,", width=3, alternative=RAW, caption=RAW),
+    ],
+    ids=[
+        "page",
+        "paragraph",
+        "section",
+        "verdict",
+        "bullets",
+        "facts",
+        "grid",
+        "definitions",
+        "code",
+        "program output",
+        "image",
     ],
 )
-def test_plain_text_is_escaped(part):
+def test_plain_text_is_escaped(draw):
+    part = draw()
     assert SAFE in part
     assert RAW not in part
 

@@ -85,6 +85,7 @@ def test_a_recovery_page_says_what_the_table_says():
     assert len(reader.of("img")) == 3
     for told in ("Converged", wn.Status.CONVERGED.advice, "200", "1.00e-11", "preconditioned-wn, 6", "torch 2.13.0"):
         assert told in reader.words
+    assert "on measurements held out from a fit of this rank it is 1.00e-11." in reader.words
 
 
 @pytest.mark.parametrize("status", list(wn.Status))
@@ -125,6 +126,7 @@ def test_what_is_absent_is_left_out(absent, pictures):
 def test_unknown_figures_are_left_out():
     header = dict.fromkeys(("holdout_residual", "explained_variance", "relative_error"))
     reader = read(recovery_page(recovery_table(**header)))
+    assert "on measurements held out" not in reader.words
     assert "held-out measurements explained" not in reader.words
     assert "against the truth" not in reader.words.lower()
 

@@ -320,6 +320,11 @@ def test_the_first_and_the_last_row_are_always_written(every, rows):
     assert result.trace["applications"].tolist() == [5 + 2 * k for k in rows]
 
 
+def test_named_steps_are_recorded_beside_the_first_and_the_last():
+    result = follow(HALVING, stop=Stop(max_steps=7), trace=Trace(at=frozenset({2, 5})))
+    assert result.trace["step"].tolist() == [0, 2, 5, 7]
+
+
 def test_a_run_of_no_steps_has_one_row():
     assert follow([1.0], stop=Stop(max_steps=0)).trace["step"].tolist() == [0]
 

@@ -108,6 +108,15 @@ def test_the_limit_keeps_the_bound_on_the_l1_norm_that_the_rule_is_made_from(exc
         assert place.bound(y) <= least * (1 + 1e-6)
 
 
+def test_a_descent_from_the_minimum_takes_no_step():
+    A, _ = drawn(12, 6, 3)
+    zero, dual = torch.zeros(12, dtype=torch.float64), torch.zeros(6, dtype=torch.float64)
+    potential = potential_of(A, dual, ratio=0.7, start=0.2)
+    place = potential.at(dual, zero)
+    assert float(place.misfit.norm()) == 0
+    assert next(descend(potential, place, Memory()), None) is None
+
+
 def test_quasi_newton_directions_are_those_of_two_loops():
     rng = torch.Generator().manual_seed(0)
     H = torch.randn((20, 20), generator=rng, dtype=torch.float64)
