@@ -652,7 +652,7 @@ def test_a_budget_is_kept_to_within_a_step():
     least = recovered(problem, max_applications=0).applications
     assert least <= 10
     errors = {}
-    for budget in [0, 1, 5, 10, 15, 25, 50, 75, 100, whole.applications - 10]:
+    for budget in [0, 1, 5, 10, 15, 25, 50, whole.applications - 10]:
         recovery = recovered(problem, max_applications=budget)
         assert recovery.status == Status.OUT_OF_BUDGET
         rank = int(recovery.trace["rank"][-1])
@@ -699,7 +699,7 @@ def test_a_callback_is_told_of_every_step_and_may_stop():
     whole = recovered(problem, callback=seen.append)
     # One look at each start and one after each step.
     assert len(seen) == whole.steps + int(whole.trace["stage"][-1]) + 1
-    assert seen[0].stage == "overparameterized, rank 2"
+    assert seen[0].stage == "growth, rank 1"
     assert seen[-1].stage == "final fit, rank 2"
     assert seen[-1].holdout_residual is None
     assert seen[0].holdout_residual is not None

@@ -197,8 +197,11 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
 
 def _has_spare_rows(conclusion: Conclusion) -> bool:
     """Return True if an exact answer need not be searched for behind noise."""
-    fit = conclusion.fit
-    return fit.objective.fitted is None or fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
+    fit, evidence = conclusion.fit, conclusion.evidence
+    if evidence is None:
+        return True
+    is_small = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
+    return is_small and evidence.explained >= THRESHOLDS.spare_explained
 
 
 def _searched_for_exact(session: Session, judged: Conclusion, count: int, settings: Settings) -> Conclusion | None:

@@ -8,16 +8,22 @@ directions by which the run would leave it; they are added at once.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
+
 from wnsense.recovery.evidence.spectral_rank import back_projection_level, largest_rank, residual_directions
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.fit import Fit, is_better
-from wnsense.recovery.session import Session, resized
+from wnsense.recovery.session import EndedEarlyError, Session, resized
 from wnsense.recovery.settings import Settings
+from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.tangent import tangent_part
+
+# A fit whose misfit exceeds that of the matrix 0 by this factor has diverged; descent never ends there.
+_DIVERGED = 1.1
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,13 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         start: First point, in scaled units.
         rows: Number of fitted rows.
         settings: Settings of the recovery.
+
+    Raises:
+        EndedEarlyError: If a solver diverges, or the session ends.
     """
     bound = _bound(objective, rows, settings)
     stop = _stop(objective, rows, settings)
+    zero = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
     fits: list[Fit] = []
     best, misses = None, 0
     following: LowRank | None = resized(start, min(start.width, bound))
@@ -52,6 +62,8 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         stage = f"growth, rank {following.width}"
         fit = Fit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
         fits.append(fit)
+        if float(fit.at.misfit) > _DIVERGED * zero:
+            raise EndedEarlyError(Status.DIVERGED)
         if fit.is_exact(settings.tolerance) or fit.is_noise:
             return _ended(session, fit, fits, settings)
         if best is None or is_better(best, fit):
