@@ -34,7 +34,6 @@ from wnsense.recovery.evidence.spectral_rank import (
     largest_rank,
     residual_directions,
     significant_rank,
-    visible_rank,
 )
 from wnsense.recovery.evidence.verdict import Findings, judged_share, verdict
 from wnsense.running.status import Status
@@ -64,6 +63,7 @@ GOOD = Findings(
     exact=False,
     residual=0.01,
     evidence=PREDICTS,
+    overfit=1.0,
     noise_level=None,
     allowance=0.0,
     freedom=100,
@@ -97,6 +97,8 @@ TABLE = [
     ("predicts, rank 4 not judged", replace(GOOD, small_freedom=300), Status.REACHED_NOISE_FLOOR),
     ("score too low", replace(GOOD, evidence=Evidence(0.9, 4.5)), Status.NO_LOW_RANK_FIT),
     ("ranks agree, sizes do not", replace(GOOD, evidence=Evidence(0.0, 9.0)), Status.NO_LOW_RANK_FIT),
+    ("predicts, overfits", replace(GOOD, overfit=2.1), Status.NO_LOW_RANK_FIT),
+    ("predicts, hardly overfits", replace(GOOD, overfit=2.0), Status.REACHED_NOISE_FLOOR),
     ("predicts nothing", replace(GOOD, evidence=DOES_NOT), Status.NO_LOW_RANK_FIT),
     ("nothing, rank 4 just judged", replace(GOOD, evidence=DOES_NOT, small_freedom=200), Status.NO_LOW_RANK_FIT),
     ("nothing, rank 4 not judged", replace(GOOD, evidence=DOES_NOT, small_freedom=201), Status.TOO_FEW_MEASUREMENTS),
@@ -135,6 +137,7 @@ def test_no_verdict_claims_more_than_was_found():
         "exact": [False, True],
         "residual": [0.01, 0.5, 0.99],
         "evidence": [None, PREDICTS, DOES_NOT, Evidence(0.5, 4.4), Evidence(-0.5, 6.0)],
+        "overfit": [0.5, 3.0],
         "noise_level": [None, 0.02],
         "allowance": [0.005, 0.6],
         "freedom": [50, 150, 400],
@@ -162,6 +165,7 @@ def test_no_verdict_claims_more_than_was_found():
             else:
                 assert found.evidence.explained > 0
                 assert found.evidence.score > 4.5
+                assert found.overfit <= 2
     assert said == {
         Status.CONVERGED,
         Status.REACHED_NOISE_FLOOR,
@@ -463,22 +467,6 @@ def with_spectrum(flavor: Flavor, values) -> tuple[SensingObjective, LowRank]:
     return objective, LowRank(X, Theta, Y)
 
 
-@flavors
-def test_the_visible_rank_is_what_exceeds_the_back_projection_level(flavor):
-    values = [1.0, -0.5, 0.25, 0.125, 0.0] if flavor != PSD else [1.0, 0.5, 0.25, 0.125, 0.0]
-    objective, point = with_spectrum(flavor, values)
-    at = objective.evaluate(point)
-    unit = back_projection_level(objective.problem.operator, 350)
-    for level, rank in [(0.9, 1), (0.51, 1), (0.49, 2), (0.3, 2), (0.2, 3), (0.1, 4), (0.0, 4), (2.0, 1)]:
-        seen = replace(at, balanced=at.balanced * (level / unit) / at.misfit)
-        # The last value is 0 up to rounding, which stands out of nothing at all.
-        if level > 0:
-            assert visible_rank(objective, seen, 350) == rank
-    half = replace(at, balanced=at.balanced * (0.3 / unit) / at.misfit)
-    assert visible_rank(objective, half, 350) == 2
-    assert visible_rank(objective, half, 350 * 9) == 4
-
-
 @four_kinds
 def test_the_significant_rank_is_relative_to_the_norm(flavor):
     _, point = with_spectrum(flavor, [1.0, 0.5, 1e-3, 1e-9])
@@ -606,6 +594,7 @@ def test_findings_are_all_of_them_asked():
             "exact": True,
             "residual": 0.5,
             "evidence": DOES_NOT,
+            "overfit": 3.0,
             "noise_level": 0.02,
             "allowance": 0.0,
             "freedom": 10_000,

@@ -1,12 +1,14 @@
-"""The least restricted gain beside dense eigenvalues."""
+"""Test of the restricted null space beside dense eigenvalues."""
 
 import pytest
 import torch
 
 from cases.draws import generator
 from cases.flavors import FOUR_KINDS
-from wnsense.recovery.evidence.restricted_singular_value import NULL_SPACE_GAIN, least_restricted_gain
+from wnsense.recovery.evidence.restricted_singular_value import null_space_test
 from wnsense.sensing.ensembles.dense import GaussianSensing
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.kinds import Kind
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import SensingObjective
 
@@ -28,7 +30,7 @@ def tangent_eigenvalues(objective, point) -> torch.Tensor:
 
 @pytest.mark.parametrize("n", [60, 400])
 @pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
-def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavor, n):
+def test_a_null_space_is_found_where_the_least_eigenvalue_is_zero(flavor, n):
     """For rank 3 in 12 x 12, 60 rows leave a restricted null space and 400 do not."""
     size = (12, 12) if not flavor.kind.is_symmetric else 12
     operator = GaussianSensing.draw(n, size, kind=flavor.kind, generator=generator(1))
@@ -41,10 +43,20 @@ def test_the_gain_lies_above_the_least_eigenvalue_and_finds_the_null_space(flavo
     at = objective.evaluate(objective.from_user(truth).orthonormal())
     values = tangent_eigenvalues(objective, at.point)
     assert len(values) == operator.degrees_of_freedom(3)
-    gain, cost = least_restricted_gain(objective, at, seed=0)
-    # It ends early once the remainder of the vector is tiny, which a null space does not allow.
-    assert cost == 32 if n == 60 else cost < 32
-    assert gain >= float(values[0]) - 1e-9
-    assert gain <= float(values[-1])
-    assert (gain < NULL_SPACE_GAIN) == (n == 60)
+    test, cost = null_space_test(objective, at, seed=0)
+    assert test.is_trivial == (n == 400)
     assert (float(values[0]) < 1e-9) == (n == 60)
+    assert float(values[0]) - 1e-9 <= test.gain <= float(values[-1])
+    assert 4 <= cost <= 100
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_masks_of_few_entries_are_told_apart_by_their_least_singular_value(seed):
+    """Half of these masks have a row with one entry, and rank 2 needs two of each."""
+    operator = EntrySensing.draw(100, 20, kind=Kind.PSD, generator=generator(seed))
+    truth = low_rank(20, 2, kind=Kind.PSD, generator=generator(seed + 50))
+    objective = SensingObjective(Problem.measure(operator, truth))
+    at = objective.evaluate(objective.from_user(truth).orthonormal())
+    least = float(tangent_eigenvalues(objective, at.point)[0])
+    test, _ = null_space_test(objective, at, seed=seed)
+    assert test.is_trivial == (least > 1e-9)

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
-from wnsense.solvers.residual_probes import with_probes, without_probes
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, tangent_part, transported, truncated
 
@@ -63,17 +62,14 @@ class ConjugateWN:
 
     Attributes:
         drift: Largest share of the residual that may stay unmeasured.
-        probes: Number of directions of zero magnitude beside `X`. Each `M*` is applied to them as well, at no further
-            application, and directions that the point misses show in them (`Evaluation.beyond`).
     """
 
     drift: float = 0.1
-    probes: int = 0
 
     def start(self, objective: SensingObjective, point: LowRank) -> ConjugateState:
         """Return the first state, in orthonormal form."""
         first = truncated(point, point.width, objective.kind)
-        at = without_probes(objective.evaluate(with_probes(first, None, self.probes)), first.width)
+        at = objective.evaluate(first)
         gradient = tangent_part(at.point, at.left, at.right)
         ones = torch.ones_like(at.misfit)
         return ConjugateState(at, 2, gradient, gradient.scaled(0 * ones), ones, 0 * ones, 0 * ones, 0 * ones)
@@ -100,8 +96,7 @@ class ConjugateWN:
             state.age + 1,
         )
         update, cost = self._updated(objective, point, predicted)
-        trial = objective.pull_back(with_probes(point, at.beyond, self.probes), update.values)
-        trial = without_probes(trial, point.width)
+        trial = objective.pull_back(point, update.values)
 
         # Written so that NaN counts as failure. A rise within the error of the misfit is none.
         succeeds = trial.misfit <= at.misfit + update.gain * state.drift

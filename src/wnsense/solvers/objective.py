@@ -27,7 +27,6 @@ class Evaluation:
         balanced: Balanced residual `q`, (..., n); 0 up to the trace direction on held-out rows.
         left: `R Y`, or `R X` for the symmetric kinds, (..., m1, r).
         right: `R^H X` for rectangular points, (..., m2, r); None otherwise.
-        beyond: Part of `-R` outside of the point's directions that probes show; None without probes.
     """
 
     point: LowRank
@@ -35,7 +34,6 @@ class Evaluation:
     balanced: Float[Tensor, "*batch n"]
     left: Inexact[Tensor, "*batch m1 r"]
     right: Inexact[Tensor, "*batch m2 r"] | None = None
-    beyond: LowRank | None = None
 
     @property
     def misfit(self) -> Float[Tensor, "*batch"]:

@@ -71,14 +71,10 @@ def choose(condition: Bool[Tensor, "*batch"], first: Evaluation, second: Evaluat
         return torch.where(condition.reshape(*condition.shape, *[1] * (a.dim() - condition.dim())), a, b)
 
     right = None if first.right is None or second.right is None else pick(first.right, second.right)
-    beyond = None
-    if first.beyond is not None and second.beyond is not None:
-        beyond = choose_point(condition, first.beyond, second.beyond)
     return Evaluation(
         choose_point(condition, first.point, second.point),
         pick(first.residual, second.residual),
         pick(first.balanced, second.balanced),
         pick(first.left, second.left),
         right,
-        beyond,
     )

@@ -16,13 +16,8 @@ from wnsense.solvers.objective import Evaluation, SensingObjective
 # random block has a small part in one direction at first; an early stop would return noise.
 _LEAST_POWER_STEPS, _MOST_POWER_STEPS = 3, 30
 _POWER_GROWTH = 0.1
-# Bound on `sqrt(d / n)`: with nearly as many degrees of freedom as rows, all restricted singular values are small.
-_MOST_SPREAD = 0.9
 # Clipping level of residuals, in root mean squares.
 _OUTLYING = 3.0
-_GAP = 8.0
-# The back-projection of random signs comes close to its level, and sometimes exceeds it by a few hundredths.
-_LEVEL_MARGIN = 1.1
 
 
 def back_projection_level(operator: Operator, fitted: int) -> float:
@@ -37,57 +32,6 @@ def back_projection_level(operator: Operator, fitted: int) -> float:
     """
     sides = sum(operator.shape) / (1 if operator.is_complex or not operator.kind.is_symmetric else 2)
     return 2 * math.sqrt(sides / fitted)
-
-
-def visible_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
-    """Return the number of singular values above the noise level of the back-projected residual; at least 1.
-
-    Args:
-        objective: Objective of the fitted rows.
-        at: Evaluation of the point.
-        fitted: Number of fitted rows.
-    """
-    threshold = back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
-    return max(1, int((at.point.singular_values() > threshold).sum()))
-
-
-def plain_rank(objective: SensingObjective, at: Evaluation, fitted: int) -> int | None:
-    """Return the rank that the spectrum shows by a gap which the residual cannot explain, or None without such a gap.
-
-    The restricted singular values on the tangent space of a matrix with `d` degrees of freedom are at least
-    `1 - sqrt(d / n)` (Marchenko-Pastur). A misfit thus allows an error of `misfit / (1 - sqrt(d / n))`, the level.
-    Singular values above the level belong to the true matrix (Weyl); those below may be noise. There is a gap if none
-    lies between the level and 8 times the level, and at least one lies below.
-
-    Args:
-        objective: Objective of the fitted rows.
-        at: Evaluation of the point.
-        fitted: Number of fitted rows.
-    """
-    values = at.point.singular_values()
-    freedom = objective.problem.operator.degrees_of_freedom(at.point.width)
-    level = float(at.misfit) / (1 - min(math.sqrt(freedom / fitted), _MOST_SPREAD))
-    rank = int((values > level).sum())
-    clear = 0 < rank < len(values) and int((values > _GAP * level).sum()) == rank
-    return rank if clear else None
-
-
-def outstanding(objective: SensingObjective, at: Evaluation, fitted: int) -> int:
-    """Return the number of probe directions above the noise level of the back-projected residual.
-
-    The point misses at least as many directions. The error of a fit of the right rank lies in the tangent space, up to
-    a part that is quadratic in the error. Its probes then show noise only. The number is 0 without probes.
-
-    Args:
-        objective: Objective of the fitted rows.
-        at: Evaluation of the point.
-        fitted: Number of fitted rows.
-    """
-    if at.beyond is None:
-        return 0
-    values = at.beyond.eigenvalues() if objective.kind is Kind.PSD else at.beyond.singular_values()
-    threshold = _LEVEL_MARGIN * back_projection_level(objective.problem.operator, fitted) * float(at.misfit)
-    return int((values > threshold).sum())
 
 
 def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: int, *, seed: int) -> tuple[float, int]:

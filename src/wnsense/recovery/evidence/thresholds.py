@@ -34,7 +34,10 @@ class Thresholds:
             like that in 140; 139 of them had shares above 0.6.
         spare_explained: Least explained share of the held-out variance for the same. The one of the 140 with a smaller
             share explained 0.22; noise as large as the signal leaves 0.5.
-        judged_share: Largest such share after that search.
+        judged_share: Largest share of degrees of freedom in the fitted rows at which a rank can be judged.
+        judged_share_if_visible: The same where the back-projection level is at most the next number, so that a single
+            direction with that share of the residual would stand out.
+        visible_level: That number.
         tries: Most reweightings from different starts. With 4 restarts, rank 1 (m 30) and rank 3 (m 40) are found in
             10 of 10 problems at n/dof 1.25.
     """
@@ -55,6 +58,8 @@ class Thresholds:
     spare_share: float = 0.5
     spare_explained: float = 0.4
     judged_share: float = 0.5
+    judged_share_if_visible: float = 0.8
+    visible_level: float = 0.4
     tries: int = 4
 
 

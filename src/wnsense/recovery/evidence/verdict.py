@@ -7,11 +7,6 @@ from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.running.status import Status
 
-# A rank can be judged if its degrees of freedom are at most half the fitted rows. The share is larger where rows are so
-# many that a single direction with 0.4 of the residual exceeds the noise level of the back-projected residual.
-_JUDGED_SHARE = 0.5
-_JUDGED_SHARE_IF_VISIBLE = 0.8
-VISIBLE_LEVEL = 0.4
 # NO_LOW_RANK_FIT needs that ranks up to this one could be judged.
 SMALL_RANK = 4
 # A fit of `d` degrees of freedom explains up to about `2 d / n` of pure noise, since it chooses its directions. With
@@ -54,7 +49,8 @@ class Findings:
 
 def judged_share(level: float) -> float:
     """Return the largest share of degrees of freedom in the fitted rows at which a rank can be judged."""
-    return _JUDGED_SHARE_IF_VISIBLE if level <= VISIBLE_LEVEL else _JUDGED_SHARE
+    is_visible = level <= THRESHOLDS.visible_level
+    return THRESHOLDS.judged_share_if_visible if is_visible else THRESHOLDS.judged_share
 
 
 def verdict(findings: Findings) -> Status:
