@@ -32,7 +32,7 @@ from wnsense.sensing.ensembles.dense import DenseSensing, GaussianSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem, low_rank
-from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton
+from wnsense.solvers.alternating_gauss_newton import AlternatingGaussNewton, _gram_pseudo_inverse
 from wnsense.solvers.burer_monteiro import GradientDescent
 from wnsense.solvers.catalogue import BASELINES, SOLVERS, make_solver, solver_name
 from wnsense.solvers.levenberg_marquardt import LevenbergMarquardtGD
@@ -170,6 +170,19 @@ def test_alternating_gauss_newton_takes_the_least_step_where_factors_are_singula
     smaller = run(AlternatingGaussNewton(0.4), objective, LowRank(point.X[:, :2], Theta[:2, :2], point.Y[:, :2]), 1)
     assert_close(state.evaluation.point.dense(), smaller.evaluation.point.dense(), 1e-10)
     assert float(state.evaluation.point.singular_values()[2]) <= 1e-12
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_the_pseudo_inverse_of_a_gram_matrix_goes_with_the_unit(size):
+    """Values far apart, and one that is zero up to rounding, at any size of the factors."""
+    left, right = (
+        torch.linalg.qr(torch.randn(side, 3, generator=generator(side), dtype=torch.float64))[0] for side in (8, 3)
+    )
+    F = size * left @ torch.diag(torch.tensor([1.0, 1e-4, 1e-18], dtype=torch.float64)) @ right.mT
+    expected = torch.linalg.pinv(F, rtol=1e-10) @ torch.linalg.pinv(F, rtol=1e-10).mT
+    error = torch.linalg.matrix_norm(_gram_pseudo_inverse(F) - expected)
+    # The small value is known to epsilon of the large one, and its inverse square to 2e4 times that.
+    assert float(error) <= 1e6 * torch.finfo(torch.float64).eps * float(torch.linalg.matrix_norm(expected))
 
 
 def spanning_tangents(flavor: Flavor, point: LowRank):
