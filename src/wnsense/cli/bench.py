@@ -10,7 +10,8 @@ from wnsense.cli.interrupts import interruptible
 from wnsense.cli.terminal import complain, display, say, say_files
 from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
-from wnsense.lab.bench.grid_run import GridFiles, read_facts, run_grid
+from wnsense.lab.bench.grid_files import read_facts
+from wnsense.lab.bench.grid_run import GridFiles, run_grid
 from wnsense.lab.bench.publication import page_names, publish
 
 _JOBS = 2
