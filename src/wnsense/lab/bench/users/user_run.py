@@ -59,8 +59,8 @@ def make_user_row(run: UserRun) -> UserRow:
     comparison with the truth are not part of it.
 
     Memory is the peak of the resident memory during the run over that before it, which holds problem and libraries. It
-    is that of all code, compiled libraries included. It is measured on Linux only, and only a process that has made no
-    run before measures it well: memory that an earlier run has freed may be used again without being seen.
+    is that of all code, compiled libraries included. Only Linux tells it. Memory that an earlier run of the process has
+    freed may be used again without being seen, so each run needs a new process to be measured well.
     """
     method = USER_METHODS[run.key.method]
     small = UserCell(run.key.cell.ensemble, run.key.cell.kind, (32, 32), 1, SpectrumLaw.LINEAR, 1.0, 3.0).draw(0)
