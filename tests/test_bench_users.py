@@ -15,7 +15,7 @@ from wnsense.lab.bench.users.own_process import called_in_process, processes
 from wnsense.lab.bench.users.user_cells import CellEnsemble, DrawnProblem, SpectrumLaw, UserCell
 from wnsense.lab.bench.users.user_comparison import compare_user_cells
 from wnsense.lab.bench.users.user_contestants import USER_METHODS
-from wnsense.lab.bench.users.user_grid import USER_GRIDS, is_slow
+from wnsense.lab.bench.users.user_grid import USER_GRIDS
 from wnsense.lab.bench.users.user_grid_run import UserFiles, run_user_grid
 from wnsense.lab.bench.users.user_rows import USER_COLUMNS, UserKey, UserRow, read_user_rows, write_user_rows
 from wnsense.lab.bench.users.user_run import UserRun, largest_value_error, make_user_row
@@ -122,11 +122,14 @@ def test_the_grid_has_the_cells_that_it_promises():
     assert {1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0} <= {cell.oversampling for cell in sampled}
     assert {1.0, 10.0, 1e3, 1e5, 1e10} <= {cell.condition for cell in sampled}
     assert {cell.ensemble for cell in grid.cells} == set(CellEnsemble)
-    # recover() runs on every seed; methods that take long run on the first few.
-    slow = next(cell for cell in grid.cells if is_slow(cell))
-    seeds = {name: [run.key.seed for run in grid.runs() if run.key[::2] == (slow, name)] for name in grid.methods}
-    assert seeds[RECOVER] == list(grid.seeds)
-    assert seeds["matrix-irls"] == list(grid.seeds[: grid.slow_seeds])
+    # recover() runs on every seed; for entries, the methods that take long run on the first few.
+    runs = list(grid.runs())
+    for cell in grid.cells:
+        seeds = {name: [run.key.seed for run in runs if run.key[::2] == (cell, name)] for name in (RECOVER, "risro")}
+        assert seeds[RECOVER] == list(grid.seeds)
+        assert seeds["risro"] == list(grid.seeds[: grid.entry_seeds if cell.is_of_entries else None])
+    assert {run.seconds for run in runs if run.key.method == RECOVER} == {grid.seconds}
+    assert {run.seconds for run in runs if run.key.method != RECOVER} == {grid.told_seconds}
 
 
 # ------------------------------------------------------------------------------------------------ one run
@@ -139,7 +142,10 @@ def test_the_grid_has_the_cells_that_it_promises():
             replace(ENTRIES, shape=(60, 50), oversampling=5.0),
             {"matrix-irls", "gnmr-setting", "gnmr-updating", "r2rils", "lmafit"},
         ),
-        (replace(SYMMETRIC, oversampling=3.0), {"gnmr-setting", "gnmr-updating"}),
+        (
+            replace(SYMMETRIC, shape=(60, 60), oversampling=5.0),
+            {"matrix-irls", "lmafit", "gnmr-setting", "gnmr-updating"},
+        ),
         (INTENSITIES, {"raf", "taf"}),
         (GAUSSIAN, {"gnmr-dense-setting", "gnmr-dense-updating"}),
         (PAULI, set()),

@@ -273,11 +273,11 @@ _BEST_OF_CATALOGUE = ("risro", "lmm", "gauss-newton", "conjugate-wn")
 
 _PUBLISHED: Mapping[str, UserMethod] = {
     RECOVER: RankFreeRecovery(),
-    "matrix-irls": EntryCompletion(MatrixIRLS()),
+    "matrix-irls": EntryCompletion(MatrixIRLS(), _SYMMETRIC_TOO),
     "gnmr-setting": EntryCompletion(GaussNewtonRecovery(Variant.SETTING), _SYMMETRIC_TOO),
     "gnmr-updating": EntryCompletion(GaussNewtonRecovery(Variant.UPDATING), _SYMMETRIC_TOO),
     "r2rils": EntryCompletion(R2RILS()),
-    "lmafit": EntryCompletion(LMaFit()),
+    "lmafit": EntryCompletion(LMaFit(), _SYMMETRIC_TOO),
     "gnmr-dense-setting": DenseRowsRecovery(GaussNewtonRecovery(Variant.SETTING)),
     "gnmr-dense-updating": DenseRowsRecovery(GaussNewtonRecovery(Variant.UPDATING)),
     "raf": PhaseRetrieval(ReweightedAmplitudeFlow()),

@@ -17,10 +17,6 @@ _PSD, _SYMMETRIC, _RECTANGULAR = Kind.PSD, Kind.SYMMETRIC, Kind.RECTANGULAR
 _REPAIRED, _UNIFORM = CellEnsemble.REPAIRED, CellEnsemble.UNIFORM
 _LINEAR, _GEOMETRIC = SpectrumLaw.LINEAR, SpectrumLaw.GEOMETRIC
 
-# Entries with fewer measurements per degree of freedom, or larger sides, take the other methods many seconds.
-_SCARCE = 3.0
-_LARGE = 500
-
 
 @dataclass(frozen=True)
 class UserGrid:
@@ -30,17 +26,20 @@ class UserGrid:
         name: Name on the command line and in file names.
         cells: Cells that problems are drawn from.
         seeds: Seeds of the problems.
-        slow_seeds: Number of those seeds, the first ones, on which methods that are told the rank run in slow cells.
+        entry_seeds: Number of those seeds, the first ones, on which methods that are told the rank run for sampled
+            entries, which take them long.
         methods: Names of `USER_METHODS`.
-        seconds: Limit of a run in CPU seconds.
+        seconds: Limit of a run of `recover()` in CPU seconds.
+        told_seconds: Limit of a method that is told the rank.
     """
 
     name: str
     cells: tuple[UserCell, ...]
     seeds: tuple[int, ...]
-    slow_seeds: int = 3
+    entry_seeds: int = 3
     methods: tuple[str, ...] = tuple(USER_METHODS)
     seconds: float = 20.0
+    told_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         """Check the methods.
@@ -55,7 +54,7 @@ class UserGrid:
     def fingerprint(self) -> str:
         """Hash of all that the rows depend on: cells, seeds, methods with their settings, and the limit."""
         settings = [(name, USER_METHODS[name]) for name in self.methods]
-        described = repr((self.cells, self.seeds, self.slow_seeds, self.seconds, settings))
+        described = repr((self.cells, self.seeds, self.entry_seeds, self.seconds, self.told_seconds, settings))
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
     def runs(self) -> Iterator[UserRun]:
@@ -64,14 +63,10 @@ class UserGrid:
             for place, seed in enumerate(self.seeds):
                 for name in self.methods:
                     method = USER_METHODS[name]
-                    is_left_out = method.is_told_rank and place >= self.slow_seeds and is_slow(cell)
+                    is_left_out = method.is_told_rank and cell.is_of_entries and place >= self.entry_seeds
                     if method.takes(cell) and not is_left_out:
-                        yield UserRun(UserKey(cell, seed, name), self.seconds)
-
-
-def is_slow(cell: UserCell) -> bool:
-    """Return True if methods that are told the rank take long in a cell, and run on a few seeds only."""
-    return cell.is_of_entries and (cell.oversampling < _SCARCE or max(cell.shape) > _LARGE)
+                        limit = self.told_seconds if method.is_told_rank else self.seconds
+                        yield UserRun(UserKey(cell, seed, name), limit)
 
 
 def _entries(
