@@ -25,7 +25,8 @@ from wnsense.lab.bench.comparison import (
 )
 from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER, Configuration
 from wnsense.lab.bench.grid import GRIDS, Grid
-from wnsense.lab.bench.grid_run import GridFiles, facts, read_facts, run_grid
+from wnsense.lab.bench.grid_files import read_facts
+from wnsense.lab.bench.grid_run import GridFiles, facts, run_grid
 from wnsense.lab.bench.publication import publish
 from wnsense.lab.bench.rows import COLUMNS, NEVER, Key, Purpose, Row, as_csv, read_rows, write_rows
 from wnsense.lab.bench.summary import summary

@@ -2,6 +2,7 @@
 
 import os
 
+from wnsense.atomic import write_text
 from wnsense.checks import require
 from wnsense.cli.commands.bench import BenchOptions
 from wnsense.cli.exit_codes import EXIT_INTERRUPTED
@@ -10,8 +11,12 @@ from wnsense.cli.interrupts import interruptible
 from wnsense.cli.terminal import complain, display, say, say_files
 from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
-from wnsense.lab.bench.grid_run import GridFiles, read_facts, run_grid
+from wnsense.lab.bench.grid_files import read_facts
+from wnsense.lab.bench.grid_run import GridFiles, run_grid
 from wnsense.lab.bench.publication import page_names, publish
+from wnsense.lab.bench.users.user_grid import USER_GRIDS, UserGrid
+from wnsense.lab.bench.users.user_grid_run import UserFiles, run_user_grid
+from wnsense.lab.bench.users.user_summary import user_summary, user_totals
 
 _JOBS = 2
 
@@ -22,6 +27,8 @@ def bench(options: BenchOptions) -> int:
     Raises:
         InputError: If the directory holds another table or cannot be written, or an option is out of range.
     """
+    if options.grid in USER_GRIDS:
+        return _user_bench(USER_GRIDS[options.grid], options)
     grid = GRIDS[options.grid]
     jobs = min(_JOBS, os.cpu_count() or 1) if options.jobs is None else options.jobs
     require(jobs >= 1, "--jobs of at least 1", jobs)
@@ -45,4 +52,23 @@ def bench(options: BenchOptions) -> int:
             say(f"{words}, {ratios.cells} cells: applications to 1e-10, of recover() over those of the best baseline")
             say(f"  median: as published {ratios.median_default:.2f}{tuned}")
     say_files((files.table, *written))
+    return 0
+
+
+def _user_bench(grid: UserGrid, options: BenchOptions) -> int:
+    require(options.jobs in {None, 1}, "--jobs 1 for a grid whose runs are timed one at a time", options.jobs)
+    unknown = [name for name in options.rerun if name not in grid.methods]
+    require(not unknown, f"--rerun of {', '.join(grid.methods)}", ", ".join(unknown))
+    files = UserFiles(options.out, grid)
+    table, description = files.files.table, files.files.description
+    require_writable(options.out, [table.name, description.name, files.page.name])
+    with interruptible(), display("starting") as shown:
+        try:
+            rows = run_user_grid(grid, options.out, anew=options.rerun, progress=shown.count)
+        except KeyboardInterrupt:
+            complain(f"interrupted; finished rows are kept in {table}, the same command resumes from there")
+            return EXIT_INTERRUPTED
+    write_text(files.page, user_summary(rows, read_facts(description)))
+    say(user_totals(rows))
+    say_files((table, files.page))
     return 0

@@ -12,8 +12,9 @@ from wnsense.cli.commands.execution import execute
 EPILOG = (
     "Grids: quick takes seconds and checks that everything works. full takes about half an hour with two processes. "
     "transition takes minutes and shows from how many measurements on recovery succeeds. limit and noise take minutes "
-    "and run recover() alone: with n at 1.5 and 2 times the degrees of freedom, and under noise. Exit codes: 0 done; "
-    "2 bad input; 130 interrupted."
+    "and run recover() alone: with n at 1.5 and 2 times the degrees of freedom, and under noise. users takes hours, "
+    "one run at a time: entries, phase retrieval and Pauli strings, judged by success, CPU seconds and memory. "
+    "users-quick takes seconds. Exit codes: 0 done; 2 bad input; 130 interrupted."
 )
 
 
@@ -35,7 +36,9 @@ def bench(
     ),
     jobs: Annotated[
         int | None,
-        typer.Option(help="Number of processes, of one thread each: by default 2, or 1 on a single core."),
+        typer.Option(
+            help="Number of processes, of one thread each: by default 2, or 1 on a single core. The users grids take 1."
+        ),
     ] = None,
     rerun: Annotated[
         list[str] | None,

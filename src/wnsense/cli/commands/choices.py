@@ -29,6 +29,8 @@ class GridName(StrEnum):
     TRANSITION = "transition"
     LIMIT = "limit"
     NOISE = "noise"
+    USERS = "users"
+    USERS_QUICK = "users-quick"
 
 
 class Precision(StrEnum):

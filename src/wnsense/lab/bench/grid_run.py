@@ -1,6 +1,5 @@
 """All runs of a grid, in parallel; rows are stored as they come, so that a stopped grid can be resumed."""
 
-import json
 import multiprocessing
 import signal
 import threading
@@ -15,12 +14,11 @@ from typing import TextIO
 
 import torch
 
-from wnsense.atomic import write_text
 from wnsense.checks import InputError, require
 from wnsense.lab.bench.bench_run import GridRun, make_row
 from wnsense.lab.bench.grid import Grid
+from wnsense.lab.bench.grid_files import TableFiles
 from wnsense.lab.bench.rows import Key, Purpose, Row, as_csv, read_rows, write_rows
-from wnsense.lab.costs import machine, versions
 from wnsense.running.progress import ProgressCallback, no_progress
 
 RowMaker = Callable[[Sequence[GridRun]], Iterator[Row]]
@@ -31,10 +29,10 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class GridFiles:
-    """Files of a grid: its rows as CSV, and its description as JSON.
+    """Files of a grid.
 
     Attributes:
-        directory: Directory of both files.
+        directory: Directory of the files.
         grid: The grid.
     """
 
@@ -42,14 +40,19 @@ class GridFiles:
     grid: Grid
 
     @property
+    def files(self) -> TableFiles:
+        """Paths of the table and its description."""
+        return TableFiles(self.directory, self.grid.name, self.grid.fingerprint, _FORMAT)
+
+    @property
     def table(self) -> Path:
         """Path of the rows."""
-        return self.directory / f"bench_{self.grid.name}.csv"
+        return self.files.table
 
     @property
     def facts(self) -> Path:
         """Path of the description: grid, versions and machine."""
-        return self.directory / f"bench_{self.grid.name}.json"
+        return self.files.description
 
     def read(self) -> list[Row]:
         """Read the stored rows; an empty list if there is no table.
@@ -59,50 +62,18 @@ class GridFiles:
         """
         if not self.table.exists():
             return []
-        stored, now = read_facts(self.facts), facts(self.grid)
-        for name in ("format", "grid", "fingerprint", "versions"):
-            require(
-                stored.get(name) == now[name],
-                f"a table with {name} {now[name]} at {self.table}",
-                stored.get(name),
-                "name another directory, or remove that table to begin anew",
-            )
+        self.files.check()
         return read_rows(self.table)
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows, and the description unless there is a table already."""
-        if not self.table.exists():
-            write_text(self.facts, json.dumps(facts(self.grid), indent=2, sort_keys=True) + "\n")
+        self.files.describe()
         write_rows(self.table, rows)
 
 
 def facts(grid: Grid) -> dict[str, object]:
     """Return the description of a table: grid, versions and machine."""
-    return {
-        "format": _FORMAT,
-        "grid": grid.name,
-        "fingerprint": grid.fingerprint,
-        "versions": versions(),
-        "machine": machine(),
-    }
-
-
-def read_facts(path: Path) -> dict[str, object]:
-    """Read the description beside a table.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-    try:
-        stored = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"needed the description of the table at {path}, got: {error}; name another directory"
-        ) from error
-    require(
-        isinstance(stored, dict), f"the description of the table at {path}", "something else", "name another directory"
-    )
-    return dict(stored)
+    return GridFiles(Path(), grid).files.facts()
 
 
 def run_grid(

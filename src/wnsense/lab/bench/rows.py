@@ -1,17 +1,15 @@
 """Table of the benchmark: one row for each run, as plain CSV."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from wnsense.atomic import write_text
-from wnsense.checks import InputError
 from wnsense.lab.bench.cells import Cell
+from wnsense.lab.bench.csv_table import read_lines, table_text
 from wnsense.sensing.kinds import Kind
 
 ACCURACIES = ("1e-3", "1e-6", "1e-10")
@@ -117,12 +115,7 @@ COLUMNS = (
 
 def as_csv(rows: Iterable[Row], *, head: bool = True) -> str:
     """Return rows as CSV, with a line of column names if `head` is true."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    if head:
-        writer.writerow(COLUMNS)
-    writer.writerows(row.texts() for row in rows)
-    return buffer.getvalue()
+    return table_text((row.texts() for row in rows), COLUMNS if head else None)
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -136,24 +129,4 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         InputError: If the file cannot be read or is not a table of the benchmark.
     """
-    try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"needed a table of the benchmark at {path}, got: {error}; name another directory") from error
-    # Text after the last line end is a line whose writing was interrupted.
-    whole = text[: text.rfind("\n") + 1]
-    lines = csv.reader(io.StringIO(whole, newline=""))
-    head = next(lines, None)
-    if head is not None and tuple(head) != COLUMNS:
-        raise InputError(f"needed the columns of the benchmark in {path}, got others; name another directory")
-    return list(_parsed(path, lines))
-
-
-def _parsed(path: Path, lines: Iterable[list[str]]) -> Iterator[Row]:
-    for number, texts in enumerate(lines, start=2):
-        try:
-            yield Row.from_texts(texts)
-        except ValueError as error:
-            raise InputError(
-                f"needed a run of the benchmark in line {number} of {path}, got: {error}; remove that line"
-            ) from error
+    return list(read_lines(path, COLUMNS, Row.from_texts))

@@ -1,6 +1,5 @@
 """Tables of the benchmark in Markdown, from its rows."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from wnsense.lab.bench.comparison import (
     summarize_ratios,
 )
 from wnsense.lab.bench.contestants import CONTESTANTS, RECOVER
+from wnsense.lab.bench.markdown import head_lines, markdown_table, number_text
 from wnsense.lab.bench.rows import ACCURACIES, NEVER, Purpose, Row
 from wnsense.running.status import Status
 
@@ -43,9 +43,7 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         rows: Rows of the table.
         facts: Description of the table, as `grid_run.facts` returns it.
     """
-    stored = facts.get("versions")
-    versions = ", ".join(f"{k} {v}" for k, v in stored.items()) if isinstance(stored, Mapping) else ""
-    head = [f"# Benchmark: grid {facts.get('grid')}", f"{facts.get('machine')}; {versions}; one thread a process."]
+    head = head_lines(facts)
     if all(row.key.method == RECOVER for row in rows):
         return "\n\n".join([*head, *_answers_parts(rows)]) + "\n"
     comparisons = compare_cells(rows)
@@ -55,7 +53,7 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         *head,
         _EXPLANATION,
         "## recover() against the best baseline, applications to 1e-10",
-        _table(
+        markdown_table(
             ["cells", "number", "median ratio, published", "median ratio, tuned", "largest ratio", "where"],
             [
                 _ratios_line(f"n at least {PLENTY:g} degrees of freedom", summarize_ratios(plenty)),
@@ -65,7 +63,7 @@ def summary(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         _shortfalls(comparisons),
         _ranks_found(rows),
         "## Cell by cell",
-        _table(
+        markdown_table(
             [*_CELL_HEAD, "recover()", "success", "best published", "best tuned", "ratio", "ratio, tuned"],
             [_comparison_line(c) for c in comparisons],
         ),
@@ -86,8 +84,8 @@ def _cell_texts(cell: Cell) -> list[str]:
 def _ratios_line(words: str, ratios: RatioSummary) -> list[str]:
     where = _NONE if ratios.largest is None else cell_text(ratios.largest.cell)
     largest = None if ratios.largest is None else ratios.largest.largest_ratio
-    medians = (_number(ratios.median_default), _number(ratios.median_tuned))
-    return [words, str(ratios.cells), *medians, _number(largest), where]
+    medians = (number_text(ratios.median_default), number_text(ratios.median_tuned))
+    return [words, str(ratios.cells), *medians, number_text(largest), where]
 
 
 def cell_text(cell: Cell) -> str:
@@ -130,15 +128,15 @@ def _answers_parts(rows: Sequence[Row]) -> list[str]:
                 f"{cell.noise:g}",
                 ", ".join(f"{status} x {count}" for status, count in statuses.most_common()),
                 f"{sum(row.rank == cell.rank for row in group)} of {len(group)}",
-                _number(median(row.error for row in group)),
-                _number(median(ratios)) if ratios else _NONE,
+                number_text(median(row.error for row in group)),
+                number_text(median(ratios)) if ratios else _NONE,
                 f"{median(row.applications for row in group):.0f}",
             ]
         )
     return [
         _ALONE,
         _ranks_found(rows),
-        _table([*_CELL_HEAD, "noise", "said", "rank r_A", "error", "over the oracle's", "applications"], lines),
+        markdown_table([*_CELL_HEAD, "noise", "said", "rank r_A", "error", "over the oracle's", "applications"], lines),
     ]
 
 
@@ -149,8 +147,8 @@ def _comparison_line(c: Comparison) -> list[str]:
         f"{c.success:.0%}",
         _best(c.default),
         _best(c.tuned),
-        _number(c.default_ratio),
-        _number(c.tuned_ratio),
+        number_text(c.default_ratio),
+        number_text(c.tuned_ratio),
     ]
 
 
@@ -172,13 +170,13 @@ def _methods_parts(rows: Sequence[Row]) -> list[str]:
                 seconds = [median(row.seconds_to[place] for row in group) for group in cells]
                 share = sum(success(group, place) for group in cells) / len(cells)
                 applications = median(median_to(group, place) for group in cells)
-                line += [f"{share:.0%}", _spent(applications), _number(median(seconds))]
+                line += [f"{share:.0%}", _spent(applications), number_text(median(seconds))]
             lines.append(line)
     head = [f"{what} to {accuracy}" for accuracy in ACCURACIES for what in ("success", "applications", "seconds")]
     return [
         "## Method by method",
         "Medians over the cells that a method takes, of medians over seeds; success is the mean over cells.",
-        _table(["method", "setting", "cells", *head], lines),
+        markdown_table(["method", "setting", "cells", *head], lines),
     ]
 
 
@@ -196,11 +194,11 @@ def _noise_parts(rows: Sequence[Row]) -> list[str]:
                 for cell in cells
             ]
             if any(ratios):
-                lines.append([method, str(purpose), *(_number(median(r)) if r else _NONE for r in ratios)])
+                lines.append([method, str(purpose), *(number_text(median(r)) if r else _NONE for r in ratios)])
     return [
         "## Under noise",
         "Median error over that of the least-squares fit of rank r_A started at the truth, when the run ends.",
-        _table(["method", "setting", *map(_noisy_text, cells)], lines),
+        markdown_table(["method", "setting", *map(_noisy_text, cells)], lines),
     ]
 
 
@@ -210,13 +208,3 @@ def _noisy_text(cell: Cell) -> str:
 
 def _spent(applications: float) -> str:
     return f"{applications:.0f}" if applications < NEVER else "never"
-
-
-def _number(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return _NONE
-    return f"{value:.3g}" if math.isfinite(value) else "infinite"
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
