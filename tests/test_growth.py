@@ -10,12 +10,12 @@ from cases.flavors import FOUR_KINDS
 from wnsense.checks import InputError
 from wnsense.recovery.evidence.hold_out import fitted_mask
 from wnsense.recovery.evidence.spectral_rank import residual_directions
-from wnsense.recovery.fit import Fit, is_better
+from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import grow
+from wnsense.recovery.rank_fit import RankFit, is_better
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
-from wnsense.recovery.reweighting import reweighted
+from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Budget, Session
-from wnsense.recovery.settings import Settings
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.ensembles.entries import EntrySensing
 from wnsense.sensing.kinds import Kind
@@ -89,11 +89,11 @@ def test_of_noise_nothing_grows_to_a_fit():
     assert growth.best.held > 0.9
 
 
-def fit_of(problem: Problem, rank: int, mask: torch.Tensor | None) -> Fit:
+def fit_of(problem: Problem, rank: int, mask: torch.Tensor | None) -> RankFit:
     """A fit by truncation of the truth, whose residual is known without a run."""
     objective = SensingObjective(problem, mask)
     rows = problem.operator.count if mask is None else int(mask.sum())
-    return Fit(objective, objective.evaluate(objective.from_user(problem.truth).truncate(rank)), rows)
+    return RankFit(objective, objective.evaluate(objective.from_user(problem.truth).truncate(rank)), rows)
 
 
 def test_a_larger_rank_is_better_by_fit_or_by_prediction():

@@ -26,6 +26,7 @@ NOUNS_IN_ING = {
     "training",
     "centring",
     "scaling",
+    "smoothing",
     "learning",
 }
 # Names that tables store.

@@ -12,9 +12,9 @@ import torch
 
 from wnsense.recovery.evidence.spectral_rank import back_projection_level, largest_rank, residual_directions
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
-from wnsense.recovery.fit import Fit, is_better
+from wnsense.recovery.rank_fit import RankFit, is_better
+from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import EndedEarlyError, Session, resized
-from wnsense.recovery.settings import Settings
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
@@ -35,8 +35,8 @@ class Growth:
         fits: All fits in their order, the best one last.
     """
 
-    best: Fit
-    fits: tuple[Fit, ...]
+    best: RankFit
+    fits: tuple[RankFit, ...]
 
 
 def grow(session: Session, objective: SensingObjective, start: LowRank, rows: int, settings: Settings) -> Growth:
@@ -55,12 +55,12 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
     bound = _bound(objective, rows, settings)
     stop = _stop(objective, rows, settings)
     zero = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
-    fits: list[Fit] = []
+    fits: list[RankFit] = []
     best, misses = None, 0
     following: LowRank | None = resized(start, min(start.width, bound))
     while following is not None:
         stage = f"growth, rank {following.width}"
-        fit = Fit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
+        fit = RankFit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
         fits.append(fit)
         if float(fit.at.misfit) > _DIVERGED * zero:
             raise EndedEarlyError(Status.DIVERGED)
@@ -71,32 +71,47 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         else:
             misses += 1
         following = None if misses == THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
-    return _ended(session, _least_rank(best or fit, fits), fits, settings)
+    best = _shrunk(session, best or fit, fits, settings)
+    return _ended(session, _least_rank(best, fits), fits, settings)
 
 
-def _least_rank(best: Fit, fits: list[Fit]) -> Fit:
+def _shrunk(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> RankFit:
+    """Return the best fit after ranks below it were tried that the growth had passed over, as from a wide start."""
+    while best.rank > 1:
+        rank = best.rank - max(1, best.rank // THRESHOLDS.coarseness)
+        if rank in {fit.rank for fit in fits}:
+            break
+        smaller = refitted(session, best, rank, settings)
+        fits.append(smaller)
+        if is_better(smaller, best):
+            break
+        best = smaller
+    return best
+
+
+def _least_rank(best: RankFit, fits: list[RankFit]) -> RankFit:
     """Return the fit of least rank that the best one does not surpass by a stricter score."""
     smaller = sorted((fit for fit in fits if fit.rank < best.rank), key=lambda fit: fit.rank)
     return next((fit for fit in smaller if not is_better(fit, best, THRESHOLDS.sure)), best)
 
 
-def _ended(session: Session, best: Fit, fits: list[Fit], settings: Settings) -> Growth:
+def _ended(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> Growth:
     ended = led(session, best, settings)
     return Growth(ended, (*fits, ended))
 
 
-def led(session: Session, fit: Fit, settings: Settings) -> Fit:
+def led(session: Session, fit: RankFit, settings: Settings) -> RankFit:
     """Return a fit after conjugate weight normalization has led it to its end."""
     if fit.is_exact(settings.tolerance):
         return fit
     return refitted(session, fit, fit.rank, settings)
 
 
-def refitted(session: Session, fit: Fit, rank: int, settings: Settings) -> Fit:
+def refitted(session: Session, fit: RankFit, rank: int, settings: Settings) -> RankFit:
     """Return the fit of another rank, from a point of this one."""
     stop = replace(settings.last_stop, watch_holdout=fit.objective.calibration.trace_direction is None)
     at = session.run(fit.objective, ConjugateWN(), resized(fit.at.point, rank), stop, f"end, rank {rank}")
-    return Fit(fit.objective, at, fit.rows)
+    return RankFit(fit.objective, at, fit.rows)
 
 
 def _bound(objective: SensingObjective, rows: int, settings: Settings) -> int:
@@ -127,7 +142,7 @@ def _settles_below(share: float) -> Callable[[Evaluation], bool]:
     return settles
 
 
-def _grown(session: Session, fit: Fit, bound: int, seed: int) -> LowRank | None:
+def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> LowRank | None:
     """Return the first point of the next rank, or None at the bound or if nothing can be added."""
     room = bound - fit.rank
     if room <= 0:

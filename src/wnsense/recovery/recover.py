@@ -9,12 +9,12 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_level, require_rank, require_size
 from wnsense.recovery.arguments import problem_from_arguments
-from wnsense.recovery.course import Conclusion, concluded
-from wnsense.recovery.fit import Fit
+from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
+from wnsense.recovery.recovery_course import Conclusion, concluded
+from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, zero_matrix
-from wnsense.recovery.settings import Settings
 from wnsense.recovery.spectrum_columns import SPECTRUM
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
@@ -151,7 +151,7 @@ def _report(session: Session, start: LowRank | None, holdout: float | None, sett
     )
 
 
-def _candidates(fits: tuple[Fit, ...]) -> tuple[Candidate, ...]:
+def _candidates(fits: tuple[RankFit, ...]) -> tuple[Candidate, ...]:
     """Return the ranks of the fits, each with the residuals of its last fit."""
     last = {fit.rank: fit for fit in fits}
     return tuple(Candidate(rank, last[rank].residual, last[rank].held) for rank in sorted(last))

@@ -80,9 +80,24 @@ class Session:
     latest: LowRank | None = None
 
     def run(
-        self, objective: SensingObjective, solver: Solver[Any], point: LowRank, stop: Stop, stage: str
+        self,
+        objective: SensingObjective,
+        solver: Solver[Any],
+        point: LowRank,
+        stop: Stop,
+        stage: str,
+        *,
+        is_search: bool = False,
     ) -> Evaluation:
         """Run a solver within the rest of the budget, save the run in the checkpoint and count its cost.
+
+        Args:
+            objective: Objective of the run.
+            solver: Solver of the run.
+            point: First point.
+            stop: Stopping rules, within the budget.
+            stage: Name of the run in progress reports.
+            is_search: True if the points of the run are no answers unless they are exact.
 
         Returns:
             The evaluation at the answer.
@@ -117,7 +132,8 @@ class Session:
         if result.status is Status.DIVERGED:
             # Numbers that are not finite are of no use; the latest finite matrix stays.
             raise EndedEarlyError(Status.DIVERGED)
-        self.latest = result.answer
+        if not is_search:
+            self.latest = result.answer
         if result.status in {Status.INTERRUPTED, Status.STOPPED_BY_USER}:
             raise EndedEarlyError(result.status)
         if self.budget.spent(self.applications, self.seconds):

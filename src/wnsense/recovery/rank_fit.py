@@ -13,7 +13,7 @@ _NOISE_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True)
-class Fit:
+class RankFit:
     """Fit of one rank.
 
     Attributes:
@@ -82,7 +82,7 @@ class Fit:
         return has_level and self.residual <= self.noise_allowance()
 
 
-def is_better(small: Fit, large: Fit, score: float = 1.0) -> bool:
+def is_better(small: RankFit, large: RankFit, score: float = 1.0) -> bool:
     """Return True if the larger rank is worth its additional degrees of freedom.
 
     Either the fitted residual falls by more than a fit of noise would give, or the held-out residual falls by `score`

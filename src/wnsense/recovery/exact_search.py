@@ -3,9 +3,9 @@
 import torch
 
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
-from wnsense.recovery.fit import Fit
+from wnsense.recovery.rank_fit import RankFit
+from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session, zero_matrix
-from wnsense.recovery.settings import Settings
 from wnsense.running.stop import Stop
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
@@ -18,7 +18,7 @@ _START_RANK = 8
 
 def reweighted(
     session: Session, objective: SensingObjective, rows: int, bound: int | None, settings: Settings
-) -> Fit | None:
+) -> RankFit | None:
     """Return an exact fit of the rows by reweighting, or None if no run reaches one.
 
     The first run begins at the matrix 0, the others at random matrices.
@@ -34,8 +34,8 @@ def reweighted(
     stop = Stop(residual=settings.tolerance / 10, watch_holdout=False)
     for attempt in range(THRESHOLDS.tries):
         stage = "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}"
-        at = session.run(objective, solver, _start(objective, settings.seed, attempt), stop, stage)
-        fit = Fit(objective, at, rows)
+        at = session.run(objective, solver, _start(objective, settings.seed, attempt), stop, stage, is_search=True)
+        fit = RankFit(objective, at, rows)
         if fit.is_exact(settings.tolerance) and fit.freedom < rows:
             return fit
     return None

@@ -8,8 +8,8 @@ from wnsense.solvers.solver import Solver
 
 # Ranks tried above the user's bound: they show that the bound excludes a better fit.
 _SURPLUS = 2
-# The last fits end when a step lowers the residual by less than this share.
-_LAST_GAIN, _LAST_STAGNATION = 0.05, 3
+# The last fits end after some steps that lower the residual by less than this share.
+_LAST_GAIN, _LAST_STAGNATION = 0.01, 3
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from wnsense.recovery.evidence.spectral_rank import (
 )
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, verdict
-from wnsense.recovery.fit import Fit, is_better
+from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import Growth, grow, refitted
-from wnsense.recovery.reweighting import reweighted
+from wnsense.recovery.rank_fit import RankFit, is_better
+from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session
-from wnsense.recovery.settings import Settings
 from wnsense.running.status import Status
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -48,12 +48,12 @@ class Conclusion:
     """
 
     status: Status
-    fit: Fit
-    fits: tuple[Fit, ...]
+    fit: RankFit
+    fits: tuple[RankFit, ...]
     evidence: Evidence | None
     excluded: bool
     warnings: tuple[str, ...]
-    last: Fit | None = None
+    last: RankFit | None = None
 
     @property
     def matrix(self) -> LowRank:
@@ -79,11 +79,7 @@ def concluded(session: Session, start: LowRank | None, holdout: float | None, se
     objective, first = _first(session, mask, start, settings)
     grown = grow(session, objective, first, count - held, settings)
     judged = _judged(session, grown, settings)
-    if judged.status is Status.CONVERGED or (judged.status is Status.REACHED_NOISE_FLOOR and _has_spare_rows(judged)):
-        return _final(session, judged, settings)
-    if judged.excluded:
-        return _final(session, judged, settings)
-    exact = _searched_for_exact(session, judged, count, settings)
+    exact = _searched_for_exact(session, judged, count, settings) if _may_be_exact(judged) else None
     return _final(session, judged if exact is None else exact, settings)
 
 
@@ -121,22 +117,22 @@ def plain_least_squares(objective: SensingObjective) -> SensingObjective:
 
 def _judged(session: Session, grown: Growth, settings: Settings) -> Conclusion:
     """Return the conclusion that a growth allows."""
-    found = without_idle(session, grown.best, settings)
-    fits = (*grown.fits, found)
+    fit = without_idle(session, grown.best, settings)
+    fits = (*grown.fits, fit)
     evidence = None
     excluded = False
-    if settings.max_rank is not None and found.rank > settings.max_rank:
-        within = refitted(session, found, settings.max_rank, settings)
-        excluded, found, fits = is_better(within, found), within, (*fits, within)
-    found = _measured(session, found)
-    if found.objective.fitted is not None:
-        evidence = held_out_evidence(found.objective, found.at)
-    status = verdict(_findings(found, evidence, excluded=excluded, tolerance=settings.tolerance))
-    conclusion = Conclusion(status, found, (*fits, found), evidence, excluded, ())
+    if settings.max_rank is not None and fit.rank > settings.max_rank:
+        within = refitted(session, fit, settings.max_rank, settings)
+        excluded, fit, fits = is_better(within, fit), within, (*fits, within)
+    fit = _measured(session, fit)
+    if fit.objective.fitted is not None:
+        evidence = held_out_evidence(fit.objective, fit.at)
+    status = verdict(_findings(fit, evidence, excluded=excluded, tolerance=settings.tolerance))
+    conclusion = Conclusion(status, fit, (*fits, fit), evidence, excluded, ())
     return _determined(session, conclusion, settings) if status is Status.CONVERGED else conclusion
 
 
-def without_idle(session: Session, fit: Fit, settings: Settings) -> Fit:
+def without_idle(session: Session, fit: RankFit, settings: Settings) -> RankFit:
     """Return an exact fit without the directions that are as small as its residual; any other fit unchanged."""
     if not fit.is_exact(settings.tolerance):
         return fit
@@ -149,14 +145,14 @@ def without_idle(session: Session, fit: Fit, settings: Settings) -> Fit:
     return fit
 
 
-def _measured(session: Session, fit: Fit) -> Fit:
+def _measured(session: Session, fit: RankFit) -> RankFit:
     """Return the fit with its residual measured again; runs update theirs with a small error."""
     residual = fit.objective.residual(fit.at.point)
     session.applications += 1
     return replace(fit, at=replace(fit.at, residual=residual, balanced=fit.objective.calibration.balance(residual)))
 
 
-def _findings(fit: Fit, evidence: Evidence | None, *, excluded: bool, tolerance: float) -> Findings:
+def _findings(fit: RankFit, evidence: Evidence | None, *, excluded: bool, tolerance: float) -> Findings:
     operator = fit.objective.problem.operator
     return Findings(
         exact=fit.is_exact(tolerance),
@@ -195,13 +191,14 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
     return replace(conclusion, status=Status.TOO_FEW_MEASUREMENTS, warnings=(warning,))
 
 
-def _has_spare_rows(conclusion: Conclusion) -> bool:
-    """Return True if an exact answer need not be searched for behind noise."""
-    fit, evidence = conclusion.fit, conclusion.evidence
-    if evidence is None:
-        return True
-    is_small = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
-    return is_small and evidence.explained >= THRESHOLDS.spare_explained
+def _may_be_exact(judged: Conclusion) -> bool:
+    """Return True if an exact answer is worth a search: there is none yet, and the residual may be more than noise."""
+    fit, evidence = judged.fit, judged.evidence
+    if judged.status is Status.CONVERGED or judged.excluded or fit.is_noise:
+        return False
+    has_spare_rows = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
+    explains = evidence is not None and evidence.explained >= THRESHOLDS.spare_explained
+    return not (has_spare_rows and explains and fit.overfit <= THRESHOLDS.overfit)
 
 
 def _searched_for_exact(session: Session, judged: Conclusion, count: int, settings: Settings) -> Conclusion | None:
@@ -242,7 +239,7 @@ def _final(session: Session, conclusion: Conclusion, settings: Settings) -> Conc
     session.applications += given.applications
     point = everything.from_user(objective.to_user(conclusion.fit.at.point))
     at = session.run(everything, ConjugateWN(), point, settings.last_stop, f"final fit, rank {point.width}")
-    return replace(conclusion, last=Fit(everything, at, conclusion.fit.rows))
+    return replace(conclusion, last=RankFit(everything, at, conclusion.fit.rows))
 
 
 def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
