@@ -97,7 +97,7 @@ TABLE = [
     ("predicts, rank 4 not judged", replace(GOOD, small_freedom=300), Status.REACHED_NOISE_FLOOR),
     ("score too low", replace(GOOD, evidence=Evidence(0.9, 4.5)), Status.NO_LOW_RANK_FIT),
     ("ranks agree, sizes do not", replace(GOOD, evidence=Evidence(0.0, 9.0)), Status.NO_LOW_RANK_FIT),
-    ("predicts, overfits", replace(GOOD, overfit=2.1), Status.NO_LOW_RANK_FIT),
+    ("predicts, overfits", replace(GOOD, overfit=2.1), Status.TOO_FEW_MEASUREMENTS),
     ("predicts, hardly overfits", replace(GOOD, overfit=2.0), Status.REACHED_NOISE_FLOOR),
     ("predicts nothing", replace(GOOD, evidence=DOES_NOT), Status.NO_LOW_RANK_FIT),
     ("nothing, rank 4 just judged", replace(GOOD, evidence=DOES_NOT, small_freedom=200), Status.NO_LOW_RANK_FIT),

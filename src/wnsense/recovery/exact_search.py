@@ -2,7 +2,6 @@
 
 import torch
 
-from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session, zero_matrix
@@ -17,7 +16,7 @@ _START_RANK = 8
 
 
 def reweighted(
-    session: Session, objective: SensingObjective, rows: int, bound: int | None, settings: Settings
+    session: Session, objective: SensingObjective, rows: int, bound: int | None, settings: Settings, *, tries: int
 ) -> RankFit | None:
     """Return an exact fit of the rows by reweighting, or None if no run reaches one.
 
@@ -29,10 +28,11 @@ def reweighted(
         rows: Number of fitted rows.
         bound: Largest rank; None for the largest that the rows allow.
         settings: Settings of the recovery.
+        tries: Number of runs.
     """
     solver = ReweightedWN(bound)
     stop = Stop(residual=settings.tolerance / 10, watch_holdout=False)
-    for attempt in range(THRESHOLDS.tries):
+    for attempt in range(tries):
         stage = "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}"
         at = session.run(objective, solver, _start(objective, settings.seed, attempt), stop, stage, is_search=True)
         fit = RankFit(objective, at, rows)

@@ -197,8 +197,12 @@ def _may_be_exact(judged: Conclusion) -> bool:
     if judged.status is Status.CONVERGED or judged.excluded or fit.is_noise:
         return False
     has_spare_rows = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
-    explains = evidence is not None and evidence.explained >= THRESHOLDS.spare_explained
-    return not (has_spare_rows and explains and fit.overfit <= THRESHOLDS.overfit)
+    return not (has_spare_rows and _explains(evidence) and fit.overfit <= THRESHOLDS.overfit)
+
+
+def _explains(evidence: Evidence | None) -> bool:
+    """Return True if a fit explains a large part of the held-out rows."""
+    return evidence is not None and evidence.explained >= THRESHOLDS.spare_explained
 
 
 def _searched_for_exact(session: Session, judged: Conclusion, count: int, settings: Settings) -> Conclusion | None:
@@ -210,13 +214,15 @@ def _searched_for_exact(session: Session, judged: Conclusion, count: int, settin
     given = calibrate(problem, None, seed=settings.seed, scale=first.calibration.scale)
     session.applications += given.applications
     objective = SensingObjective(problem, None, settings.seed, given)
+    # Runs from other starts help where the growth has gone astray, not where it explains much.
+    tries = 1 if _explains(judged.evidence) else THRESHOLDS.tries
     bound = settings.max_rank
     if judged.fit.is_exact(settings.tolerance):
         if judged.fit.rank == 1:
             return None
         bound = judged.fit.rank - 1
     while bound is None or bound > 0:
-        fit = reweighted(session, objective, count, bound, settings)
+        fit = reweighted(session, objective, count, bound, settings, tries=tries)
         if fit is None:
             return None
         fit = without_idle(session, fit, settings)

@@ -70,7 +70,9 @@ def verdict(findings: Findings) -> Status:
     judged = judged_share(findings.back_projection_level) * findings.fitted
     if findings.evidence is not None:
         is_significant = findings.evidence.explained > 0 and findings.evidence.score > THRESHOLDS.significance
-        predicts = is_significant and findings.overfit <= THRESHOLDS.overfit
+        if is_significant and findings.overfit > THRESHOLDS.overfit:
+            return Status.TOO_FEW_MEASUREMENTS
+        predicts = is_significant
         needed = findings.next_freedom
     else:
         predicts = findings.residual <= findings.allowance and findings.residual**2 < left_by_chance(
