@@ -20,8 +20,10 @@ from wnsense.sensing.low_rank import LowRank
 
 # Numerical failures of a method; its row then holds the error. `InputError` is that of too few measurements.
 _FAILURES = (InputError, FactorizationError, np.linalg.LinAlgError, FloatingPointError)
-# CPU seconds of the run that loads code; it need not end.
-_WARM_SECONDS = 0.1
+# The run that loads code has so many measurements that each method ends soon, and a limit in CPU seconds that none
+# needs: a run that is cut off leaves code unloaded, which then counts in the run that is measured.
+_WARM_OVERSAMPLING = 5.0
+_WARM_SECONDS = 5.0
 _STATUS_FILE = Path("/proc/self/status")
 _PEAK_FILE = Path("/proc/self/clear_refs")
 # What is written to the latter to set the peak back to the present.
@@ -63,7 +65,8 @@ def make_user_row(run: UserRun) -> UserRow:
     freed may be used again without being seen, so each run needs a new process to be measured well.
     """
     method = USER_METHODS[run.key.method]
-    small = UserCell(run.key.cell.ensemble, run.key.cell.kind, (32, 32), 1, SpectrumLaw.LINEAR, 1.0, 3.0).draw(0)
+    ensemble, kind = run.key.cell.ensemble, run.key.cell.kind
+    small = UserCell(ensemble, kind, (32, 32), 1, SpectrumLaw.LINEAR, 1.0, _WARM_OVERSAMPLING).draw(0)
     _measured(method.prepare(small, 0, _WARM_SECONDS))
     drawn = run.key.cell.draw(run.key.seed)
     try:
