@@ -65,39 +65,33 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         if float(fit.at.misfit) > _DIVERGED * zero:
             raise EndedEarlyError(Status.DIVERGED)
         if fit.is_exact(settings.tolerance) or fit.is_noise:
-            return _ended(session, fit, fits, settings)
+            ended = led(session, fit, settings)
+            return Growth(ended, (*fits, ended))
         if best is None or is_better(best, fit):
             best, misses = fit, 0
         else:
             misses += 1
         following = None if misses == THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
-    best = _shrunk(session, best or fit, fits, settings)
-    return _ended(session, _least_rank(best, fits), fits, settings)
+    return _settled(session, best or fit, fits, settings)
 
 
-def _shrunk(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> RankFit:
-    """Return the best fit after ranks below it were tried that the growth had passed over, as from a wide start."""
+def _settled(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> Growth:
+    """Return the growth with the least rank that larger ones do not surely surpass, each led to its end."""
+    best = led(session, best, settings)
     while best.rank > 1:
-        rank = best.rank - max(1, best.rank // THRESHOLDS.coarseness)
-        if rank in {fit.rank for fit in fits}:
-            break
-        smaller = refitted(session, best, rank, settings)
+        smaller = _next_smaller(session, best, fits, settings)
         fits.append(smaller)
-        if is_better(smaller, best):
+        if is_better(smaller, best, THRESHOLDS.sure):
             break
         best = smaller
-    return best
+    return Growth(best, (*fits, best))
 
 
-def _least_rank(best: RankFit, fits: list[RankFit]) -> RankFit:
-    """Return the fit of least rank that the best one does not surpass by a stricter score."""
-    smaller = sorted((fit for fit in fits if fit.rank < best.rank), key=lambda fit: fit.rank)
-    return next((fit for fit in smaller if not is_better(fit, best, THRESHOLDS.sure)), best)
-
-
-def _ended(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> Growth:
-    ended = led(session, best, settings)
-    return Growth(ended, (*fits, ended))
+def _next_smaller(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> RankFit:
+    """Return the fit of the next smaller rank, led to its end; the growth may have passed over it."""
+    rank = best.rank - max(1, best.rank // THRESHOLDS.coarseness)
+    known = [fit for fit in fits if rank <= fit.rank < best.rank]
+    return led(session, known[-1], settings) if known else refitted(session, best, rank, settings)
 
 
 def led(session: Session, fit: RankFit, settings: Settings) -> RankFit:

@@ -94,6 +94,9 @@ def is_better(small: RankFit, large: RankFit, score: float = 1.0) -> bool:
     if small.residual == 0:
         return False
     left = (large.residual / small.residual) ** 2
+    if left >= 1:
+        # A larger rank that fits worse has not reached its end.
+        return False
     by_fit = left < left_by_chance(extra, spare, deviations=THRESHOLDS.deviations)
     if small.objective.fitted is None:
         return by_fit
