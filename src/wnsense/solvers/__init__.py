@@ -2,7 +2,7 @@
 
 | group | names |
 |---|---|
-| weight normalization | `WeightNormalizedGD`, `MagnitudeSet`, `PreconditionedWN`, `ConjugateWN` |
+| weight normalization | `WeightNormalizedGD`, `MagnitudeSet`, `PreconditionedWN`, `ConjugateWN`, `ReweightedWN` |
 | second order | `GaussNewton`, `LevenbergMarquardtGD`, `AlternatingGaussNewton`, `RecursiveSketching` |
 | first order | `GradientDescent`, `ScaledGD`, `DampedScaledGD`, `PreconditionedGD`, `MomentumGradientDescent` |
 | projection | `SingularValueProjection` |
@@ -23,6 +23,7 @@ from wnsense.solvers.momentum import MomentumGradientDescent
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.recursive_sketching import RecursiveSketching
+from wnsense.solvers.reweighted import ReweightedWN
 from wnsense.solvers.scaled_gradient import DampedScaledGD, PreconditionedGD, ScaledGD
 from wnsense.solvers.singular_value_projection import SingularValueProjection
 from wnsense.solvers.solver import Solver, State
@@ -42,6 +43,7 @@ __all__ = [
     "PreconditionedGD",
     "PreconditionedWN",
     "RecursiveSketching",
+    "ReweightedWN",
     "ScaledGD",
     "SensingObjective",
     "SingularValueProjection",
