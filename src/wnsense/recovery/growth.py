@@ -90,8 +90,8 @@ def _settled(session: Session, best: RankFit, fits: list[RankFit], settings: Set
 def _next_smaller(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> RankFit:
     """Return the fit of the next smaller rank, led to its end; the growth may have passed over it."""
     rank = best.rank - max(1, best.rank // THRESHOLDS.coarseness)
-    known = [fit for fit in fits if rank <= fit.rank < best.rank]
-    return led(session, known[-1], settings) if known else refitted(session, best, rank, settings)
+    fitted = [fit for fit in fits if rank <= fit.rank < best.rank]
+    return led(session, fitted[-1], settings) if fitted else refitted(session, best, rank, settings)
 
 
 def led(session: Session, fit: RankFit, settings: Settings) -> RankFit:
