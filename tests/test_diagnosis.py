@@ -72,6 +72,7 @@ GOOD = Findings(
     fitted=400,
     back_projection_level=0.5,
     excluded=False,
+    surpassed=False,
 )
 NOISE_KNOWN = replace(GOOD, evidence=None, noise_level=0.02, allowance=0.02)
 BLIND = replace(GOOD, evidence=None)
@@ -98,6 +99,7 @@ TABLE = [
     ("score too low", replace(GOOD, evidence=Evidence(0.9, 4.5)), Status.NO_LOW_RANK_FIT),
     ("ranks agree, sizes do not", replace(GOOD, evidence=Evidence(0.0, 9.0)), Status.NO_LOW_RANK_FIT),
     ("predicts, overfits", replace(GOOD, overfit=2.1), Status.TOO_FEW_MEASUREMENTS),
+    ("predicts, a larger rank exceeds noise", replace(GOOD, surpassed=True), Status.TOO_FEW_MEASUREMENTS),
     ("predicts, hardly overfits", replace(GOOD, overfit=2.0), Status.REACHED_NOISE_FLOOR),
     ("predicts nothing", replace(GOOD, evidence=DOES_NOT), Status.NO_LOW_RANK_FIT),
     ("nothing, rank 4 just judged", replace(GOOD, evidence=DOES_NOT, small_freedom=200), Status.NO_LOW_RANK_FIT),
@@ -145,6 +147,7 @@ def test_no_verdict_claims_more_than_was_found():
         "small_freedom": [100, 350],
         "back_projection_level": [0.3, 0.5],
         "excluded": [False, True],
+        "surpassed": [False, True],
     }
     said = set()
     for values in itertools.product(*grid.values()):
@@ -166,6 +169,7 @@ def test_no_verdict_claims_more_than_was_found():
                 assert found.evidence.explained > 0
                 assert found.evidence.score > 4.5
                 assert found.overfit <= 2
+                assert not found.surpassed
     assert said == {
         Status.CONVERGED,
         Status.REACHED_NOISE_FLOOR,
@@ -603,6 +607,7 @@ def test_findings_are_all_of_them_asked():
             "fitted": 90,
             "back_projection_level": 0.1,
             "excluded": True,
+            "surpassed": True,
         }
         changes = [verdict(found) != verdict(replace(found, **{part.name: others[part.name]})) for _, found, _ in TABLE]
         assert any(changes), part.name

@@ -105,3 +105,11 @@ def is_better(small: RankFit, large: RankFit, score: float = 1.0) -> bool:
         return True
     gain = 1 - (large.watched / small.watched) ** 2 if small.watched > 0 else 0.0
     return gain > THRESHOLDS.worth * extra / small.rows and surely > score
+
+
+def exceeds_noise(small: RankFit, large: RankFit) -> bool:
+    """Return True if the larger rank explains more of the fitted rows than a fit of noise would, by five deviations."""
+    if large.rank <= small.rank or small.residual == 0:
+        return False
+    left = (large.residual / small.residual) ** 2
+    return left < left_by_chance(large.freedom - small.freedom, small.rows - small.freedom)

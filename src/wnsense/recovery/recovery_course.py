@@ -17,7 +17,7 @@ from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, verdict
 from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import Growth, grow, refitted
-from wnsense.recovery.rank_fit import RankFit, is_better
+from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session
 from wnsense.running.status import Status
@@ -43,6 +43,7 @@ class Conclusion:
         fits: All fits, that of the verdict last.
         evidence: Evidence of the held-out rows; None if there are none.
         excluded: True if the user's max_rank excludes a better fit.
+        surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would.
         warnings: Warnings for the user, in words.
         last: Fit to all measurements; None if the verdict's fit is one.
     """
@@ -52,6 +53,7 @@ class Conclusion:
     fits: tuple[RankFit, ...]
     evidence: Evidence | None
     excluded: bool
+    surpassed: bool
     warnings: tuple[str, ...]
     last: RankFit | None = None
 
@@ -127,8 +129,9 @@ def _judged(session: Session, grown: Growth, settings: Settings) -> Conclusion:
     fit = _measured(session, fit)
     if fit.objective.fitted is not None:
         evidence = held_out_evidence(fit.objective, fit.at)
-    status = verdict(_findings(fit, evidence, excluded=excluded, tolerance=settings.tolerance))
-    conclusion = Conclusion(status, fit, (*fits, fit), evidence, excluded, ())
+    surpassed = any(exceeds_noise(fit, other) for other in fits)
+    status = verdict(_findings(fit, evidence, excluded=excluded, surpassed=surpassed, tolerance=settings.tolerance))
+    conclusion = Conclusion(status, fit, (*fits, fit), evidence, excluded, surpassed, ())
     return _determined(session, conclusion, settings) if status is Status.CONVERGED else conclusion
 
 
@@ -152,7 +155,9 @@ def _measured(session: Session, fit: RankFit) -> RankFit:
     return replace(fit, at=replace(fit.at, residual=residual, balanced=fit.objective.calibration.balance(residual)))
 
 
-def _findings(fit: RankFit, evidence: Evidence | None, *, excluded: bool, tolerance: float) -> Findings:
+def _findings(
+    fit: RankFit, evidence: Evidence | None, *, excluded: bool, surpassed: bool, tolerance: float
+) -> Findings:
     operator = fit.objective.problem.operator
     return Findings(
         exact=fit.is_exact(tolerance),
@@ -167,6 +172,7 @@ def _findings(fit: RankFit, evidence: Evidence | None, *, excluded: bool, tolera
         fitted=fit.rows,
         back_projection_level=back_projection_level(operator, fit.rows),
         excluded=excluded,
+        surpassed=surpassed,
     )
 
 
@@ -197,7 +203,8 @@ def _may_be_exact(judged: Conclusion) -> bool:
     if judged.status is Status.CONVERGED or judged.excluded or fit.is_noise:
         return False
     has_spare_rows = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
-    return not (has_spare_rows and _explains(evidence) and fit.overfit <= THRESHOLDS.overfit)
+    is_noise = has_spare_rows and _explains(evidence) and fit.overfit <= THRESHOLDS.overfit
+    return judged.surpassed or not is_noise
 
 
 def _explains(evidence: Evidence | None) -> bool:
@@ -226,7 +233,9 @@ def _searched_for_exact(session: Session, judged: Conclusion, count: int, settin
         if fit is None:
             return None
         fit = without_idle(session, fit, settings)
-        exact = Conclusion(Status.CONVERGED, fit, (*judged.fits, fit), None, excluded=False, warnings=())
+        exact = Conclusion(
+            Status.CONVERGED, fit, (*judged.fits, fit), None, excluded=False, surpassed=False, warnings=()
+        )
         exact = _determined(session, exact, settings)
         if exact.status is Status.CONVERGED:
             return exact

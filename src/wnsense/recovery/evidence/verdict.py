@@ -31,6 +31,8 @@ class Findings:
         fitted: Number of fitted rows.
         back_projection_level: Noise level of the back-projected residual, for a residual of unit norm.
         excluded: True if the user's max_rank excludes a better fit.
+        surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would. The residual is then
+            not noise, even if that rank predicts no better.
     """
 
     exact: bool
@@ -45,6 +47,7 @@ class Findings:
     fitted: int
     back_projection_level: float
     excluded: bool
+    surpassed: bool
 
 
 def judged_share(level: float) -> float:
@@ -70,7 +73,7 @@ def verdict(findings: Findings) -> Status:
     judged = judged_share(findings.back_projection_level) * findings.fitted
     if findings.evidence is not None:
         is_significant = findings.evidence.explained > 0 and findings.evidence.score > THRESHOLDS.significance
-        if is_significant and findings.overfit > THRESHOLDS.overfit:
+        if is_significant and (findings.overfit > THRESHOLDS.overfit or findings.surpassed):
             return Status.TOO_FEW_MEASUREMENTS
         predicts = is_significant
         needed = findings.next_freedom
