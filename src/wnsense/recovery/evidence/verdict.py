@@ -31,8 +31,8 @@ class Findings:
         fitted: Number of fitted rows.
         back_projection_level: Noise level of the back-projected residual, for a residual of unit norm.
         excluded: True if the user's max_rank excludes a better fit.
-        surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would. The residual is then
-            not noise, even if that rank predicts no better.
+        surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would. The residual is
+            then not noise, even if that rank predicts no better.
     """
 
     exact: bool
