@@ -31,6 +31,8 @@ _FIRST_PASSES = 8
 # reach an exact answer on sampled entries or Gaussian rows pause for at most 3; some of phase retrieval pause for up to
 # 20 and then succeed, but a restart costs less.
 _REST, _FALL_THAT_COUNTS = 6, 0.1
+# Epsilons of a gradient that is rounding.
+_ROUNDINGS = 30
 # Least distance of a singular value above the smoothing, relative.
 _ABOVE = 1e-9
 
@@ -60,8 +62,10 @@ class Inner:
     @property
     def has_ended(self) -> bool:
         """True if the equations are solved to the tolerance, or after the most steps."""
-        solved = self.gradient.squared_norm().sqrt() <= _INNER_TOLERANCE * self.first
-        return bool(solved) or self.steps >= _MOST_INNER
+        size = self.gradient.squared_norm().sqrt()
+        # The measurements are of size 1 in scaled units; below their rounding, further steps diverge.
+        least = (_INNER_TOLERANCE * self.first).clamp(min=_ROUNDINGS * torch.finfo(size.dtype).eps)
+        return not bool(size > least) or self.steps >= _MOST_INNER
 
 
 @dataclass(frozen=True)
