@@ -8,8 +8,6 @@ directions by which the run would leave it; they are added at once.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
-
 from wnsense.recovery.evidence.spectral_rank import back_projection_level, largest_rank, residual_directions
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.rank_fit import RankFit, is_better
@@ -17,6 +15,7 @@ from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import EndedEarlyError, Session, resized
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
+from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
@@ -54,7 +53,7 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
     """
     bound = _bound(objective, rows, settings)
     stop = _stop(objective, rows, settings)
-    zero = float(torch.linalg.vector_norm(objective.calibration.balance(objective.target)))
+    zero = float(row_reductions.norm(objective.calibration.balance(objective.target)))
     fits: list[RankFit] = []
     best, misses = None, 0
     following: LowRank | None = resized(start, min(start.width, bound))

@@ -18,6 +18,7 @@ from wnsense.recovery.session import Budget, EndedEarlyError, Session, zero_matr
 from wnsense.recovery.spectrum_columns import SPECTRUM
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -160,4 +161,4 @@ def _candidates(fits: tuple[RankFit, ...]) -> tuple[Candidate, ...]:
 def _relative_residual(problem: Problem, matrix: LowRank) -> float:
     root = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights.sqrt()
     missed = problem.operator.measure(matrix) - problem.measurements
-    return float(torch.linalg.vector_norm(root * missed) / torch.linalg.vector_norm(root * problem.measurements))
+    return float(row_reductions.norm(root * missed) / row_reductions.norm(root * problem.measurements))

@@ -21,6 +21,7 @@ from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session
 from wnsense.running.status import Status
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.calibration import calibrate
@@ -75,7 +76,7 @@ def concluded(session: Session, start: LowRank | None, holdout: float | None, se
     """
     problem = session.problem
     usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
-    count = int((usable > 0).sum())
+    count = row_reductions.count(usable > 0)
     held = 0 if problem.noise_level and holdout is None else held_out_count(count, holdout)
     mask = fitted_mask(usable, held, settings.seed) if held else None
     objective, first = _first(session, mask, start, settings)
@@ -99,7 +100,7 @@ def _first(
     spectral, cost = residual_directions(objective, -objective.target, 1, seed=seed)
     session.applications += given.applications + cost
     # The norm of the balanced measurements is about the Frobenius norm of the matrix.
-    balanced = float(torch.linalg.vector_norm(given.balance(problem.measurements)))
+    balanced = float(row_reductions.norm(given.balance(problem.measurements)))
     scale = min(float(spectral.singular_values().max()), balanced) or balanced
     return _comparable(SensingObjective(problem, fitted, seed, replace(given, scale=scale))), spectral.scaled(1 / scale)
 

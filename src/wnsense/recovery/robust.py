@@ -15,6 +15,7 @@ from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
+from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
@@ -99,7 +100,7 @@ def recover_robustly(
     y = problem.measurements
     weight = torch.ones_like(y) if problem.weights is None else problem.weights
     usable, root = weight > 0, weight.sqrt()
-    count = int(usable.sum())
+    count = row_reductions.count(usable)
     require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
     # Another seed than that of the recoveries, so that the test rows are not the rows that they hold out.
     tested = usable & (fitted_mask(weight, held_out_count(count, None), seed + 1) == 0)
@@ -123,10 +124,10 @@ def recover_robustly(
         residual = root * (problem.operator.measure(recovery.matrix) - y).abs()
         agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
         ended_early = not _has_verdict(recovery.status)
-        if ended_early or rounds == _ROUNDS or torch.equal(agreeing & part, accepted):
+        if ended_early or rounds == _ROUNDS or row_reductions.has_all((agreeing & part) == accepted):
             break
         accepted = agreeing & part
-    share = float(agreeing[tested].double().mean())
+    share = row_reductions.mean(agreeing[tested].double())
     score, cost = _test_score(Problem(problem.operator, y, weights=weight), ~tested, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= THRESHOLDS.significance):
         warning = (
@@ -137,8 +138,8 @@ def recover_robustly(
 
 
 def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " k"]) -> float:
-    spread = _DEVIATIONS * _DEVIATION_OF_MEDIAN * float(residual.median())
-    return max(spread, _ROUNDING * float(y.abs().median()))
+    spread = _DEVIATIONS * _DEVIATION_OF_MEDIAN * row_reductions.median(residual)
+    return max(spread, _ROUNDING * row_reductions.median(y.abs()))
 
 
 def _has_verdict(status: Status) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size
 from wnsense.linalg import Dtype, Place, Rng, haar_frame, random_normal
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -39,7 +40,7 @@ class Problem:
         require(self.measurements.dtype == real, f"measurements of {real}", self.measurements.dtype, "convert them")
         require_finite("the measurements", self.measurements)
         require(
-            bool((self.measurements != 0).any()),
+            row_reductions.has_any(self.measurements != 0),
             "measurements that are not all zero",
             "a zero vector",
             "the zero matrix explains it, there is nothing to recover",
@@ -50,8 +51,8 @@ class Problem:
             require_size("the weights", self.weights.shape, (self.operator.count,))
             require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype, "convert them")
             require_finite("the weights", self.weights)
-            require(bool((self.weights >= 0).all()), "weights of at least 0", "a negative one")
-            require(bool((self.weights > 0).any()), "at least one positive weight", "none")
+            require(row_reductions.has_all(self.weights >= 0), "weights of at least 0", "a negative one")
+            require(row_reductions.has_any(self.weights > 0), "at least one positive weight", "none")
         if self.truth is not None:
             require_size("the truth", self.truth.shape, self.operator.shape)
 
@@ -70,7 +71,7 @@ class Problem:
         if noise == 0:
             return cls(operator, clean, truth, 0.0)
         error = random_normal((operator.count,), generator=generator, dtype=clean.dtype, device=clean.device)
-        noisy = clean + error * (noise * clean.square().mean().sqrt())
+        noisy = clean + error * (noise * row_reductions.root_mean_square(clean))
         return cls(operator, noisy, truth, noise / (1 + noise * noise) ** 0.5)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.linalg import haar_frame, orthonormal_factor
+from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
@@ -57,7 +58,7 @@ class Calibration:
         u = self.trace_direction
         if u is None:
             return values
-        return values - ((1 - self.trace_factor) * (values @ u)).unsqueeze(-1) * u
+        return values - ((1 - self.trace_factor) * row_reductions.component(values, u)).unsqueeze(-1) * u
 
 
 def calibrate(
@@ -80,9 +81,9 @@ def calibrate(
     if fitted is not None:
         weights = weights * fitted
     fitting = weights > 0
-    require(bool(fitting.any()), "at least one row of positive weight to fit", "none", "hold out fewer")
+    require(row_reductions.has_any(fitting), "at least one row of positive weight to fit", "none", "hold out fewer")
     require(
-        bool((problem.measurements[fitting] != 0).any()),
+        row_reductions.has_any(problem.measurements[fitting] != 0),
         "measurements to fit that are not all zero",
         "zeros, wherever a row has positive weight and is not held out",
         "there is nothing to recover",
@@ -93,7 +94,7 @@ def calibrate(
 
     if operator.second_moment is not None:
         # Rows of a declared ensemble have the same distribution; only their mean weight matters.
-        alpha = operator.second_moment[0] * float(weights.mean())
+        alpha = operator.second_moment[0] * row_reductions.mean(weights)
     else:
         alpha = _probe_gain(operator, root, generator)
         applications += _PROBE_COUNT
@@ -124,10 +125,10 @@ def _with_traces(operator: Operator, root: Tensor, alpha: float, applications: i
     if not operator.kind.is_symmetric or not (operator.second_moment is None or operator.second_moment[1] > 0):
         return Calibration(scale, None, 1.0, 1.0, applications)
     traces = operator.traces()
-    excess = float((root * traces).square().sum()) / (operator.shape[0] * alpha)
+    excess = float(row_reductions.squared_norm(root * traces)) / (operator.shape[0] * alpha)
     if excess <= _TRACE_EXCESS:
         return Calibration(scale, None, 1.0, 1.0, applications + 1)
-    u = root * traces / torch.linalg.vector_norm(root * traces)
+    u = root * traces / row_reductions.norm(root * traces)
     return Calibration(scale, u, excess**-0.5, 1.0, applications + 1, traces)
 
 
@@ -147,7 +148,7 @@ def _probe_gain(operator: Operator, root: Tensor, generator: torch.Generator) ->
 
     X = frame(m1)
     probes = LowRank(X, Theta, None if operator.kind.is_symmetric else frame(m2))
-    gains = (root * operator.measure(probes)).square().sum(-1) / probes.norm().square()
+    gains = row_reductions.squared_norm(root * operator.measure(probes)) / probes.norm().square()
     return float(gains.mean())
 
 
@@ -170,5 +171,5 @@ def _estimate_scale(problem: Problem, calibration: Calibration, generator: torch
             V = operator.adjoint_transpose_times(v, orthonormal_factor(V))
             applications += 1
     spectral = float(torch.linalg.matrix_norm(V, 2))
-    frobenius = float(torch.linalg.vector_norm(balanced))
+    frobenius = float(row_reductions.norm(balanced))
     return min(spectral, frobenius), applications

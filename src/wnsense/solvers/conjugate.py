@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State, choose
@@ -83,7 +84,11 @@ class ConjugateWN:
         image = objective.problem.operator.measure(direction.at(at.point))
         balanced = objective.calibration.balance(image)
         tiny = torch.finfo(balanced.dtype).tiny
-        length = -state.fraction * (at.balanced * balanced).sum(-1) / balanced.square().sum(-1).clamp(min=tiny)
+        length = (
+            -state.fraction
+            * row_reductions.inner(at.balanced, balanced)
+            / row_reductions.squared_norm(balanced).clamp(min=tiny)
+        )
         # A length that is not finite becomes 0; the residual is then measured.
         length = length.nan_to_num(0.0, 0.0, 0.0)
         straight = at.point.plus(direction.scaled(length).at(at.point))
@@ -115,7 +120,7 @@ class ConjugateWN:
 
     def _updated(self, objective: SensingObjective, point: LowRank, predicted: "_Residual") -> tuple["_Residual", int]:
         """Return the residual, measured where the prediction may be too far off, and its cost in applications."""
-        balanced = torch.linalg.vector_norm(objective.calibration.balance(predicted.values), dim=-1)
+        balanced = row_reductions.norm(objective.calibration.balance(predicted.values))
         drift, gain, age = predicted.drift, predicted.gain, predicted.age
         # Written so that NaN counts as too far off.
         is_near = (gain > 0) & (gain * drift <= self.drift * balanced) & (age < _OLDEST)
@@ -123,7 +128,7 @@ class ConjugateWN:
             return predicted, 0
         is_near = is_near & (drift.device.type == "cpu")
         measured = objective.residual(point)
-        change = torch.linalg.vector_norm(objective.calibration.balance(measured - predicted.values), dim=-1)
+        change = row_reductions.norm(objective.calibration.balance(measured - predicted.values))
         ratio = (change / drift).nan_to_num(0.0, 0.0, 0.0)
         update = _Residual(
             torch.where(is_near.unsqueeze(-1), predicted.values, measured),

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.solver import State, choose
@@ -84,7 +85,7 @@ def least_squares_step(
     floor = squared * 1e-28 + torch.finfo(squared.dtype).tiny
     for _ in range(inner_steps):
         image, left, right = objective.normal_times(direction.at(at.point), at.point.width)
-        curvature = image.square().sum(-1) + damping * direction.squared_norm()
+        curvature = row_reductions.squared_norm(image) + damping * direction.squared_norm()
         is_active = squared > floor
         length = torch.where(is_active, squared / curvature.clamp(min=torch.finfo(squared.dtype).tiny), 0)
         xi = xi.plus(direction, length)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import InputError, require_size
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, RowDual
@@ -38,8 +39,7 @@ class Evaluation:
     @property
     def misfit(self) -> Float[Tensor, "*batch"]:
         """Norm `||q||`, about the Frobenius distance to the answer if `T D M` is close to an isometry."""
-        misfit: Tensor = torch.linalg.vector_norm(self.balanced, dim=-1)
-        return misfit
+        return row_reductions.norm(self.balanced)
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,10 @@ class SensingObjective:
         weights = self.problem.weights
         if rows is not None:
             weights = rows if weights is None else weights * rows
-        relative: Tensor
-        if weights is not None:
-            root = weights.sqrt()
-            relative = torch.linalg.vector_norm(residual * root, dim=-1) / torch.linalg.vector_norm(self.target * root)
-        else:
-            relative = torch.linalg.vector_norm(residual, dim=-1) / torch.linalg.vector_norm(self.target)
-        return relative
+        if weights is None:
+            return row_reductions.norm(residual) / row_reductions.norm(self.target)
+        root = weights.sqrt()
+        return row_reductions.norm(residual * root) / row_reductions.norm(self.target * root)
 
     def to_user(self, point: LowRank) -> LowRank:
         """Return a point in the user's units."""

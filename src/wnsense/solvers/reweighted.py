@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_rank
 from wnsense.linalg import orthonormal_factor, random_normal, symmetric_part
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
@@ -187,7 +188,7 @@ class ReweightedWN:
         if self.max_rank is not None:
             require_rank("max_rank", self.max_rank, min(operator.shape))
             return self.max_rank
-        rows = int((objective.calibration.row_scale > 0).sum())
+        rows = row_reductions.count(objective.calibration.row_scale > 0)
         rank = 1
         while rank < min(operator.shape) and operator.degrees_of_freedom(rank + 1) <= _SHARE * rows:
             rank += 1
@@ -201,7 +202,7 @@ def _room(bound: int) -> int:
 
 def _gain(objective: SensingObjective) -> float:
     """Return the squared factor `n / d` by which `B = sqrt(n / d) T D M` has `B B*` of mean 1."""
-    rows = int((objective.calibration.row_scale > 0).sum())
+    rows = row_reductions.count(objective.calibration.row_scale > 0)
     return rows / objective.problem.operator.dimension
 
 

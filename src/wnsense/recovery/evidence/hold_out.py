@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wnsense.sensing import row_reductions
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
 # Number of held-out rows by default: a tenth of all, within two limits. The least number is enough for a significant
@@ -43,11 +44,7 @@ def held_out_count(count: int, fraction: float | None) -> int:
 
 def fitted_mask(usable: Float[Tensor, " n"], held_out: int, seed: int) -> Float[Tensor, " n"]:
     """Return 1 for rows to fit and 0 for held-out rows, drawn from the seed among rows of positive weight."""
-    rows = torch.nonzero(usable > 0).flatten().cpu()
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    mask = torch.ones_like(usable)
-    mask[rows[order[:held_out]].to(usable.device)] = 0
-    return mask
+    return torch.ones_like(usable).masked_fill(row_reductions.drawn(usable > 0, held_out, seed), 0)
 
 
 def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
@@ -66,13 +63,13 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     if objective.calibration.traces is not None:
         regressors.append(objective.calibration.traces)
     regression = torch.stack(regressors, dim=-1)
-    coefficients = torch.linalg.lstsq(regression[fitted], target[fitted].unsqueeze(-1), driver="gelsd").solution
-    baseline = (regression[held] @ coefficients).squeeze(-1)
+    baseline = regression[held] @ row_reductions.least_squares(regression[fitted], target[fitted])
 
     measured = target[held] - baseline
     misfit = at.residual[held]
-    explained = 1 - float(misfit.square().sum() / measured.square().sum())
-    return Evidence(explained, _spearman(measured, measured + misfit) * math.sqrt(max(len(measured) - 1, 0)))
+    explained = 1 - float(row_reductions.squared_norm(misfit) / row_reductions.squared_norm(measured))
+    correlation = row_reductions.rank_correlation(measured, measured + misfit)
+    return Evidence(explained, correlation * math.sqrt(max(row_reductions.count(held) - 1, 0)))
 
 
 def improvement_score(objective: SensingObjective, before: Evaluation, after: Evaluation) -> float:
@@ -84,11 +81,12 @@ def improvement_score(objective: SensingObjective, before: Evaluation, after: Ev
     """
     held = _held(objective)
     residuals = [at.residual[held].abs() for at in (before, after)]
-    if len(residuals[0]) >= _MANY:
+    count = row_reductions.count(held)
+    if count >= _MANY:
         residuals = [residual.square() for residual in residuals]
     difference = residuals[0] - residuals[1]
-    mean = float(difference.mean())
-    error = float(difference.std(unbiased=True)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    mean = row_reductions.mean(difference)
+    error = row_reductions.deviation(difference) / math.sqrt(count) if count > 1 else 0.0
     if error == 0:
         return math.copysign(math.inf, mean) if mean != 0 else 0.0
     return mean / error
@@ -98,13 +96,3 @@ def _held(objective: SensingObjective) -> Tensor:
     if objective.fitted is None:
         raise ValueError("no rows are held out")
     return objective.fitted == 0
-
-
-def _spearman(a: Tensor, b: Tensor) -> float:
-    # scipy.stats takes half a second to import.
-    from scipy.stats import rankdata
-
-    ranks = torch.stack([torch.from_numpy(rankdata(v.cpu().numpy())) for v in (a, b)])
-    ranks = ranks - ranks.mean(-1, keepdim=True)
-    norms = torch.linalg.vector_norm(ranks, dim=-1).prod()
-    return float(ranks.prod(0).sum() / norms) if norms > 0 else 0.0

@@ -7,6 +7,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal, symmetric_part
+from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -49,7 +50,7 @@ def missing_negative_part(objective: SensingObjective, at: Evaluation, fitted: i
     balanced = objective.calibration.balance(at.residual)
     unexplained, cost = _dominant_part(objective, balanced, 1, seed)
     lowest = -float(unexplained.eigenvalues().min())
-    misfit = float(torch.linalg.vector_norm(balanced))
+    misfit = float(row_reductions.norm(balanced))
     threshold = 1.5 * back_projection_level(objective.problem.operator, fitted) * misfit
     largest = float(at.point.singular_values().max())
     return (lowest / largest if lowest > threshold and largest > 0 else 0.0), cost
@@ -85,7 +86,7 @@ def residual_directions(
     balanced = objective.calibration.balance(residual)
     # A few large rows, as in quadratic measurements, would dominate the result (truncated spectral start: Chen and
     # Candes, arXiv 1505.05114).
-    limit = _OUTLYING * torch.linalg.vector_norm(balanced) / max(int((balanced != 0).sum()), 1) ** 0.5
+    limit = _OUTLYING * row_reductions.norm(balanced) / max(row_reductions.count(balanced != 0), 1) ** 0.5
     dominant, cost = _dominant_part(objective, balanced.clamp(-limit, limit), width, seed)
     if objective.kind is Kind.PSD:
         dominant = dominant.positive_part()
