@@ -1,6 +1,8 @@
 """Pure functions of linear algebra, batched over leading dimensions, real and complex."""
 
 import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import torch
@@ -48,36 +50,91 @@ def svec(A: Inexact[Tensor, "*batch m m"]) -> Float[Tensor, "*batch d"]:
     Returns:
         Vectors with `<svec A, svec B> = Re <A, B>`; `d = m(m+1)/2`, or `m^2` for complex `A`.
     """
-    size = A.shape[-1]
-    row, column = torch.triu_indices(size, size, device=A.device)
-    upper = A[..., row, column]
-    scaled = torch.where(row == column, upper.real, upper.real * math.sqrt(2))
+    places = _triangle(A.shape[-1], A.device)
+    flat = A.flatten(-2).resolve_conj()
+    real = (flat.real if A.is_complex() else flat).index_select(-1, places.upper) * places.factors(
+        math.sqrt(2), A.real.dtype
+    )
     if not A.is_complex():
-        return scaled
-    # Indices again, because a mask would make the host wait for a GPU.
-    above, right = torch.triu_indices(size, size, offset=1, device=A.device)
-    return torch.cat([scaled, A.imag[..., above, right] * math.sqrt(2)], dim=-1)
+        return real
+    imaginary = flat.imag.index_select(-1, places.upper[places.strict])
+    return torch.cat([real, imaginary * math.sqrt(2)], dim=-1)
 
 
 def smat(v: Float[Tensor, "*batch d"], size: int, *, is_complex: bool = False) -> Inexact[Tensor, "*batch m m"]:
     """Return the symmetric or Hermitian matrices of a size that `svec` packs to `v`."""
-    row, column = torch.triu_indices(size, size, device=v.device)
-    count = row.shape[0]
-    upper = v[..., :count]
-    upper = torch.where(row == column, upper, upper * math.sqrt(0.5))
+    places = _triangle(size, v.device)
+    count = len(places.row)
+    real = (v[..., :count] * places.factors(math.sqrt(0.5), v.dtype)).index_select(-1, places.packed)
     if not is_complex:
-        A = v.new_zeros((*v.shape[:-1], size, size))
-        A[..., row, column] = upper
-        A[..., column, row] = upper
-        return A
-    A = v.new_zeros((*v.shape[:-1], size, size), dtype=v.dtype.to_complex())
-    A.real[..., row, column] = upper
-    A.real[..., column, row] = upper
-    above, right = torch.triu_indices(size, size, offset=1, device=v.device)
-    imaginary = v[..., count:] * math.sqrt(0.5)
-    A.imag[..., above, right] = imaginary
-    A.imag[..., right, above] = -imaginary
-    return A
+        return torch.unflatten(real, -1, (size, size))
+    imaginary = v.new_zeros((*v.shape[:-1], count))
+    imaginary[..., places.strict] = v[..., count:] * math.sqrt(0.5)
+    signed = imaginary.index_select(-1, places.packed) * places.signs.to(v.dtype)
+    return torch.unflatten(torch.complex(real, signed), -1, (size, size))
+
+
+@dataclass(frozen=True)
+class _Triangle:
+    """Places of the upper triangle of a square matrix, row by row.
+
+    Attributes:
+        size: Side `m` of the matrix.
+        row: Rows of the places, (t,).
+        column: Columns of the places, (t,).
+    """
+
+    size: int
+    row: Tensor
+    column: Tensor
+
+    @cached_property
+    def upper(self) -> Tensor:
+        """Return the place of each number in the flat matrix, (t,)."""
+        return self.row * self.size + self.column
+
+    @cached_property
+    def strict(self) -> Tensor:
+        """Return the numbers that lie off the diagonal."""
+        # Indices, because a mask would make the host wait for a GPU.
+        above, right = torch.triu_indices(self.size, self.size, offset=1, device=self.row.device)
+        return self.packed.index_select(0, above * self.size + right)
+
+    @cached_property
+    def packed(self) -> Tensor:
+        """Return the number that stands at each place of the flat matrix, (m^2,)."""
+        numbers = torch.zeros(self.size, self.size, dtype=torch.int64, device=self.row.device)
+        numbers[self.row, self.column] = torch.arange(len(self.row), device=self.row.device)
+        numbers[self.column, self.row] = numbers[self.row, self.column]
+        return numbers.flatten()
+
+    @cached_property
+    def signs(self) -> Tensor:
+        """Return -1 below the diagonal and 1 elsewhere, (m^2,)."""
+        ones = torch.ones(self.size, self.size, dtype=torch.float64, device=self.row.device)
+        return (2 * ones.triu() - ones).flatten()
+
+    def factors(self, off_diagonal: float, dtype: torch.dtype) -> Tensor:
+        """Return 1 on the diagonal and the factor off it, (t,)."""
+        factors = torch.full(self.row.shape, off_diagonal, dtype=dtype, device=self.row.device)
+        return torch.where(self.row == self.column, 1, factors)
+
+
+# Sides up to this are kept; their places take at most 28 MB each, and finding them takes longer than packing a matrix.
+_KEPT_SIDE = 1000
+
+
+def _triangle(size: int, device: torch.device) -> _Triangle:
+    """Return the places of the upper triangle."""
+    return _kept_triangle(size, device) if size <= _KEPT_SIDE else _new_triangle(size, device)
+
+
+def _new_triangle(size: int, device: torch.device) -> _Triangle:
+    row, column = torch.triu_indices(size, size, device=device)
+    return _Triangle(size, row, column)
+
+
+_kept_triangle = lru_cache(maxsize=4)(_new_triangle)
 
 
 def orthonormal_factor(A: Inexact[Tensor, "*batch m r"]) -> Inexact[Tensor, "*batch m k"]:

@@ -31,7 +31,7 @@ def reweighted(
         tries: Number of runs.
     """
     solver = ReweightedWN(bound)
-    stop = Stop(residual=settings.tolerance / 10, watch_holdout=False)
+    stop = Stop(residual=settings.target, watch_holdout=False)
     for attempt in range(tries):
         stage = "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}"
         at = session.run(objective, solver, _start(objective, settings.seed, attempt), stop, stage, is_search=True)

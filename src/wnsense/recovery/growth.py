@@ -19,7 +19,6 @@ from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import Evaluation, SensingObjective
-from wnsense.solvers.tangent import tangent_part
 
 # A fit whose misfit exceeds that of the matrix 0 by this factor has diverged; descent never ends there.
 _DIVERGED = 1.1
@@ -63,7 +62,8 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         fits.append(fit)
         if float(fit.at.misfit) > _DIVERGED * zero:
             raise EndedEarlyError(Status.DIVERGED)
-        if fit.is_exact(settings.tolerance) or fit.is_noise:
+        # A fit that has settled above the target lacks a direction, however small its residual is.
+        if fit.is_exact(settings.target) or fit.is_noise:
             ended = led(session, fit, settings)
             return Growth(ended, (*fits, ended))
         if best is None or is_better(best, fit):
@@ -95,7 +95,7 @@ def _next_smaller(session: Session, best: RankFit, fits: list[RankFit], settings
 
 def led(session: Session, fit: RankFit, settings: Settings) -> RankFit:
     """Return a fit after conjugate weight normalization has led it to its end."""
-    if fit.is_exact(settings.tolerance):
+    if fit.is_exact(settings.target):
         return fit
     return refitted(session, fit, fit.rank, settings)
 
@@ -117,7 +117,7 @@ def _stop(objective: SensingObjective, rows: int, settings: Settings) -> Stop:
     """Return the rules by which the fit of a rank ends."""
     level = back_projection_level(objective.problem.operator, rows)
     return Stop(
-        residual=settings.tolerance / 10,
+        residual=settings.target,
         goal=_settles_below(level / THRESHOLDS.settled),
         stagnation=THRESHOLDS.stagnation,
         gain=THRESHOLDS.gain,
@@ -129,8 +129,7 @@ def _settles_below(share: float) -> Callable[[Evaluation], bool]:
     """Return the test whether the tangent gradient is below a share of the misfit."""
 
     def settles(at: Evaluation) -> bool:
-        gradient = tangent_part(at.point, at.left, at.right).squared_norm().sqrt()
-        return float(gradient) < share * float(at.misfit)
+        return float(at.gradient.squared_norm().sqrt()) < share * float(at.misfit)
 
     return settles
 

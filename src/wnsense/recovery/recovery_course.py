@@ -9,6 +9,7 @@ from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_c
 from wnsense.recovery.evidence.restricted_singular_value import null_space_test
 from wnsense.recovery.evidence.spectral_rank import (
     back_projection_level,
+    least_share,
     missing_negative_part,
     residual_directions,
     significant_rank,
@@ -32,6 +33,11 @@ from wnsense.solvers.objective import SensingObjective
 _DOUBTED = 1e-3
 # Singular values are kept above this multiple of the residual of an exact fit, and of rounding.
 _ABOVE_RESIDUAL, _ROUNDING = 100, 1e-14
+# A fit without a direction is as good if its residual is at most this multiple.
+_AS_GOOD = 2
+# The last fit of an exact answer ends when its residual is at most this share of the least singular value, so that each
+# value has at least 6 digits. Where rounding is larger than that, it ends at rounding.
+_VALUE_DIGITS = 1e-7
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,8 @@ def without_idle(session: Session, fit: RankFit, settings: Settings) -> RankFit:
         rank = min(fit.rank, significant_rank(fit.at.point, share))
         if rank < fit.rank:
             smaller = refitted(session, fit, rank, settings)
-            fit = smaller if smaller.is_exact(settings.tolerance) else fit
+            as_good = max(settings.target, _AS_GOOD * max(fit.residual, fit.held or 0.0))
+            fit = smaller if smaller.is_exact(as_good) else fit
     return fit
 
 
@@ -248,13 +255,17 @@ def _final(session: Session, conclusion: Conclusion, settings: Settings) -> Conc
     """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones."""
     problem, objective = session.problem, conclusion.fit.objective
     conclusion = _warned(session, conclusion, settings)
-    if objective.fitted is None:
+    stop = settings.last_stop
+    if conclusion.status is Status.CONVERGED:
+        stop = replace(stop, residual=min(stop.residual, _VALUE_DIGITS * least_share(conclusion.fit.at.point)))
+    is_open = conclusion.status is Status.CONVERGED and conclusion.fit.residual > stop.residual
+    if objective.fitted is None and not is_open:
         return conclusion
     given = calibrate(problem, seed=settings.seed, scale=objective.calibration.scale)
     everything = plain_least_squares(SensingObjective(problem, None, settings.seed, given))
     session.applications += given.applications
     point = everything.from_user(objective.to_user(conclusion.fit.at.point))
-    at = session.run(everything, ConjugateWN(), point, settings.last_stop, f"final fit, rank {point.width}")
+    at = session.run(everything, ConjugateWN(), point, stop, f"final fit, rank {point.width}")
     return replace(conclusion, last=RankFit(everything, at, conclusion.fit.rows))
 
 

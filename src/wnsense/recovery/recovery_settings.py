@@ -29,6 +29,11 @@ class Settings:
     seed: int
 
     @property
+    def target(self) -> float:
+        """Relative residual at which runs end: below the tolerance, for held-out rows have larger residuals."""
+        return self.tolerance / 10
+
+    @property
     def widest_rank(self) -> int | None:
         """Largest rank to try."""
         return None if self.max_rank is None else self.max_rank + _SURPLUS
@@ -36,4 +41,4 @@ class Settings:
     @property
     def last_stop(self) -> Stop:
         """Rules by which the last fits end."""
-        return Stop(residual=self.tolerance / 10, stagnation=_LAST_STAGNATION, gain=_LAST_GAIN)
+        return Stop(residual=self.target, stagnation=_LAST_STAGNATION, gain=_LAST_GAIN)

@@ -129,9 +129,10 @@ def solve(
         while status is None:
             is_regular = loop.is_regular(snapshot)
             if is_regular or loop.is_last(snapshot):
-                progress = loop.progress(snapshot)
+                reading = loop.read(snapshot)
+                progress = loop.progress(snapshot, reading)
                 if is_regular:
-                    snapshot = loop.recorded(snapshot, progress)
+                    snapshot = loop.recorded(snapshot, reading, progress)
                 status = loop.verdict(snapshot, progress)
                 if status is not None:
                     break
@@ -169,6 +170,19 @@ def _next_snapshot(objective: AnyObjective[P, A], solver: AnySolver[Any, P, S], 
 
 
 @dataclass(frozen=True)
+class _Reading:
+    """Relative residuals of a state.
+
+    Attributes:
+        residual: Residual on the fitted rows, (...).
+        held: Residual on the rows held out, (...); None if there are none.
+    """
+
+    residual: Tensor
+    held: Tensor | None
+
+
+@dataclass(frozen=True)
 class _Loop(Generic[A]):
     """Objective and settings of one run, and what follows from a snapshot."""
 
@@ -190,20 +204,24 @@ class _Loop(Generic[A]):
         """Return True if the budget allows no further step."""
         return self.stop.max_steps is not None and snapshot.steps >= self.stop.max_steps
 
-    def progress(self, snapshot: Snapshot[S]) -> Progress:
-        """Return the progress at a snapshot; this waits for the device."""
+    def read(self, snapshot: Snapshot[S]) -> _Reading:
+        """Return the relative residuals at a snapshot."""
         residual = snapshot.state.evaluation.residual
-        held = self.objective.holdout_residual(residual)
+        return _Reading(self.objective.relative_residual(residual), self.objective.holdout_residual(residual))
+
+    def progress(self, snapshot: Snapshot[S], reading: _Reading) -> Progress:
+        """Return the progress at a snapshot; this waits for the device."""
+        held = reading.held
         return Progress(
             self.stage,
             snapshot.steps,
             self.applications_before + snapshot.state.applications,
             self.seconds_before + snapshot.seconds,
-            float(self.objective.relative_residual(residual).max()),
+            float(reading.residual.max()),
             None if held is None else float(held.max()),
         )
 
-    def recorded(self, snapshot: Snapshot[S], progress: Progress) -> Snapshot[S]:
+    def recorded(self, snapshot: Snapshot[S], reading: _Reading, progress: Progress) -> Snapshot[S]:
         """Return the snapshot with its trace row written and its least residual updated."""
         monitored = progress.residual
         if not self.stop.watch_holdout:
@@ -213,7 +231,7 @@ class _Loop(Generic[A]):
         if monitored < (1 - self.stop.gain) * snapshot.best:
             snapshot = replace(snapshot, best=monitored, best_step=snapshot.steps)
         if self.trace.is_due(snapshot.steps):
-            self.write_row(snapshot)
+            self.write_row(snapshot, reading)
         return snapshot
 
     def verdict(self, snapshot: Snapshot[S], progress: Progress) -> Status | None:
@@ -222,26 +240,24 @@ class _Loop(Generic[A]):
         status = self.stop.verdict(progress, idle, snapshot.state.answer)
         return Status.STAGNATED if status is None and snapshot.state.is_at_rest else status
 
-    def write_row(self, snapshot: Snapshot[S]) -> None:
+    def write_row(self, snapshot: Snapshot[S], reading: _Reading) -> None:
         """Append the trace row of the snapshot's step, unless it is written already."""
         if snapshot.rows and snapshot.rows[-1]["step"] == snapshot.steps:
             return
-        residual = snapshot.state.evaluation.residual
         row: dict[str, Tensor | float] = {
             "step": snapshot.steps,
             "applications": self.applications_before + snapshot.state.applications,
             "seconds": self.seconds_before + snapshot.seconds,
-            "residual": self.objective.relative_residual(residual),
+            "residual": reading.residual,
         }
-        held = self.objective.holdout_residual(residual)
-        if held is not None:
-            row["holdout_residual"] = held
+        if reading.held is not None:
+            row["holdout_residual"] = reading.held
         row |= self.trace.measure(self.objective, snapshot.state.evaluation.point)
         snapshot.rows.append(row)
 
     def result(self, snapshot: Snapshot[S], status: Status) -> Result[S, A]:
         """Return the result, with a last trace row."""
-        self.write_row(snapshot)
+        self.write_row(snapshot, self.read(snapshot))
         answer = snapshot.state.answer
         return Result(
             status,

@@ -10,7 +10,7 @@ from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State, choose
-from wnsense.solvers.tangent import Tangent, tangent_part, transported, truncated
+from wnsense.solvers.tangent import Tangent, transported, truncated
 
 # Least cosine of a direction to the negative gradient; below it the negative gradient is used.
 _LEAST_COSINE = 0.1
@@ -69,16 +69,15 @@ class ConjugateWN:
 
     def start(self, objective: SensingObjective, point: LowRank) -> ConjugateState:
         """Return the first state, in orthonormal form."""
-        first = truncated(point, point.width, objective.kind)
+        first, _ = truncated(point, point.width, objective.kind)
         at = objective.evaluate(first)
-        gradient = tangent_part(at.point, at.left, at.right)
         ones = torch.ones_like(at.misfit)
-        return ConjugateState(at, 2, gradient, gradient.scaled(0 * ones), ones, 0 * ones, 0 * ones, 0 * ones)
+        return ConjugateState(at, 2, at.gradient, at.gradient.scaled(0 * ones), ones, 0 * ones, 0 * ones, 0 * ones)
 
     def step(self, objective: SensingObjective, state: ConjugateState) -> ConjugateState:
         """Return the state after one step, which is undone if it fails."""
         at = state.evaluation
-        gradient = tangent_part(at.point, at.left, at.right)
+        gradient = at.gradient
         direction = _conjugate(gradient, state)
 
         image = objective.problem.operator.measure(direction.at(at.point))
@@ -91,12 +90,12 @@ class ConjugateWN:
         )
         # A length that is not finite becomes 0; the residual is then measured.
         length = length.nan_to_num(0.0, 0.0, 0.0)
-        straight = at.point.plus(direction.scaled(length).at(at.point))
-        point = truncated(straight, at.point.width, objective.kind)
+        straight = direction.scaled(length).from_point(at.point)
+        point, change = truncated(straight, at.point.width, objective.kind)
 
         predicted = _Residual(
             at.residual + length.unsqueeze(-1) * image,
-            state.drift + point.distance(straight),
+            state.drift + change,
             state.gain,
             state.age + 1,
         )
@@ -151,12 +150,11 @@ class _Residual:
 
 def _conjugate(gradient: Tangent, state: ConjugateState) -> Tangent:
     """Return `-G + beta Xi'`, or `-G` where that would hardly descend."""
-    change = gradient.plus(state.gradient, -torch.ones_like(state.fraction))
-    curvature = state.direction.inner(change)
-    beta = (gradient.inner(change) / curvature).nan_to_num(0.0, 0.0, 0.0).clamp(min=0)
-    direction = state.direction.scaled(beta).plus(gradient, -torch.ones_like(beta))
-    slope = -direction.inner(gradient)
-    steepest = (gradient.squared_norm() * direction.squared_norm()).sqrt()
-    descends: Bool[Tensor, "*batch"] = slope >= _LEAST_COSINE * steepest
-    beta = torch.where(descends, beta, 0)
-    return state.direction.scaled(beta).plus(gradient, -torch.ones_like(beta))
+    last = state.direction
+    square, along = gradient.squared_norm(), last.inner(gradient)
+    curvature = along - last.inner(state.gradient)
+    beta = ((square - gradient.inner(state.gradient)) / curvature).nan_to_num(0.0, 0.0, 0.0).clamp(min=0)
+    slope = square - beta * along
+    length = (square - 2 * beta * along + beta.square() * last.squared_norm()).clamp(min=0)
+    descends: Bool[Tensor, "*batch"] = slope >= _LEAST_COSINE * (square * length).sqrt()
+    return last.scaled(torch.where(descends, beta, 0)).plus(gradient, -torch.ones_like(beta))

@@ -44,7 +44,7 @@ class GaussNewton:
 
     def start(self, objective: SensingObjective, point: LowRank) -> GaussNewtonState:
         """Return the first state, in orthonormal form."""
-        at = objective.evaluate(truncated(point, point.width, objective.kind))
+        at = objective.evaluate(truncated(point, point.width, objective.kind)[0])
         damping = torch.full_like(at.misfit, self.first_damping)
         return GaussNewtonState(at, 2, damping)
 
@@ -53,7 +53,7 @@ class GaussNewton:
         at = state.evaluation
         xi = least_squares_step(objective, at, state.damping, self.inner_steps)
         moved = at.point.plus(xi.at(at.point))
-        trial = objective.evaluate(truncated(moved, at.point.width, objective.kind))
+        trial = objective.evaluate(truncated(moved, at.point.width, objective.kind)[0])
         better = trial.misfit < at.misfit
         damping = torch.where(better, (state.damping / 4).clamp(min=1e-14), state.damping * 4)
         return replace(
@@ -77,7 +77,7 @@ def least_squares_step(
         damping: Damping `lambda`, (...).
         inner_steps: Number of steps, of 2 applications each.
     """
-    residual = tangent_part(at.point, at.left, at.right)
+    residual = at.gradient
     residual = Tangent(-residual.S, -residual.P, None if residual.Q is None else -residual.Q)
     direction = residual
     xi = residual.plus(residual, -torch.ones_like(damping))

@@ -14,6 +14,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, RowDual
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.calibration import Calibration, calibrate
+from wnsense.solvers.tangent import Tangent, tangent_part
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,15 @@ class Evaluation:
     left: Inexact[Tensor, "*batch m1 r"]
     right: Inexact[Tensor, "*batch m2 r"] | None = None
 
-    @property
+    @cached_property
     def misfit(self) -> Float[Tensor, "*batch"]:
         """Norm `||q||`, about the Frobenius distance to the answer if `T D M` is close to an isometry."""
         return row_reductions.norm(self.balanced)
+
+    @cached_property
+    def gradient(self) -> Tangent:
+        """Gradient, projected onto the tangent space at the point."""
+        return tangent_part(self.point, self.left, self.right)
 
 
 @dataclass(frozen=True)
@@ -128,20 +134,26 @@ class SensingObjective:
 
     def relative_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """Return `||M(Z) - y|| / ||y||` over the fitted rows, with the problem's weights."""
-        return self._relative(residual, self.fitted)
+        return self._fitted_share.of(residual)
 
     def holdout_residual(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"] | None:
         """Return the ratio over the held-out rows, or None if there are none."""
-        return None if self.fitted is None else self._relative(residual, 1 - self.fitted)
+        return None if self._held_share is None else self._held_share.of(residual)
 
-    def _relative(self, residual: Tensor, rows: Tensor | None) -> Tensor:
+    @cached_property
+    def _fitted_share(self) -> "_Share":
+        return self._share(self.fitted)
+
+    @cached_property
+    def _held_share(self) -> "_Share | None":
+        return None if self.fitted is None else self._share(1 - self.fitted)
+
+    def _share(self, rows: Tensor | None) -> "_Share":
         weights = self.problem.weights
         if rows is not None:
             weights = rows if weights is None else weights * rows
-        if weights is None:
-            return row_reductions.norm(residual) / row_reductions.norm(self.target)
-        root = weights.sqrt()
-        return row_reductions.norm(residual * root) / row_reductions.norm(self.target * root)
+        root = None if weights is None else weights.sqrt()
+        return _Share(root, row_reductions.norm(self.target if root is None else self.target * root))
 
     def to_user(self, point: LowRank) -> LowRank:
         """Return a point in the user's units."""
@@ -150,6 +162,24 @@ class SensingObjective:
     def from_user(self, matrix: LowRank) -> LowRank:
         """Return a matrix in the user's units as a point."""
         return matrix.scaled(1 / self.calibration.scale)
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Norm of a residual relative to that of the measurements, over weighted rows.
+
+    Attributes:
+        root: Square roots of the weights, (n,); None for ones.
+        whole: Norm of the weighted measurements.
+    """
+
+    root: Float[Tensor, " n"] | None
+    whole: Float[Tensor, ""]
+
+    def of(self, residual: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """Return the relative norm of a residual."""
+        weighted = residual if self.root is None else residual * self.root
+        return row_reductions.norm(weighted) / self.whole
 
 
 def relative_error(objective: SensingObjective, point: LowRank) -> Float[Tensor, "*batch"]:

@@ -232,7 +232,7 @@ def _first_inner(objective: SensingObjective, at: Evaluation, level: float) -> I
     weights = _weights(point, level)
     solution = Tangent(point.Theta, torch.zeros_like(point.X), None if point.Y is None else torch.zeros_like(point.Y))
     minus = -torch.ones_like(at.misfit)
-    gradient = tangent_part(point, at.left, at.right).scaled(gain * minus).plus(weights.penalized(solution), minus)
+    gradient = at.gradient.scaled(gain * minus).plus(weights.penalized(solution), minus)
     direction = weights.preconditioned(gradient, gain)
     slope = gradient.inner(direction)
     return Inner(solution, gradient, direction, slope, gradient.squared_norm().sqrt(), at.balanced, 0)

@@ -66,6 +66,8 @@ def choose_point(condition: Bool[Tensor, "*batch"], first: LowRank, second: LowR
 
 def choose(condition: Bool[Tensor, "*batch"], first: Evaluation, second: Evaluation) -> Evaluation:
     """Return the first evaluation where the condition holds and the second elsewhere, for each of a batch."""
+    if condition.dim() == 0 and condition.device.type == "cpu":
+        return first if condition else second
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(condition.reshape(*condition.shape, *[1] * (a.dim() - condition.dim())), a, b)

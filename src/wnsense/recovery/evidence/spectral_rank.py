@@ -69,6 +69,12 @@ def significant_rank(matrix: LowRank, level: float) -> int:
     return max(1, int((matrix.singular_values() > level * matrix.norm()).sum()))
 
 
+def least_share(matrix: LowRank) -> float:
+    """Return the least singular value over the Frobenius norm, 0 for the zero matrix."""
+    norm = float(matrix.norm())
+    return float(matrix.singular_values().min()) / norm if norm > 0 else 0.0
+
+
 def residual_directions(
     objective: SensingObjective, residual: Float[Tensor, " n"], width: int, *, seed: int
 ) -> tuple[LowRank, int]:
