@@ -20,6 +20,7 @@ OTHERS = {
     ("recovery/evidence/spectral_rank.py", "(matrix.singular_values() > level * matrix.norm()).sum()"),
     ("recovery/evidence/spectral_rank.py", "at.point.singular_values().max()"),
     ("recovery/evidence/spectral_rank.py", "matrix.norm()"),
+    ("recovery/evidence/spectral_rank.py", "matrix.singular_values().min()"),
     ("recovery/evidence/spectral_rank.py", "unexplained.eigenvalues().min()"),
     ("recovery/growth.py", "(outside.singular_values() > THRESHOLDS.standing_out * level).sum()"),
     ("recovery/recovery_course.py", "spectral.singular_values().max()"),
@@ -35,7 +36,10 @@ OTHERS = {
     ("solvers/reweighted.py", "(values if operator.kind is Kind.PSD else values.abs()).argsort(descending=True)"),
     ("solvers/reweighted.py", "torch.linalg.vector_norm(block, dim=0)"),
     ("solvers/smoothing.py", "gaps.argmax()"),
-    ("solvers/tangent.py", "(A.conj() * B).sum((-2, -1))"),
+    ("solvers/tangent.py", "torch.linalg.vector_norm(rest, dim=-1)"),
+    ("solvers/tangent.py", "torch.linalg.vector_norm(values[..., rank:], dim=-1)"),
+    ("solvers/tangent.py", "values.argsort(dim=-1, descending=True, stable=True)"),
+    ("solvers/tangent.py", "values.sort(dim=-1, descending=True)"),
 }
 
 
