@@ -7,6 +7,7 @@ docs/images.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def _stays(upper: Axes, lower: Axes, course: Course) -> None:
     """Shade every second rank, with its number above."""
     changes = np.flatnonzero(np.diff(course.ranks)) + 1
     ends = [0, *changes, len(course.ranks) - 1]
-    for place, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for place, (first, last) in enumerate(pairwise(ends)):
         left, right = float(course.applications[first]), float(course.applications[last])
         if place % 2 == 0:
             for axes in (upper, lower):
@@ -172,10 +173,8 @@ def main() -> None:
     truth = require_truth(sensed).singular_values().numpy()
     rows: list[list[object]] = [["number", "eigenvalue", *(f"applications, {name}" for name in courses)]]
     for place, value in enumerate(truth):
-        row: list[object] = [place + 1, f"{value:.3g}"]
-        for course in courses.values():
-            row.append(_reached(course, place, float(value)))
-        rows.append(row)
+        reached = (_reached(course, place, float(value)) for course in courses.values())
+        rows.append([place + 1, f"{value:.3g}", *reached])
     show("saddles", "Applications until an eigenvalue is known to a tenth", rows, write=options.write)
     if options.write:
         save(picture(sensed, courses), _IMAGES / "saddles.png")
