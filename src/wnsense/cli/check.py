@@ -86,15 +86,8 @@ def _coverage(problem: Problem) -> list[str]:
 
 def _distinct_count(operator: Operator) -> int:
     """Return the number of measurements, repeated entries counted once."""
-    if not isinstance(operator, EntrySensing):
-        return operator.count
-    rows, columns = operator.rows, operator.columns
-    if operator.kind.is_symmetric:
-        rows, columns = torch.minimum(rows, columns), torch.maximum(rows, columns)
-    numbers = 2 * (rows * operator.shape[1] + columns)
-    if operator.imaginary is not None:
-        numbers = numbers + operator.imaginary
-    return len(torch.unique(numbers))
+    groups = operator.row_groups()
+    return operator.count if groups is None else groups.count
 
 
 def _measurements(problem: Problem) -> list[str]:

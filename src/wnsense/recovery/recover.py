@@ -1,5 +1,6 @@
 """Recovery in five stages: overparameterized run, rank search, verdict, final fit and report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from wnsense.recovery.spectrum_columns import SPECTRUM
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
 from wnsense.sensing import row_reductions
+from wnsense.sensing.combining.repeated_rows import merge_repeated_rows
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
@@ -50,8 +52,9 @@ def recover(
 ) -> Recovery:
     """Recover a low-rank matrix from its measurements: `recover(operator, y)` or `recover(problem)`.
 
-    Some measurements are held out. An overparameterized run on the others shows the rank. Fits of ranks near it are
-    compared on the held-out measurements. After the verdict the matrix is fitted to all measurements.
+    Repeated measurements of one entry are replaced by their mean. Some measurements are held out. An overparameterized
+    run on the others shows the rank. Fits of ranks near it are compared on the held-out measurements. After the verdict
+    the matrix is fitted to all measurements.
 
     Args:
         operator: Operator `M`, or a whole problem.
@@ -95,8 +98,13 @@ def recover(
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
         runs.open()
-    session = Session(problem, Budget(max_applications, max_seconds, callback), runs)
-    return _report(session, start, holdout, Settings(solver, max_rank, tolerance, seed))
+    merged = merge_repeated_rows(problem)
+    session = Session(merged.problem, Budget(max_applications, max_seconds, callback), runs)
+    recovery = _report(session, problem, start, holdout, Settings(solver, max_rank, tolerance, seed))
+    if recovery.status is Status.CONVERGED and merged.contradiction > tolerance:
+        # The means of repeated measurements are explained exactly, and these differ by noise.
+        return replace(recovery, status=Status.REACHED_NOISE_FLOOR)
+    return recovery
 
 
 def _concluded(
@@ -119,9 +127,10 @@ def _latest_answer(session: Session) -> LowRank:
     return zero_matrix(session.problem.operator) if session.latest is None else session.latest
 
 
-def _report(session: Session, start: LowRank | None, holdout: float | None, settings: Settings) -> Recovery:
-    """Return the recovery: the conclusion with the cost and the trace of the session."""
-    problem = session.problem
+def _report(
+    session: Session, problem: Problem, start: LowRank | None, holdout: float | None, settings: Settings
+) -> Recovery:
+    """Return the recovery of a problem: the conclusion with the cost and the trace of the session."""
     operator = problem.operator
     status, point, conclusion = _concluded(session, start, holdout, settings)
     matrix = point.positive_part() if operator.kind is Kind.PSD else point.orthonormal()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnsense.checks import require
 from wnsense.recovery.arguments import problem_from_arguments
-from wnsense.recovery.evidence.hold_out import fitted_mask, held_out_count, held_out_evidence
+from wnsense.recovery.evidence.hold_out import held_out_count, held_out_evidence
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
@@ -100,10 +100,8 @@ def recover_robustly(
     y = problem.measurements
     weight = torch.ones_like(y) if problem.weights is None else problem.weights
     usable, root = weight > 0, weight.sqrt()
-    count = row_reductions.count(usable)
-    require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
-    # Another seed than that of the recoveries, so that the test rows are not the rows that they hold out.
-    tested = usable & (fitted_mask(weight, held_out_count(count, None), seed + 1) == 0)
+    test, copies = _test_rows(problem.operator, usable, seed)
+    tested = test | copies
     part = usable & ~tested
     accepted = part
     spent, rounds, seconds = 0, 0, 0.0
@@ -128,13 +126,30 @@ def recover_robustly(
             break
         accepted = agreeing & part
     share = row_reductions.mean(agreeing[tested].double())
-    score, cost = _test_score(Problem(problem.operator, y, weights=weight), ~tested, recovery.matrix, seed)
+    tests_once = Problem(problem.operator, y, weights=weight * ~copies)
+    score, cost = _test_score(tests_once, ~test, recovery.matrix, seed)
     if recovery.status.is_success and (share < _LEAST_AGREEING or score <= THRESHOLDS.significance):
         warning = (
             f"{share:.0%} of the measurements that were used in no round agree with the matrix, too few to confirm it"
         )
         recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, warning))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
+
+
+def _test_rows(operator: Operator, usable: Bool[Tensor, " n"], seed: int) -> tuple[Tensor, Tensor]:
+    """Return the masks of the test rows and of their copies, which would predict them if they were fitted.
+
+    Raises:
+        InputError: If fewer than 30 different rows are usable.
+    """
+    groups = operator.row_groups()
+    distinct = usable if groups is None else usable & groups.is_leading
+    count = row_reductions.count(distinct)
+    require(count >= 30, "at least 30 measurements to tell wrong ones from right ones", count, "use recover")
+    # Another seed than that of the recoveries, so that the test rows are not the rows that they hold out.
+    test = row_reductions.drawn(distinct, held_out_count(count, None), seed + 1)
+    proportional = test if groups is None else groups.with_copies(test)
+    return test, usable & proportional & ~test
 
 
 def _limit(residual: Float[Tensor, " k"], y: Float[Tensor, " k"]) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.row_groups import RowGroups
 from wnsense.sensing.space import Space
 
 
@@ -123,6 +124,10 @@ class Operator(ABC):
         same with another sign of `x` in one block have the same measurements.
         """
         return 1
+
+    def row_groups(self) -> RowGroups | None:
+        """Return the groups of proportional rows, or None if no two rows are known to be proportional."""
+        return None
 
     def traces(self) -> Float[Tensor, " n"]:
         """Return `Tr M_i` of each measurement, `M(I)`, for the square kinds."""

@@ -5,7 +5,7 @@ uses no other ones. If rows are distributed over several devices, only these fun
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -63,6 +63,12 @@ def has_any(mask: Bool[Tensor, " n"]) -> bool:
 def has_all(mask: Bool[Tensor, " n"]) -> bool:
     """Return True if a mask has all rows."""
     return bool(mask.all())
+
+
+def group_sums(values: Float[Tensor, " n"], labels: Int[Tensor, " n"], groups: int) -> Float[Tensor, " g"]:
+    """Return the sum over each group of rows, in the same order of addition on all devices."""
+    sums = torch.zeros(groups, dtype=values.dtype).index_add_(0, labels.cpu(), values.cpu())
+    return sums.to(values.device)
 
 
 def least_squares(columns: Float[Tensor, "n k"], values: Float[Tensor, " n"]) -> Float[Tensor, " k"]:

@@ -8,4 +8,5 @@
 | map the unknown before it is measured | `composition` |
 | remove the component along the traces | `centring` |
 | replace a problem by one of fewer rows | `compression`, with `triangular_factor` |
+| replace a problem by one without repeated rows | `repeated_rows` |
 """

@@ -15,6 +15,7 @@ from wnsense.sensing.ensembles.placed import PlacedSensing
 from wnsense.sensing.ensembles.positions import check_indices, int64_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.row_groups import RowGroups, row_groups
 from wnsense.sensing.second_moment import moment_of_rows
 from wnsense.sensing.space import Size, Space
 
@@ -151,6 +152,20 @@ class EntrySensing(PlacedSensing):
             imaginary=None if self.imaginary is None else self.imaginary[rows],
             second_moment=moment_of_rows(self, len(rows)),
         )
+
+    def row_groups(self) -> RowGroups | None:
+        """Return the groups of measurements of one entry; `Z[i, j]` and `Z[j, i]` of a symmetric kind are one."""
+        rows, columns = self.rows, self.columns
+        factors = rows.new_ones(self.count, dtype=self.real_dtype) if self.weights is None else self.weights
+        if self.kind.is_symmetric:
+            rows, columns = torch.minimum(rows, columns), torch.maximum(rows, columns)
+        keys = rows * self.shape[1] + columns
+        if self.imaginary is None:
+            return row_groups(keys, factors)
+        if self.kind.is_symmetric:
+            # The imaginary part of `Z[j, i]` is minus that of `Z[i, j]`.
+            factors = torch.where(self.imaginary & (self.rows > self.columns), -factors, factors)
+        return row_groups(2 * keys + self.imaginary, factors)
 
     def traces(self) -> Float[Tensor, " n"]:
         """Return `w_k` where `i_k = j_k` and the real part is measured, 0 elsewhere."""
