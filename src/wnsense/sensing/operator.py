@@ -244,6 +244,19 @@ class SelectsRows(Protocol):
         """Return the operator of some rows, in their order, or None if these rows cannot be taken apart."""
 
 
+@runtime_checkable
+class MeasuresEntries(Protocol):
+    """Operator whose rows measure one real entry each, up to a factor."""
+
+    def squares_times(self, d: Float[Tensor, " n"], V: Float[Tensor, "m2 k"]) -> Float[Tensor, "m1 k"]:
+        """Return `E V` for `E = sum_k d_k |M_k|^2`, squared entry by entry."""
+        ...
+
+    def squares_transpose_times(self, d: Float[Tensor, " n"], U: Float[Tensor, "m1 k"]) -> Float[Tensor, "m2 k"]:
+        """Return `E^T U`."""
+        ...
+
+
 def selected_rows(operator: Operator, rows: Int[Tensor, " k"]) -> Operator | None:
     """Return the operator of some rows from their data alone, or None if the rows cannot be taken apart.
 

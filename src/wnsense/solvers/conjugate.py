@@ -9,11 +9,15 @@ from torch import Tensor
 from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.row_blocks import RowBlocks, blocks_cost, has_row_blocks, row_blocks
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, transported, truncated
 
 # Least cosine of a direction to the negative gradient; below it the negative gradient is used.
 _LEAST_COSINE = 0.1
+# Steps before the first preconditioner, which is renewed whenever their number has doubled. Easy problems need no
+# more steps than this for most ranks.
+_UNAIDED = 8
 # Most steps without a new measurement of the residual.
 _OLDEST = 10
 
@@ -29,6 +33,8 @@ class ConjugateState(State):
         drift: Frobenius norm of the changes by truncation since the residual was measured, at most, (...).
         gain: Largest ratio seen of a change of the measurements to the truncation's change, (...); 0 at first.
         age: Steps since the residual was measured, (...).
+        steps: Number of steps.
+        blocks: Preconditioner; None in short runs, and where none is known.
     """
 
     gradient: Tangent
@@ -37,6 +43,13 @@ class ConjugateState(State):
     drift: Float[Tensor, "*batch"]
     gain: Float[Tensor, "*batch"]
     age: Float[Tensor, "*batch"]
+    steps: int = 0
+    blocks: RowBlocks | None = None
+
+    def preconditioned(self) -> Tangent:
+        """Return the gradient, preconditioned where blocks are known."""
+        gradient = self.evaluation.gradient
+        return gradient if self.blocks is None else self.blocks.turned(self.evaluation.point).applied(gradient)
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,9 @@ class ConjugateWN:
     def step(self, objective: SensingObjective, state: ConjugateState) -> ConjugateState:
         """Return the state after one step, which is undone if it fails."""
         at = state.evaluation
+        state = _with_blocks(objective, state)
         gradient = at.gradient
-        direction = _conjugate(gradient, state)
+        direction = _conjugate(state)
 
         image = objective.problem.operator.measure(direction.at(at.point))
         balanced = objective.calibration.balance(image)
@@ -115,6 +129,7 @@ class ConjugateWN:
             drift=torch.where(succeeds, update.drift, state.drift),
             gain=update.gain,
             age=torch.where(succeeds, update.age, state.age),
+            steps=state.steps + 1,
         )
 
     def _updated(self, objective: SensingObjective, point: LowRank, predicted: "_Residual") -> tuple["_Residual", int]:
@@ -148,13 +163,26 @@ class _Residual:
     age: Float[Tensor, "*batch"]
 
 
-def _conjugate(gradient: Tangent, state: ConjugateState) -> Tangent:
-    """Return `-G + beta Xi'`, or `-G` where that would hardly descend."""
-    last = state.direction
-    square, along = gradient.squared_norm(), last.inner(gradient)
+def _with_blocks(objective: SensingObjective, state: ConjugateState) -> ConjugateState:
+    """Return the state with a new preconditioner, if it is time for one and one is known."""
+    point = state.evaluation.point
+    if state.steps < _UNAIDED or state.steps & (state.steps - 1) or not has_row_blocks(objective, point):
+        return state
+    none = torch.zeros_like(point.Theta.real)
+    blocks = row_blocks(objective, point, 1.0, none, none[0])
+    return replace(state, blocks=blocks, applications=state.applications + blocks_cost(objective, point))
+
+
+def _conjugate(state: ConjugateState) -> Tangent:
+    """Return `-T G + beta Xi'`, `T` the preconditioner, or `-T G` where that would hardly descend."""
+    gradient, ahead, last = state.evaluation.gradient, state.preconditioned(), state.direction
+    square, along = ahead.inner(gradient), last.inner(gradient)
     curvature = along - last.inner(state.gradient)
-    beta = ((square - gradient.inner(state.gradient)) / curvature).nan_to_num(0.0, 0.0, 0.0).clamp(min=0)
+    beta = ((square - ahead.inner(state.gradient)) / curvature).nan_to_num(0.0, 0.0, 0.0).clamp(min=0)
     slope = square - beta * along
-    length = (square - 2 * beta * along + beta.square() * last.squared_norm()).clamp(min=0)
-    descends: Bool[Tensor, "*batch"] = slope >= _LEAST_COSINE * (square * length).sqrt()
-    return last.scaled(torch.where(descends, beta, 0)).plus(gradient, -torch.ones_like(beta))
+    if state.blocks is None:
+        length = (square - 2 * beta * along + beta.square() * last.squared_norm()).clamp(min=0)
+        descends: Bool[Tensor, "*batch"] = slope >= _LEAST_COSINE * (square * length).sqrt()
+    else:
+        descends = slope >= _LEAST_COSINE * square
+    return last.scaled(torch.where(descends, beta, 0)).plus(ahead, -torch.ones_like(beta))

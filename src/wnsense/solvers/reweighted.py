@@ -13,6 +13,7 @@ from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.row_blocks import RowBlocks, blocks_cost, row_blocks
 from wnsense.solvers.smoothing import Smoothing, next_level
 from wnsense.solvers.solver import State
 from wnsense.solvers.tangent import Tangent, tangent_part
@@ -49,6 +50,7 @@ class Inner:
         slope: Inner product of the gradient and its preconditioned one.
         first: Norm of the first gradient.
         balanced: `T D (M(gamma) - y/s)`, (n,).
+        blocks: Preconditioner.
         steps: Number of steps.
     """
 
@@ -58,6 +60,7 @@ class Inner:
     slope: Tensor
     first: Tensor
     balanced: Float[Tensor, " n"]
+    blocks: RowBlocks
     steps: int
 
     @property
@@ -222,7 +225,8 @@ def _weighted(
     point, tail = _columns(matrix, 0, rank), _columns(matrix, rank, matrix.width)
     at = objective.evaluate(point)
     after = descent.after(level, float(at.misfit))
-    return ReweightedState(at, applications + 2, after, _first_inner(objective, at, level), tail)
+    applications += 2 + blocks_cost(objective, point)
+    return ReweightedState(at, applications, after, _first_inner(objective, at, level), tail)
 
 
 def _first_inner(objective: SensingObjective, at: Evaluation, level: float) -> Inner:
@@ -233,9 +237,10 @@ def _first_inner(objective: SensingObjective, at: Evaluation, level: float) -> I
     solution = Tangent(point.Theta, torch.zeros_like(point.X), None if point.Y is None else torch.zeros_like(point.Y))
     minus = -torch.ones_like(at.misfit)
     gradient = at.gradient.scaled(gain * minus).plus(weights.penalized(solution), minus)
-    direction = weights.preconditioned(gradient, gain)
+    blocks = row_blocks(objective, point, gain, weights.core(), weights.sides())
+    direction = blocks.applied(gradient)
     slope = gradient.inner(direction)
-    return Inner(solution, gradient, direction, slope, gradient.squared_norm().sqrt(), at.balanced, 0)
+    return Inner(solution, gradient, direction, slope, gradient.squared_norm().sqrt(), at.balanced, blocks, 0)
 
 
 def _conjugate_step(objective: SensingObjective, point: LowRank, weights: Smoothing, inner: Inner) -> Inner:
@@ -247,7 +252,7 @@ def _conjugate_step(objective: SensingObjective, point: LowRank, weights: Smooth
     )
     length = inner.slope / inner.direction.inner(applied)
     gradient = inner.gradient.plus(applied, -length)
-    preconditioned = weights.preconditioned(gradient, gain)
+    preconditioned = inner.blocks.applied(gradient)
     slope = gradient.inner(preconditioned)
     return Inner(
         inner.solution.plus(inner.direction, length),
@@ -256,6 +261,7 @@ def _conjugate_step(objective: SensingObjective, point: LowRank, weights: Smooth
         slope,
         inner.first,
         inner.balanced + length * image,
+        inner.blocks,
         inner.steps + 1,
     )
 

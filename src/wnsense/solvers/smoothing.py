@@ -45,15 +45,6 @@ class Smoothing:
         """Return `Lambda` times a tangent vector."""
         return scaled_parts(vector, self.core(), self.sides())
 
-    def preconditioned(self, vector: Tangent, gain: float) -> Tangent:
-        """Return `1 / (Lambda + gain)` times a tangent vector.
-
-        Args:
-            vector: Tangent vector.
-            gain: Mean squared gain of the operator on the tangent space.
-        """
-        return scaled_parts(vector, 1 / (self.core() + gain), 1 / (self.sides() + gain))
-
     def _penalty(self, inverse: Tensor) -> Tensor:
         square = self.level**2
         return square / (inverse - square).clamp(min=_MARGIN * square)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wnsense.linalg import random_normal, symmetric_part
 from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.solvers.row_blocks import RowBlocks, blocks_cost, row_blocks
 from wnsense.solvers.tangent import Tangent, tangent_part
 
 # Most steps of conjugate gradients. Near the information limit the least gains are as small as 1e-6.
@@ -41,7 +42,8 @@ def null_space_test(objective: SensingObjective, at: Evaluation, *, seed: int) -
     """Return the test of the restricted null space at a fit, and its cost in applications.
 
     Conjugate gradients on `M* M`, from a random tangent vector, remove its parts, those of large gain first. A part in
-    the null space stays. There is none if less remains than the share of any single direction.
+    the null space stays, also with a preconditioner. There is none if less remains than the share of any single
+    direction.
 
     Args:
         objective: Objective of the fitted rows.
@@ -49,19 +51,21 @@ def null_space_test(objective: SensingObjective, at: Evaluation, *, seed: int) -
         seed: Seed of the random vector.
     """
     error = _random_tangent(at, seed)
-    iteration = _Iteration.start(objective, at, error)
+    none = torch.zeros_like(at.point.Theta.real)
+    blocks = row_blocks(objective, at.point, 1.0, none, none[0])
+    iteration = _Iteration.start(objective, at, error, blocks)
     size = float(error.squared_norm())
     eps = torch.finfo(error.squared_norm().dtype).eps
     floor = (10 * eps) ** 2 * iteration.squared
     enough = max(_REMAINDER / objective.problem.operator.degrees_of_freedom(at.point.width), eps) * size
-    steps, gain = 0, iteration.gain()
+    steps, gain, cost = 0, iteration.gain(), blocks_cost(objective, at.point)
     while steps < _MOST_STEPS and gain >= _NULL_GAIN:
-        iteration, steps = iteration.next(objective, at, floor), steps + 1
+        iteration, steps = iteration.next(objective, at, floor, blocks), steps + 1
         left = float(iteration.error.squared_norm())
         if left <= enough:
-            return NullSpaceTest(is_trivial=True, gain=gain), 2 * (steps + 1)
+            return NullSpaceTest(is_trivial=True, gain=gain), cost + 2 * (steps + 1)
         gain = iteration.gain()
-    return NullSpaceTest(is_trivial=False, gain=gain), 2 * (steps + 1)
+    return NullSpaceTest(is_trivial=False, gain=gain), cost + 2 * (steps + 1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class _Iteration:
         error: Present tangent vector.
         residual: `M* M error`, projected onto the tangent space.
         direction: Direction of the next step.
-        squared: Squared norm of the residual.
+        squared: Inner product of the residual and its preconditioned one.
     """
 
     error: Tangent
@@ -81,21 +85,23 @@ class _Iteration:
     squared: Tensor
 
     @classmethod
-    def start(cls, objective: SensingObjective, at: Evaluation, error: Tangent) -> "_Iteration":
+    def start(cls, objective: SensingObjective, at: Evaluation, error: Tangent, blocks: RowBlocks) -> "_Iteration":
         """Return the first state, from a tangent vector."""
         residual = _normal_image(objective, at, error)
-        return cls(error, residual, residual, residual.squared_norm())
+        direction = blocks.applied(residual)
+        return cls(error, residual, direction, residual.inner(direction))
 
-    def next(self, objective: SensingObjective, at: Evaluation, floor: Tensor) -> "_Iteration":
+    def next(self, objective: SensingObjective, at: Evaluation, floor: Tensor, blocks: RowBlocks) -> "_Iteration":
         """Return the state after one step; below the floor of `squared` nothing changes but rounding errors."""
         tiny = torch.finfo(self.squared.dtype).tiny
         image = _normal_image(objective, at, self.direction)
         is_active = self.squared > floor
         length = torch.where(is_active, self.squared / self.direction.inner(image).clamp(min=tiny), 0)
         error, residual = self.error.plus(self.direction, -length), self.residual.plus(image, -length)
-        squared = residual.squared_norm()
+        ahead = blocks.applied(residual)
+        squared = residual.inner(ahead)
         turn = torch.where(is_active, squared / self.squared.clamp(min=tiny), 0)
-        return _Iteration(error, residual, residual.plus(self.direction, turn), squared)
+        return _Iteration(error, residual, ahead.plus(self.direction, turn), squared)
 
     def gain(self) -> float:
         """Return the gain of the present vector."""

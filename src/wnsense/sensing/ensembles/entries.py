@@ -175,6 +175,22 @@ class EntrySensing(PlacedSensing):
         ones = on_diagonal.to(self.real_dtype)
         return ones if self.weights is None else ones * self.weights
 
+    def squares_times(self, d: Float[Tensor, " n"], V: Float[Tensor, "m2 k"]) -> Float[Tensor, "m1 k"]:
+        """Return `E V` for `E = sum_k d_k |M_k|^2`; for the symmetric kinds half of an entry counts at each place."""
+        c = self._squares(d)
+        if not self.kind.is_symmetric:
+            return self._positions.times(c, V)
+        return (self._positions.times(c, V) + self._positions.transpose_times(c, V)) / 2
+
+    def squares_transpose_times(self, d: Float[Tensor, " n"], U: Float[Tensor, "m1 k"]) -> Float[Tensor, "m2 k"]:
+        """Return `E^T U`."""
+        return (
+            self.squares_times(d, U) if self.kind.is_symmetric else self._positions.transpose_times(self._squares(d), U)
+        )
+
+    def _squares(self, d: Tensor) -> Tensor:
+        return d if self.weights is None else d * self.weights.square()
+
     def _coefficients(self, v: Tensor) -> Tensor:
         """Return `v_k w_k`, times the imaginary unit where the imaginary part is measured."""
         c = v if self.weights is None else v * self.weights
