@@ -127,7 +127,7 @@ def test_the_grid_has_the_cells_that_it_promises():
     for cell in grid.cells:
         seeds = {name: [run.key.seed for run in runs if run.key[::2] == (cell, name)] for name in (RECOVER, "risro")}
         assert seeds[RECOVER] == list(grid.seeds)
-        assert seeds["risro"] == list(grid.seeds[: grid.entry_seeds if cell.is_of_entries else None])
+        assert seeds["risro"] == list(grid.seeds[: grid.told_seeds])
     assert {run.seconds for run in runs if run.key.method == RECOVER} == {grid.seconds}
     assert {run.seconds for run in runs if run.key.method != RECOVER} == {grid.told_seconds}
 

@@ -26,8 +26,7 @@ class UserGrid:
         name: Name on the command line and in file names.
         cells: Cells that problems are drawn from.
         seeds: Seeds of the problems.
-        entry_seeds: Number of those seeds, the first ones, on which methods that are told the rank run for sampled
-            entries, which take them long.
+        told_seeds: Number of those seeds, the first ones, on which methods that are told the rank run.
         methods: Names of `USER_METHODS`.
         seconds: Limit of a run of `recover()` in CPU seconds.
         told_seconds: Limit of a method that is told the rank.
@@ -36,7 +35,7 @@ class UserGrid:
     name: str
     cells: tuple[UserCell, ...]
     seeds: tuple[int, ...]
-    entry_seeds: int = 3
+    told_seeds: int = 3
     methods: tuple[str, ...] = tuple(USER_METHODS)
     seconds: float = 20.0
     told_seconds: float = 10.0
@@ -54,7 +53,7 @@ class UserGrid:
     def fingerprint(self) -> str:
         """Hash of all that the rows depend on: cells, seeds, methods with their settings, and the limit."""
         settings = [(name, USER_METHODS[name]) for name in self.methods]
-        described = repr((self.cells, self.seeds, self.entry_seeds, self.seconds, self.told_seconds, settings))
+        described = repr((self.cells, self.seeds, self.told_seeds, self.seconds, self.told_seconds, settings))
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
     def runs(self) -> Iterator[UserRun]:
@@ -63,7 +62,7 @@ class UserGrid:
             for place, seed in enumerate(self.seeds):
                 for name in self.methods:
                     method = USER_METHODS[name]
-                    is_left_out = method.is_told_rank and cell.is_of_entries and place >= self.entry_seeds
+                    is_left_out = method.is_told_rank and place >= self.told_seeds
                     if method.takes(cell) and not is_left_out:
                         limit = self.told_seconds if method.is_told_rank else self.seconds
                         yield UserRun(UserKey(cell, seed, name), limit)
