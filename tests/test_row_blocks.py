@@ -104,7 +104,7 @@ def test_frames_may_be_rotated(flavor):
     Y = None if point.Y is None else point.Y @ turn
     turned = LowRank(point.X @ turn, turn.mT @ point.Theta @ turn, Y)
     rotated = Tangent(turn.mT @ vector.S @ turn, vector.P @ turn, None if vector.Q is None else vector.Q @ turn)
-    seen = blocks.turned(turned).applied(rotated).at(turned).dense()
+    seen = blocks.applied_at(rotated, turned).at(turned).dense()
     expected = blocks.applied(vector).at(point).dense()
     assert float((seen - expected).norm()) < 1e-11 * float(expected.norm())
 

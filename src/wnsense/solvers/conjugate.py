@@ -1,5 +1,6 @@
 """Weight normalization by conjugate gradients, the default solver of `recover`."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -49,7 +50,7 @@ class ConjugateState(State):
     def preconditioned(self) -> Tangent:
         """Return the gradient, preconditioned where blocks are known."""
         gradient = self.evaluation.gradient
-        return gradient if self.blocks is None else self.blocks.turned(self.evaluation.point).applied(gradient)
+        return gradient if self.blocks is None else self.blocks.applied_at(gradient, self.evaluation.point)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class ConjugateWN:
     earlier steps. The residual is measured, for 1 more application, at every tenth step and if the effect may exceed
     the share `drift` of the residual. In a batch it is measured for all if one needs it. On other devices than a CPU,
     where the test would wait for the device, it is measured at every step.
+
+    Sampled entries are preconditioned after the first steps: `T G` of `RowBlocks` stands for `G` in `Xi`, and in the first
+    factor of `beta`. Rows with few entries then no longer make the steps slow.
 
     Safeguard: a step that raises the misfit is undone, and the next one follows the gradient with half the length.
 
@@ -166,7 +170,8 @@ class _Residual:
 def _with_blocks(objective: SensingObjective, state: ConjugateState) -> ConjugateState:
     """Return the state with a new preconditioner, if it is time for one and one is known."""
     point = state.evaluation.point
-    if state.steps < _UNAIDED or state.steps & (state.steps - 1) or not has_row_blocks(objective, point):
+    has_doubled = state.steps >= _UNAIDED and math.log2(state.steps / _UNAIDED).is_integer()
+    if not has_doubled or not has_row_blocks(objective, point):
         return state
     none = torch.zeros_like(point.Theta.real)
     blocks = row_blocks(objective, point, 1.0, none, none[0])

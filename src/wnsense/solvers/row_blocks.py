@@ -40,20 +40,21 @@ class RowBlocks:
 
     def applied(self, vector: Tangent) -> Tangent:
         """Return the preconditioned vector, `A D A* vector` for blocks `D` and the map `A` of `(L, R)` to `S, P, Q`."""
-        X, Y = self.point.X, self.point.Y
-        S = vector.S * self.core
-        L = _solved(self.left, X @ S + vector.P)
+        return self._between(vector, self.point, None, None)
+
+    def applied_at(self, vector: Tangent, point: LowRank) -> Tangent:
+        """Return the preconditioned vector at a point near that of the blocks, whose frames are rotated."""
+        return self._between(vector, point, self.point.X.mH @ point.X, self.point.right.mH @ point.right)
+
+    def _between(self, vector: Tangent, point: LowRank, left_turn: Tensor | None, right_turn: Tensor | None) -> Tangent:
+        X, Y, S = point.X, point.Y, vector.S * self.core
+        L = _solved(self.left, X @ S + vector.P, right_turn)
         left = X.mH @ L
         if vector.Q is None or self.right is None or Y is None:
             return Tangent((left + left.mH) * self.core, L - X @ left, None)
-        R = _solved(self.right, Y @ S.mH + vector.Q)
+        R = _solved(self.right, Y @ S.mH + vector.Q, left_turn)
         right = Y.mH @ R
         return Tangent((left + right.mH) * self.core, L - X @ left, R - Y @ right)
-
-    def turned(self, point: LowRank) -> "RowBlocks":
-        """Return the blocks for a point near their own, whose frames are rotated."""
-        right = None if self.right is None else _rotated(self.right, self.point.X.mH @ point.X)
-        return RowBlocks(point, self.core, _rotated(self.left, self.point.right.mH @ point.right), right)
 
 
 def has_row_blocks(objective: SensingObjective, point: LowRank) -> bool:
@@ -111,13 +112,10 @@ def _folded(blocks: Tensor) -> Tensor:
     return torch.unflatten(blocks, -1, (side, side))
 
 
-def _solved(inverse: Tensor, rows: Tensor) -> Tensor:
-    """Return each row times its inverse block."""
+def _solved(inverse: Tensor, rows: Tensor, turn: Tensor | None) -> Tensor:
+    """Return each row times its inverse block; `turn` leads from the frame of the blocks to that of the rows."""
+    if turn is not None:
+        return _solved(inverse, rows @ turn.mH, None) @ turn
     if len(inverse) == 1:
         return rows @ inverse[0].mT
     return (inverse @ rows.unsqueeze(-1)).squeeze(-1)
-
-
-def _rotated(inverse: Tensor, turn: Tensor) -> Tensor:
-    """Return inverse blocks in rotated coordinates."""
-    return turn.mH @ inverse @ turn
