@@ -73,8 +73,8 @@ class ConjugateWN:
     the share `drift` of the residual. In a batch it is measured for all if one needs it. On other devices than a CPU,
     where the test would wait for the device, it is measured at every step.
 
-    Sampled entries are preconditioned after the first steps: `T G` of `RowBlocks` stands for `G` in `Xi`, and in the first
-    factor of `beta`. Rows with few entries then no longer make the steps slow.
+    Sampled entries are preconditioned after the first steps: `T G` of `RowBlocks` stands for `G` in `Xi`, and in the
+    first factor of `beta`. Rows with few entries then no longer make the steps slow.
 
     Safeguard: a step that raises the misfit is undone, and the next one follows the gradient with half the length.
 
