@@ -18,6 +18,7 @@ from wnsense.solvers.gauss_newton import GaussNewton
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.preconditioned import PreconditionedWN
 from wnsense.solvers.starts import spectral_start
+from wnsense.solvers.tangent import tangent_part, truncated
 
 flavors = pytest.mark.parametrize("flavor", ALL_FLAVORS, ids=str)
 four_kinds = pytest.mark.parametrize("flavor", FOUR_KINDS, ids=str)
@@ -183,3 +184,29 @@ def test_a_step_that_raises_the_misfit_is_taken_back_and_the_next_one_is_half_as
     again = solver.step(objective, replace(after, fraction=torch.ones_like(after.fraction)))
     assert float(again.evaluation.misfit) < float(state.evaluation.misfit)
     assert float(again.gradient.squared_norm()) < 1.1 * float(gradient.squared_norm())
+
+
+@pytest.mark.parametrize("flavor", [RECTANGULAR, PSD], ids=str)
+def test_a_truncation_keeps_steps_that_are_small_beside_the_norm(flavor):
+    """LAPACK's SVD alone leaves out what is below 1e-14 beside the diagonal."""
+    size = (60, 50) if flavor is RECTANGULAR else 60
+    point = low_rank(size, 4, 1e10, kind=flavor.kind, spectrum="geometric", generator=generator(1)).orthonormal()
+    g = generator(2)
+    left = torch.randn(point.shape[0], 4, generator=g, dtype=torch.float64) * 4e-16
+    right = None if point.Y is None else torch.randn(point.shape[1], 4, generator=g, dtype=torch.float64) * 4e-16
+    step = tangent_part(point, left, right)
+    straight = step.from_point(point)
+    kept, _ = truncated(straight, 4, flavor.kind)
+    moved = float(step.at(point).norm())
+    assert 5e-15 < moved < 1e-14
+    # An epsilon for each column of the product; without the last step it is 12 for rectangular matrices.
+    assert float((kept.dense() - straight.dense()).norm()) < 8 * torch.finfo(torch.float64).eps
+
+
+@flavors
+def test_a_truncation_tells_its_distance(flavor):
+    matrix = frame_point(flavor, rank=4, shape=(9, 7))
+    kept, distance = truncated(matrix, 2, flavor.kind)
+    assert float(distance) == pytest.approx(float((kept.dense() - matrix.dense()).norm()), rel=1e-12)
+    nearest = truncation(matrix.dense(), 2, flavor.kind)
+    assert torch.allclose(kept.dense(), nearest, rtol=0, atol=1e-12)
