@@ -18,7 +18,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem, low_rank
 from wnsense.solvers.objective import SensingObjective, relative_error
 from wnsense.solvers.reweighted import ReweightedWN
-from wnsense.solvers.smoothing import Smoothing, next_level
+from wnsense.solvers.smoothing import Climb, Smoothing, next_level
 from wnsense.solvers.starts import haar_start
 from wnsense.solvers.tangent import Tangent
 
@@ -150,6 +150,25 @@ def test_the_smoothing_falls_to_the_widest_gap():
     assert next_level(exact, 1e-9, 1) == pytest.approx(1e-15)
 
 
+def test_a_climb_takes_a_larger_rank_when_its_smoothing_rests():
+    values = torch.tensor([1.0, 0.5, 0.4, 1e-3, 9e-4], dtype=torch.float64)
+    climb = Climb().after(values, 3)
+    assert (climb.level, climb.rank) == (0.5, 1)
+    # It never rises, and follows the value behind its rank down.
+    assert climb.after(2 * values, 3).level == 0.5
+    assert climb.after(values / 2, 3) == Climb(0.25, 1, 0.25, 0)
+    # At rest for three reweightings, it goes to the widest gap among the larger ranks within the bound.
+    for _ in range(2):
+        climb = climb.after(values, 3)
+        assert climb.rank == 1
+    assert climb.after(values, 3) == Climb(1e-3, 3, 1e-3, 0)
+    assert climb.after(values, 2) == Climb(0.4, 2, 0.4, 0)
+    # At the bound it stays.
+    last = Climb(0.4, 2, 0.4, 5)
+    assert last.after(values, 2) == Climb(0.4, 2, 0.4, 6)
+    assert Climb().after(0 * values, 3).level == 0
+
+
 def test_penalties_are_the_ratios_of_the_definition():
     th, level = torch.tensor([2.0, 0.5], dtype=torch.float64), 0.1
     weights = Smoothing(level, th)
@@ -185,6 +204,17 @@ def test_sampled_entries_are_completed_without_their_rank():
     problem = posed(RECTANGULAR, 900, size=(60, 50), rank=3, condition=100.0, draw=EntrySensing.draw)
     objective = SensingObjective(problem)
     result = solve(objective, ReweightedWN(), nothing(objective), stop=Stop(residual=1e-13, max_steps=300))
+    assert result.answer.width == 3
+    assert float(relative_error(objective, result.snapshot.state.answer.point)) <= 1e-9
+
+
+@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.parametrize("condition", [1.0, 1e4])
+def test_a_climb_recovers_within_a_bound(condition):
+    problem = posed(RECTANGULAR, 900, size=(60, 50), rank=3, condition=condition, draw=EntrySensing.draw)
+    objective = SensingObjective(problem)
+    solver = ReweightedWN(3, climbs=True)
+    result = solve(objective, solver, nothing(objective), stop=Stop(residual=1e-13, max_steps=300))
     assert result.answer.width == 3
     assert float(relative_error(objective, result.snapshot.state.answer.point)) <= 1e-9
 

@@ -20,7 +20,8 @@ def reweighted(
 ) -> RankFit | None:
     """Return an exact fit of the rows by reweighting, or None if no run reaches one.
 
-    The first run begins at the matrix 0, the others at random matrices.
+    The first run begins at the matrix 0, the others at random matrices. Unless one of them fits exactly with as many
+    degrees of freedom as rows, which a matrix of any rank allows, a last run climbs from rank to rank.
 
     Args:
         session: Session that makes the runs.
@@ -28,17 +29,28 @@ def reweighted(
         rows: Number of fitted rows.
         bound: Largest rank; None for the largest that the rows allow.
         settings: Settings of the recovery.
-        tries: Number of runs.
+        tries: Number of runs before the climb.
     """
-    solver = ReweightedWN(bound)
-    stop = Stop(residual=settings.target, watch_holdout=False)
+    stop = Stop(residual=settings.tolerance / 10, watch_holdout=False)
+
+    def run(solver: ReweightedWN, attempt: int, stage: str) -> RankFit:
+        point = _start(objective, settings.seed, attempt)
+        return RankFit(objective, session.run(objective, solver, point, stop, stage, is_search=True), rows)
+
+    plain = ReweightedWN(bound)
+    is_overfit = False
     for attempt in range(tries):
-        stage = "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}"
-        at = session.run(objective, solver, _start(objective, settings.seed, attempt), stop, stage, is_search=True)
-        fit = RankFit(objective, at, rows)
-        if fit.is_exact(settings.tolerance) and fit.freedom < rows:
+        fit = run(plain, attempt, "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}")
+        is_exact = fit.is_exact(settings.tolerance)
+        if is_exact and fit.freedom < rows:
             return fit
-    return None
+        is_overfit = is_overfit or is_exact
+    # The largest rank leaves so few surplus rows that other matrices fit them too; one rank less is surer.
+    largest = plain.bound(objective) - 1 if bound is None else bound
+    if is_overfit or largest == 0:
+        return None
+    fit = run(ReweightedWN(largest, climbs=True), 0, "reweighting, climb")
+    return fit if fit.is_exact(settings.tolerance) and fit.freedom < rows else None
 
 
 def _start(objective: SensingObjective, seed: int, attempt: int) -> LowRank:
