@@ -71,6 +71,12 @@ def summary(table: Table) -> str:
     if isinstance(held, float):
         text += f"; on measurements held out from a fit of this rank it is {number(held)}"
     text += "."
+    judged = header.get("judged_rank")
+    if isinstance(judged, int) and judged != header.get("rank"):
+        text += (
+            f" The rank that the measurements support is {judged}; a smoothed fit, which shrinks small values instead "
+            "of cutting them off, predicted held-out measurements better and took its place."
+        )
     error = header.get("relative_error")
     if isinstance(error, float):
         text += f" The true matrix is known here: the relative error is {number(error)}."

@@ -16,12 +16,19 @@ _START_RANK = 8
 
 
 def reweighted(
-    session: Session, objective: SensingObjective, rows: int, bound: int | None, settings: Settings, *, tries: int
+    session: Session,
+    objective: SensingObjective,
+    rows: int,
+    bound: int | None,
+    settings: Settings,
+    *,
+    attempts: range,
+    climbs: bool,
 ) -> RankFit | None:
     """Return an exact fit of the rows by reweighting, or None if no run reaches one.
 
-    The first run begins at the matrix 0, the others at random matrices. Unless one of them fits exactly with as many
-    degrees of freedom as rows, which a matrix of any rank allows, a last run climbs from rank to rank.
+    Attempt 0 begins at the matrix 0, the others at random matrices. Unless one of them fits exactly with as many
+    degrees of freedom as rows, which a matrix of any rank allows, a last run may climb from rank to rank.
 
     Args:
         session: Session that makes the runs.
@@ -29,9 +36,10 @@ def reweighted(
         rows: Number of fitted rows.
         bound: Largest rank; None for the largest that the rows allow.
         settings: Settings of the recovery.
-        tries: Number of runs before the climb.
+        attempts: Numbers of the attempts to make.
+        climbs: True to make the climb.
     """
-    stop = Stop(residual=settings.tolerance / 10, watch_holdout=False)
+    stop = Stop(residual=settings.target, watch_holdout=False)
 
     def run(solver: ReweightedWN, attempt: int, stage: str) -> RankFit:
         point = _start(objective, settings.seed, attempt)
@@ -39,7 +47,7 @@ def reweighted(
 
     plain = ReweightedWN(bound)
     is_overfit = False
-    for attempt in range(tries):
+    for attempt in attempts:
         fit = run(plain, attempt, "reweighting" if attempt == 0 else f"reweighting, start {attempt + 1}")
         is_exact = fit.is_exact(settings.tolerance)
         if is_exact and fit.freedom < rows:
@@ -47,7 +55,7 @@ def reweighted(
         is_overfit = is_overfit or is_exact
     # The largest rank leaves so few surplus rows that other matrices fit them too; one rank less is surer.
     largest = plain.bound(objective) - 1 if bound is None else bound
-    if is_overfit or largest == 0:
+    if is_overfit or largest == 0 or not climbs:
         return None
     fit = run(ReweightedWN(largest, climbs=True), 0, "reweighting, climb")
     return fit if fit.is_exact(settings.tolerance) and fit.freedom < rows else None

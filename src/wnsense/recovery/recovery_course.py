@@ -21,6 +21,7 @@ from wnsense.recovery.growth import Growth, grow, refitted
 from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session
+from wnsense.recovery.shrinkage import fades_into_noise, fitted_to_all, predicts_better, smoothed
 from wnsense.running.status import Status
 from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
@@ -53,6 +54,7 @@ class Conclusion:
         surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would.
         warnings: Warnings for the user, in words.
         last: Fit to all measurements; None if the verdict's fit is one.
+        smooth: Smoothed fit that takes the place of that of one rank, since it predicts better; None if none does.
     """
 
     status: Status
@@ -63,6 +65,12 @@ class Conclusion:
     surpassed: bool
     warnings: tuple[str, ...]
     last: RankFit | None = None
+    smooth: RankFit | None = None
+
+    @property
+    def held(self) -> float | None:
+        """Relative residual on held-out rows of the fit without them."""
+        return (self.smooth or self.fit).held
 
     @property
     def matrix(self) -> LowRank:
@@ -88,8 +96,17 @@ def concluded(session: Session, start: LowRank | None, holdout: float | None, se
     objective, first = _first(session, mask, start, settings)
     grown = grow(session, objective, first, count - held, settings)
     judged = _judged(session, grown, settings)
-    exact = _searched_for_exact(session, judged, count, settings) if _may_be_exact(judged) else None
-    return _final(session, judged if exact is None else exact, settings)
+    may_be_exact, is_explained = _may_be_exact(judged), _explains(judged.evidence)
+    exact, smooth = None, None
+    if may_be_exact:
+        exact = _searched_for_exact(session, judged, range(1), count, settings, climbs=is_explained)
+    if exact is None and _may_be_smooth(judged, settings):
+        smooth = smoothed(session, judged.fit, settings)
+    if exact is None and may_be_exact and not is_explained:
+        # Other starts help where fits have gone astray, not where one explains much.
+        others = range(1, 1 if _explains(_evidence(smooth)) else THRESHOLDS.tries)
+        exact = _searched_for_exact(session, judged, others, count, settings, climbs=True)
+    return _final(session, judged, smooth, settings) if exact is None else _final(session, exact, None, settings)
 
 
 def _first(
@@ -215,12 +232,27 @@ def _may_be_exact(judged: Conclusion) -> bool:
     return judged.surpassed or not is_noise
 
 
+def _may_be_smooth(judged: Conclusion, settings: Settings) -> bool:
+    """Return True if the matrix may be only nearly of low rank: there are held-out rows, and the fit is not exact."""
+    fit = judged.fit
+    if fit.objective.fitted is None or fit.is_exact(settings.tolerance) or settings.max_rank is not None:
+        return False
+    return _may_be_exact(judged) or fades_into_noise(fit)
+
+
+def _evidence(fit: RankFit | None) -> Evidence | None:
+    """Return the evidence of the held-out rows on a fit, None without one."""
+    return None if fit is None else held_out_evidence(fit.objective, fit.at)
+
+
 def _explains(evidence: Evidence | None) -> bool:
     """Return True if a fit explains a large part of the held-out rows."""
     return evidence is not None and evidence.explained >= THRESHOLDS.spare_explained
 
 
-def _searched_for_exact(session: Session, judged: Conclusion, count: int, settings: Settings) -> Conclusion | None:
+def _searched_for_exact(
+    session: Session, judged: Conclusion, attempts: range, count: int, settings: Settings, *, climbs: bool
+) -> Conclusion | None:
     """Return the conclusion on an exact fit of all rows by reweighting, or None if there is none.
 
     While the measurements do not determine the fit, the next lower rank is the bound.
@@ -229,15 +261,13 @@ def _searched_for_exact(session: Session, judged: Conclusion, count: int, settin
     given = calibrate(problem, None, seed=settings.seed, scale=first.calibration.scale)
     session.applications += given.applications
     objective = SensingObjective(problem, None, settings.seed, given)
-    # Runs from other starts help where the growth has gone astray, not where it explains much.
-    tries = 1 if _explains(judged.evidence) else THRESHOLDS.tries
     bound = settings.max_rank
     if judged.fit.is_exact(settings.tolerance):
         if judged.fit.rank == 1:
             return None
         bound = judged.fit.rank - 1
     while bound is None or bound > 0:
-        fit = reweighted(session, objective, count, bound, settings, tries=tries)
+        fit = reweighted(session, objective, count, bound, settings, attempts=attempts, climbs=climbs)
         if fit is None:
             return None
         fit = without_idle(session, fit, settings)
@@ -251,8 +281,11 @@ def _searched_for_exact(session: Session, judged: Conclusion, count: int, settin
     return None
 
 
-def _final(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
-    """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones."""
+def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
+    """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones.
+
+    A smoothed fit takes the place of that of one rank where it predicts better.
+    """
     problem, objective = session.problem, conclusion.fit.objective
     conclusion = _warned(session, conclusion, settings)
     stop = settings.last_stop
@@ -261,6 +294,8 @@ def _final(session: Session, conclusion: Conclusion, settings: Settings) -> Conc
     is_open = conclusion.status is Status.CONVERGED and conclusion.fit.residual > stop.residual
     if objective.fitted is None and not is_open:
         return conclusion
+    if smooth is not None and predicts_better(smooth, conclusion.fit):
+        return replace(conclusion, last=fitted_to_all(session, smooth, settings), smooth=smooth)
     given = calibrate(problem, seed=settings.seed, scale=objective.calibration.scale)
     everything = plain_least_squares(SensingObjective(problem, None, settings.seed, given))
     session.applications += given.applications

@@ -42,6 +42,8 @@ class Recovery:
         status: Verdict; `status.advice` says what it means.
         matrix: Matrix `Z`, in the user's units, in orthonormal form.
         rank: Rank of the matrix.
+        judged_rank: Rank that the verdict is on; None if the recovery ended early. It differs from the rank of the
+            matrix if a smoothed fit has taken the place of that of one rank (`recovery.shrinkage`).
         relative_residual: `||M(Z) - y|| / ||y||` over all measurements, weighted as the problem is.
         holdout_residual: The same ratio over the held-out measurements, for the fit without them; None if there are
             none.
@@ -63,6 +65,7 @@ class Recovery:
     status: Status
     matrix: LowRank
     rank: int
+    judged_rank: int | None
     relative_residual: float
     holdout_residual: float | None
     relative_error: float | None
@@ -89,6 +92,7 @@ class Recovery:
         return {
             "status": str(self.status),
             "rank": self.rank,
+            "judged_rank": self.judged_rank,
             "size": list(self.matrix.shape) if self.kind is Kind.RECTANGULAR else self.matrix.shape[0],
             "kind": str(self.kind),
             "measurements": self.measurements,

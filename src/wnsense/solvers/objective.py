@@ -140,6 +140,25 @@ class SensingObjective:
         """Return the ratio over the held-out rows, or None if there are none."""
         return None if self._held_share is None else self._held_share.of(residual)
 
+    def holdout_misfit(self, residual: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+        """Return the norm of a residual over the held-out rows, without the part that an error of the trace explains.
+
+        Raw rank-one rows measure the trace far more than all else, and would compare little but that.
+
+        Raises:
+            ValueError: If no rows are held out.
+        """
+        if self.fitted is None:
+            raise ValueError("no rows are held out")
+        rows = 1 - self.fitted
+        root = rows if self.problem.weights is None else rows * self.problem.weights.sqrt()
+        misfit = root * residual
+        if self.calibration.traces is not None:
+            traces = root * self.calibration.traces
+            squared = row_reductions.squared_norm(traces).clamp(min=torch.finfo(traces.dtype).tiny)
+            misfit = misfit - traces * (row_reductions.inner(misfit, traces) / squared)
+        return row_reductions.norm(misfit)
+
     @cached_property
     def _fitted_share(self) -> "_Share":
         return self._share(self.fitted)

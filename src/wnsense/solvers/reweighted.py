@@ -29,13 +29,13 @@ _SHARE = 0.92
 # Directions beyond the bound of the rank that are followed, and at most that many when the rank is small.
 _SURPLUS, _FIRST_WIDTH = 6, 16
 _FIRST_PASSES = 8
-# Reweightings after which a run is at rest, unless the smoothing or the misfit has fallen by a share since. Runs that
-# reach an exact answer on sampled entries or Gaussian rows pause for at most 3; some of phase retrieval pause for up to
-# 20 and then succeed, but a restart costs less.
-_REST, _FALL_THAT_COUNTS = 6, 0.1
+# Reweightings after which a run is at rest, unless the smoothing or the misfit has fallen by a share since. Of 94 runs
+# that reach an exact answer near the limit none pauses for longer; spectra that decay without a gap do. A fall of a
+# tenth within 6 reweightings lost none either, but cost such spectra twice as much.
+_REST, _FALL_THAT_COUNTS = 10, 0.5
 # The same for a climb, which crosses long plateaus. With the bound at the true rank, sampled entries of 1,000 x 1,000
 # at n/dof 1.5 and condition number 10 rested too early in 5 of 5 draws with 6; 3 of them were found with 20.
-_REST_OF_CLIMB = 12
+_REST_OF_CLIMB, _FALL_THAT_COUNTS_IN_CLIMB = 12, 0.1
 # Epsilons of a gradient that is rounding.
 _ROUNDINGS = 30
 # Least distance of a singular value above the smoothing, relative.
@@ -95,7 +95,7 @@ class Descent:
 
     def after(self, level: float, misfit: float, climb: Climb | None) -> "Descent":
         """Return the descent after one more reweighting."""
-        keep = 1 - _FALL_THAT_COUNTS
+        keep = 1 - (_FALL_THAT_COUNTS if climb is None else _FALL_THAT_COUNTS_IN_CLIMB)
         if level < keep * self.counted or misfit < keep * self.misfit:
             return Descent(level, min(level, self.counted), min(misfit, self.misfit), 0, climb)
         return replace(self, level=level, idle=self.idle + 1, climb=climb)
@@ -149,10 +149,12 @@ class ReweightedWN:
         max_rank: Largest rank `K`; by default the largest whose degrees of freedom are 0.92 of the fitted rows.
         climbs: True to climb from rank to rank (see `Climb`), which costs more and reaches further if the largest rank
             is the true one. By default the smoothing falls to the widest gap, or by a fixed factor.
+        level: Smoothing `eps` to keep, in scaled units, from a first point near the answer; by default it falls.
     """
 
     max_rank: int | None = None
     climbs: bool = False
+    level: float | None = None
 
     def start(self, objective: SensingObjective, point: LowRank) -> ReweightedState:
         """Return the first state: the spectrum of the matrix that fits the measurements next to the first point.
@@ -161,14 +163,16 @@ class ReweightedWN:
             InputError: If the point is a batch, or the rank is out of range.
         """
         require(point.X.dim() == 2, "one first point", "a batch")
-        bound = self.bound(objective)
         seed = torch.Generator().manual_seed(objective.seed)
-        width = min(_room(bound) + _SURPLUS, _FIRST_WIDTH, *point.shape)
+        width = min(_room(self.bound(objective)) + _SURPLUS, _FIRST_WIDTH, *point.shape)
         block = random_normal((point.shape[1], width), generator=seed, dtype=point.dtype, device=point.X.device)
+        passes = _FIRST_PASSES
+        if self.level is not None:
+            block, passes = torch.cat([point.right, block], dim=-1)[:, : min(point.shape)], 1
         balanced = objective.calibration.balance(objective.residual(point))
-        matrix, cost = _spectrum(objective, point, balanced, block, _FIRST_PASSES)
+        matrix, cost = _spectrum(objective, point, balanced, block, passes)
         never = Descent(math.inf, math.inf, math.inf, 0, Climb() if self.climbs else None)
-        return _weighted(objective, _columns(matrix, 0, width), never, bound, 1 + cost)
+        return _weighted(objective, matrix, never, self, 1 + cost)
 
     def step(self, objective: SensingObjective, state: ReweightedState) -> ReweightedState:
         """Return the state after some steps of conjugate gradients, and after new weights where these have ended."""
@@ -187,7 +191,7 @@ class ReweightedWN:
         bound = self.bound(objective)
         matrix, cost = _spectrum(objective, gamma.at(point), inner.balanced, block[:, : min(point.shape)], 1)
         width = min(_room(bound) + _SURPLUS, 2 * point.width + _SURPLUS + 4)
-        return _weighted(objective, _columns(matrix, 0, width), state.descent, bound, applications + cost)
+        return _weighted(objective, _columns(matrix, 0, width), state.descent, self, applications + cost)
 
     def bound(self, objective: SensingObjective) -> int:
         """Return the largest rank `K`.
@@ -222,15 +226,16 @@ def _weights(point: LowRank, level: float) -> Smoothing:
 
 
 def _weighted(
-    objective: SensingObjective, matrix: LowRank, descent: Descent, bound: int, applications: int
+    objective: SensingObjective, matrix: LowRank, descent: Descent, solver: ReweightedWN, applications: int
 ) -> ReweightedState:
     """Return the state at the leading part of a matrix, with its weights and the first step of the equations."""
-    values = matrix.Theta.diagonal().real
-    if objective.kind is not Kind.PSD:
-        values = values.abs()
-    values = values.clamp(min=0)
+    bound, values = solver.bound(objective), matrix.Theta.diagonal().real
+    # A negative eigenvalue of a psd unknown is none of the answer, but as large as the noise that the smoothing covers.
+    level = next_level(values.abs().sort(descending=True).values, descent.level, bound)
+    values = values.clamp(min=0) if objective.kind is Kind.PSD else values.abs()
     climb = None if descent.climb is None else descent.climb.after(values, bound)
-    level = next_level(values, descent.level, bound) if climb is None else climb.level
+    level = level if climb is None else climb.level
+    level = level if solver.level is None else solver.level
     rank = max(1, min(int((values > level * (1 + _ABOVE)).sum()), _room(bound)))
     point, tail = _columns(matrix, 0, rank), _columns(matrix, rank, matrix.width)
     at = objective.evaluate(point)

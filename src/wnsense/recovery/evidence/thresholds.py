@@ -38,6 +38,10 @@ class Thresholds:
         judged_share_if_visible: The same where the back-projection level is at most the next number, so that a single
             direction with that share of the residual would stand out.
         visible_level: That number.
+        fading: Largest ratio of the least singular value of a noise floor to the noise level at which the spectrum may
+            go on below it. Spectra that decay had 1.4 to 1.65, matrices of low rank under noise 1.6 to 18.
+        shrinkage: Largest ratio of the held-out misfit of a shrunk fit to that of one rank at which it is preferred. On
+            spectra that decay it was 0.3 to 0.94, on low rank under noise 0.96 to 2.4.
         tries: Most reweightings from different starts. With 4 restarts, rank 1 (m 30) and rank 3 (m 40) are found in
             10 of 10 problems at n/dof 1.25.
     """
@@ -60,6 +64,8 @@ class Thresholds:
     judged_share: float = 0.5
     judged_share_if_visible: float = 0.8
     visible_level: float = 0.4
+    fading: float = 1.5
+    shrinkage: float = 0.95
     tries: int = 4
 
 

@@ -114,7 +114,7 @@ def run_demo(
     raise_if_interrupted(recovery.status)
     budget = min(recovery.applications, _LARGEST_BUDGET) if budget is None else budget
     truth = Truth.of(images)
-    rank = recovery.rank
+    rank = _compared_rank(recovery)
     curves = dict(compare_solvers(operator, sketches, truth, rank=rank, seed=seed, budget=budget, progress=progress))
     informed = informed_error(operator, sketches, truth, rank=rank, budget=budget, progress=progress)
     table = _table(truth, recovery, curves, side)
@@ -128,6 +128,11 @@ def run_demo(
     return Table(dict(table.header) | more, table.arrays)
 
 
+def _compared_rank(recovery: Recovery) -> int:
+    """Return the rank of the fits that the recovery is compared with: that of the verdict."""
+    return recovery.rank if recovery.judged_rank is None else recovery.judged_rank
+
+
 def _table(truth: Truth, recovery: Recovery, curves: dict[str, SolverCurve], side: int) -> Table:
     """Return the table of the recovery with the truth and the curves of the compared solvers."""
     own = replace(recovery, relative_error=float(truth.error(recovery.matrix))).table()
@@ -135,7 +140,7 @@ def _table(truth: Truth, recovery: Recovery, curves: dict[str, SolverCurve], sid
     header = dict(own.header) | {
         "side": side,
         "unknowns": pixels * (pixels + 1) // 2,
-        "best_error": truth.best_error(recovery.rank),
+        "best_error": truth.best_error(_compared_rank(recovery)),
         "method_statuses": {name: curve.status for name, curve in curves.items()},
         "versions": {name: version(name) for name in ("wnsense", "torch", "numpy")}
         | {"python": platform.python_version()},

@@ -37,7 +37,8 @@ _GLOSSARY = (
         "Effective rank",
         (
             "A real covariance has no exact rank: its eigenvalues decrease without a gap. The effective rank is the "
-            "one whose fit best predicts the held-out sketches, unless a smaller rank predicts them about as well."
+            "one whose fit best predicts the held-out sketches, unless a smaller rank predicts them about as well. A "
+            "smoothed fit may follow more patterns: it shrinks the small eigenvalues instead of cutting them off."
         ),
     ),
     (
@@ -77,7 +78,7 @@ def demo_page(table: Table) -> str:
 
 def _summary(header: Mapping[str, object]) -> list[str]:
     """Return the summary: measurements, result, and comparison with the best error."""
-    rank, images = _integer(header["rank"]), _integer(header["images"])
+    rank, images = _compared_rank(header), _integer(header["images"])
     error, best = _float(header["relative_error"]), _float(header["best_error"])
     first = (
         f"{images:,} images passed a sensor once. It stored no image, only {_integer(header['measurements']):,} "
@@ -86,10 +87,27 @@ def _summary(header: Mapping[str, object]) -> list[str]:
     )
     second = (
         "That is enough, since the covariance is close to one of low rank, a sum of few patterns. The number of "
-        f"patterns was not given: recover() found {rank} (the effective rank), and a matrix of that rank with a "
-        f"relative error of {error:.3f}."
+        f"patterns was not given: recover() found {rank} (the effective rank), and a matrix with a relative error of "
+        f"{error:.3f}."
     )
-    return [first, second, _against_best(header, rank, error, best)]
+    return [first, second, *_smoothed(header, rank), _against_best(header, rank, error, best)]
+
+
+def _compared_rank(header: Mapping[str, object]) -> int:
+    """Return the rank of the verdict, at which methods are compared; older tables have only that of the matrix."""
+    return _integer(header.get("judged_rank")) or _integer(header["rank"])
+
+
+def _smoothed(header: Mapping[str, object], rank: int) -> list[str]:
+    """Return the paragraph on a smoothed fit in place of that of one rank, if there is one."""
+    if rank == _integer(header["rank"]):
+        return []
+    text = (
+        f"A fit of rank {rank} takes the eigenvalues beyond it for noise, and its own come out too large. A smoothed "
+        f"fit predicts held-out sketches better, so that it took its place. It follows {number(header['rank'])} "
+        "patterns and shrinks the small eigenvalues; how much, the held-out sketches decide."
+    )
+    return [text]
 
 
 def _against_best(header: Mapping[str, object], rank: int, error: float, best: float) -> str:
@@ -143,9 +161,9 @@ def _error_picture(table: Table) -> str:
             f"{_float(header['relative_error']):.3f} at {_integer(header['applications']):,} applications."
         ),
         caption=(
-            f"The solvers are given the rank {number(header['rank'])} and start from the same matrix. The star is "
+            f"The solvers are given the rank {_compared_rank(header)} and start from the same matrix. The star is "
             "recover(), which is given no rank: it tries ranks, compares them by held-out sketches, and fits the best "
-            "one to all sketches. The dotted line is the least error of any matrix of that rank."
+            "one to all sketches. The dotted line is the least error of any matrix of the rank that the solvers have."
         ),
     )
 
@@ -220,7 +238,7 @@ def _facts(table: Table) -> list[tuple[str, str]]:
     header = table.header
     return [
         *fact_rows(table),
-        ("Error of the best matrix of this rank", number(header["best_error"])),
+        (f"Error of the best matrix of rank {_compared_rank(header)}", number(header["best_error"])),
         ("Images, stored by the sensor", f"{_integer(header['images']):,}, none"),
         ("Time of the whole demo", seconds(header.get("demo_seconds"))),
     ]

@@ -127,7 +127,7 @@ def draw_errors(axes: Axes, table: Table) -> None:
     best = _number(header["best_error"])
     axes.axhline(best, color=METHODS["truth"].color, linewidth=1.0, linestyle=(0, (1, 2)))
     axes.annotate(
-        f"best matrix of rank {header['rank']}: {best:.2f}",
+        f"best matrix of rank {header.get('judged_rank') or header['rank']}: {best:.2f}",
         (1, best),
         xycoords=("axes fraction", "data"),
         xytext=(-2, -3),
