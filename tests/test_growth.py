@@ -125,7 +125,7 @@ def test_reweighting_finds_what_few_rows_determine():
     """1.3 times as many rows as degrees of freedom."""
     problem = gaussian(rank=2, n=52)
     objective = SensingObjective(problem)
-    fit = reweighted(session_of(problem), objective, 52, None, SETTINGS, tries=4)
+    fit = reweighted(session_of(problem), objective, 52, None, SETTINGS, attempts=range(4), climbs=True)
     assert fit.rank == 2
     error = objective.to_user(fit.at.point).distance(problem.truth) / problem.truth.norm()
     assert float(error) < 1e-8
@@ -134,16 +134,19 @@ def test_reweighting_finds_what_few_rows_determine():
 def test_reweighting_gives_up_on_noise():
     problem = Problem(gaussian(n=60).operator, normal(60, rng=generator(4)))
     session = session_of(problem)
-    assert reweighted(session, SensingObjective(problem), 60, None, SETTINGS, tries=4) is None
+    assert reweighted(session, SensingObjective(problem), 60, None, SETTINGS, attempts=range(4), climbs=True) is None
     # Four starts and a climb, each of which comes to rest.
     assert len(session.traces) == 5
 
 
 def test_reweighting_keeps_the_bound():
     problem = gaussian(rank=3, n=200)
-    assert reweighted(session_of(problem), SensingObjective(problem), 200, 2, SETTINGS, tries=1) is None
+    assert (
+        reweighted(session_of(problem), SensingObjective(problem), 200, 2, SETTINGS, attempts=range(1), climbs=True)
+        is None
+    )
     with pytest.raises(InputError, match="max_rank between 1 and 20, got 21"):
-        reweighted(session_of(problem), SensingObjective(problem), 200, 21, SETTINGS, tries=1)
+        reweighted(session_of(problem), SensingObjective(problem), 200, 21, SETTINGS, attempts=range(1), climbs=True)
 
 
 @pytest.mark.parametrize("seed", range(3))

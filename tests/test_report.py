@@ -245,3 +245,13 @@ def test_numbers_read_well(value, text):
 
 def test_a_bare_table_has_a_page():
     read(recovery_page(Table({"status": "converged", "advice": "all is well"}, {})))
+
+
+def test_pages_say_that_a_smoothed_fit_took_the_place_of_one_rank():
+    smoothed = "took its place"
+    assert smoothed in read(recovery_page(recovery_table(judged_rank=2))).words
+    assert smoothed not in read(recovery_page(recovery_table(judged_rank=3))).words
+    page = read(demo_page(demo_table(judged_rank=2))).words
+    assert "A fit of rank 2" in page
+    assert smoothed in page
+    assert smoothed not in read(demo_page(demo_table())).words

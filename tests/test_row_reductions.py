@@ -34,6 +34,7 @@ OTHERS = {
     ("solvers/objective.py", "truth.norm()"),
     ("solvers/reweighted.py", "(values > level * (1 + _ABOVE)).sum()"),
     ("solvers/reweighted.py", "(values if operator.kind is Kind.PSD else values.abs()).argsort(descending=True)"),
+    ("solvers/reweighted.py", "values.abs().sort(descending=True)"),
     ("solvers/reweighted.py", "torch.linalg.vector_norm(block, dim=0)"),
     ("solvers/smoothing.py", "gaps.argmax()"),
     ("solvers/tangent.py", "torch.linalg.vector_norm(rest, dim=-1)"),
