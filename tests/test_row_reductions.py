@@ -36,6 +36,7 @@ OTHERS = {
     ("solvers/reweighted.py", "(values if operator.kind is Kind.PSD else values.abs()).argsort(descending=True)"),
     ("solvers/reweighted.py", "values.abs().sort(descending=True)"),
     ("solvers/reweighted.py", "torch.linalg.vector_norm(block, dim=0)"),
+    ("solvers/smoothing.py", "(head[:-1] / head[1:]).argmax()"),
     ("solvers/smoothing.py", "gaps.argmax()"),
     ("solvers/tangent.py", "torch.linalg.vector_norm(rest, dim=-1)"),
     ("solvers/tangent.py", "torch.linalg.vector_norm(values[..., rank:], dim=-1)"),
