@@ -309,6 +309,12 @@ def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Con
     fit, status, warnings = conclusion.fit, conclusion.status, list(conclusion.warnings)
     if status is Status.CONVERGED:
         return conclusion
+    parts = session.problem.operator.connected_parts()
+    if status is Status.TOO_FEW_MEASUREMENTS and parts > 1 and not warnings:
+        warnings.append(
+            f"the measurements fall into {parts} parts that no measurement connects: the matrix between two parts is "
+            "not determined"
+        )
     if fit.objective.kind is Kind.PSD and not fit.is_exact(settings.tolerance):
         part, cost = missing_negative_part(fit.objective, fit.at, fit.rows, seed=settings.seed)
         session.applications += cost
