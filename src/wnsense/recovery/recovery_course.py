@@ -223,13 +223,23 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
 
 
 def _may_be_exact(judged: Conclusion) -> bool:
-    """Return True if an exact answer is worth a search: there is none yet, and the residual may be more than noise."""
-    fit, evidence = judged.fit, judged.evidence
+    """Return True if an exact answer is worth a search: the residual may be more than noise, and the rank is small."""
+    has_many_directions = judged.fit.rank > THRESHOLDS.searched_rank and _looks_like_noise(judged)
+    return _may_be_more(judged) and not has_many_directions
+
+
+def _may_be_more(judged: Conclusion) -> bool:
+    """Return True if there is no exact answer yet, and the residual may be more than noise."""
+    fit = judged.fit
     if judged.status is Status.CONVERGED or judged.excluded or fit.is_noise:
         return False
     has_spare_rows = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
-    is_noise = has_spare_rows and _explains(evidence) and fit.overfit <= THRESHOLDS.overfit
-    return judged.surpassed or not is_noise
+    return judged.surpassed or not (has_spare_rows and _looks_like_noise(judged))
+
+
+def _looks_like_noise(judged: Conclusion) -> bool:
+    """Return True if the fit explains much of the held-out rows, and the fitted ones no better."""
+    return _explains(judged.evidence) and judged.fit.overfit <= THRESHOLDS.overfit
 
 
 def _may_be_smooth(judged: Conclusion, settings: Settings) -> bool:
@@ -237,7 +247,7 @@ def _may_be_smooth(judged: Conclusion, settings: Settings) -> bool:
     fit = judged.fit
     if fit.objective.fitted is None or fit.is_exact(settings.tolerance) or settings.max_rank is not None:
         return False
-    return _may_be_exact(judged) or fades_into_noise(fit)
+    return _may_be_more(judged) or fades_into_noise(fit)
 
 
 def _evidence(fit: RankFit | None) -> Evidence | None:
