@@ -36,10 +36,9 @@ class MatrixIRLS:
     limits: Limits = SECOND_ORDER
 
     def complete(self, data: SampledEntries, rank: int) -> PublishedResult:
-        """Complete a matrix of a given rank.
+        """Complete a matrix of a given rank by reweighted least squares.
 
-        Raises:
-            InputError: If the rank is impossible, or there are fewer entries than degrees of freedom.
+        It raises what `SampledEntries.require_determined` raises.
         """
         data.require_determined(rank)
         began = time.process_time()

@@ -31,10 +31,9 @@ class R2RILS:
     limits: Limits = SECOND_ORDER
 
     def complete(self, data: SampledEntries, rank: int) -> PublishedResult:
-        """Complete a matrix of a given rank.
+        """Complete a matrix of a given rank by least squares over matrices of twice the rank.
 
-        Raises:
-            InputError: If the rank is impossible, or there are fewer entries than degrees of freedom.
+        Errors are those of `SampledEntries.require_determined`.
         """
         data.require_determined(rank)
         began = time.process_time()
