@@ -6,6 +6,8 @@ import torch
 import wnsense as wn
 from cases.draws import generator
 from wnsense.checks import InputError
+from wnsense.lab.bench.cells import cell_problem, oracle_error
+from wnsense.lab.bench.grid import GRIDS
 from wnsense.recovery.evidence.hold_out import fitted_mask
 from wnsense.recovery.session import zero_matrix
 from wnsense.running.loop import solve
@@ -153,3 +155,13 @@ def test_a_smoothed_recovery_is_resumed_bit_for_bit(tmp_path):
     again = wn.recover(problem, checkpoint=path, resume=True)
     assert torch.equal(again.matrix.X, whole.matrix.X)
     assert again.applications == whole.applications
+
+
+def test_the_answer_keeps_the_smoothing_of_the_search():
+    """A level at the least singular value, where the spectrum has a gap, would leave one direction of three."""
+    grid = GRIDS["noise"]
+    cell = next(c for c in grid.cells if c.ensemble == "rank-one" and c.noise == 0.1 and c.oversampling == 3)
+    problem = cell_problem(cell, 1)
+    recovery = wn.recover(problem.operator, problem.measurements, seed=1)
+    error = float(recovery.matrix.distance(problem.truth) / problem.truth.norm())
+    assert error < 1.3 * oracle_error(cell, 1)

@@ -13,7 +13,7 @@ from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session, zero_matrix
 from wnsense.running.stop import Stop
 from wnsense.solvers.calibration import calibrate
-from wnsense.solvers.level_search import LevelSearch
+from wnsense.solvers.level_search import LevelSearch, SmoothedEvaluation
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.reweighted import ReweightedWN
 
@@ -54,7 +54,8 @@ def fitted_to_all(session: Session, smooth: RankFit, settings: Settings) -> Rank
     given = calibrate(problem, seed=settings.seed, scale=objective.calibration.scale)
     session.applications += given.applications
     everything = SensingObjective(problem, None, settings.seed, given)
-    # Singular values above the smoothing make the point, so that the least of them is close to it.
-    solver = ReweightedWN(level=float(point.singular_values()[-1]))
+    at = smooth.at
+    level = at.level if isinstance(at, SmoothedEvaluation) else float(point.singular_values()[-1])
+    solver = ReweightedWN(level=level)
     stop = Stop(residual=settings.target, max_steps=_LAST_STEPS)
     return RankFit(everything, session.run(everything, solver, point, stop, "smoothed fit to all rows"), smooth.rows)

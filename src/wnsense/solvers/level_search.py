@@ -13,6 +13,23 @@ _PATIENCE = 2
 
 
 @dataclass(frozen=True)
+class SmoothedEvaluation(Evaluation):
+    """Evaluation of a point of a reweighting.
+
+    Attributes:
+        level: Smoothing `eps` of the weights at the point.
+    """
+
+    level: float = 0.0
+
+    @classmethod
+    def of(cls, state: ReweightedState) -> "SmoothedEvaluation":
+        """Return the evaluation of the present point of a reweighting."""
+        at = state.evaluation
+        return cls(at.point, at.residual, at.balanced, at.left, at.right, state.level)
+
+
+@dataclass(frozen=True)
 class LevelState(State):
     """State of `LevelSearch`.
 
@@ -24,12 +41,12 @@ class LevelState(State):
     """
 
     reweighting: ReweightedState
-    best: Evaluation
+    best: SmoothedEvaluation
     misfit: float
     idle: int
 
     @property
-    def answer(self) -> Evaluation:
+    def answer(self) -> SmoothedEvaluation:
         """Evaluation of the point that predicts the held-out rows best."""
         return self.best
 
@@ -58,7 +75,7 @@ class LevelSearch:
         require(objective.fitted is not None, "held-out rows, which choose the smoothing", "none")
         first = ReweightedWN().start(objective, point)
         misfit = float(objective.holdout_misfit(first.evaluation.residual))
-        return LevelState(first.evaluation, first.applications, first, first.evaluation, misfit, 0)
+        return LevelState(first.evaluation, first.applications, first, SmoothedEvaluation.of(first), misfit, 0)
 
     def step(self, objective: SensingObjective, state: LevelState) -> LevelState:
         """Return the state after a step of the reweighting."""
@@ -68,5 +85,5 @@ class LevelSearch:
             return moved
         misfit = float(objective.holdout_misfit(after.evaluation.residual))
         if misfit < state.misfit:
-            return replace(moved, best=after.evaluation, misfit=misfit, idle=0)
+            return replace(moved, best=SmoothedEvaluation.of(after), misfit=misfit, idle=0)
         return replace(moved, idle=state.idle + 1)
