@@ -96,7 +96,7 @@ def test_the_preconditioner_is_symmetric_positive_and_stays_tangent(flavor):
 
 @real_flavors
 def test_frames_may_be_rotated(flavor):
-    """The same vector over rotated frames has the same preconditioned vector."""
+    """Equality of preconditioned vectors over rotated frames."""
     objective = objective_of(flavor)
     point = objective.from_user(objective.problem.truth).orthonormal()
     blocks, vector = blocks_of(objective, point), drawn_tangent(point, 4)

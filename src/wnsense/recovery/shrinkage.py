@@ -55,7 +55,8 @@ def fitted_to_all(session: Session, smooth: RankFit, settings: Settings) -> Rank
     session.applications += given.applications
     everything = SensingObjective(problem, None, settings.seed, given)
     at = smooth.at
-    level = at.level if isinstance(at, SmoothedEvaluation) else float(point.singular_values()[-1])
-    solver = ReweightedWN(level=level)
+    if not isinstance(at, SmoothedEvaluation):
+        raise TypeError("needed the fit of a level search, which has a smoothing, got another")
+    solver = ReweightedWN(level=at.level)
     stop = Stop(residual=settings.target, max_steps=_LAST_STEPS)
     return RankFit(everything, session.run(everything, solver, point, stop, "smoothed fit to all rows"), smooth.rows)

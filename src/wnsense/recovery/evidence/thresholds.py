@@ -35,8 +35,8 @@ class Thresholds:
         spare_explained: Least explained share of the held-out variance for the same. The one of the 140 with a smaller
             share explained 0.22; noise as large as the signal leaves 0.5.
         searched_rank: Largest rank of a growth behind which an exact answer is sought. A reweighting follows all ranks
-            that the rows allow. Behind a covariance of side 784 and rank 24 it took ten times as long as the growth,
-            and found nothing.
+            that the rows allow. Behind a covariance of side 784 and rank 24 it was stopped, unfinished, after twice
+            the time of the growth.
         judged_share: Largest share of degrees of freedom in the fitted rows at which a rank can be judged.
         judged_share_if_visible: The same where the back-projection level is at most the next number, so that a single
             direction with that share of the residual would stand out.
