@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from wnsense.recovery.evidence.spectral_rank import back_projection_level, largest_rank, residual_directions
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
-from wnsense.recovery.rank_fit import RankFit, is_better
+from wnsense.recovery.rank_fit import RankFit, is_better, surpasses_beyond_doubt
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import EndedEarlyError, Session, resized
 from wnsense.running.status import Status
@@ -55,10 +55,10 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
     zero = float(row_reductions.norm(objective.calibration.balance(objective.target)))
     fits: list[RankFit] = []
     best, misses = None, 0
-    following: LowRank | None = resized(start, min(start.width, bound))
+    following: _Following | None = _Following(resized(start, min(start.width, bound)), stands_out=True)
     while following is not None:
-        stage = f"growth, rank {following.width}"
-        fit = RankFit(objective, session.run(objective, settings.solver, following, stop, stage), rows)
+        stage = f"growth, rank {following.point.width}"
+        fit = RankFit(objective, session.run(objective, settings.solver, following.point, stop, stage), rows)
         fits.append(fit)
         if float(fit.at.misfit) > _DIVERGED * zero:
             raise EndedEarlyError(Status.DIVERGED)
@@ -69,28 +69,34 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         if best is None or is_better(best, fit):
             best, misses = fit, 0
         else:
-            misses += 1
-        following = None if misses == THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
+            misses += 1 if following.stands_out else THRESHOLDS.misses
+        following = None if misses >= THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
     return _settled(session, best or fit, fits, settings)
 
 
 def _settled(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> Growth:
-    """Return the growth with the least rank that larger ones do not surely surpass, each led to its end."""
-    best = led(session, best, settings)
+    """Return the growth with the least rank that larger ones do not surely surpass, led to its end.
+
+    A fit of the growth ends where its tangent gradient is small. A comparison that leaves no doubt needs no more.
+    """
     while best.rank > 1:
-        smaller = _next_smaller(session, best, fits, settings)
+        rank = _next_smaller_rank(best)
+        fitted = [fit for fit in fits if rank <= fit.rank < best.rank]
+        if fitted and surpasses_beyond_doubt(fitted[-1], best):
+            break
+        best = led(session, best, settings)
+        smaller = led(session, fitted[-1], settings) if fitted else refitted(session, best, rank, settings)
         fits.append(smaller)
         if is_better(smaller, best, THRESHOLDS.sure):
             break
         best = smaller
+    best = led(session, best, settings)
     return Growth(best, (*fits, best))
 
 
-def _next_smaller(session: Session, best: RankFit, fits: list[RankFit], settings: Settings) -> RankFit:
-    """Return the fit of the next smaller rank, led to its end; the growth may have passed over it."""
-    rank = best.rank - max(1, best.rank // THRESHOLDS.coarseness)
-    fitted = [fit for fit in fits if rank <= fit.rank < best.rank]
-    return led(session, fitted[-1], settings) if fitted else refitted(session, best, rank, settings)
+def _next_smaller_rank(fit: RankFit) -> int:
+    """Return the next smaller rank to compare; the growth may have passed over it."""
+    return fit.rank - max(1, fit.rank // THRESHOLDS.coarseness)
 
 
 def led(session: Session, fit: RankFit, settings: Settings) -> RankFit:
@@ -134,7 +140,20 @@ def _settles_below(share: float) -> Callable[[Evaluation], bool]:
     return settles
 
 
-def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> LowRank | None:
+@dataclass(frozen=True)
+class _Following:
+    """First point of the next rank.
+
+    Attributes:
+        point: Point.
+        stands_out: True if an added direction stands out from the back-projection of noise.
+    """
+
+    point: LowRank
+    stands_out: bool
+
+
+def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> _Following | None:
     """Return the first point of the next rank, or None at the bound or if nothing can be added."""
     room = bound - fit.rank
     if room <= 0:
@@ -145,4 +164,5 @@ def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> LowRank | N
     level = back_projection_level(fit.objective.problem.operator, fit.rows) * float(fit.at.misfit)
     shown = int((outside.singular_values() > THRESHOLDS.standing_out * level).sum())
     added = max(1, shown, min(fit.rank // THRESHOLDS.coarseness, outside.width))
-    return resized(fit.at.point.plus(outside.truncate(min(added, outside.width))), fit.rank + min(added, room))
+    point = fit.at.point.plus(outside.truncate(min(added, outside.width)))
+    return _Following(resized(point, fit.rank + min(added, room)), stands_out=shown > 0)

@@ -113,3 +113,10 @@ def exceeds_noise(small: RankFit, large: RankFit) -> bool:
         return False
     left = (large.residual / small.residual) ** 2
     return left < left_by_chance(large.freedom - small.freedom, small.rows - small.freedom)
+
+
+def surpasses_beyond_doubt(small: RankFit, large: RankFit) -> bool:
+    """Return True if the larger rank explains more than a fit of noise would, on fitted and on held-out rows."""
+    if small.objective.fitted is None or not exceeds_noise(small, large):
+        return False
+    return improvement_score(small.objective, small.at, large.at) > THRESHOLDS.significance

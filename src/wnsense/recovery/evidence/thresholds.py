@@ -19,7 +19,7 @@ class Thresholds:
         stagnation: Steps without gain after which a fit of a rank ends.
         gain: Share of the residual that counts as a gain.
         misses: Ranks in a row that predict no better, after which growth ends. One direction may only help together
-            with the next.
+            with the next. A rank whose added directions do not stand out counts as this many.
         largest_share: Largest share of degrees of freedom in the fitted rows: a fit with more can hardly be refuted.
         deviations: A larger rank is worth its degrees of freedom if the residual falls by this many deviations more
             than by a fit of noise.
