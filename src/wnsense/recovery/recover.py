@@ -139,6 +139,7 @@ def _report(
     rank = matrix.rank(1e-14)
     matrix = matrix.truncate(max(rank, 1))
     candidates = () if conclusion is None else _candidates(conclusion.fits)
+    test = None if conclusion is None else conclusion.determination
     return Recovery(
         status=status,
         matrix=matrix,
@@ -148,6 +149,9 @@ def _report(
         holdout_residual=None if conclusion is None else conclusion.held,
         relative_error=None if problem.truth is None else float(relative_distance(matrix, problem.truth)),
         evidence=None if conclusion is None else conclusion.evidence,
+        expected_error=None if test is None or not test.is_complete else test.expected_error,
+        unidentified=None if test is None else test.unidentified,
+        alternative=None if test is None else test.alternative,
         candidates=candidates,
         trace=session.trace(),
         kind=operator.kind,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from wnsense.recovery.determination import Determination, determination
 from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
-from wnsense.recovery.evidence.restricted_singular_value import null_space_test
 from wnsense.recovery.evidence.spectral_rank import (
     back_projection_level,
     least_share,
@@ -23,6 +23,7 @@ from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Session
 from wnsense.recovery.shrinkage import fades_into_noise, fitted_to_all, predicts_better, smoothed
 from wnsense.running.status import Status
+from wnsense.running.stop import Stop
 from wnsense.sensing import row_reductions
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -55,6 +56,7 @@ class Conclusion:
         warnings: Warnings for the user, in words.
         last: Fit to all measurements; None if the verdict's fit is one.
         smooth: Smoothed fit that takes the place of that of one rank, since it predicts better; None if none does.
+        determination: Test whether the measurements allow another matrix; None if there was no success to test.
     """
 
     status: Status
@@ -66,6 +68,16 @@ class Conclusion:
     warnings: tuple[str, ...]
     last: RankFit | None = None
     smooth: RankFit | None = None
+    determination: Determination | None = None
+
+    def limited_by(self, test: Determination) -> "Conclusion":
+        """Return the conclusion with the status that a determination allows."""
+        return replace(
+            self,
+            status=test.limited(self.status),
+            warnings=(*self.warnings, *test.warnings),
+            determination=test,
+        )
 
     @property
     def held(self) -> float | None:
@@ -202,24 +214,15 @@ def _findings(
 
 
 def _determined(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
-    """Return the conclusion on an exact fit after the test whether the measurements determine it."""
+    """Return the conclusion on an exact fit after the test whether the measurements determine it.
+
+    Held-out rows may hold what the fitted ones do not determine.
+    """
     fit = conclusion.fit
-    test, cost = null_space_test(fit.objective, fit.at, seed=settings.seed)
-    session.applications += cost
-    warning = None
-    if not test.is_trivial:
-        warning = (
-            "the matrix explains all measurements, but is not identifiable: a change of it leaves them almost "
-            f"unchanged (least squared restricted singular value: {test.gain:.1e} of the average)"
-        )
-    elif fit.rank == 1 and (parts := session.problem.operator.connected_parts()) > 1:
-        warning = (
-            f"the measurements fall into {parts} parts that no measurement connects: the sign of the vector in "
-            "one part relative to another is not determined"
-        )
-    if warning is None:
-        return conclusion
-    return replace(conclusion, status=Status.TOO_FEW_MEASUREMENTS, warnings=(warning,))
+    test = determination(session, fit, seed=settings.seed)
+    if not test.is_complete and fit.objective.fitted is not None:
+        test = determination(session, _fitted_to_all(session, fit, settings.last_stop, settings), seed=settings.seed)
+    return conclusion.limited_by(test)
 
 
 def _may_be_exact(judged: Conclusion) -> bool:
@@ -234,6 +237,8 @@ def _may_be_more(judged: Conclusion) -> bool:
     if judged.status is Status.CONVERGED or judged.excluded or fit.is_noise:
         return False
     has_spare_rows = fit.next_freedom <= THRESHOLDS.spare_share * fit.rows
+    if judged.status is Status.DETERMINED_IN_PART:
+        return not has_spare_rows
     return judged.surpassed or not (has_spare_rows and _looks_like_noise(judged))
 
 
@@ -296,28 +301,42 @@ def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, set
 
     A smoothed fit takes the place of that of one rank where it predicts better.
     """
-    problem, objective = session.problem, conclusion.fit.objective
-    conclusion = _warned(session, conclusion, settings)
-    stop = settings.last_stop
-    if conclusion.status is Status.CONVERGED:
-        stop = replace(stop, residual=min(stop.residual, _VALUE_DIGITS * least_share(conclusion.fit.at.point)))
-    is_open = conclusion.status is Status.CONVERGED and conclusion.fit.residual > stop.residual
-    if objective.fitted is None and not is_open:
+    conclusion = _with_last_fit(session, _warned(session, conclusion, settings), smooth, settings)
+    if conclusion.status is not Status.REACHED_NOISE_FLOOR:
         return conclusion
-    if smooth is not None and predicts_better(smooth, conclusion.fit):
+    # A smoothed matrix has directions below the noise; those of the judged rank are to be determined.
+    fit = conclusion.fit if conclusion.smooth is not None or conclusion.last is None else conclusion.last
+    return conclusion.limited_by(determination(session, fit, seed=settings.seed))
+
+
+def _with_last_fit(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
+    """Return the conclusion with the fit to all measurements."""
+    fit, stop = conclusion.fit, settings.last_stop
+    is_exact = fit.is_exact(settings.tolerance)
+    if is_exact:
+        stop = replace(stop, residual=min(stop.residual, _VALUE_DIGITS * least_share(fit.at.point)))
+    is_open = is_exact and fit.residual > stop.residual
+    if fit.objective.fitted is None and not is_open:
+        return conclusion
+    if smooth is not None and predicts_better(smooth, fit):
         return replace(conclusion, last=fitted_to_all(session, smooth, settings), smooth=smooth)
-    given = calibrate(problem, seed=settings.seed, scale=objective.calibration.scale)
-    everything = plain_least_squares(SensingObjective(problem, None, settings.seed, given))
+    return replace(conclusion, last=_fitted_to_all(session, fit, stop, settings))
+
+
+def _fitted_to_all(session: Session, fit: RankFit, stop: Stop, settings: Settings) -> RankFit:
+    """Return the fit of the same rank to all measurements."""
+    given = calibrate(session.problem, seed=settings.seed, scale=fit.objective.calibration.scale)
+    everything = plain_least_squares(SensingObjective(session.problem, None, settings.seed, given))
     session.applications += given.applications
-    point = everything.from_user(objective.to_user(conclusion.fit.at.point))
+    point = everything.from_user(fit.objective.to_user(fit.at.point))
     at = session.run(everything, ConjugateWN(), point, stop, f"final fit, rank {point.width}")
-    return replace(conclusion, last=RankFit(everything, at, conclusion.fit.rows))
+    return RankFit(everything, at, row_reductions.count(everything.calibration.row_scale > 0))
 
 
 def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
     """Return the conclusion with warnings that the status does not express, and which may change it."""
     fit, status, warnings = conclusion.fit, conclusion.status, list(conclusion.warnings)
-    if status is Status.CONVERGED:
+    if status in {Status.CONVERGED, Status.DETERMINED_IN_PART}:
         return conclusion
     parts = session.problem.operator.connected_parts()
     if status is Status.TOO_FEW_MEASUREMENTS and parts > 1 and not warnings:

@@ -13,6 +13,7 @@ from wnsense.atomic import write_text
 from wnsense.checks import size_text
 from wnsense.files.tables import Table, write_table
 from wnsense.recovery.evidence.hold_out import Evidence
+from wnsense.recovery.evidence.unidentified import Unidentified
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns
 from wnsense.sensing.kinds import Kind
@@ -49,6 +50,10 @@ class Recovery:
             none.
         relative_error: `||Z - A||_F / ||A||_F`; None without the true matrix `A`.
         evidence: Evidence of the held-out rows; None if there are none.
+        expected_error: Relative error to expect from the noise, in root mean square: `noise sqrt(d / n)` times what
+            the restricted singular values add. None if the verdict did not come to it.
+        unidentified: Rows and columns whose entries the measurements do not all determine; None if there are none.
+        alternative: Another matrix that explains the measurements as well, in the user's units; None if none is known.
         candidates: Ranks that were tried, ascending.
         trace: Columns along the whole recovery: stage, rank, step, applications, seconds, residual, and more.
         kind: Kind of the unknown.
@@ -70,6 +75,9 @@ class Recovery:
     holdout_residual: float | None
     relative_error: float | None
     evidence: Evidence | None
+    expected_error: float | None
+    unidentified: Unidentified | None
+    alternative: LowRank | None
     candidates: tuple[Candidate, ...]
     trace: Columns
     kind: Kind
@@ -104,6 +112,9 @@ class Recovery:
             "relative_residual": _finite(self.relative_residual),
             "holdout_residual": _finite(self.holdout_residual),
             "explained_variance": None if self.evidence is None else _finite(self.evidence.explained),
+            "expected_error": _finite(self.expected_error),
+            "unidentified_rows": [] if self.unidentified is None else list(self.unidentified.rows),
+            "unidentified_columns": [] if self.unidentified is None else list(self.unidentified.columns),
             "relative_error": _finite(self.relative_error),
             "seed": self.seed,
             "warnings": list(self.warnings),

@@ -11,6 +11,7 @@ class Status(StrEnum):
     OUT_OF_BUDGET = "out_of_budget"
     STAGNATED = "stagnated"
     DIVERGED = "diverged"
+    DETERMINED_IN_PART = "determined_in_part"
     TOO_FEW_MEASUREMENTS = "too_few_measurements"
     NO_LOW_RANK_FIT = "no_low_rank_fit"
     INTERRUPTED = "interrupted"
@@ -40,6 +41,10 @@ _ADVICE = {
     ),
     Status.DIVERGED: (
         "The residual is not finite: take smaller steps, or use the default solver, which limits its steps."
+    ),
+    Status.DETERMINED_IN_PART: (
+        "The matrix explains the measurements, but they do not determine the rows and columns that `unidentified` "
+        "names. All other entries are determined. Take measurements of these rows and columns, or leave them out."
     ),
     Status.TOO_FEW_MEASUREMENTS: (
         "There are too few measurements to determine the matrix: take more, or give a smaller max_rank "

@@ -1,4 +1,4 @@
-"""Measure of identifiability: the least restricted singular value of the measurements on the tangent space of a fit.
+"""Measure of identifiability: the restricted singular values of the measurements on the tangent space of a fit.
 
 The gain of a tangent vector `xi` is `||T D M(xi)||^2 / ||xi||^2`, with the calibration `T D`. The least gain is the
 square of the least restricted singular value. It is 0 if the restricted null space is not trivial: then the matrix can
@@ -30,86 +30,100 @@ class NullSpaceTest:
     """Test whether the restricted null space is trivial.
 
     Attributes:
-        is_trivial: True if nothing of a random tangent vector remains, so that there is no null space.
         gain: Upper bound on the least gain, relative to an average of 1.
+        spread: Estimate of `tr((M* M)^-1)` on the tangent space, the degrees of freedom for an isometry. Independent
+            errors of variance `s^2` move the matrix by `s sqrt(spread)`, in root mean square.
+        direction: Unit tangent vector of the null space, random among all; None if the null space is trivial.
     """
 
-    is_trivial: bool
     gain: float
+    spread: float
+    direction: Tangent | None
+
+    @property
+    def is_trivial(self) -> bool:
+        """True if nothing of a random tangent vector remains, so that there is no null space."""
+        return self.direction is None
 
 
-def null_space_test(objective: SensingObjective, at: Evaluation, *, seed: int) -> tuple[NullSpaceTest, int]:
+def null_space_test(
+    objective: SensingObjective, at: Evaluation, *, seed: int, least_gain: float = 0.0
+) -> tuple[NullSpaceTest, int]:
     """Return the test of the restricted null space at a fit, and its cost in applications.
 
-    Conjugate gradients on `M* M`, from a random tangent vector, remove its parts, those of large gain first. A part in
-    the null space stays, also with a preconditioner. There is none if less remains than the share of any single
-    direction.
+    Conjugate gradients solve `M* M x = e` for a random tangent vector `e`, parts of large gain first. A part of `e` in
+    the null space stays in the residual, also with a preconditioner, and the directions of the steps turn towards it.
+    There is none if less remains than the share of any single direction. The solution also gives the estimate of the
+    trace of the inverse, `<e, x>` (Hutchinson, 1989).
 
     Args:
         objective: Objective of the fitted rows.
         at: Evaluation of the fit.
         seed: Seed of the random vector.
+        least_gain: Gain below which a direction counts as one of the null space, if larger than that of rounding.
     """
-    error = _random_tangent(at, seed)
+    random = _random_tangent(at, seed)
     none = torch.zeros_like(at.point.Theta.real)
     blocks = row_blocks(objective, at.point, 1.0, none, none[0])
-    iteration = _Iteration.start(objective, at, error, blocks)
-    size = float(error.squared_norm())
-    eps = torch.finfo(error.squared_norm().dtype).eps
-    floor = (10 * eps) ** 2 * iteration.squared
-    enough = max(_REMAINDER / objective.problem.operator.degrees_of_freedom(at.point.width), eps) * size
-    steps, gain, cost = 0, iteration.gain(), blocks_cost(objective, at.point)
-    while steps < _MOST_STEPS and gain >= _NULL_GAIN:
-        iteration, steps = iteration.next(objective, at, floor, blocks), steps + 1
-        left = float(iteration.error.squared_norm())
-        if left <= enough:
-            return NullSpaceTest(is_trivial=True, gain=gain), cost + 2 * (steps + 1)
-        gain = iteration.gain()
-    return NullSpaceTest(is_trivial=False, gain=gain), cost + 2 * (steps + 1)
+    freedom = objective.problem.operator.degrees_of_freedom(at.point.width)
+    size = float(random.squared_norm())
+    enough = max(_REMAINDER / freedom, torch.finfo(at.point.Theta.real.dtype).eps) * size
+    iteration = _Iteration.start(random, blocks)
+    steps, gain, is_null, left = 0, 1.0, False, size
+    while steps < _MOST_STEPS and left > enough and not is_null:
+        steps += 1
+        iteration, gain, is_null = iteration.next(objective, at, blocks, max(least_gain, _NULL_GAIN), gain)
+        left = float(iteration.residual.squared_norm())
+    direction = None
+    if left > enough:
+        direction = iteration.direction.scaled(1 / iteration.direction.squared_norm().sqrt())
+    spread = freedom * float(random.inner(iteration.solution)) / size
+    return NullSpaceTest(gain, spread, direction), blocks_cost(objective, at.point) + 2 * steps
 
 
 @dataclass(frozen=True)
 class _Iteration:
-    """State of conjugate gradients for `M* M error = 0`.
+    """State of preconditioned conjugate gradients for `M* M x = e`.
 
     Attributes:
-        error: Present tangent vector.
-        residual: `M* M error`, projected onto the tangent space.
+        solution: Present `x`.
+        residual: `e - M* M x`.
         direction: Direction of the next step.
         squared: Inner product of the residual and its preconditioned one.
     """
 
-    error: Tangent
+    solution: Tangent
     residual: Tangent
     direction: Tangent
     squared: Tensor
 
     @classmethod
-    def start(cls, objective: SensingObjective, at: Evaluation, error: Tangent, blocks: RowBlocks) -> "_Iteration":
-        """Return the first state, from a tangent vector."""
-        residual = _normal_image(objective, at, error)
-        direction = blocks.applied(residual)
-        return cls(error, residual, direction, residual.inner(direction))
+    def start(cls, random: Tangent, blocks: RowBlocks) -> "_Iteration":
+        """Return the first state, with `x = 0`."""
+        direction = blocks.applied(random)
+        return cls(random.scaled(torch.zeros_like(random.squared_norm())), random, direction, random.inner(direction))
 
-    def next(self, objective: SensingObjective, at: Evaluation, floor: Tensor, blocks: RowBlocks) -> "_Iteration":
-        """Return the state after one step; below the floor of `squared` nothing changes but rounding errors."""
-        tiny = torch.finfo(self.squared.dtype).tiny
+    def next(
+        self, objective: SensingObjective, at: Evaluation, blocks: RowBlocks, null_gain: float, gain: float
+    ) -> tuple["_Iteration", float, bool]:
+        """Return the state after one step, the least gain so far, and True if the direction is one of the null space.
+
+        No step is made along a direction of the null space.
+        """
         image = _normal_image(objective, at, self.direction)
-        is_active = self.squared > floor
-        length = torch.where(is_active, self.squared / self.direction.inner(image).clamp(min=tiny), 0)
-        error, residual = self.error.plus(self.direction, -length), self.residual.plus(image, -length)
+        curvature = self.direction.inner(image)
+        gain = min(gain, float(curvature / self.direction.squared_norm()))
+        if gain < null_gain:
+            return self, gain, True
+        length = self.squared / curvature
+        solution, residual = self.solution.plus(self.direction, length), self.residual.plus(image, -length)
         ahead = blocks.applied(residual)
         squared = residual.inner(ahead)
-        turn = torch.where(is_active, squared / self.squared.clamp(min=tiny), 0)
-        return _Iteration(error, residual, ahead.plus(self.direction, turn), squared)
-
-    def gain(self) -> float:
-        """Return the gain of the present vector."""
-        return float(self.error.inner(self.residual) / self.error.squared_norm())
+        return _Iteration(solution, residual, ahead.plus(self.direction, squared / self.squared), squared), gain, False
 
 
 def _random_tangent(at: Evaluation, seed: int) -> Tangent:
-    """Return a random tangent vector of normal numbers at a point."""
+    """Return a random tangent vector at a point, isotropic in orthonormal coordinates."""
     point = at.point
     generator = torch.Generator().manual_seed(seed)
 
@@ -118,7 +132,8 @@ def _random_tangent(at: Evaluation, seed: int) -> Tangent:
 
     part = tangent_part(point, normal(at.left), None)
     if point.Y is None or at.right is None:
-        return Tangent(symmetric_part(part.S), part.P, None)
+        # `P` counts twice in the norm of a symmetric vector.
+        return Tangent(symmetric_part(part.S), part.P / 2**0.5, None)
     Q = normal(at.right)
     return Tangent(part.S, part.P, Q - point.Y @ (point.Y.mH @ Q))
 
