@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wnsense.checks import require_rank
+from wnsense.checks import InputError, require_rank
 from wnsense.linalg import haar_frame, random_normal, symmetric_part
-from wnsense.sensing.checking.operator_report import OperatorReport
+from wnsense.sensing.adapters import FunctionSensing
+from wnsense.sensing.checking.operator_report import OperatorReport, adjoint_sentence
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 
-__all__ = ["OperatorReport", "check_operator"]
+__all__ = ["OperatorReport", "check_operator", "require_adjoint"]
 
 _LAW_PROBES = 4
 _LAW_RANK = 3
@@ -21,6 +22,9 @@ _LENGTH_PROBES = 16
 _GAIN_RANK = 8
 # Bound of the rounding of a sum of N products, as a random walk, in units of sqrt(N) epsilon; it holds for FFTs too.
 _ROUNDING = 16
+# Relative difference of the two sides of the adjoint law from which an operator is refused; functions may compute in
+# single precision.
+_HALF_DIGITS = 1e-4
 # Coefficients of a linear combination, of both signs.
 _A, _B = 0.7, -1.3
 
@@ -80,6 +84,43 @@ def check_operator(operator: Operator, *, rank: int | None = None, seed: int = 0
     least, most = _stretch(probes, report)
     constant = max(abs(least**2 - 1), abs(most**2 - 1))
     return replace(report, stretch=(least, most), isometry_constant=constant)
+
+
+def require_adjoint(operator: Operator, *, seed: int = 0) -> int:
+    """Raise `InputError` unless an operator from outside has a right adjoint; return the cost in applications.
+
+    Operators of this package are not tested, and cost nothing: their own tests do that.
+
+    Args:
+        operator: Operator.
+        seed: Seed of the probe.
+
+    Raises:
+        InputError: If `<M(Z), v>` and `Re <Z, M*(v)>` differ by more than single precision explains.
+    """
+    if not _is_from_outside(operator):
+        return 0
+    probes = _Probes(operator, torch.Generator().manual_seed(seed))
+    Z, v = probes.matrix(), probes.vector()
+    y = operator.measure(Z)
+    v = _mostly_along(v, y)
+    difference = abs(float(y @ v) - _inner_with_adjoint(operator, Z, v))
+    if difference > _HALF_DIGITS * _norm(y) * _norm(v):
+        raise InputError(adjoint_sentence(check_operator(operator, seed=seed)))
+    return 2
+
+
+def _is_from_outside(operator: Operator) -> bool:
+    """Return True if an operator, or a part of it, is made of functions or of a class of the user."""
+    if isinstance(operator, FunctionSensing) or type(operator).__module__.split(".")[0] != __name__.split(".")[0]:
+        return True
+    parts = vars(operator).values()
+    return any(_is_from_outside(part) for part in parts if isinstance(part, Operator))
+
+
+def _mostly_along(v: Tensor, y: Tensor) -> Tensor:
+    """Return `v / ||v|| + 2 y / ||y||`; against a random `v` the error of a wrong adjoint is only 1/sqrt(n)."""
+    return v / _norm(v) + 2 * y / _norm(y)
 
 
 @dataclass(frozen=True)
@@ -171,12 +212,10 @@ def _adjoint(probes: _Probes, tolerance: float) -> tuple[float, str]:
     for _ in range(_LAW_PROBES):
         Z, v = probes.matrix(), probes.vector()
         y = operator.measure(Z)
-        size = float(torch.linalg.vector_norm(y))
-        # Mostly along M(Z): the error of a wrong adjoint against a random vector is at most 1/sqrt(n).
-        v = v / torch.linalg.vector_norm(v) + 2 * y / size
+        v = _mostly_along(v, y)
+        size = _norm(y) * _norm(v)
         forward.append(float(y @ v))
         backward.append(_inner_with_adjoint(operator, Z, v))
-        size *= float(torch.linalg.vector_norm(v))
         worst = max(worst, abs(forward[-1] - backward[-1]) / size)
         for name, cure in _cures(operator).items():
             error = abs(forward[-1] - _inner_with_adjoint(operator, cure(Z), v)) / size

@@ -114,7 +114,7 @@ class OperatorReport:
 
 
 def _law_sentences(report: OperatorReport) -> list[str]:
-    sentences = [*_linearity_sentences(report), _adjoint_sentence(report), *_transpose_sentences(report)]
+    sentences = [*_linearity_sentences(report), adjoint_sentence(report), *_transpose_sentences(report)]
     if math.isinf(report.batch_error):
         sentences.append("A batch is refused, a loop is not: leading dimensions of X and Theta are several points.")
     elif not _rounding(report, report.batch_error):
@@ -158,7 +158,8 @@ def _precision_hint(report: OperatorReport, error: float) -> str:
     return " So small a difference is one of single precision." if _single_precision(report, error) else ""
 
 
-def _adjoint_sentence(report: OperatorReport) -> str:
+def adjoint_sentence(report: OperatorReport) -> str:
+    """Return the sentence on the law `<M(Z), v> = Re <Z, M*(v)>`."""
     error = report.adjoint_error
     if _rounding(report, error):
         agree = f"agree to {error:.1e} of their size, where rounding allows {report.tolerance:.1e}"
