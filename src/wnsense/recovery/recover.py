@@ -20,6 +20,8 @@ from wnsense.recovery.spectrum_columns import SPECTRUM
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
 from wnsense.sensing import row_reductions
+from wnsense.sensing.checking.operator_probes import require_adjoint
+from wnsense.sensing.combining.plain_units import PlainUnits, in_plain_units
 from wnsense.sensing.combining.repeated_rows import merge_repeated_rows
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -98,9 +100,13 @@ def recover(
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     if resume:
         runs.open()
-    merged = merge_repeated_rows(problem)
-    session = Session(merged.problem, Budget(max_applications, max_seconds, callback), runs)
-    recovery = _report(session, problem, start, holdout, Settings(solver, max_rank, tolerance, seed))
+    spent = require_adjoint(problem.operator, seed=seed)
+    plain = in_plain_units(problem)
+    merged = merge_repeated_rows(plain.problem)
+    budget = Budget(max_applications, max_seconds, callback)
+    session = Session(merged.problem, budget, runs, applications=spent + merged.applications)
+    first = None if start is None else plain.from_user(start)
+    recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
     if recovery.status is Status.CONVERGED and merged.contradiction > tolerance:
         # The means of repeated measurements are explained exactly, and these differ by noise.
         return replace(recovery, status=Status.REACHED_NOISE_FLOOR)
@@ -128,10 +134,10 @@ def _latest_answer(session: Session) -> LowRank:
 
 
 def _report(
-    session: Session, problem: Problem, start: LowRank | None, holdout: float | None, settings: Settings
+    session: Session, plain: PlainUnits, start: LowRank | None, holdout: float | None, settings: Settings
 ) -> Recovery:
     """Return the recovery of a problem: the conclusion with the cost and the trace of the session."""
-    operator = problem.operator
+    problem, operator = plain.problem, plain.problem.operator
     status, point, conclusion = _concluded(session, start, holdout, settings)
     matrix = point.positive_part() if operator.kind is Kind.PSD else point.orthonormal()
     if settings.max_rank is not None and matrix.width > settings.max_rank:
@@ -142,7 +148,7 @@ def _report(
     test = None if conclusion is None else conclusion.determination
     return Recovery(
         status=status,
-        matrix=matrix,
+        matrix=plain.to_user(matrix),
         rank=rank,
         judged_rank=None if conclusion is None else conclusion.fit.rank,
         relative_residual=_relative_residual(problem, matrix),
@@ -151,7 +157,7 @@ def _report(
         evidence=None if conclusion is None else conclusion.evidence,
         expected_error=None if test is None or not test.is_complete else test.expected_error,
         unidentified=None if test is None else test.unidentified,
-        alternative=None if test is None else test.alternative,
+        alternative=None if test is None or test.alternative is None else plain.to_user(test.alternative),
         candidates=candidates,
         trace=session.trace(),
         kind=operator.kind,

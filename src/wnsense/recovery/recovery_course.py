@@ -41,6 +41,10 @@ _AS_GOOD = 2
 # value has at least 6 digits. Where rounding is larger than that, it ends at rounding.
 _VALUE_DIGITS = 1e-7
 
+# Unexplained share of the variance from which on a noise floor warns. The share of few held-out rows varies: this one
+# catches nearly all whose true share is a third.
+_LARGE_SHARE = 0.25
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -333,6 +337,11 @@ def _fitted_to_all(session: Session, fit: RankFit, stop: Stop, settings: Setting
     return RankFit(everything, at, row_reductions.count(everything.calibration.row_scale > 0))
 
 
+def _unexplained(conclusion: Conclusion) -> float:
+    """Return the unexplained share of the variance of the held-out measurements, or of all if none are held out."""
+    return conclusion.fit.residual**2 if conclusion.evidence is None else 1 - conclusion.evidence.explained
+
+
 def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
     """Return the conclusion with warnings that the status does not express, and which may change it."""
     fit, status, warnings = conclusion.fit, conclusion.status, list(conclusion.warnings)
@@ -354,6 +363,12 @@ def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Con
             )
             # As where the user's bound excludes a better rank: the residual is not noise.
             status = Status.NO_LOW_RANK_FIT if status is Status.REACHED_NOISE_FLOOR else status
+    if status is Status.REACHED_NOISE_FLOOR and (share := _unexplained(conclusion)) >= _LARGE_SHARE:
+        warnings.append(
+            f"the matrix leaves {share:.0%} of the variance of the measurements unexplained: check that they are not "
+            "moduli where squares are meant, nor cut off at a largest value, nor partly in another unit; "
+            "`recover_robustly` finds wrong ones"
+        )
     larger = [other for other in conclusion.fits if other.rank > fit.rank]
     if fit.rank == settings.max_rank and larger:
         best = min(larger, key=lambda other: other.watched)

@@ -170,6 +170,8 @@ class Recovery:
             f"  relative residual {self.relative_residual:.2e}"
             + ("" if self.holdout_residual is None else f", on held-out measurements {self.holdout_residual:.2e}"),
         ]
+        if self.status is Status.REACHED_NOISE_FLOOR and self.expected_error is not None:
+            lines.append(f"  relative error to expect from the noise {self.expected_error:.2e}")
         if self.relative_error is not None:
             lines.append(f"  relative error against the truth {self.relative_error:.2e}")
         lines.append(f"  {self.applications} applications of the operator, {self.seconds:.2f} s, seed {self.seed}")

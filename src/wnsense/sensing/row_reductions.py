@@ -50,6 +50,11 @@ def median(values: Float[Tensor, " n"]) -> float:
     return float(values.median())
 
 
+def largest(values: Float[Tensor, " n"]) -> float:
+    """Return the largest value."""
+    return float(values.max())
+
+
 def count(mask: Bool[Tensor, " n"]) -> int:
     """Return the number of rows of a mask."""
     return int(mask.sum())
