@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from wnsense.atomic import write_text
+from wnsense.atomic import write_together
 from wnsense.cli.commands.sparse import SparseOptions
 from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
 from wnsense.cli.terminal import complain, display, say
 from wnsense.files.sparse_problem import read_sparse_problem
-from wnsense.files.tables import Table, write_table
+from wnsense.files.tables import Table, table_bytes
 from wnsense.running.status import Status
 from wnsense.sparse.sparse_recover import sparse_recover
 from wnsense.sparse.sparse_recovery import SparseRecovery
@@ -58,8 +58,9 @@ def _error(recovery: SparseRecovery, truth: torch.Tensor | None) -> float | None
 def _save(recovery: SparseRecovery, error: float | None, directory: Path) -> None:
     table = recovery.table()
     header = {**table.header, "relative_error": error}
-    write_table(directory / _RESULTS[0], Table(header, table.arrays))
-    write_text(directory / _RESULTS[1], json.dumps(header, indent=2) + "\n")
+    facts = json.dumps(header, indent=2) + "\n"
+    contents = (table_bytes(Table(header, table.arrays)), facts.encode())
+    write_together({directory / name: content for name, content in zip(_RESULTS, contents, strict=True)})
 
 
 def _summarize(recovery: SparseRecovery, error: float | None, warnings: tuple[str, ...], out: Path | None) -> None:

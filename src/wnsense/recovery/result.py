@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wnsense.atomic import write_text
+from wnsense.atomic import write_text, write_together
 from wnsense.checks import size_text
-from wnsense.files.tables import Table, write_table
+from wnsense.files.tables import Table, table_bytes
 from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.recovery.evidence.unidentified import Unidentified
 from wnsense.running.status import Status
@@ -151,16 +151,23 @@ class Recovery:
     def save(self, directory: Path | str) -> None:
         """Write `result.npz`, `result.json` and `report.html` into a directory, which is created if missing.
 
+        If one of the files cannot be written, none is, and files that were there stay as they were.
+
         Raises:
-            InputError: If the file cannot be written.
+            InputError: If a file cannot be written.
         """
         from wnsense.pages.recovery_page import recovery_page
 
         folder = Path(directory)
         table = self.table()
-        write_table(folder / "result.npz", table)
-        write_text(folder / "result.json", json.dumps(self.facts(), indent=2) + "\n")
-        write_text(folder / "report.html", recovery_page(table))
+        facts = json.dumps(self.facts(), indent=2) + "\n"
+        write_together(
+            {
+                folder / "result.npz": table_bytes(table),
+                folder / "result.json": facts.encode(),
+                folder / "report.html": recovery_page(table).encode(),
+            }
+        )
 
     def __str__(self) -> str:
         """Return a short summary for the terminal."""
