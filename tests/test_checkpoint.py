@@ -21,9 +21,10 @@ from wnsense import atomic
 from wnsense.checks import InputError
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.running import checkpoint
-from wnsense.running.checkpoint import Checkpoint, fingerprint, resumable_status
+from wnsense.running.checkpoint import Checkpoint, resumable_status
 from wnsense.running.layout import canonical, canonical_tensor
 from wnsense.running.loop import Result, solve
+from wnsense.running.run_identity import fingerprint
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.running.trace import Trace
@@ -369,7 +370,7 @@ FOREIGN = {
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "run.npz"
     path.write_bytes(FOREIGN[content])
-    with pytest.raises(InputError, match=r"needed (a file written by wnsense|the problem and settings)"):
+    with pytest.raises(InputError, match=r"needed (a file written by|a checkpoint of) wnsense"):
         resume_with(path, make_problem())
 
 

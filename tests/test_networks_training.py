@@ -24,6 +24,7 @@ from wnsense.networks.training.plan import CheckpointPlan, TrainingPlan
 from wnsense.networks.training.step import check_window
 from wnsense.networks.training.train import train
 from wnsense.networks.training.training_result import Ending
+from wnsense.running.checkpoint_file import write_checkpoint
 
 COUNT, BATCH, EPOCHS = 23, 5, 3
 STEPS = 5 * EPOCHS
@@ -215,7 +216,7 @@ def test_another_machine_is_a_warning(tmp_path):
     run(epochs=1, checkpoint=CheckpointPlan(path))
     table = read_table(path)
     header = {**table.header, "machine": {**table.header["machine"], "torch": "0.1"}}
-    write_table(path, Table(header, table.arrays))
+    write_checkpoint(path, Table(header, table.arrays))
     with pytest.warns(UserWarning, match=r"torch 0.1 ->"):
         run(checkpoint=CheckpointPlan(path, resume=True))
 

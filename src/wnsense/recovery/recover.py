@@ -74,7 +74,8 @@ def recover(
         max_applications: Budget in applications of `M` and `M*`.
         max_seconds: Budget in seconds.
         callback: Function called with the progress at every step; if it returns True, the recovery stops.
-        checkpoint: File that holds the recovery; written on interruption and every half minute.
+        checkpoint: File that holds the recovery; written on interruption and every half minute. It costs two
+            applications, which are not counted.
         resume: True to resume from that file.
 
     Returns:
@@ -96,10 +97,9 @@ def recover(
             require_finite("the start", factor)
     solver = solver or ConjugateWN()
     # The columns of the trace belong to the settings: a checkpoint without one of them cannot be resumed.
-    settings = (solver, max_rank, problem.noise_level, tolerance, holdout, seed, start is None, SPECTRUM)
+    settings = (solver, max_rank, problem.noise_level, tolerance, holdout, seed, start, SPECTRUM)
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
-    if resume:
-        runs.open()
+    runs.open(resume=resume)
     spent = require_adjoint(problem.operator, seed=seed)
     plain = in_plain_units(problem)
     merged = merge_repeated_rows(plain.problem)

@@ -8,18 +8,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from wnsense.checks import InputError
-from wnsense.files.tables import Table, read_table, write_table
-from wnsense.running.checkpoint import (
-    check_same_run,
-    fingerprint,
-    machine_facts,
-    pack_snapshot,
-    resumable_status,
-    state_type_of,
-    unpack_snapshot,
-)
+from wnsense.checks import require
+from wnsense.files.tables import Table
+from wnsense.running.checkpoint import pack_snapshot, resumable_status, state_type_of, unpack_snapshot
+from wnsense.running.checkpoint_file import read_checkpoint, readable, write_checkpoint
 from wnsense.running.loop import Snapshot
+from wnsense.running.run_identity import RunIdentity
 from wnsense.running.status import Status
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.solver import Solver, State
@@ -51,23 +45,33 @@ class RecoveryCheckpoint:
     _saved_at: float = field(default_factory=time.monotonic)
 
     @cached_property
-    def _mark(self) -> str:
-        """Fingerprint of problem and settings, computed once since it reads the operator."""
-        return fingerprint(self.problem, *self.settings)
+    def _identity(self) -> RunIdentity:
+        """Identity of the recovery, computed once since it applies the operator."""
+        return RunIdentity.from_problem(self.problem, *self.settings)
 
-    def open(self) -> None:
-        """Read the file.
+    def open(self, *, resume: bool) -> None:
+        """Compute the identity of the recovery if a file is named, and read the file if asked to.
+
+        This comes before the first run: an operator that fails in a run cannot be applied when the file is written.
+
+        Args:
+            resume: True to read the file.
 
         Raises:
-            InputError: If no file is named, or it is missing, damaged or of another problem.
+            InputError: If no file is named to read, or it is missing, damaged, or of another problem or version.
         """
         if self.path is None:
-            raise InputError("needed a checkpoint to resume from, got none; name the file")
-        table = read_table(self.path)
-        check_same_run(table.header, self.problem, self._mark, self.path)
+            require(not resume, "a checkpoint to resume from", "none", "name the file")
+            return
+        identity = self._identity
+        if not resume:
+            return
+        table = read_checkpoint(self.path)
+        with readable(self.path):
+            identity.check(table.header, self.path)
+            saved: Any = table.header["runs"]
+            self._statuses = [None if status is None else Status(status) for status in saved]
         self._arrays = dict(table.arrays)
-        saved: Any = table.header["runs"]
-        self._statuses = [None if status is None else Status(status) for status in saved]
         if self._statuses:
             # Only the last run can have been ended by a budget or a callback.
             self._statuses[-1] = resumable_status(self._statuses[-1])
@@ -81,13 +85,8 @@ class RecoveryCheckpoint:
     def write(self) -> None:
         """Write the file, if one is named."""
         if self.path is not None:
-            header = {
-                "fingerprint": self._mark,
-                "machine": machine_facts(self.problem),
-                "runs": self._statuses,
-                "settings": repr(self.settings),
-            }
-            write_table(self.path, Table(header, self._arrays))
+            header = {**self._identity.facts(), "runs": self._statuses}
+            write_checkpoint(self.path, Table(header, self._arrays))
             self._saved_at = time.monotonic()
 
     def due(self) -> bool:
@@ -96,10 +95,11 @@ class RecoveryCheckpoint:
 
     def load(self, index: int, solver: Solver[S]) -> tuple[Snapshot[S], Status | None] | None:
         """Return the saved run of an index, or None."""
-        if index >= len(self._statuses):
+        if self.path is None or index >= len(self._statuses):
             return None
         device = self.problem.operator.device
-        snapshot = unpack_snapshot(self._arrays, state_type_of(solver), device, prefix=f"run{index}.")
+        with readable(self.path):
+            snapshot = unpack_snapshot(self._arrays, state_type_of(solver), device, prefix=f"run{index}.")
         return snapshot, self._statuses[index]
 
     def save(self, index: int, snapshot: Snapshot[S], status: Status | None) -> None:

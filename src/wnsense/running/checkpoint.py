@@ -1,112 +1,27 @@
 """Checkpoint of a run on disk, from which it is resumed bit for bit."""
 
 import dataclasses
-import hashlib
-import platform
 import time
 import types
 import typing
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, runtime_checkable
+from typing import Any, Generic
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wnsense.checks import InputError
-from wnsense.files.tables import Table, read_table, write_table
+from wnsense.files.tables import Table
+from wnsense.running.checkpoint_file import read_checkpoint, readable, write_checkpoint
 from wnsense.running.contract import AnySolver, S
 from wnsense.running.layout import canonical_tensor
 from wnsense.running.loop import Snapshot
+from wnsense.running.run_identity import MeasuredProblem, RunIdentity
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns, Row
-
-# Largest number of entries that a fingerprint reads of each tensor, evenly spread; it then costs less than a step.
-_SAMPLED_ENTRIES = 100_000
-
-
-@runtime_checkable
-class MeasuringOperator(Protocol):
-    """Operator, as far as a checkpoint uses it."""
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the tensors."""
-        ...
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Data type of the unknown."""
-        ...
-
-
-@runtime_checkable
-class MeasuredProblem(Protocol):
-    """Problem, as far as a checkpoint uses it: `Problem`, or that of a diagonal network."""
-
-    @property
-    def operator(self) -> MeasuringOperator:
-        """Operator; its tensors enter the fingerprint."""
-        ...
-
-    @property
-    def measurements(self) -> Tensor:
-        """Measurements, (n,)."""
-        ...
-
-    @property
-    def weights(self) -> Tensor | None:
-        """Weights of the measurements, (n,)."""
-        ...
-
-
-def fingerprint(problem: MeasuredProblem, *settings: object) -> str:
-    """Return a hash of a problem and of settings; a checkpoint and the run that resumes it must have the same.
-
-    Measurements and the operator's tensors enter in single precision, so that another dtype gives the same hash. Of an
-    operator made of functions only the size enters.
-    """
-    digest = hashlib.sha256(repr((str(problem.operator), *settings)).encode())
-    tensors = [problem.measurements, problem.weights, *vars(problem.operator).values()]
-    for tensor in tensors:
-        if isinstance(tensor, Tensor):
-            flat = (torch.view_as_real(tensor) if tensor.is_complex() else tensor).detach().reshape(-1)
-            stride = max(1, flat.numel() // _SAMPLED_ENTRIES)
-            digest.update(flat[::stride].to("cpu", torch.float32).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def machine_facts(problem: MeasuredProblem) -> dict[str, str]:
-    """Return the facts on the machine that must agree for a resumed run to give the same bits."""
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "device": problem.operator.device.type,
-        "dtype": str(problem.operator.dtype),
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-    }
-
-
-def check_same_run(header: Mapping[str, Any], problem: MeasuredProblem, mark: str, path: Path) -> None:
-    """Check that a checkpoint's header fits the run that is resumed; another machine gives a warning.
-
-    Raises:
-        InputError: If the problem or the settings differ.
-    """
-    if header.get("fingerprint") != mark:
-        raise InputError(
-            f"needed the problem and settings that {path} was written with, got others; "
-            "run without resuming, or with the same file and options"
-        )
-    then, now = header.get("machine", {}), machine_facts(problem)
-    changed = [f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name]]
-    if changed:
-        warnings.warn(
-            f"resumed on another set-up ({', '.join(changed)}): the result may differ in its last digits", stacklevel=2
-        )
 
 
 def pack_snapshot(snapshot: Snapshot[S], prefix: str = "") -> dict[str, np.ndarray]:
@@ -134,7 +49,7 @@ def unpack_snapshot(
         for name, value in arrays.items()
         if name.startswith(f"{prefix}trace.")
     }
-    length = len(next(iter(columns.values()))) if columns else 0
+    length = len(columns["step"]) if columns else 0
     rows: list[Row] = [{name: torch.as_tensor(column[i]) for name, column in columns.items()} for i in range(length)]
     return Snapshot(_unflatten(state_type, state_arrays, device), int(steps), seconds, best, int(best_step), rows)
 
@@ -172,14 +87,15 @@ class Checkpoint(Generic[S]):
         """Return the snapshot and the status in the file when resuming, else None.
 
         Raises:
-            InputError: If the file is missing, damaged, or of another problem.
+            InputError: If the file is missing, damaged, or of another problem or version.
         """
         if not self.resume:
             return None
-        table = read_table(self.path)
-        check_same_run(table.header, self.problem, self._mark(), self.path)
-        snapshot = unpack_snapshot(table.arrays, state_type_of(self.solver), self.problem.operator.device)
-        return snapshot, resumable_status(table.header["status"])
+        table = read_checkpoint(self.path)
+        with readable(self.path):
+            self._identity.check(table.header, self.path)
+            snapshot = unpack_snapshot(table.arrays, state_type_of(self.solver), self.problem.operator.device)
+            return snapshot, resumable_status(table.header["status"])
 
     def due(self) -> bool:
         """Return True if the interval has passed."""
@@ -187,12 +103,14 @@ class Checkpoint(Generic[S]):
 
     def save(self, snapshot: Snapshot[S], status: Status | None) -> None:
         """Write the file."""
-        header = {"fingerprint": self._mark(), "machine": machine_facts(self.problem), "status": status}
-        write_table(self.path, Table(header, pack_snapshot(snapshot)))
+        header = {**self._identity.facts(), "status": status}
+        write_checkpoint(self.path, Table(header, pack_snapshot(snapshot)))
         self._saved_at = time.monotonic()
 
-    def _mark(self) -> str:
-        return fingerprint(self.problem, self.solver, *self.settings)
+    @cached_property
+    def _identity(self) -> RunIdentity:
+        """Identity of the run, computed once since it applies the operator."""
+        return RunIdentity.from_problem(self.problem, self.solver, *self.settings)
 
 
 def resumable_status(status: object) -> Status | None:
@@ -229,7 +147,7 @@ def _unflatten(cls: type[Any], arrays: Mapping[str, np.ndarray], device: torch.d
             members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
             nested = next(member for member in members if dataclasses.is_dataclass(member))
             values[part.name] = _unflatten(typing.cast("type[Any]", nested), inner, device)
-        elif part.name not in arrays:
+        elif part.name not in arrays and types.NoneType in typing.get_args(hint):
             values[part.name] = None
         elif hint in {int, float}:
             values[part.name] = hint(arrays[part.name])

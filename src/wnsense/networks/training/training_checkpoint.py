@@ -1,6 +1,5 @@
 """Checkpoint of a training: model, optimizer, order of the data and random numbers in a file, without pickle."""
 
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from wnsense.atomic import require_place
 from wnsense.checks import InputError, require
-from wnsense.files.tables import Table, read_table, write_table
+from wnsense.files.damage import expect
+from wnsense.files.tables import Table, read_table
 from wnsense.networks.training.batch_source import order_generator
 from wnsense.networks.training.moment import Moment
 from wnsense.networks.training.plain_state import as_plain, from_plain, joined_optimizer_state, split_optimizer_state
@@ -22,9 +23,12 @@ from wnsense.networks.training.random_states import RandomStates
 from wnsense.networks.training.tensor_arrays import as_array, as_tensor
 from wnsense.networks.training.training_identity import training_fingerprint, training_machine
 from wnsense.networks.training.training_task import TrainingTask
+from wnsense.running.checkpoint_file import check_checkpoint, readable, write_checkpoint
 from wnsense.running.trace import Columns, Row
 
 _KIND = "training"
+# Kinds of NumPy's numbers: signed, unsigned, floating and truth values.
+_NUMBERS = "iufb"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class TrainingCheckpoint:
         if not plan.resume:
             if checkpoint.path.exists():
                 _read(checkpoint.path, "name another file for the checkpoint")
-            _check_place(checkpoint.path)
+            require_place(checkpoint.path)
         return checkpoint
 
     def is_due(self, moment: Moment) -> bool:
@@ -88,7 +92,7 @@ class TrainingCheckpoint:
             "optimizer": plain,
             "scheduler": None if scheduler is None else as_plain(scheduler.state_dict(), "the scheduler's state"),
         }
-        write_table(self.path, Table(header, arrays))
+        write_checkpoint(self.path, Table(header, arrays))
         return replace(moment, saved_at=time.monotonic())
 
     def load(self) -> Moment:
@@ -97,11 +101,17 @@ class TrainingCheckpoint:
         The random generators are not set: the order of the data must be restored before them.
 
         Raises:
-            InputError: If the file is missing, damaged, or of another training.
+            InputError: If the file is missing, damaged, or of another training or version.
         """
         table = _read(self.path, "train without resuming, to another file")
-        _check_place(self.path)
-        self._check_identity(table.header)
+        check_checkpoint(table, self.path)
+        require_place(self.path)
+        with readable(self.path):
+            self._check_identity(table.header)
+            return self._moment(table)
+
+    def _moment(self, table: Table) -> Moment:
+        """Set model, optimizer and scheduler to the states of a table, and return its moment."""
         header: Mapping[str, Any] = table.header
         tensors = {name: as_tensor(table.arrays[name], kind) for name, kind in header["dtypes"].items()}
         self.task.model.load_state_dict(_under("model", tensors))
@@ -112,7 +122,9 @@ class TrainingCheckpoint:
             self.task.scheduler.load_state_dict(schedule)
         devices = sorted((name for name in tensors if name.startswith("random.") and name != "random.cpu"), key=_number)
         random = RandomStates(tensors["random.cpu"], tuple(tensors[name] for name in devices))
-        columns = {name: column.tolist() for name, column in _under("records", table.arrays).items()}
+        records = _under("records", table.arrays)
+        expect(all(column.dtype.kind in _NUMBERS for column in records.values()))
+        columns = {name: column.tolist() for name, column in records.items()}
         rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         position = self._position(header["counts"], table.arrays["sums"], tensors)
         return Moment(position, tuple(rows), random, time.monotonic(), is_loaded=True)
@@ -150,18 +162,6 @@ def _read(path: Path, advice: str) -> Table:
         raise InputError(f"needed {needed}, got a file that is cut short, or something else; {advice}") from error
     require(table.header.get("kind") == _KIND, needed, "another file of wnsense", advice)
     return table
-
-
-def _check_place(path: Path) -> None:
-    """Refuse a file that cannot be written, by writing and removing another one beside it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"needed a place to write {path}, got: {error.strerror}; name a directory you can write"
-        ) from error
 
 
 def _prefixed(prefix: str, entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
