@@ -61,8 +61,8 @@ def unidentified_lines(direction: LowRank) -> Unidentified | None:
     while left > _OUTSIDE * total:
         across, down = _squared_lines(direction, rows, columns)
         if direction.is_symmetric:
-            chosen = across >= _LARGEST_LINES * across.max()
-            rows, columns = rows | chosen, columns | chosen
+            largest = across >= _LARGEST_LINES * across.max()
+            rows, columns = rows | largest, columns | largest
         elif float(across.max()) > float(down.max()):
             rows = rows | (across > down.max())
         else:
