@@ -622,7 +622,11 @@ def test_measurements_that_cannot_be_are_refused():
         (y[:-1], "the measurements of size 300, got 299"),
         (torch.where(torch.arange(300) == 7, math.nan, y), r"1 of 300 entries, the first at index \(7\)"),
         (0 * y, "measurements that are not all zero, got a zero vector"),
-        (y + 0j, "real measurements, got torch.complex128; take the real part if the rest is zero"),
+        (
+            y + 0j,
+            "real numbers in the measurements, got complex numbers whose imaginary parts are all 0; give the real",
+        ),
+        (y + 1j, "real numbers in the measurements, got complex numbers; give real and imaginary parts as rows"),
     ]:
         with pytest.raises(InputError, match=message):
             recover(problem.operator, wrong)

@@ -1,10 +1,15 @@
 """Checks of input, with one wording for all errors: what is needed, what came, and what to do."""
 
 import math
+import operator
 from collections.abc import Sequence
+from typing import SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor
+
+# Longer text is not repeated in a message, which is one line.
+_LONGEST_TEXT = 40
 
 
 class InputError(ValueError):
@@ -79,17 +84,85 @@ def require_rank(name: str, rank: int, limit: int) -> None:
     require(1 <= rank <= limit, f"{name} between 1 and {limit}", rank, "a matrix has no other ranks")
 
 
-def require_level(name: str, level: float) -> None:
-    """Raise `InputError` unless a relative level (noise, tolerance) is finite and not negative.
+def real_number(name: str, value: object) -> float:
+    """Return a number of Python, NumPy or torch as a float.
+
+    Args:
+        name: Name of the number.
+        value: Number that came.
+
+    Raises:
+        InputError: If it is text, nothing, complex, or more than one number.
+    """
+    if isinstance(value, (SupportsFloat, SupportsIndex)):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            # Arrays have the method, whatever their size.
+            pass
+    raise InputError(f"needed {name} that is a number, got {value_text(value)}")
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return a whole number of Python, NumPy or torch as an int; 2.0 is one.
+
+    Args:
+        name: Name of the number.
+        value: Number that came.
+
+    Raises:
+        InputError: If it is no whole number.
+    """
+    if isinstance(value, SupportsIndex):
+        try:
+            return operator.index(value)
+        except TypeError:
+            # Arrays have the method, whatever their dtype.
+            pass
+    number = real_number(name, value)
+    require(number.is_integer(), f"{name} that is a whole number", value_text(value))
+    return int(number)
+
+
+def require_level(name: str, level: object) -> None:
+    """Raise `InputError` unless a level (noise, tolerance) is a finite number that is not negative.
 
     Args:
         name: Name of the level.
         level: Level.
 
     Raises:
-        InputError: If it is negative, NaN or infinite.
+        InputError: If it is no number, negative, NaN or infinite.
     """
-    require(math.isfinite(level) and level >= 0, f"{name} that is finite and at least 0", level)
+    number = real_number(name, level)
+    require(math.isfinite(number) and number >= 0, f"{name} that is finite and at least 0", level)
+
+
+def require_share(name: str, level: object, advice: str = "") -> None:
+    """Raise `InputError` unless a level relative to a whole (noise, tolerance, hold-out) is from 0 to below 1.
+
+    Args:
+        name: Name of the level.
+        level: Level.
+        advice: What to do about it.
+
+    Raises:
+        InputError: If it is no number, or out of range.
+    """
+    require_level(name, level)
+    require(real_number(name, level) < 1, f"{name} below 1", level, advice)
+
+
+def value_text(value: object) -> str:
+    """Return a value in a few words for a message: numbers and short text themselves, else the type and size."""
+    if value is None or isinstance(value, (bool, int, float, complex)):
+        return str(value)
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _LONGEST_TEXT else f"text of {len(value)} letters"
+    shape = getattr(value, "shape", None)
+    if shape == ():
+        return str(value)
+    return type(value).__name__ + (f" of size {size_text(shape)}" if isinstance(shape, tuple) else "")
 
 
 def size_text(size: Sequence[int]) -> str:

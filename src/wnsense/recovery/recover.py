@@ -4,12 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from wnsense.checks import require, require_finite, require_level, require_rank, require_size
-from wnsense.recovery.arguments import problem_from_arguments
+from wnsense.recovery.arguments import limits_from, problem_from_arguments, require_choices, solver_from, start_from
+from wnsense.recovery.failure_note import failure_noted
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
 from wnsense.recovery.recovery_course import Conclusion, concluded
@@ -23,29 +21,29 @@ from wnsense.sensing import row_reductions
 from wnsense.sensing.checking.operator_probes import require_adjoint
 from wnsense.sensing.combining.plain_units import PlainUnits, in_plain_units
 from wnsense.sensing.combining.repeated_rows import merge_repeated_rows
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.catalogue import solver_name
-from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import relative_distance
 from wnsense.solvers.solver import Solver
 
 
 def recover(
     operator: Operator | Problem,
-    measurements: Tensor | np.ndarray | None = None,
+    measurements: NumbersLike | None = None,
     *,
     max_rank: int | None = None,
     noise_level: float | None = None,
-    weights: Tensor | np.ndarray | None = None,
-    start: LowRank | None = None,
-    solver: Solver[Any] | None = None,
+    weights: NumbersLike | None = None,
+    start: LowRank | NumbersLike | None = None,
+    solver: Solver[Any] | str | None = None,
     tolerance: float = 1e-10,
     holdout: float | None = None,
     seed: int = 0,
-    truth: LowRank | None = None,
+    truth: LowRank | NumbersLike | None = None,
     max_applications: int | None = None,
     max_seconds: float | None = None,
     callback: Callback | None = None,
@@ -60,17 +58,18 @@ def recover(
 
     Args:
         operator: Operator `M`, or a whole problem.
-        measurements: Measurements `y`, (n,); None with a whole problem.
+        measurements: Measurements `y`, (n,), in any form: tensor, array, series or list. Rows of a masked array that
+            are masked get weight 0. None with a whole problem.
         max_rank: Largest rank to return.
         noise_level: Noise level `||noise|| / ||y||`, where it is known; it replaces the hold-out test. 0.01 is 1%. By
             default that of the problem, like weights and truth.
         weights: Weights of the measurements, (n,), at least 0.
-        start: First point, in the units of the answer; by default a spectral start.
-        solver: Solver of the overparameterized run; by default `ConjugateWN()`.
+        start: First point, in the units of the answer, by its factors or full; by default a spectral start.
+        solver: Solver of the overparameterized run, or its name; by default `ConjugateWN()`.
         tolerance: Relative residual, fitted and held out, at which the answer counts as exact.
         holdout: Fraction of the measurements to hold out; 0 holds out none.
         seed: Seed of the hold-out and of the starts.
-        truth: True matrix, where it is known; used for the trace and the report only.
+        truth: True matrix, by its factors or full, where it is known; used for the trace and the report only.
         max_applications: Budget in applications of `M` and `M*`.
         max_seconds: Budget in seconds.
         callback: Function called with the progress at every step; if it returns True, the recovery stops.
@@ -84,29 +83,37 @@ def recover(
 
     Raises:
         InputError: If sizes do not agree or numbers are out of range.
+        Exception: If the operator or the callback raises one. It passes through unchanged, with notes of the stage and
+            the step, after the checkpoint is written.
     """
-    problem = problem_from_arguments(operator, measurements, truth=truth, noise_level=noise_level, weights=weights)
-    require_level("a tolerance", tolerance)
-    if holdout is not None:
-        require(0 <= holdout < 1, "a hold-out fraction from 0 to below 1", holdout)
-    if max_rank is not None:
-        require_rank("max_rank", max_rank, min(problem.operator.shape))
-    if start is not None:
-        require_size("the start", start.shape, problem.operator.shape)
-        for factor in (start.X, start.Theta, start.right):
-            require_finite("the start", factor)
-    solver = solver or ConjugateWN()
+    given = problem_from_arguments(operator, measurements, truth=truth, noise_level=noise_level, weights=weights)
+    problem = given.problem
+    limits = limits_from(
+        problem.operator,
+        max_rank=max_rank,
+        tolerance=tolerance,
+        seed=seed,
+        max_applications=max_applications,
+        max_seconds=max_seconds,
+    )
+    require_choices(holdout=holdout, callback=callback, checkpoint=checkpoint, resume=resume)
+    point, solver = start_from(start, problem.operator), solver_from(solver)
+    max_rank, seed = limits.max_rank, limits.seed
     # The columns of the trace belong to the settings: a checkpoint without one of them cannot be resumed.
-    settings = (solver, max_rank, problem.noise_level, tolerance, holdout, seed, start, SPECTRUM)
+    settings = (solver, max_rank, problem.noise_level, tolerance, holdout, seed, point, SPECTRUM)
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
-    runs.open(resume=resume)
-    spent = require_adjoint(problem.operator, seed=seed)
-    plain = in_plain_units(problem)
-    merged = merge_repeated_rows(plain.problem)
+    with failure_noted():
+        runs.open(resume=resume)
+    with failure_noted(runs):
+        spent = require_adjoint(problem.operator, seed=seed)
+        plain = in_plain_units(problem)
+        merged = merge_repeated_rows(plain.problem)
     budget = Budget(max_applications, max_seconds, callback)
     session = Session(merged.problem, budget, runs, applications=spent + merged.applications)
-    first = None if start is None else plain.from_user(start)
-    recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
+    first = None if point is None else plain.from_user(point)
+    with failure_noted(runs, session):
+        recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
+    recovery = replace(recovery, warnings=(*given.warnings, *recovery.warnings))
     if recovery.status is Status.CONVERGED and merged.contradiction > tolerance:
         # The means of repeated measurements are explained exactly, and these differ by noise.
         return replace(recovery, status=Status.REACHED_NOISE_FLOOR)

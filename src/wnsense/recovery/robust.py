@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from wnsense.checks import require
-from wnsense.recovery.arguments import problem_from_arguments
+from wnsense.recovery.arguments import limits_from, problem_from_arguments
 from wnsense.recovery.evidence.hold_out import held_out_count, held_out_evidence
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.recover import recover
@@ -16,6 +15,7 @@ from wnsense.recovery.result import Recovery
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
 from wnsense.sensing import row_reductions
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
@@ -58,13 +58,13 @@ class RobustRecovery:
 
 def recover_robustly(
     operator: Operator | Problem,
-    measurements: Tensor | np.ndarray | None = None,
+    measurements: NumbersLike | None = None,
     *,
     max_rank: int | None = None,
-    weights: Tensor | np.ndarray | None = None,
+    weights: NumbersLike | None = None,
     tolerance: float = 1e-10,
     seed: int = 0,
-    truth: LowRank | None = None,
+    truth: LowRank | NumbersLike | None = None,
     max_applications: int | None = None,
     max_seconds: float | None = None,
     callback: Callback | None = None,
@@ -96,7 +96,17 @@ def recover_robustly(
     Raises:
         InputError: If sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
     """
-    problem = problem_from_arguments(operator, measurements, truth=truth, noise_level=None, weights=weights)
+    given = problem_from_arguments(operator, measurements, truth=truth, noise_level=None, weights=weights)
+    problem = given.problem
+    limits = limits_from(
+        problem.operator,
+        max_rank=max_rank,
+        tolerance=tolerance,
+        seed=seed,
+        max_applications=max_applications,
+        max_seconds=max_seconds,
+    )
+    seed = limits.seed
     y = problem.measurements
     weight = torch.ones_like(y) if problem.weights is None else problem.weights
     usable, root = weight > 0, weight.sqrt()
@@ -133,6 +143,7 @@ def recover_robustly(
             f"{share:.0%} of the measurements that were used in no round agree with the matrix, too few to confirm it"
         )
         recovery = replace(recovery, status=Status.NO_LOW_RANK_FIT, warnings=(*recovery.warnings, warning))
+    recovery = replace(recovery, warnings=(*given.warnings, *recovery.warnings))
     return RobustRecovery(recovery, ~agreeing, rounds, spent + cost, share, score)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from wnsense.checks import InputError
 from wnsense.running.contract import AnyObjective, AnySolver, P, S
 from wnsense.running.layout import canonical
 from wnsense.running.status import Status
@@ -97,7 +98,8 @@ def solve(
 ) -> Result[S, A]:
     """Run a solver from a first point until a stopping rule holds.
 
-    Ctrl-C ends the run with status INTERRUPTED and the result of the last whole step.
+    Ctrl-C ends the run with status INTERRUPTED and the result of the last whole step. An exception of the
+    operator or of the callback passes through, with a note of the step, after the checkpoint is saved.
 
     Args:
         objective: Function to minimize, of matrices (`SensingObjective`) or of any points that its solver moves.
@@ -140,13 +142,33 @@ def solve(
                 checkpoint.save(snapshot, None)
             snapshot = _next_snapshot(objective, solver, snapshot)
     except KeyboardInterrupt:
-        if checkpoint is not None:
-            checkpoint.save(snapshot, None)
+        _save(checkpoint, snapshot, None)
         return loop.result(snapshot, Status.INTERRUPTED)
-    if checkpoint is not None:
-        # Saved before the last row: a run that is resumed with a larger budget does not have that row.
-        checkpoint.save(snapshot, status)
+    except Exception as error:
+        # From a function of the user: the exception stays what it is, and the steps so far are kept.
+        _note_failure(error, loop, snapshot, checkpoint)
+        raise
+    # Saved before the last row: a run that is resumed with a larger budget does not have that row.
+    _save(checkpoint, snapshot, status)
     return loop.result(snapshot, status)
+
+
+def _save(checkpoint: RunCheckpoint[S] | None, snapshot: Snapshot[S], status: Status | None) -> None:
+    if checkpoint is not None:
+        checkpoint.save(snapshot, status)
+
+
+def _note_failure(
+    error: Exception, loop: "_Loop[Any]", snapshot: Snapshot[S], checkpoint: RunCheckpoint[S] | None
+) -> None:
+    """Note stage and step in an error, and save the snapshot; another note tells if the file cannot be written."""
+    spent = loop.applications_before + snapshot.state.applications
+    steps = f"after {snapshot.steps} steps and {spent} applications of the operator"
+    error.add_note(f"raised in stage {loop.stage!r} {steps}")
+    try:
+        _save(checkpoint, snapshot, None)
+    except InputError as unsaved:
+        error.add_note(f"the checkpoint was not written: {unsaved}")
 
 
 def _first_snapshot(

@@ -10,12 +10,16 @@ from jaxtyping import Float, Inexact
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
-from wnsense.checks import require, require_size
+from wnsense.checks import InputError, require, require_size, value_text
 from wnsense.linalg import Dtype, Place, symmetric_part
+from wnsense.sensing.given_numbers import NumbersLike, tensor_from
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Size, Space
+
+# Names of results in messages.
+_FORWARD, _ADJOINT = "what the forward function returns", "what the adjoint function returns"
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,20 @@ class FunctionSensing(Operator):
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         Z = point.dense()
-        y = torch.stack([self.forward(one) for one in Z.reshape(-1, *self.shape)])
-        require_size("what the forward function returns", y.shape[1:], (self.count,), "say n=len(forward(Z))")
+        rows = [_returned(_FORWARD, self.forward(one)) for one in Z.reshape(-1, *self.shape)]
+        for row in rows:
+            require_size(_FORWARD, row.shape, (self.count,), "say n=len(forward(Z))")
+        y = torch.stack(rows)
         y = y.real if y.is_complex() else y
-        return y.to(self.real_dtype).reshape(*point.batch, self.count)
+        return y.to(device=self.device, dtype=self.real_dtype).reshape(*point.batch, self.count)
 
     def _adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        R = torch.stack([self.adjoint_matrix(one) for one in v.reshape(-1, self.count)])
-        require_size("what the adjoint function returns", R.shape[1:], self.shape)
+        matrices = [_returned(_ADJOINT, self.adjoint_matrix(one)) for one in v.reshape(-1, self.count)]
+        for matrix in matrices:
+            require_size(_ADJOINT, matrix.shape, self.shape)
+        R = torch.stack(matrices)
         R = R.real if R.is_complex() and not self.is_complex else R
-        R = R.to(self.dtype).reshape(*v.shape[:-1], *self.shape)
+        R = R.to(device=self.device, dtype=self.dtype).reshape(*v.shape[:-1], *self.shape)
         return symmetric_part(R) if self.kind.is_symmetric else R
 
     def _adjoint_times(
@@ -83,6 +91,7 @@ def from_functions(
         InputError: If n or the size is not positive, or the dtype does not suit the kind.
     """
     require(n >= 1, "at least one measurement", n)
+    _require_functions(forward, adjoint)
     return FunctionSensing(forward, adjoint, n, Space.from_size(size, kind, dtype, device))
 
 
@@ -102,7 +111,10 @@ def from_numpy_functions(
     Raises:
         InputError: If n or the size is not positive.
     """
-    return from_functions(_through_numpy(forward), _through_numpy(adjoint), n=n, size=size, kind=kind)
+    _require_functions(forward, adjoint)
+    return from_functions(
+        _through_numpy(_FORWARD, forward), _through_numpy(_ADJOINT, adjoint), n=n, size=size, kind=kind
+    )
 
 
 def from_scipy(linear_operator: LinearOperator, size: Size, *, kind: str = "psd") -> FunctionSensing:
@@ -210,8 +222,26 @@ def from_pylops(
     return from_functions(forward, adjoint, n=n, size=sides, kind=Kind.RECTANGULAR, dtype=dtype)
 
 
-def _through_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], Tensor]:
+def _require_functions(forward: object, adjoint: object) -> None:
+    for name, function in (("forward", forward), ("adjoint", adjoint)):
+        require(callable(function), f"{name} that is a function", value_text(function))
+
+
+def _through_numpy(name: str, function: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], Tensor]:
     def call(argument: Tensor) -> Tensor:
-        return torch.from_numpy(np.array(function(argument.numpy())))
+        result = function(argument.numpy())
+        # Copied, since a function may use its array again.
+        return _returned(name, result).clone()
 
     return call
+
+
+def _returned(name: str, result: NumbersLike | None) -> Tensor:
+    """Return what a user's function returned, as a tensor.
+
+    Raises:
+        InputError: If it is None, or no numbers.
+    """
+    if result is None:
+        raise InputError(f"needed numbers in {name}, got None; let it return them")
+    return tensor_from(name, result)

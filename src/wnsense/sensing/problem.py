@@ -6,18 +6,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_finite, require_level, require_rank, require_size
+from wnsense.checks import (
+    InputError,
+    require,
+    require_finite,
+    require_level,
+    require_rank,
+    require_share,
+    require_size,
+    value_text,
+)
 from wnsense.linalg import Dtype, Place, Rng, haar_frame, random_normal
 from wnsense.sensing import row_reductions
+from wnsense.sensing.given_matrix import low_rank_from
+from wnsense.sensing.given_numbers import NumbersLike, known_vector
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Size, Space
 
+_TAKES_NUMBERS = "Problem.from_numbers takes arrays, lists and matrices"
+
 
 @dataclass(frozen=True)
 class Problem:
-    """Measurements of an unknown matrix.
+    """Measurements of an unknown matrix, as tensors; `from_numbers` takes arrays, series and lists.
 
     Attributes:
         operator: Operator that measured.
@@ -35,6 +48,10 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Check sizes and numbers once."""
+        require(isinstance(self.operator, Operator), "an operator in a problem", value_text(self.operator))
+        for name, values in (("measurements", self.measurements), ("weights", self.weights)):
+            is_absent = values is None and name == "weights"
+            require(is_absent or isinstance(values, Tensor), f"{name} as a tensor", value_text(values), _TAKES_NUMBERS)
         real = self.operator.real_dtype
         require_size("the measurements", self.measurements.shape, (self.operator.count,), "one for each row")
         require(self.measurements.dtype == real, f"measurements of {real}", self.measurements.dtype, "convert them")
@@ -46,7 +63,7 @@ class Problem:
             "the zero matrix explains it, there is nothing to recover",
         )
         if self.noise_level is not None:
-            require_level("a noise level", self.noise_level)
+            require_share("a noise level", self.noise_level, "it is relative, ||noise|| / ||y||: 0.01 is 1%")
         if self.weights is not None:
             require_size("the weights", self.weights.shape, (self.operator.count,))
             require(self.weights.dtype == real, f"weights of {real}", self.weights.dtype, "convert them")
@@ -54,7 +71,47 @@ class Problem:
             require(row_reductions.has_all(self.weights >= 0), "weights of at least 0", "a negative one")
             require(row_reductions.has_any(self.weights > 0), "at least one positive weight", "none")
         if self.truth is not None:
+            is_right = isinstance(self.truth, LowRank)
+            require(is_right, "a truth that is a LowRank", value_text(self.truth), _TAKES_NUMBERS)
             require_size("the truth", self.truth.shape, self.operator.shape)
+
+    @classmethod
+    def from_numbers(
+        cls,
+        operator: Operator,
+        measurements: NumbersLike,
+        truth: LowRank | NumbersLike | None = None,
+        noise_level: float | None = None,
+        weights: NumbersLike | None = None,
+    ) -> "Problem":
+        """Return the problem of measurements as a user has them: NumPy arrays, series, lists or tensors.
+
+        They are converted to the operator's precision and device. Masked rows have weight 0.
+
+        Args:
+            operator: Operator that measured.
+            measurements: Measurements `y`, (n,), perhaps masked.
+            truth: Matrix that was measured, by its factors or full, (m1, m2).
+            noise_level: `||noise|| / ||y||`, if it is known; 0.01 is 1%.
+            weights: Weights of the squares, (n,), not negative.
+
+        Raises:
+            InputError: If they are no real numbers, or sizes or numbers are wrong.
+        """
+        require(isinstance(operator, Operator), "an operator", value_text(operator))
+        place = (operator.real_dtype, operator.device)
+        y, present = known_vector("the measurements", measurements, *place)
+        root, kept = (None, None) if weights is None else known_vector("the weights", weights, *place)
+        for mask in (present, kept):
+            if mask is not None and mask.shape == y.shape:
+                root = mask.to(y.dtype) if root is None else root.where(mask, 0.0)
+        return cls(
+            operator,
+            y,
+            None if truth is None else low_rank_from("the truth", truth, operator.space),
+            noise_level,
+            root,
+        )
 
     @classmethod
     def measure(cls, operator: Operator, truth: LowRank, noise: float = 0.0, *, generator: Rng = None) -> "Problem":

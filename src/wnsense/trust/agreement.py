@@ -1,12 +1,15 @@
 """Agreement of two recoveries from the same measurements with other held-out rows and other starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from wnsense.checks import require
+from wnsense.recovery.arguments import problem_from_arguments
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
+from wnsense.sensing.given_numbers import NumbersLike
+from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.starts import haar_start
@@ -62,7 +65,14 @@ class Agreement:
 
 
 def agreement(
-    problem: Problem, *, max_rank: int | None = None, tolerance: float = 1e-10, seeds: tuple[int, int] = (0, 1)
+    operator: Operator | Problem,
+    measurements: NumbersLike | None = None,
+    *,
+    max_rank: int | None = None,
+    noise_level: float | None = None,
+    weights: NumbersLike | None = None,
+    tolerance: float = 1e-10,
+    seeds: tuple[int, int] = (0, 1),
 ) -> Agreement:
     """Recover a matrix twice and compare the results.
 
@@ -72,14 +82,19 @@ def agreement(
     both recoveries can fail in the same way.
 
     Args:
-        problem: Measurements with their weights and noise level.
+        operator: Operator `M`, or a whole problem: measurements with their weights and noise level.
+        measurements: Measurements `y`, (n,), in any form; None with a whole problem.
         max_rank: See `recover`.
+        noise_level: See `recover`.
+        weights: See `recover`.
         tolerance: See `recover`.
         seeds: Seeds of the two recoveries.
 
     Raises:
         InputError: If the seeds are the same, or `recover` raises it.
     """
+    given = problem_from_arguments(operator, measurements, truth=None, noise_level=noise_level, weights=weights)
+    problem = given.problem
     require(seeds[0] != seeds[1], "two different seeds", seeds, "the same seed gives the same start")
     objective = SensingObjective(problem, seed=seeds[1])
     generator = torch.Generator().manual_seed(seeds[1])
@@ -99,6 +114,7 @@ def agreement(
         )
         for seed, start in zip(seeds, (None, objective.to_user(point)), strict=True)
     )
+    first, second = (replace(one, warnings=(*given.warnings, *one.warnings)) for one in (first, second))
     size = max(float(first.matrix.norm()), float(second.matrix.norm()))
     distance = float(first.matrix.distance(second.matrix)) / size if size > 0 else 0.0
     return Agreement(first, second, distance)
