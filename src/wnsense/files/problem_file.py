@@ -52,12 +52,14 @@ from wnsense.files.operator_fields import COMPANIONS, SOURCES, read_operator
 from wnsense.files.problem_writer import operator_arrays, truth_arrays
 from wnsense.linalg import Place
 from wnsense.sensing.problem import Problem
+from wnsense.values import by_value
 
 _NAMES = frozenset({"y", *SOURCES, *COMPANIONS, "kind", "truth", "truth_factor", "noise_level", "weights"})
 _SAY_REAL = "measurements are real: the real part, or the square of the magnitude"
 
 
 @dataclass(frozen=True)
+@by_value
 class LoadedProblem:
     """Problem from a file.
 

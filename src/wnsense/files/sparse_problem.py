@@ -28,6 +28,7 @@ from wnsense.checks import InputError, require, require_size, size_text
 from wnsense.files.containers import Contents, read_container
 from wnsense.files.named_arrays import FileArrays
 from wnsense.sensing.linear_map import DenseMap, LinearMap, SparseMap
+from wnsense.values import by_value
 
 _PLACES = ("A_values", "A_rows", "A_columns")
 _ROWWISE = ("A_data", "A_indices", "A_indptr")
@@ -42,6 +43,7 @@ _NAMES = frozenset({"y", "A", *_PLACES, *_ROWWISE, "A_shape", "truth"})
 
 
 @dataclass(frozen=True)
+@by_value
 class SparseProblem:
     """Sparse problem from a file.
 

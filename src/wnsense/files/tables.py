@@ -16,6 +16,7 @@ import numpy as np
 from wnsense.atomic import write_bytes
 from wnsense.checks import InputError
 from wnsense.files.damage import DamageError
+from wnsense.values import by_value
 
 # Errors of NumPy, zipfile and JSON, and of code that uses their results, for content that is not what it should be.
 DAMAGE = (
@@ -39,6 +40,7 @@ _HEADER = "header_json"
 
 
 @dataclass(frozen=True)
+@by_value
 class Table:
     """Named arrays with a header of plain values.
 

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wnsense.values import by_value
+
 
 @dataclass(frozen=True)
+@by_value
 class Activation:
     """Function `phi` of one number, applied to each entry.
 

@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from wnsense.checks import require
+from wnsense.values import by_value
 
 _WEIGHT = "weight"
 # The class that torch puts behind `torch.nn.utils.parametrizations.weight_norm`; it has no public name.
@@ -166,6 +167,7 @@ class LayerKind(StrEnum):
 
 
 @dataclass(frozen=True)
+@by_value
 class NormalizedLayer:
     """Weight-normalized layer of any model.
 

@@ -15,6 +15,7 @@ from wnsense.networks.activations import ACTIVATIONS, TANH, Activation
 from wnsense.networks.choices import converted_field, enum_member
 from wnsense.networks.layers import Normalization, l1_linear, normalized_linear, parameter_matrix, plain_linear
 from wnsense.theory.networks import Stack, normalized_layer, plain_layer
+from wnsense.values import by_value
 
 
 class Scaling(StrEnum):
@@ -42,6 +43,7 @@ _NORMALIZATION = converted_field(partial(enum_member, Normalization, name="norma
 
 
 @dataclass(frozen=True)
+@by_value
 class Architecture:
     """Network of `L` equal layers: `a^(l) = phi(s <W_i / ||W_i||, a^(l-1)>)`, `f = V a^(L)`.
 

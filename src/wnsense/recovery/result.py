@@ -18,6 +18,7 @@ from wnsense.running.status import Status
 from wnsense.running.trace import Columns
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+@by_value
 class Recovery:
     """Recovered matrix with its diagnosis.
 

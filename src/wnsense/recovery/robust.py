@@ -20,6 +20,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import SensingObjective
+from wnsense.values import by_value
 
 _ROUNDS = 12
 # A residual beyond this many standard deviations, estimated from the median, marks an outlier. It happens for one in
@@ -33,6 +34,7 @@ _LEAST_AGREEING = 0.5
 
 
 @dataclass(frozen=True)
+@by_value
 class RobustRecovery:
     """Recovery from the measurements that agree with each other.
 

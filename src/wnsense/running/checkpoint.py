@@ -59,7 +59,7 @@ def state_type_of(solver: AnySolver[Any, Any, Any]) -> type[Any]:
     return typing.cast("type[Any]", typing.get_type_hints(type(solver).start)["return"])
 
 
-@dataclass
+@dataclass(eq=False)
 class Checkpoint(Generic[S]):
     """File that holds a run; it is written at intervals, on interruption and at the end, whole or not at all.
 

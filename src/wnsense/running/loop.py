@@ -12,6 +12,7 @@ from wnsense.running.layout import canonical
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress, Stop
 from wnsense.running.trace import Columns, Row, Trace
+from wnsense.values import by_value
 
 A = TypeVar("A")
 
@@ -19,6 +20,7 @@ _GPU_CHECK_EVERY = 10
 
 
 @dataclass(frozen=True)
+@by_value
 class Snapshot(Generic[S]):
     """State of a run after a whole step.
 
@@ -59,6 +61,7 @@ class RunCheckpoint(Protocol[S]):
 
 
 @dataclass(frozen=True)
+@by_value
 class Result(Generic[S, A]):
     """Status, answer and trace of a run.
 

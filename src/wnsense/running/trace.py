@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError, require
+from wnsense.values import by_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ Row = Mapping[str, Tensor | float]
 
 
 @dataclass(frozen=True)
+@by_value
 class Trace:
     """Choice of what is recorded beside step, applications, seconds, residual and held-out residual.
 
@@ -55,6 +57,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
+@by_value
 class Columns(Mapping[str, np.ndarray]):
     """Trace as named NumPy columns of equal length; for a batch of points the columns have more dimensions."""
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from wnsense.checks import require, require_finite, size_text
 from wnsense.sensing.ensembles.fast_transforms import discrete_cosine, inverse_discrete_cosine
 from wnsense.sensing.ensembles.positions import Positions, check_indices
+from wnsense.values import by_value
 
 _PRECISIONS = frozenset({torch.float64, torch.float32})
 
@@ -98,6 +99,7 @@ class LinearMap(ABC):
 
 
 @dataclass(frozen=True)
+@by_value
 class DenseMap(LinearMap):
     """Map held as a matrix.
 
@@ -142,6 +144,7 @@ class DenseMap(LinearMap):
 
 
 @dataclass(frozen=True)
+@by_value
 class SparseMap(LinearMap):
     """Map held by its nonzeros; those of one place add up.
 
@@ -207,6 +210,7 @@ def _columnwise(matrix: tuple[Positions, Tensor], x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+@by_value
 class PartialCosineMap(LinearMap):
     """Some rows of the orthonormal DCT-II times `sqrt(N / M)`, by an FFT; `A A^T = (N / M) I`.
 

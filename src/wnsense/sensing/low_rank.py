@@ -1,21 +1,33 @@
 """Matrices held by their factors, `Z = X Theta Y^H`, and formed only on request."""
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar, overload
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.checks import require, require_rank, require_size, size_text
 from wnsense.linalg import Dtype, frobenius_norm, orthonormal_factor, symmetric_part
+from wnsense.sensing.factor_products import Factors
+from wnsense.sensing.matrix_indices import matrix_indices
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class LowRank:
     """Matrix `X Theta Y^H`; without `Y` it is `X Theta X^H`, `Theta` symmetric (Hermitian).
 
     The factors need not be orthonormal; `orthonormal()` gives the form with orthonormal factors and diagonal `Theta`.
     Leading dimensions are a batch of matrices.
+
+    NumPy takes it as the full matrix: `np.asarray(matrix)`, `matrix - array`. Entries `matrix[i, j]`, rows
+    `matrix[rows]` and products `matrix @ array` are computed from the factors. Two matrices are equal (`==`) if their
+    factors are.
 
     Attributes:
         X: Left factor, (..., m1, r).
@@ -26,6 +38,9 @@ class LowRank:
     X: Inexact[Tensor, "*batch m1 r"]
     Theta: Inexact[Tensor, "*batch r q"]
     Y: Inexact[Tensor, "*batch m2 q"] | None = None
+
+    # NumPy leaves `array - matrix` and the like to this class, and still makes an array of it elsewhere.
+    __array_priority__: ClassVar[float] = 1000.0
 
     def __post_init__(self) -> None:
         """Check that the factors fit together."""
@@ -73,14 +88,117 @@ class LowRank:
             return LowRank(self.X, self.Theta.mH)
         return LowRank(self.Y, self.Theta.mH, self.X)
 
+    @property
+    def T(self) -> "LowRank":
+        """Transpose, without conjugation."""
+        if self.Y is None:
+            return LowRank(self.X.conj(), self.Theta.mT)
+        return LowRank(self.Y.conj(), self.Theta.mT, self.X.conj())
+
     def dense(self) -> Inexact[Tensor, "*batch m1 m2"]:
         """Return the full matrix of `m1 m2` numbers, which must fit in memory."""
         return self.X @ self.Theta @ self.right.mH
 
-    def __matmul__(self, V: Inexact[Tensor, "*batch m2 k"]) -> Inexact[Tensor, "*batch m1 k"]:
-        """Return `Z V`, through the factors."""
-        require(V.shape[-2] == self.shape[1], f"{self.shape[1]} rows on the right", V.shape[-2])
-        return self.X @ (self.Theta @ (self.right.mH @ V))
+    def to_numpy(self) -> np.ndarray:
+        """Return the full matrix as a NumPy array in the host's memory, without gradients."""
+        array: np.ndarray = self.dense().numpy(force=True)
+        return array
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: object = None) -> np.ndarray:
+        """Return the full matrix for NumPy: `np.asarray(matrix)`.
+
+        Raises:
+            ValueError: If `copy` is False, since the full matrix is always made anew.
+        """
+        if copy is False:
+            raise ValueError("needed copy=None or True, got False; a matrix held by its factors is formed anew")
+        array = self.to_numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, index: object) -> Inexact[Tensor, "*_"]:
+        """Return entries `Z[i, j]`, rows `Z[rows]` or a block as a tensor, computed from the rows of the factors.
+
+        An index means what it means to NumPy: integers, slices, arrays, masks; two arrays are pairs. The result has
+        the dimensions of the batch first.
+
+        Raises:
+            IndexError: If an index lies outside the matrix, or is no index of a matrix.
+        """
+        rows, columns, are_pairs = matrix_indices(index, self.shape, self.X.device)
+        left, right = self.X[..., rows.flatten(), :] @ self.Theta, self.right[..., columns.flatten(), :]
+        if are_pairs:
+            return (left * right.conj()).sum(-1).reshape((*self.batch, *rows.shape))
+        return (left @ right.mH).reshape((*self.batch, *rows.shape, *columns.shape))
+
+    @overload
+    def __matmul__(self, V: Tensor) -> Tensor: ...
+    @overload
+    def __matmul__(self, V: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __matmul__(self, V: "LowRank") -> "LowRank": ...
+    def __matmul__(self, V: object) -> object:
+        """Return `Z V` through the factors, of the type of `V`: a tensor, a NumPy array or a `LowRank`.
+
+        `V` has `m2` rows, or is a vector of `m2` numbers.
+        """
+        if isinstance(V, LowRank):
+            require(V.shape[0] == self.shape[1], f"{self.shape[1]} rows on the right", V.shape[0])
+            A, B = _of_one_dtype(self, V)
+            return LowRank(A.X, A.Theta @ (A.right.mH @ B.X) @ B.Theta, B.right)
+        if isinstance(V, np.ndarray):
+            return self._factors.times(V)
+        return self._factors.times(V) if isinstance(V, Tensor) else NotImplemented
+
+    def __rmatmul__(self, V: object) -> object:
+        """Return `V Z` through the factors, a tensor or a NumPy array as `V` is."""
+        if isinstance(V, np.ndarray):
+            return self._factors.left_times(V)
+        return self._factors.left_times(V) if isinstance(V, Tensor) else NotImplemented
+
+    def __add__(self, other: object) -> object:
+        """Return `Z + other`: by the factors if it is a `LowRank`, else the full matrix, of the type of the other."""
+        if isinstance(other, LowRank):
+            A, B = _of_one_dtype(self, other)
+            return A.plus(B)
+        if isinstance(other, np.ndarray):
+            return self.to_numpy() + other
+        return self.dense() + other if isinstance(other, Tensor) else NotImplemented
+
+    def __radd__(self, other: object) -> object:
+        """Return `other + Z`, see `Z + other`."""
+        return self + other
+
+    def __sub__(self, other: object) -> object:
+        """Return `Z - other`, see `Z + other`."""
+        if isinstance(other, LowRank):
+            return self + -other
+        if isinstance(other, np.ndarray):
+            return self.to_numpy() - other
+        return self.dense() - other if isinstance(other, Tensor) else NotImplemented
+
+    def __rsub__(self, other: object) -> object:
+        """Return `other - Z`, see `Z + other`."""
+        return -self + other
+
+    def __neg__(self) -> "LowRank":
+        """Return `-Z`."""
+        return self.scaled(-1.0)
+
+    def __mul__(self, factor: object) -> object:
+        """Return the matrix times a real number."""
+        return self.scaled(float(factor)) if isinstance(factor, Real) else NotImplemented
+
+    def __rmul__(self, factor: object) -> object:
+        """Return a real number times the matrix."""
+        return self * factor
+
+    def __truediv__(self, divisor: object) -> object:
+        """Return the matrix over a real number."""
+        return self.scaled(1 / float(divisor)) if isinstance(divisor, Real) else NotImplemented
 
     def scaled(self, factor: float | Float[Tensor, "*#batch"]) -> "LowRank":
         """Return the matrix times a real number, or each of a batch times its own."""
@@ -198,11 +316,25 @@ class LowRank:
         batch = f"{size_text(self.batch)} batch of " if self.batch else ""
         return f"{batch}{size_text(self.shape)} matrix in {self.width} directions"
 
+    def __repr__(self) -> str:
+        """One line: the shape, the width, the dtype and a device other than the CPU."""
+        place = "" if self.X.device.type == "cpu" else f", {self.X.device}"
+        return f"LowRank({self}, {str(self.dtype).removeprefix('torch.')}{place})"
+
+    @property
+    def _factors(self) -> Factors:
+        return Factors(self.X, self.Theta, self.right)
+
     def _core(self) -> Inexact[Tensor, "*batch k l"]:
         # R Theta S^H has the singular values of Z; QR of each factor avoids squaring its condition number.
         R: Tensor = torch.linalg.qr(self.X, mode="r").R
         S = R if self.Y is None else torch.linalg.qr(self.Y, mode="r").R
         return R @ self.Theta @ S.mH
+
+
+def _of_one_dtype(A: LowRank, B: LowRank) -> tuple[LowRank, LowRank]:
+    dtype = torch.promote_types(A.dtype, B.dtype)
+    return A.to(dtype=dtype), B.to(dtype=dtype)
 
 
 def _sizes(X: Tensor, Y: Tensor) -> str:

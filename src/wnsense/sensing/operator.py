@@ -13,9 +13,11 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.row_groups import RowGroups
 from wnsense.sensing.space import Space
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class RowDual:
     """Map `v = weight * (y - target)`, the dual vector of least squares with independent rows.
 
@@ -38,6 +40,7 @@ Dual = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
+@by_value
 class PulledBack:
     """Measurements of a point, and the back-projection of their dual vector times the factors of the same point.
 
@@ -71,6 +74,10 @@ class Operator(ABC):
         second_moment: `(alpha, beta)` with `E M*M(Z) = alpha Z + beta Tr(Z) I` if the law of the ensemble is known;
             `beta = 0` for kinds that are not square; None if it must be estimated by probes.
     """
+
+    def __init_subclass__(cls) -> None:
+        """Give each implementation equality by value, a hash and a text of one line."""
+        by_value(cls)
 
     if TYPE_CHECKING:
         # Read-only for type checkers alone: an implementation has a field or a property of the name.

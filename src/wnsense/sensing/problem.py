@@ -24,11 +24,13 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Size, Space
+from wnsense.values import by_value
 
 _TAKES_NUMBERS = "Problem.from_numbers takes arrays, lists and matrices"
 
 
 @dataclass(frozen=True)
+@by_value
 class Problem:
     """Measurements of an unknown matrix, as tensors; `from_numbers` takes arrays, series and lists.
 

@@ -6,11 +6,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from wnsense.values import by_value
+
 # Directions are equal up to this power of the rounding error: to 12 digits in double precision and to 5 in single.
 _PRECISION = 0.75
 
 
 @dataclass(frozen=True)
+@by_value
 class RowGroups:
     """Groups of proportional rows of an operator.
 

@@ -13,6 +13,7 @@ from wnsense.sensing import row_reductions
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
+from wnsense.values import by_value
 
 _PROBE_COUNT = 2
 _PROBE_RANK = 8
@@ -23,6 +24,7 @@ _TRACE_EXCESS = 3.0
 
 
 @dataclass(frozen=True)
+@by_value
 class Calibration:
     """Change of variables that brings `M*M` close to the identity and `||A||` close to 1.
 

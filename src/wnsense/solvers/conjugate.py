@@ -13,6 +13,7 @@ from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.row_blocks import RowBlocks, blocks_cost, has_row_blocks, row_blocks
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, transported, truncated
+from wnsense.values import by_value
 
 # Least cosine of a direction to the negative gradient; below it the negative gradient is used.
 _LEAST_COSINE = 0.1
@@ -24,6 +25,7 @@ _OLDEST = 10
 
 
 @dataclass(frozen=True)
+@by_value
 class ConjugateState(State):
     """State of `ConjugateWN`, with vectors transported to the present point.
 

@@ -11,9 +11,11 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.solver import State, choose
 from wnsense.solvers.tangent import Tangent, tangent_part, truncated
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class GaussNewtonState(State):
     """State of `GaussNewton`.
 

@@ -7,12 +7,14 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.reweighted import ReweightedState, ReweightedWN
 from wnsense.solvers.solver import State
+from wnsense.values import by_value
 
 # Reweightings after the best one. The held-out residual along the smoothing has one minimum, which is flat.
 _PATIENCE = 2
 
 
 @dataclass(frozen=True)
+@by_value
 class SmoothedEvaluation(Evaluation):
     """Evaluation of a point of a reweighting.
 
@@ -30,6 +32,7 @@ class SmoothedEvaluation(Evaluation):
 
 
 @dataclass(frozen=True)
+@by_value
 class LevelState(State):
     """State of `LevelSearch`.
 

@@ -6,9 +6,11 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.factors import factored_start
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.solver import State
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class MomentumState(State):
     """State of `MomentumGradientDescent`.
 

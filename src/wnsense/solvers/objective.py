@@ -15,9 +15,11 @@ from wnsense.sensing.operator import Dual, RowDual
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.calibration import Calibration, calibrate
 from wnsense.solvers.tangent import Tangent, tangent_part
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Evaluation:
     """Residual and gradient in one point, from one forward and one adjoint application.
 
@@ -49,6 +51,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+@by_value
 class SensingObjective:
     """Least squares `f(Z) = 1/4 ||T D (M(Z) - y/s)||^2`; 1/2 for rectangular unknowns (arXiv 2510.01175, section 2).
 

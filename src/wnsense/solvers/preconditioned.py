@@ -10,9 +10,11 @@ from wnsense.linalg import polar_factor, symmetric_part
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
 from wnsense.solvers.solver import State, choose
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class PreconditionedState(State):
     """State of `PreconditionedWN`.
 

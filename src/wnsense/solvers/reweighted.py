@@ -17,6 +17,7 @@ from wnsense.solvers.row_blocks import RowBlocks, blocks_cost, row_blocks
 from wnsense.solvers.smoothing import Climb, Smoothing, next_level
 from wnsense.solvers.solver import State
 from wnsense.solvers.tangent import Tangent, tangent_part
+from wnsense.values import by_value
 
 # Share of the first gradient at which conjugate gradients end. A sharper solve costs 20 to 60% more applications.
 _INNER_TOLERANCE = 1e-2
@@ -43,6 +44,7 @@ _ABOVE = 1e-9
 
 
 @dataclass(frozen=True)
+@by_value
 class Inner:
     """Conjugate gradients for `(Lambda + B_T* B_T) gamma = B_T* c`, under way.
 
@@ -102,6 +104,7 @@ class Descent:
 
 
 @dataclass(frozen=True)
+@by_value
 class ReweightedState(State):
     """State of `ReweightedWN`.
 

@@ -16,6 +16,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import MeasuresEntries
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.tangent import Tangent
+from wnsense.values import by_value
 
 # Share of the mean gain that is added to each block. Rows with fewer entries than the rank have singular blocks, by
 # which rounding errors are divided.
@@ -23,6 +24,7 @@ _RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
+@by_value
 class RowBlocks:
     """Inverse blocks of `(T D M)* (T D M) + Lambda` at a point, one for all rows where none are known.
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wnsense.solvers.tangent import Tangent
+from wnsense.values import by_value
 
 # Factor by which the smoothing falls at least, as far as the spectrum allows. A faster fall commits to a rank early, a
 # slower one costs steps: 0.8 needs 10 reweightings for a decade.
@@ -21,6 +22,7 @@ _MARGIN = 1e-12
 
 
 @dataclass(frozen=True)
+@by_value
 class Smoothing:
     """Weights of the smoothed log-determinant at a matrix of known spectrum.
 

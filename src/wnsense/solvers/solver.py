@@ -9,9 +9,11 @@ from torch import Tensor
 
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import Evaluation, SensingObjective
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class State:
     """State of a solver; solvers with further state extend it by fields of their own.
 

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, symmetric_part
 from wnsense.sensing.low_rank import LowRank
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Products:
     """Matrix `B` by its products, which is never formed.
 

@@ -9,9 +9,11 @@ from torch import Tensor
 from wnsense.linalg import orthonormal_factor
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Tangent:
     """Tangent vector `X S Y^H + P Y^H + X Q^H`, `P` orthogonal to `X` and `Q` to `Y` (symmetric: `Y = X`, `Q = P`).
 

@@ -15,6 +15,7 @@ from wnsense.checks import require
 from wnsense.sensing.linear_map import LinearMap
 from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
 from wnsense.sparse.support import ScaledProblem, dual_on
+from wnsense.values import by_value
 
 # Most rounds in which violated constraints are made equalities; a vertex of the dual program seldom takes more.
 _ROUNDS = 12
@@ -23,6 +24,7 @@ _EXPLAINED = 1e-4
 
 
 @dataclass(frozen=True)
+@by_value
 class OptimalityGap:
     """Bound on the relative excess of an l1 norm over the least one.
 

@@ -18,12 +18,14 @@ from torch import Tensor
 from wnsense.checks import InputError, require
 from wnsense.sensing.linear_map import LinearMap, SparseMap
 from wnsense.sensing.map_sources import MatrixLike, VectorLike, linear_map, vector_for
+from wnsense.values import by_value
 
 # Status by which HiGHS reports an infeasible program.
 _INFEASIBLE = 2
 
 
 @dataclass(frozen=True)
+@by_value
 class Reference:
     """Result of a public method.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from wnsense.files.tables import Table
 from wnsense.running.status import Status
+from wnsense.values import by_value
 
 _ADVICE = {
     Status.CONVERGED: (
@@ -35,6 +36,7 @@ _UNCHECKED = "This is the only solution, but with as many measurements as unknow
 
 
 @dataclass(frozen=True)
+@by_value
 class SparseRecovery:
     """Sparse solution of `A z = y` with the evidence for it.
 

@@ -12,9 +12,11 @@ from torch import Tensor
 from wnsense.checks import require, require_finite, require_size
 from wnsense.linalg import packed_length, smat, symmetric_part
 from wnsense.manifolds.stiefel import distance_to_stiefel, tangent_projection
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class FactoredPoint:
     """Point `(X, Theta)` of the product manifold, or tangent vector at a point.
 
@@ -36,6 +38,7 @@ class FactoredPoint:
 
 
 @dataclass(frozen=True)
+@by_value
 class PopulationLoss:
     """Loss `f(X, Theta) = 1/4 ||X Theta X^T - A||_F^2` for `A = U diag(sigma) U^T`.
 

@@ -13,6 +13,7 @@ from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.starts import haar_start
+from wnsense.values import by_value
 
 # Magnitude of the random start, relative to the answer's largest singular value.
 _MAGNITUDE = 0.1
@@ -23,6 +24,7 @@ _CLOSE = 0.1
 
 
 @dataclass(frozen=True)
+@by_value
 class Agreement:
     """Two recoveries of one problem, with other held-out rows and other starts.
 

@@ -11,12 +11,14 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.trust.ball_descent import BallDescent
 from wnsense.trust.dual_gradient import DualGradient
+from wnsense.values import by_value
 
 # Relative amount by which rounding may bring a radius below that of the matrix.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
+@by_value
 class Certificate:
     """Bound on the distance of a matrix from the global minimum of a convex problem.
 

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.trust.tangent_jacobian import TangentJacobian
+from wnsense.values import by_value
 
 # Up to this number of degrees of freedom, all of `J` costs no more than Lanczos steps.
 _DENSE = 100
@@ -21,6 +22,7 @@ _LEAST_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
+@by_value
 class Identifiability:
     """Least and largest restricted singular value of the measurements at a matrix.
 

@@ -20,6 +20,7 @@ from wnsense.solvers.calibration import Calibration, calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
 from wnsense.trust.tangent_jacobian import TangentJacobian
+from wnsense.values import by_value
 
 _CG_TOLERANCE = 1e-8
 # Refits end where steps no longer lower the residual, which is flat to second order around its minimum.
@@ -34,6 +35,7 @@ class ErrorMethod(StrEnum):
 
 
 @dataclass(frozen=True)
+@by_value
 class Estimate:
     """Number computed from the recovered matrix, with its standard error.
 
@@ -68,6 +70,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+@by_value
 class StandardErrors:
     """Standard errors of leading values and entries.
 

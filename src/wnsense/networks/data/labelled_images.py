@@ -13,6 +13,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from wnsense.checks import InputError, require
 from wnsense.linalg import Place, Rng
 from wnsense.networks.choices import enum_member
+from wnsense.values import by_value
 
 _CLASSES = 10
 _BRIGHTEST = 255.0
@@ -20,6 +21,7 @@ _DIGITS_BRIGHTEST = 16.0
 
 
 @dataclass(frozen=True)
+@by_value
 class LabelledImages:
     """Images with their labels, as stored in files.
 
@@ -58,6 +60,7 @@ class Inputs(StrEnum):
 
 
 @dataclass(frozen=True)
+@by_value
 class Samples:
     """Training and test samples of a network, with one-hot labels.
 

@@ -16,9 +16,11 @@ from wnsense.networks.measuring.measurement import Measurement, measure
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.nonfinite import check_finite
 from wnsense.networks.measuring.surface import LossFunction, measurement_mode, trained_parameters
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Diagnosis:
     """Result of `diagnose`; `print` shows it as a page of text.
 

@@ -6,9 +6,11 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from wnsense.networks.layers import LayerKind, NormalizedLayer
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class LayerReport:
     """Row lengths of one weight-normalized layer.
 

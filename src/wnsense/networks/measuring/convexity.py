@@ -10,11 +10,13 @@ from torch import Tensor
 from wnsense.networks.measuring.lanczos import random_start
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.surface import Derivatives, LossSurface
+from wnsense.values import by_value
 
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
+@by_value
 class ConvexityProbe:
     """Least constant `alpha` of strong convexity over directions `d` with `|cos(d, grad L)| >= cosine`.
 

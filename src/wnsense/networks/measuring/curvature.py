@@ -7,9 +7,11 @@ import torch
 from wnsense.networks.measuring.lanczos import Extremes, extreme_eigenvalues, random_start
 from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.surface import Derivatives, LossSurface
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class OutputCurvature:
     """Norms `||grad^2 f||_2` and `||grad f||` of single outputs `f`, one for each measured sample.
 

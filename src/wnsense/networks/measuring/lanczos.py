@@ -11,12 +11,14 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from wnsense.checks import InputError, require
+from wnsense.values import by_value
 
 # A synchronization with a GPU costs more than one or two steps.
 _GPU_CHECK_EVERY = 4
 
 
 @dataclass(frozen=True)
+@by_value
 class Extremes:
     """Both ends of a spectrum, estimated by Lanczos' method.
 

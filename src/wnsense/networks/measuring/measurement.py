@@ -14,9 +14,11 @@ from wnsense.networks.measuring.measurement_settings import MeasurementSettings
 from wnsense.networks.measuring.surface import Derivatives, LossFunction, LossSurface, flat, measurement_mode
 from wnsense.networks.row_norms import row_norm_range
 from wnsense.theory.networks import smoothness, strong_convexity
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Measurement:
     """Measured numbers of a network at its present parameters, on given samples; NaN where one does not apply.
 

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from wnsense.networks.measuring.surface import measurement_mode
 from wnsense.networks.module_state import Buffers
+from wnsense.values import by_value
 
 
 @dataclass(frozen=True)
+@by_value
 class Trouble:
     """First NaN or infinity of a training.
 

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from scipy.special import stdtrit
 
 from wnsense.checks import require, require_size
+from wnsense.values import by_value
 
 _LEAST_SEEDS = 2
 
 
 @dataclass(frozen=True)
+@by_value
 class Exponent:
     """Exponent with its confidence interval.
 
@@ -33,6 +35,7 @@ class Exponent:
 
 
 @dataclass(frozen=True)
+@by_value
 class Powers:
     """Power law `y = constant prod_k x_k^exponent_k`.
 

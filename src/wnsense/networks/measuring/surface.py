@@ -12,12 +12,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from wnsense.checks import InputError, require
 from wnsense.networks.layers import twice_differentiable
 from wnsense.networks.module_state import ModuleModes
+from wnsense.values import by_value
 
 # (outputs, targets) -> mean over samples, such as `torch.nn.functional.mse_loss`.
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
+@by_value
 class Derivatives:
     """Value of a scalar function, its gradient by some parameters, and its Hessian as a map.
 
@@ -61,6 +63,7 @@ class Derivatives:
 
 
 @dataclass(frozen=True)
+@by_value
 class LossSurface:
     """Loss of a model on given samples, as a function of the trained parameters.
 

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from wnsense.checks import require
 from wnsense.networks.measuring.surface import LossFunction
 from wnsense.networks.training.losses import suited_loss
+from wnsense.values import by_value
 
 # (model, parameters when the epoch began) -> columns of the epoch's record.
 Measure = Callable[[nn.Module, Float[Tensor, " p"] | None], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
+@by_value
 class TrainingPlan:
     """Length of a training, its loss, and what is recorded.
 

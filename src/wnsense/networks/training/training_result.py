@@ -10,6 +10,7 @@ from torch import nn
 from wnsense.files.tables import Table, write_table
 from wnsense.networks.measuring.nonfinite import Trouble
 from wnsense.running.trace import Columns
+from wnsense.values import by_value
 
 
 class Ending(StrEnum):
@@ -36,6 +37,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
+@by_value
 class Training:
     """Result of a training.
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from wnsense.sensing.space import Space
+from wnsense.values import by_value
 
 # Excess of the identity over other matrices from which the trace is treated apart, as in the calibration of solvers.
 _TRACE_EXCESS = 3.0
@@ -15,6 +16,7 @@ _SINGLE_PRECISION = 1e-5
 
 
 @dataclass(frozen=True)
+@by_value
 class OperatorReport:
     """Result of `check_operator`; `str()` of it is a text.
 

@@ -12,12 +12,14 @@ from wnsense.checks import require, require_size
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, selected_rows
 from wnsense.sensing.space import Space
+from wnsense.values import by_value
 
 # Columns of L in a block for the traces, so that no m x m matrix is formed.
 _COLUMNS = 64
 
 
 @dataclass(frozen=True)
+@by_value
 class FactorMap:
     """Linear map `L` of l rows and m columns, as two functions of factors: a transform, a filter, an embedding.
 

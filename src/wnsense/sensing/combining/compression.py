@@ -22,6 +22,7 @@ from wnsense.sensing.ensembles.unpacked import UnpackedSensing
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator, selected_rows
 from wnsense.sensing.problem import Problem
+from wnsense.values import by_value
 
 # Rows that are computed from unit vectors at once. If rows can be taken apart, each is measured against every other,
 # so that few are best; otherwise the unit vectors and their back-projections have about this many numbers.
@@ -32,6 +33,7 @@ _UNPACKED_NUMBERS = 2**17
 
 
 @dataclass(frozen=True)
+@by_value
 class Compression:
     """Problem with no more rows than unknowns, and the numbers that relate it to the given one.
 

@@ -18,6 +18,7 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import MeasuresEntries, Operator
 from wnsense.sensing.problem import Problem
 from wnsense.sensing.row_groups import RowGroups, proportional_rows
+from wnsense.values import by_value
 
 # Random matrices whose measurements tell rows apart, and their seed. With two, rows would agree by chance in one of
 # 1e12 pairs; with three, in one of 1e24.
@@ -25,6 +26,7 @@ _PROBES, _SEED = 3, 0
 
 
 @dataclass(frozen=True)
+@by_value
 class MergedRows:
     """Problem in which no two rows are known to be proportional.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.sensing.low_rank import LowRank
+from wnsense.values import by_value
 
 # Numbers in a block of gathered rows of factors. On a CPU a block stays in a core's cache until it is summed. Measured
 # for n from 3,000 to 4 10^6 and 6 to 30 columns: sizes from 2^15 to 2^17 take the same time, and 2^18 up to 5 times
@@ -33,6 +34,7 @@ _COMPRESSED_ON = {"cpu", "cuda"}
 
 
 @dataclass(frozen=True)
+@by_value
 class Positions:
     """Places `(i_k, j_k)` of a matrix; a place may occur several times, each on its own.
 
