@@ -145,7 +145,8 @@ class Plain(EntrySensing):
 
 def without_blocks(objective: SensingObjective) -> SensingObjective:
     entries = objective.problem.operator
-    plain = Plain(entries.rows, entries.columns, entries.space, entries.weights, None, entries.second_moment)
+    places = entries.rows, entries.columns, entries.shape, entries.kind, entries.dtype
+    plain = Plain(*places, entries.weights, None, entries.second_moment)
     return SensingObjective(Problem(plain, objective.problem.measurements, objective.problem.truth))
 
 

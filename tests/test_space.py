@@ -60,8 +60,18 @@ SPACES = [
 MASK = torch.zeros(2, dtype=torch.int64)
 
 MISFITS = [
-    (lambda: RankOneSensing(normal(5, 3).float(), Space.from_size(3)), "the vectors of torch.float64", "torch.float32"),
-    (lambda: RankOneSensing(normal(5, 4), Space.from_size(3)), "the vectors of size 5 x 3", "5 x 4"),
+    (
+        lambda: PairedRankOneSensing(normal(5, 3).float(), normal(5, 3).float(), Space.from_size(3)),
+        "the vectors of torch.float64",
+        "torch.float32",
+    ),
+    (
+        lambda: PairedRankOneSensing(normal(5, 4), normal(5, 4), Space.from_size(3)),
+        "the vectors of size 5 x 3",
+        "5 x 4",
+    ),
+    (lambda: RankOneSensing(normal(5, 3), Kind.HERMITIAN), "a complex dtype for kind hermitian", "torch.float64"),
+    (lambda: RankOneSensing(normal(5, 3), Kind.RECTANGULAR), "a symmetric kind for quadratic", "rectangular"),
     (
         lambda: PairedRankOneSensing(normal(5, 3), normal(5, 3), Space.from_size(3, "rectangular")),
         "a symmetric kind for quadratic measurements",
@@ -109,7 +119,7 @@ def test_a_constructor_keeps_the_data_it_is_given():
 def test_operators_are_values():
     operator = RankOneSensing.draw(7, 3, generator=generator())
     fields = {field.name for field in dataclasses.fields(operator)}
-    assert fields == {"vectors", "space", "second_moment"}
+    assert fields == {"vectors", "kind", "second_moment"}
     assert operator.count == 7
     shorter = dataclasses.replace(operator, vectors=operator.vectors[:4])
     assert (shorter.count, operator.count) == (4, 7)

@@ -1,5 +1,7 @@
 """Input as users have it: measurements in any form, masks, arguments, and functions that fail."""
 
+import copy
+import dataclasses
 import warnings
 from decimal import Decimal
 from functools import partial
@@ -175,7 +177,7 @@ def test_numbers_of_unusual_widths_are_kept():
     assert floating_tensor("A", [[1, 2], [3, 4]]).dtype == torch.float64
     assert floating_tensor("A", np.array([1j], dtype=np.clongdouble)).dtype == torch.complex128
     for wrong in ([1.0], [True], [1j]):
-        with pytest.raises(wn.InputError, match="needed integers in i, got"):
+        with pytest.raises(wn.InputError, match="needed integers as i, got"):
             index_tensor("i", wrong)
     with pytest.raises(wn.InputError, match="needed numbers without a mask in A, got a masked array"):
         tensor_from("A", np.ma.masked_array([1.0, 2.0], [True, False]))
@@ -430,3 +432,162 @@ def test_a_run_of_one_solver_notes_failures_too():
     with pytest.raises(OwnError) as caught:
         run()
     assert caught.value.__notes__[0].startswith("raised in stage 'alone' after ")
+
+
+# ------------------------------------------------------------------------------------------------- constructors
+
+ROWS, COLUMNS = np.triu_indices(5)
+WEIGHTS = np.linspace(1, 2, len(ROWS))
+VECTORS = RNG.standard_normal((12, 5))
+BLOCKS = RNG.standard_normal((12, 5, 2))
+FULL = RNG.standard_normal((12, 5, 4))
+MASKS = RNG.standard_normal((3, 4, 2))
+operators = wn.operators
+
+# Constructors, each with its data as an array and its other arguments.
+CONSTRUCTORS = {
+    "entries": (wn.EntrySensing, (ROWS, COLUMNS), ((5, 5),)),
+    "entries, kind in words": (wn.EntrySensing, (ROWS, COLUMNS), (5, "symmetric")),
+    "entries, rectangular": (wn.EntrySensing, (ROWS, COLUMNS), ((5, 7), "rectangular")),
+    "places": (wn.EntrySensing.from_places, (ROWS, COLUMNS), ((5, 7), "rectangular")),
+    "vectors": (wn.RankOneSensing, (VECTORS,), ("symmetric",)),
+    "from vectors": (wn.RankOneSensing.from_vectors, (VECTORS,), ("psd",)),
+    "complex vectors": (wn.RankOneSensing.from_vectors, (VECTORS + 1j,), ("hermitian",)),
+    "pairs": (operators.PairedRankOneSensing.from_vectors, (VECTORS, VECTORS[::-1]), ("psd",)),
+    "both sides": (operators.RectangularRankOneSensing.from_vectors, (VECTORS, VECTORS[:, :3]), ()),
+    "blocks": (operators.BlockRankSensing.from_blocks, (BLOCKS,), ("symmetric",)),
+    "matrices": (wn.DenseSensing.from_matrices, (FULL,), ("rectangular",)),
+    "rows": (wn.DenseSensing.from_rows, (VECTORS,), ((5, 1), "rectangular")),
+    "masks": (operators.CodedDiffractionSensing.from_masks, (MASKS,), ("psd",)),
+    "frequencies": (operators.PartialFourierSensing.from_frequencies, (np.stack([ROWS, COLUMNS], 1),), ((5, 7),)),
+    "effects": (operators.PovmProductSensing.complete, (operators.pauli_effects().numpy(),), (2,)),
+}
+
+
+def data_of(operator):
+    return [value for value in vars(operator).values() if isinstance(value, torch.Tensor)]
+
+
+def same_operator(one, other):
+    pairs = zip(data_of(one), data_of(other), strict=True)
+    return (
+        str(one) == str(other) and one.space == other.space and all(a.dtype == b.dtype and a.equal(b) for a, b in pairs)
+    )
+
+
+@pytest.mark.parametrize(("make", "data", "rest"), CONSTRUCTORS.values(), ids=CONSTRUCTORS)
+def test_constructors_take_arrays_and_lists(make, data, rest):
+    expected = make(*(torch.from_numpy(part.copy()) for part in data), *rest)
+    assert same_operator(make(*data, *rest), expected)
+    assert same_operator(make(*(part.tolist() for part in data), *rest), expected)
+    assert same_operator(make(*(read_only(part)[::-1][::-1] for part in data), *rest), expected)
+    if data[0].dtype.kind == "i":
+        for dtype in ("i1", "u2", ">i4", "u8"):
+            assert same_operator(make(*(part.astype(dtype) for part in data), *rest), expected)
+        with pytest.raises(wn.InputError, match=r"^needed integers as [^\n]*, got torch\.float64"):
+            make(*(part.astype(float) for part in data), *rest)
+    else:
+        swapped = [part.astype(part.dtype.newbyteorder(">")) for part in data]
+        assert same_operator(make(*swapped, *rest), expected)
+
+
+def test_weights_and_parts_of_entries_are_taken_as_arrays():
+    imaginary = np.arange(len(ROWS)) % 2 == 1
+    arrays = {"weights": WEIGHTS, "imaginary": imaginary}
+    tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+    lists = {name: values.tolist() for name, values in arrays.items()}
+    expected = wn.EntrySensing.from_places(ROWS, COLUMNS, 5, "hermitian", **tensors)
+    for given in (arrays, lists):
+        assert same_operator(wn.EntrySensing.from_places(ROWS, COLUMNS, 5, "hermitian", **given), expected)
+        assert same_operator(wn.EntrySensing(ROWS, COLUMNS, 5, "hermitian", **given), expected)
+    single = wn.EntrySensing(ROWS, COLUMNS, 5, dtype=torch.float32, weights=WEIGHTS)
+    assert single.weights.dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [5, np.int64(5), [5, 5], np.array([5, 5]), torch.Size([5, 5]), (np.int32(5), 5.0)])
+def test_a_size_is_taken_in_any_form(size):
+    assert wn.EntrySensing(ROWS, COLUMNS, size).shape == wn.Space.from_size(size).shape == (5, 5)
+    assert wn.low_rank(size, 2).shape == (5, 5)
+
+
+@pytest.mark.parametrize("size", ["5", None, (5, 5, 5), (5.5, 5), [[5, 5]], 1j])
+def test_what_is_no_size_is_refused_in_one_line(size):
+    with pytest.raises(wn.InputError, match=r"^needed a si[zd]e [^\n]*$"):
+        wn.EntrySensing(ROWS, COLUMNS, size)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: wn.DenseSensing.from_matrices(np.ones((9, 24, 30))),
+        lambda: wn.EntrySensing([0], [0], (24, 30)),
+        lambda: wn.EntrySensing.draw(9, (24, 30)),
+        lambda: wn.GaussianSensing.draw(9, (24, 30)),
+        lambda: wn.from_numpy_functions(np.sum, np.ones, n=9, size=(24, 30)),
+        lambda: wn.low_rank((24, 30), 2),
+    ],
+)
+def test_a_kind_that_must_be_square_names_the_one_that_need_not(make):
+    with pytest.raises(wn.InputError, match=r"^needed [^\n]* for kind psd, got 24 x 30; say kind='rectangular'"):
+        make()
+
+
+def test_entries_are_values_that_are_copied_and_compared_by_their_parts():
+    operator = wn.EntrySensing(ROWS, COLUMNS, (5, 7), "rectangular", weights=WEIGHTS)
+    assert operator.kind is wn.Kind.RECTANGULAR
+    assert operator.space == wn.Space.from_size((5, 7), "rectangular")
+    for other in (copy.deepcopy(operator), copy.copy(operator), dataclasses.replace(operator)):
+        assert same_operator(other, operator)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        operator.rows = ROWS
+    with pytest.raises(TypeError, match="missing 2 required positional arguments: 'columns' and 'size'"):
+        wn.EntrySensing(ROWS)
+
+
+SPACE = (5, 5)
+RAW = {
+    "dense": (lambda: wn.DenseSensing(FULL, SPACE), "DenseSensing.from_matrices"),
+    "dense of tensors": (lambda: wn.DenseSensing(torch.ones(3, 15), SPACE), "DenseSensing.from_matrices"),
+    "pairs": (lambda: operators.PairedRankOneSensing(VECTORS, VECTORS, SPACE), "PairedRankOneSensing.from_vectors"),
+    "sides": (lambda: operators.RectangularRankOneSensing(VECTORS, VECTORS, SPACE), "RectangularRankOneSensing.from_v"),
+    "blocks": (lambda: operators.BlockRankSensing(BLOCKS, SPACE), "BlockRankSensing.from_blocks"),
+    "masks": (lambda: operators.CodedDiffractionSensing(MASKS, SPACE), "CodedDiffractionSensing.from_masks"),
+    "sub-blocks": (lambda: operators.SubBlockSensing(ROWS, COLUMNS, ((5, 3),), SPACE), "SubBlockSensing.from_sets"),
+    "strings": (lambda: operators.PauliSensing(ROWS, COLUMNS, SPACE), "PauliSensing.from_strings"),
+    "effects": (lambda: operators.PovmProductSensing(FULL), "PovmProductSensing.complete"),
+    "transform": (lambda: operators.DCTSensing(ROWS, COLUMNS, WEIGHTS, SPACE), "DCTSensing.draw"),
+    "sparse": (
+        lambda: operators.SparseSensing(ROWS, COLUMNS, WEIGHTS, ROWS, COLUMNS, 3, SPACE),
+        "SparseSensing.from_matrix",
+    ),
+    "functions": (lambda: operators.FunctionSensing(np.sum, np.ones, 9, SPACE), "from_functions"),
+}
+
+
+@pytest.mark.parametrize(("make", "constructor"), RAW.values(), ids=RAW)
+def test_a_direct_constructor_names_the_one_that_takes_arrays(make, constructor):
+    message = rf"^needed [^\n]*, got (ndarray|tuple|\(5, 5\))[^\n]*; {constructor}[^\n]* takes "
+    with pytest.raises(wn.InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: wn.DenseSensing.from_matrices(FULL[0]), "matrices of size n x m1 x m2, got 5 x 4"),
+        (lambda: wn.DenseSensing.from_rows(FULL, 5), "packed rows of size n x d, got 12 x 5 x 4"),
+        (lambda: wn.RankOneSensing(VECTORS[0]), "the vectors as the rows of a matrix, got size 5"),
+        (lambda: wn.RankOneSensing([["a"]]), "numbers in the vectors, got text"),
+        (lambda: wn.RankOneSensing(VECTORS, "square"), "a kind out of psd, symmetric, hermitian, rectangular, got"),
+        (lambda: operators.PauliSensing.from_strings("XYZ"), "a list of Pauli strings, got 'XYZ'"),
+        (lambda: operators.PauliSensing.from_strings([1, 2]), "a list of Pauli strings, got list"),
+        (lambda: wn.EntrySensing(ROWS, None, 5), "numbers in columns, got None"),
+        (
+            lambda: wn.EntrySensing(np.ma.masked_array(ROWS, ROWS > 1), COLUMNS, 5),
+            "numbers without a mask in rows, got a masked",
+        ),
+    ],
+)
+def test_data_of_another_shape_are_refused_in_one_line(make, message):
+    with pytest.raises(wn.InputError, match=f"^needed {message}[^\n]*$"):
+        make()

@@ -7,6 +7,7 @@ Most work needs only the names here:
 | recover a matrix | `recover`, `recover_robustly`, `Recovery`, `Status` |
 | describe what was measured | `Problem`, `Operator`, `Space`, `Kind`, `LowRank`, `low_rank`, `check_operator` |
 | use a common ensemble | `DenseSensing`, `GaussianSensing`, `RankOneSensing`, `EntrySensing` |
+| measure diffraction patterns | `CodedDiffractionSensing` |
 | use an operator of your own | `from_functions`, `from_numpy_functions`, `from_scipy`, `from_pylops` |
 | question an answer | `agreement`, `certify`, `identifiability`, `standard_errors` |
 | read and write problem files | `read_problem`, `write_problem` |

@@ -11,6 +11,7 @@ from . import trust as trust
 from .checks import InputError as InputError
 from .files import read_problem as read_problem
 from .files import write_problem as write_problem
+from .operators import CodedDiffractionSensing as CodedDiffractionSensing
 from .operators import DenseSensing as DenseSensing
 from .operators import EntrySensing as EntrySensing
 from .operators import GaussianSensing as GaussianSensing

@@ -17,6 +17,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Size, Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 # Names of results in messages.
 _FORWARD, _ADJOINT = "what the forward function returns", "what the adjoint function returns"
@@ -41,6 +42,11 @@ class FunctionSensing(Operator):
     count: int
     space: Space
     second_moment: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the functions and the space."""
+        _require_functions(self.forward, self.adjoint_matrix)
+        require_tensors("from_functions", self.space)
 
     def _measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
         Z = point.dense()
@@ -91,7 +97,6 @@ def from_functions(
         InputError: If n or the size is not positive, or the dtype does not suit the kind.
     """
     require(n >= 1, "at least one measurement", n)
-    _require_functions(forward, adjoint)
     return FunctionSensing(forward, adjoint, n, Space.from_size(size, kind, dtype, device))
 
 

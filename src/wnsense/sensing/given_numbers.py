@@ -93,7 +93,7 @@ def index_tensor(name: str, values: NumbersLike) -> Int64[Tensor, "..."]:
     tensor = tensor_from(name, values)
     is_integer = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
     # An empty list has the dtype of floats.
-    require(is_integer or not tensor.numel(), f"integers in {name}", tensor.dtype, "indices count from 0")
+    require(is_integer or not tensor.numel(), f"integers as {name}", tensor.dtype, "indices count from 0")
     return tensor.long()
 
 

@@ -1,14 +1,16 @@
 """Space of the unknown: kind, shape, dtype and device of matrices, and the checks that follow from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from wnsense.checks import require, require_size, size_text
+from wnsense.checks import require, require_size, size_text, whole_number
 from wnsense.linalg import Dtype, Place
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -17,6 +19,19 @@ Size: TypeAlias = int | tuple[int, int]
 """Side `m` of square matrices, or both sides `(m1, m2)`."""
 
 _DTYPES = frozenset({torch.float64, torch.float32, torch.complex128, torch.complex64})
+
+
+def sides(size: Size | Sequence[int]) -> tuple[int, int]:
+    """Return both sides of a size; whole numbers of NumPy and lists are taken.
+
+    Raises:
+        InputError: If it is neither a whole number nor two of them.
+    """
+    if isinstance(size, (str, bytes)) or not isinstance(size, (Sequence, np.ndarray)) or np.ndim(size) == 0:
+        side = whole_number("a size", size)
+        return side, side
+    require(len(size) == 2, "a size m or (m1, m2)", f"{len(size)} numbers")
+    return whole_number("a side", size[0]), whole_number("a side", size[1])
 
 
 def require_precision(dtype: torch.dtype) -> None:
@@ -55,7 +70,8 @@ class Space:
         kind, shape, dtype = self.kind, self.shape, self.dtype
         require(min(shape) >= 1, "sides of at least 1", shape)
         if kind.is_symmetric:
-            require(shape[0] == shape[1], f"a square shape for kind {kind}", f"{shape[0]} x {shape[1]}")
+            advice = "say kind='rectangular' for matrices that are not symmetric"
+            require(shape[0] == shape[1], f"a square shape for kind {kind}", f"{shape[0]} x {shape[1]}", advice)
         if kind is Kind.HERMITIAN:
             require(dtype.is_complex, "a complex dtype for kind hermitian", dtype)
         elif kind.is_symmetric:
@@ -77,7 +93,7 @@ class Space:
             InputError: If the parts do not agree.
         """
         kind = Kind(kind)
-        shape = (size, size) if isinstance(size, int) else size
+        shape = sides(size)
         # A tensor's device has an index: "cuda" becomes "cuda:0".
         place = torch.empty(0, device=device).device
         return cls(kind, shape, kind.default_dtype() if dtype is None else dtype, place)

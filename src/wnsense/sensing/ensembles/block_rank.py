@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
-from wnsense.checks import require
+from wnsense.checks import require, size_text
 from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.measurement_vectors import (
     draw_vectors,
@@ -17,10 +17,12 @@ from wnsense.sensing.ensembles.measurement_vectors import (
     space_of_vectors,
 )
 from wnsense.sensing.ensembles.vector_products import combine, project, quadratic_form, squared_lengths, weighted_gram
+from wnsense.sensing.given_numbers import NumbersLike, floating_tensor
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.second_moment import moment_of_rows
 from wnsense.sensing.space import Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,20 @@ class BlockRankSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and the blocks against the space."""
+        require_tensors("BlockRankSensing.from_blocks", self.space, self.blocks)
         require_quadratic_rows("the blocks", self.blocks, self.space, self.count)
         require(self.blocks.shape[2] > 0, "at least one column in a block", "none")
 
     @classmethod
-    def from_blocks(cls, blocks: Inexact[Tensor, "n m k"], kind: str = "psd") -> "BlockRankSensing":
+    def from_blocks(cls, blocks: NumbersLike, kind: str = "psd") -> "BlockRankSensing":
         """Return the operator of given blocks `A_i`, (n, m, k), copied where columns are not contiguous.
 
         Raises:
             InputError: If there are none, they have no column, or their dtype does not suit the kind.
         """
-        return cls(_with_contiguous_columns(blocks), space_of_vectors(blocks, kind))
+        given = floating_tensor("the blocks", blocks)
+        require(given.dim() == 3, "blocks of size n x m x k", size_text(given.shape))
+        return cls(_with_contiguous_columns(given), space_of_vectors(given, kind))
 
     @classmethod
     def draw(

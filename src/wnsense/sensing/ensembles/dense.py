@@ -17,8 +17,10 @@ from wnsense.atomic import write_chunks
 from wnsense.checks import InputError, require, size_text
 from wnsense.linalg import Dtype, Place, Rng, random_normal
 from wnsense.sensing.ensembles.packed import PackedSensing
+from wnsense.sensing.given_numbers import NumbersLike, floating_tensor, real_tensor
 from wnsense.sensing.kinds import Kind
-from wnsense.sensing.space import Size, Space, require_precision
+from wnsense.sensing.space import Size, Space, require_precision, sides
+from wnsense.sensing.tensor_fields import require_tensors
 
 # Numbers in a block of rows, which bounds the scratch memory of packing.
 _BLOCK_ENTRIES = 2**24
@@ -45,6 +47,7 @@ class DenseSensing(PackedSensing):
 
     def __post_init__(self) -> None:
         """Check the number and the length of the rows, and their precision, against the space."""
+        require_tensors("DenseSensing.from_matrices", self.space, self.rows)
         n, length = self.rows.shape
         require(n > 0, "at least one measurement", "none")
         space, stored = self.space, self.rows.dtype
@@ -59,7 +62,7 @@ class DenseSensing(PackedSensing):
     @classmethod
     def from_rows(
         cls,
-        rows: Float[Tensor, "n d"],
+        rows: NumbersLike,
         size: Size,
         kind: str = "psd",
         *,
@@ -81,13 +84,14 @@ class DenseSensing(PackedSensing):
         Raises:
             InputError: If the length of the rows does not fit the size, or they have more than the precision.
         """
-        kind = Kind(kind)
-        m1, m2 = (size, size) if isinstance(size, int) else size
-        is_complex = kind is Kind.HERMITIAN or (kind is Kind.RECTANGULAR and rows.shape[1] == 2 * m1 * m2)
-        real = precision or (torch.float32 if rows.dtype.itemsize == 2 else rows.dtype)
+        kind, numbers = Kind(kind), real_tensor("the rows", rows)
+        require(numbers.dim() == 2, "packed rows of size n x d", size_text(numbers.shape))
+        m1, m2 = sides(size)
+        is_complex = kind is Kind.HERMITIAN or (kind is Kind.RECTANGULAR and numbers.shape[1] == 2 * m1 * m2)
+        real = precision or (torch.float32 if numbers.dtype.itemsize == 2 else numbers.dtype)
         require_precision(real)
-        space = Space.from_size((m1, m2), kind, real.to_complex() if is_complex else real, rows.device)
-        return cls(rows, space, second_moment, scale)
+        space = Space.from_size((m1, m2), kind, real.to_complex() if is_complex else real, numbers.device)
+        return cls(numbers, space, second_moment, scale)
 
     @classmethod
     def from_npy(
@@ -118,36 +122,31 @@ class DenseSensing(PackedSensing):
         return cls.from_rows(torch.from_numpy(array), size, kind, scale=scale, precision=precision)
 
     @classmethod
-    def from_matrices(cls, matrices: Shaped[Tensor, "n m1 m2"], kind: str = "psd") -> "DenseSensing":
+    def from_matrices(cls, matrices: NumbersLike, kind: str = "psd") -> "DenseSensing":
         """Return the operator of given matrices: `y_i = Re <M_i, Z>`, not normalized.
 
         For the symmetric kinds each matrix is replaced by its symmetric (Hermitian) part, which changes no measurement
         of a symmetric unknown.
 
         Args:
-            matrices: Matrices `M_i`, (n, m1, m2).
+            matrices: Matrices `M_i`, (n, m1, m2), as an array, a list or a tensor; integers become double precision.
             kind: Kind of the unknown.
 
         Raises:
             InputError: If the matrices are not square and the kind is, or their dtype does not suit it.
         """
-        kind = Kind(kind)
-        n, m1, m2 = matrices.shape
-        require(
-            matrices.is_floating_point() or matrices.is_complex(),
-            "matrices of a floating-point dtype",
-            matrices.dtype,
-            "convert them with .double()",
-        )
+        kind, given = Kind(kind), floating_tensor("the matrices", matrices)
+        require(given.dim() == 3, "matrices of size n x m1 x m2", size_text(given.shape))
+        n, m1, m2 = given.shape
         if kind.is_symmetric:
             require(m1 == m2, f"square matrices for kind {kind}", f"{m1} x {m2}", "say kind='rectangular' otherwise")
-        if kind is Kind.HERMITIAN and not matrices.is_complex():
-            matrices = matrices.to(matrices.dtype.to_complex())
-        space = Space.from_size((m1, m2), kind, matrices.dtype, matrices.device)
+        if kind is Kind.HERMITIAN and not given.is_complex():
+            given = given.to(given.dtype.to_complex())
+        space = Space.from_size((m1, m2), kind, given.dtype, given.device)
         rows = torch.empty((n, space.dimension), dtype=space.real_dtype, device=space.device)
         step = max(1, _BLOCK_ENTRIES // (m1 * m2))
         for start in range(0, n, step):
-            block = matrices[start : start + step]
+            block = given[start : start + step]
             rows[start : start + step] = kind.pack((block + block.mH) / 2 if kind.is_symmetric else block)
         return cls(rows, space)
 

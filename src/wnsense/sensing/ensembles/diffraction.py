@@ -13,10 +13,12 @@ from torch import Tensor
 from wnsense.checks import require, require_finite
 from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.mask_law import MaskLaw
+from wnsense.sensing.given_numbers import NumbersLike, floating_tensor
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual
 from wnsense.sensing.space import Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 # Numbers that are transformed at once: many small images, or one column of a large one. The allocator returns arrays
 # above 32 MiB to the system each time; to allocate them again costs as much as a fifth of an FFT.
@@ -61,6 +63,7 @@ class CodedDiffractionSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the masks against the space."""
+        require_tensors("CodedDiffractionSensing.from_masks", self.space, self.masks)
         masks = self.masks
         require(self.kind.is_symmetric, "a symmetric kind for diffraction patterns", str(self.kind))
         require(math.isfinite(self.scale) and self.scale > 0, "a positive scale", self.scale)
@@ -71,19 +74,18 @@ class CodedDiffractionSensing(Operator):
             require(bool((masks != 0).any()), "masks that let something through", "zeros alone")
 
     @classmethod
-    def from_masks(
-        cls, masks: Inexact[Tensor, "count ..."], kind: str = "hermitian", scale: float = 1.0
-    ) -> "CodedDiffractionSensing":
+    def from_masks(cls, masks: NumbersLike, kind: str = "hermitian", scale: float = 1.0) -> "CodedDiffractionSensing":
         """Measure behind given masks, (L, *image), in their precision.
 
         Raises:
             InputError: If there is no mask or no pixel, the masks are zero or not finite, the kind is rectangular, or
                 the scale is not positive.
         """
-        require(masks.dim() >= 2 and masks.numel() > 0, "at least one mask of at least one pixel", tuple(masks.shape))
-        kind, real = Kind(kind), masks.dtype.to_real()
+        given = floating_tensor("the masks", masks)
+        require(given.dim() >= 2 and given.numel() > 0, "at least one mask of at least one pixel", tuple(given.shape))
+        kind, real = Kind(kind), given.dtype.to_real()
         dtype = real.to_complex() if kind is Kind.HERMITIAN else real
-        return cls(masks, Space.from_size(math.prod(masks.shape[1:]), kind, dtype, masks.device), scale)
+        return cls(given, Space.from_size(math.prod(given.shape[1:]), kind, dtype, given.device), scale)
 
     @classmethod
     def draw(

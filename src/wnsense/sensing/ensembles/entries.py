@@ -5,19 +5,32 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int, Int64, Shaped
+from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size, size_text
 from wnsense.linalg import Dtype, Place, Rng
+from wnsense.sensing.converted_field import converted
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.placed import PlacedSensing
-from wnsense.sensing.ensembles.positions import check_indices, int64_indices
+from wnsense.sensing.ensembles.positions import check_indices
+from wnsense.sensing.given_numbers import NumbersLike, index_tensor, real_tensor, tensor_from
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.row_groups import RowGroups, row_groups
 from wnsense.sensing.second_moment import moment_of_rows
-from wnsense.sensing.space import Size, Space
+from wnsense.sensing.space import Size, Space, sides
+
+
+def _weights(rows: Tensor, dtype: torch.dtype, given: NumbersLike | None) -> Tensor | None:
+    """Return weights; a tensor keeps its dtype, which must be that of the measurements."""
+    if given is None or isinstance(given, Tensor):
+        return given
+    return real_tensor("the weights", given).to(device=rows.device, dtype=dtype.to_real())
+
+
+def _imaginary(rows: Tensor, given: NumbersLike | None) -> Tensor | None:
+    return None if given is None else tensor_from("imaginary", given).to(rows.device)
 
 
 @dataclass(frozen=True)
@@ -35,19 +48,27 @@ class EntrySensing(PlacedSensing):
     Any order of the places is allowed; ascending rows save a permutation of the measurements in each back-projection.
 
     Attributes:
-        rows: Row indices `i_k`, (n,), int64.
+        rows: Row indices `i_k`, (n,), int64; any integers are taken.
         columns: Column indices `j_k`, (n,), int64.
-        space: Space of the unknown.
+        size: Sides `(m1, m2)`; a side `m` is taken for both.
+        kind: Kind of the unknown, or its name.
+        dtype: Dtype of the unknown; by default double precision, complex for kind hermitian.
         weights: Weights `w_k`, (n,), real; None for ones.
         imaginary: True where the imaginary part is measured, (n,), for complex unknowns; None measures real parts.
         second_moment: See `Operator`; known for drawn places only.
     """
 
-    rows: Int64[Tensor, " n"]
-    columns: Int64[Tensor, " n"]
-    space: Space
-    weights: Float[Tensor, " n"] | None = None
-    imaginary: Bool[Tensor, " n"] | None = None
+    rows: Int64[Tensor, " n"] = converted("rows", lambda _, given: index_tensor("rows", given))
+    columns: Int64[Tensor, " n"] = converted("columns", lambda _, given: index_tensor("columns", given))
+    size: tuple[int, int] = converted("size", lambda _, given: sides(given))
+    kind: Kind = converted("kind", lambda _, given: Kind(given), default=Kind.PSD)
+    dtype: torch.dtype = converted("dtype", lambda own, given: given or own.kind.default_dtype(), default=None)
+    weights: Float[Tensor, " n"] | None = converted(
+        "weights", lambda own, given: _weights(own.rows, own.dtype, given), default=None
+    )
+    imaginary: Bool[Tensor, " n"] | None = converted(
+        "imaginary", lambda own, given: _imaginary(own.rows, given), default=None
+    )
     second_moment: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -68,19 +89,24 @@ class EntrySensing(PlacedSensing):
             require(self.imaginary.dtype == torch.bool, "imaginary of dtype bool", self.imaginary.dtype)
             require(self.is_complex, "a complex dtype where imaginary parts are measured", self.dtype)
 
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown."""
+        return Space(self.kind, self.size, self.dtype, self.rows.device)
+
     @classmethod
     def from_places(
         cls,
-        rows: Shaped[Tensor, " n"],
-        columns: Shaped[Tensor, " n"],
+        rows: NumbersLike,
+        columns: NumbersLike,
         size: Size,
         kind: str = "psd",
         dtype: Dtype = None,
         *,
-        weights: Float[Tensor, " n"] | None = None,
-        imaginary: Bool[Tensor, " n"] | None = None,
+        weights: NumbersLike | None = None,
+        imaginary: NumbersLike | None = None,
     ) -> "EntrySensing":
-        """Return the operator of the entries at given places, unscaled.
+        """Return the operator of the entries at given places, unscaled; the constructor takes the same.
 
         Args:
             rows: Row indices `i_k`, (n,), integers.
@@ -94,8 +120,11 @@ class EntrySensing(PlacedSensing):
         Raises:
             InputError: If the parts do not fit each other, or a place lies outside of the matrix.
         """
-        space = Space.from_size(size, kind, dtype, rows.device)
-        return cls(int64_indices("rows", rows), int64_indices("columns", columns), space, weights, imaginary)
+        kind = Kind(kind)
+        precision = kind.default_dtype() if dtype is None else dtype
+        places = index_tensor("rows", rows), index_tensor("columns", columns)
+        root, parts = _weights(places[0], precision, weights), _imaginary(places[0], imaginary)
+        return cls(*places, sides(size), kind, precision, root, parts)
 
     @classmethod
     def draw(
@@ -140,7 +169,7 @@ class EntrySensing(PlacedSensing):
             weights = torch.where(rows == columns, weights, weights * math.sqrt(2))
         rows, columns, weights = (values.to(space.device) for values in (rows, columns, weights))
         imaginary = None if imaginary is None else imaginary[order].to(space.device)
-        return cls(rows, columns, space, weights, imaginary, second_moment=(1.0, 0.0))
+        return cls(rows, columns, shape, kind, space.dtype, weights, imaginary, second_moment=(1.0, 0.0))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "EntrySensing":
         """Return the operator of some of the places."""

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from wnsense.checks import require, require_size
+from wnsense.checks import require, require_size, size_text
 from wnsense.linalg import Rng, random_normal
+from wnsense.sensing.given_numbers import NumbersLike, floating_tensor
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.space import Space
 
@@ -12,6 +13,18 @@ from wnsense.sensing.space import Space
 def require_quadratic(kind: Kind) -> None:
     """Check that the kind is a symmetric one, as quadratic measurements need it."""
     require(kind.is_symmetric, "a symmetric kind for quadratic measurements", str(kind))
+
+
+def matrix_of_vectors(name: str, vectors: NumbersLike) -> Tensor:
+    """Return vectors as the rows of a matrix, (n, m).
+
+    Raises:
+        InputError: If they are no numbers, no matrix, or have no entry.
+    """
+    rows = floating_tensor(name, vectors)
+    require(rows.dim() == 2, f"{name} as the rows of a matrix", f"size {size_text(rows.shape)}")
+    require_entries(rows)
+    return rows
 
 
 def require_entries(vectors: Tensor) -> None:

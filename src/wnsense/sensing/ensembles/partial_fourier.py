@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 import torch
-from jaxtyping import Complex, Inexact, Shaped
+from jaxtyping import Complex, Inexact
 from torch import Tensor
 
-from wnsense.checks import require
+from wnsense.checks import require, size_text
 from wnsense.linalg import Dtype
 from wnsense.sensing.ensembles.transforms import TransformedEntrySensing
+from wnsense.sensing.given_numbers import NumbersLike, index_tensor
 from wnsense.sensing.space import Size, Space
 
 
@@ -24,7 +25,7 @@ class PartialFourierSensing(TransformedEntrySensing):
 
     @classmethod
     def from_frequencies(
-        cls, frequencies: Shaped[Tensor, "k 2"], size: Size, *, kind: str = "rectangular", dtype: Dtype = None
+        cls, frequencies: NumbersLike, size: Size, *, kind: str = "rectangular", dtype: Dtype = None
     ) -> "PartialFourierSensing":
         """Measure entries of `torch.fft.fft2(Z, norm="ortho")`: k real parts, then k imaginary parts.
 
@@ -39,19 +40,19 @@ class PartialFourierSensing(TransformedEntrySensing):
         Raises:
             InputError: If a position lies outside, or is not an integer.
         """
-        space = Space.from_size(size, kind, dtype, frequencies.device)
+        places = index_tensor("positions", frequencies)
+        space = Space.from_size(size, kind, dtype, places.device)
         shape = space.shape
-        integral = not (frequencies.is_floating_point() or frequencies.is_complex())
-        require(integral, "integers as positions", frequencies.dtype)
-        require(len(frequencies) > 0, "at least one position", "none")
-        sides = torch.tensor(shape, device=frequencies.device)
-        outside = ((frequencies < -sides) | (frequencies >= sides)).any(-1)
+        require(len(places) > 0, "at least one position", "none")
+        require(places.shape[1:] == (2,), "positions of size k x 2", size_text(places.shape))
+        sides = torch.tensor(shape, device=places.device)
+        outside = ((places < -sides) | (places >= sides)).any(-1)
         if bool(outside.any()):
-            first = frequencies[outside][0].tolist()
+            first = places[outside][0].tolist()
             require(condition=False, needed=f"positions inside a {shape[0]} x {shape[1]} spectrum", came=tuple(first))
-        rows = (frequencies[:, 0] % shape[0]).repeat(2)
-        columns = (-frequencies[:, 1] % shape[1]).repeat(2)
-        imaginary = torch.arange(len(rows), device=rows.device) >= len(frequencies)
+        rows = (places[:, 0] % shape[0]).repeat(2)
+        columns = (-places[:, 1] % shape[1]).repeat(2)
+        imaginary = torch.arange(len(rows), device=rows.device) >= len(places)
         weights = torch.ones(len(rows), dtype=space.real_dtype, device=rows.device)
         return cls(rows, columns, weights, space, imaginary)
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Complex, Float, Int, Int8
 from torch import Tensor
 
-from wnsense.checks import require
+from wnsense.checks import require, value_text
 from wnsense.linalg import Dtype, Place, Rng, symmetric_part
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.fast_transforms import walsh_hadamard
@@ -21,6 +21,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 # Twice as many bits as qubits number the strings.
 MOST_QUBITS = 31
@@ -67,6 +68,7 @@ class PauliSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the masks."""
+        require_tensors("PauliSensing.from_strings", self.space, self.x_masks, self.z_masks)
         n, q = self.count, self.qubits
         require(n > 0, "at least one measurement", "none")
         require(self.kind is Kind.HERMITIAN, "kind hermitian for Pauli strings", str(self.kind))
@@ -97,6 +99,8 @@ class PauliSensing(Operator):
         Raises:
             InputError: If there are none, their lengths differ, or a letter is none of I, X, Y, Z.
         """
+        is_list = not isinstance(strings, str) and all(isinstance(string, str) for string in strings)
+        require(is_list, "a list of Pauli strings", value_text(strings), "a string is text, as 'XIZY'")
         require(len(strings) > 0, "at least one Pauli string", "none")
         qubits = len(strings[0])
         x_masks, z_masks = [], []

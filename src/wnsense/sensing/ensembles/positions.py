@@ -10,12 +10,13 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Inexact, Int, Int64, Shaped
+from jaxtyping import Inexact, Int, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from wnsense.checks import require, require_size
+from wnsense.sensing.given_numbers import index_tensor
 from wnsense.sensing.low_rank import LowRank
 from wnsense.values import by_value
 
@@ -152,24 +153,13 @@ def _accept_beta() -> None:
         torch.sparse_csr_tensor(torch.cat([zero, zero + 1]), zero, one, (1, 1), check_invariants=False)
 
 
-def int64_indices(name: str, indices: Shaped[Tensor, "..."]) -> Int64[Tensor, "..."]:
-    """Return indices as int64.
-
-    Raises:
-        InputError: If they are not integers of 32 or 64 bits.
-    """
-    integers = {torch.int64, torch.int32}
-    require(indices.dtype in integers, f"{name} of dtype int64 or int32", indices.dtype, "indices count from 0")
-    return indices.long()
-
-
 def check_indices(name: str, indices: Shaped[Tensor, "..."], side: int) -> None:
     """Check indices into a side of a matrix.
 
     Raises:
         InputError: If they are not integers in one dimension, or one lies outside.
     """
-    int64_indices(name, indices)
+    index_tensor(name, indices)
     require_size(f"{name}, an array of one dimension,", indices.shape, (indices.numel(),))
     if indices.device.type != "meta" and indices.numel():
         low, high = int(indices.min()), int(indices.max())

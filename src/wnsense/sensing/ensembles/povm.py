@@ -12,14 +12,16 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_finite
+from wnsense.checks import InputError, require, require_finite, size_text
 from wnsense.linalg import Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.pauli import MOST_QUBITS, numbers_at_once
+from wnsense.sensing.given_numbers import NumbersLike, floating_tensor
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.space import Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class PovmProductSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the sizes, and the outcomes against the effects."""
+        require_tensors("PovmProductSensing.complete", None, self.effects, self.outcomes)
+        advice = "PovmProductSensing.complete takes the effects of one qubit, as pauli_effects() has them"
+        require(self.effects.dim() == 3, "effects of size q x K x 2", size_text(self.effects.shape), advice)
         q, K, _ = self.effects.shape
         require(1 <= q <= MOST_QUBITS and K >= 1, f"effects of 1 to {MOST_QUBITS} qubits", f"{q} x {K}")
         if self.effects.device.type != "meta":
@@ -64,25 +69,25 @@ class PovmProductSensing(Operator):
         return Space(Kind.HERMITIAN, (side, side), self.effects.dtype, self.effects.device)
 
     @classmethod
-    def complete(cls, effects: Complex[Tensor, "K 2"], qubits: int) -> "PovmProductSensing":
+    def complete(cls, effects: NumbersLike, qubits: int) -> "PovmProductSensing":
         """Return all outcomes of one measurement, the same for each qubit."""
-        return cls(effects.expand(qubits, *effects.shape))
+        one = _effects(effects)
+        return cls(one.expand(qubits, *one.shape))
 
     @classmethod
-    def draw(
-        cls, n: int, effects: Complex[Tensor, "K 2"], qubits: int, *, generator: Rng = None
-    ) -> "PovmProductSensing":
+    def draw(cls, n: int, effects: NumbersLike, qubits: int, *, generator: Rng = None) -> "PovmProductSensing":
         """Draw n of the K^q outcomes without replacement.
 
         Raises:
             InputError: If there are fewer than n outcomes.
         """
-        K = len(effects)
+        one = _effects(effects)
+        K = len(one)
         require(1 <= qubits <= MOST_QUBITS, f"between 1 and {MOST_QUBITS} qubits", qubits)
         require(K**qubits < 1 << 2 * MOST_QUBITS, "fewer qubits or outcomes", f"{K}^{qubits}")
         require(1 <= n <= K**qubits, f"between 1 and {K**qubits} outcomes, as many as there are", n)
-        numbers = draw_distinct(n, K**qubits, generator=generator).to(effects.device)
-        return cls(effects.expand(qubits, *effects.shape), _digits(numbers, K, qubits))
+        numbers = draw_distinct(n, K**qubits, generator=generator).to(one.device)
+        return cls(one.expand(qubits, *one.shape), _digits(numbers, K, qubits))
 
     def traces(self) -> Float[Tensor, " n"]:
         """Return the products of `||e_a||^2`."""
@@ -175,6 +180,13 @@ def tetrahedral_effects(dtype: torch.dtype = torch.complex128, device: Place = "
     turns = [complex(math.cos(2 * math.pi * k / 3), math.sin(2 * math.pi * k / 3)) for k in range(3)]
     states = [[1, 0], *([math.sqrt(1 / 3), math.sqrt(2 / 3) * turn] for turn in turns)]
     return torch.tensor(states, dtype=dtype, device=device) / math.sqrt(2)
+
+
+def _effects(effects: NumbersLike) -> Complex[Tensor, "K 2"]:
+    """Return the effects of one qubit, complex."""
+    vectors = floating_tensor("the effects", effects)
+    require(vectors.dim() == 2 and vectors.shape[1] == 2, "effects of size K x 2", size_text(vectors.shape))
+    return vectors.to(vectors.dtype.to_complex())
 
 
 def _digits(numbers: Tensor, base: int, length: int) -> Tensor:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.linalg import Dtype, Place, Rng
+from wnsense.sensing.converted_field import converted
 from wnsense.sensing.ensembles.measurement_vectors import (
     draw_vectors,
     fourth_moment,
-    require_entries,
+    matrix_of_vectors,
     require_positive,
     require_quadratic_rows,
     require_rows,
@@ -29,11 +30,13 @@ from wnsense.sensing.ensembles.vector_products import (
     squared_lengths,
     weighted_gram,
 )
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.second_moment import moment_of_rows
 from wnsense.sensing.space import Size, Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 
 @dataclass(frozen=True)
@@ -41,27 +44,34 @@ class RankOneSensing(Operator):
     """Measurements `y_i = a_i^H Z a_i`, as in covariance sketching and lifted phase retrieval.
 
     Attributes:
-        vectors: Vectors `a_i` as rows, (n, m); complex for kind hermitian.
-        space: Space of the unknown, of kind psd, symmetric or hermitian.
+        vectors: Vectors `a_i` as rows, (n, m); complex for kind hermitian. Arrays and lists are taken.
+        kind: Kind of the unknown, psd, symmetric or hermitian, or its name.
         second_moment: See `Operator`; known for drawn vectors only.
     """
 
-    vectors: Inexact[Tensor, "n m"]
-    space: Space
+    vectors: Inexact[Tensor, "n m"] = converted("vectors", lambda _, given: matrix_of_vectors("the vectors", given))
+    kind: Kind = converted("kind", lambda _, given: Kind(given), default=Kind.PSD)
     second_moment: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check the kind, and the vectors against the space."""
         require_quadratic_rows("the vectors", self.vectors, self.space, self.count)
 
+    @cached_property
+    def space(self) -> Space:
+        """Space of the unknown."""
+        return space_of_vectors(self.vectors, self.kind)
+
     @classmethod
-    def from_vectors(cls, vectors: Inexact[Tensor, "n m"], kind: str = "psd") -> "RankOneSensing":
+    def from_vectors(cls, vectors: NumbersLike, kind: str = "psd") -> "RankOneSensing":
         """Return the operator of given vectors `a_i` as rows, (n, m), not normalized; complex for kind hermitian.
+
+        The constructor takes the same.
 
         Raises:
             InputError: If there are none, or their dtype does not suit the kind.
         """
-        return cls(vectors, space_of_vectors(vectors, kind))
+        return cls(matrix_of_vectors("the vectors", vectors), Kind(kind))
 
     @classmethod
     def draw(
@@ -79,7 +89,7 @@ class RankOneSensing(Operator):
         space = Space.from_size(size, kind, dtype, device)
         vectors = draw_vectors((n, size), space, generator)
         moment = fourth_moment(space.dtype)
-        return cls(vectors.mul_((moment * n) ** -0.25), space, second_moment=(1.0, 1.0 / moment))
+        return cls(vectors.mul_((moment * n) ** -0.25), space.kind, second_moment=(1.0, 1.0 / moment))
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> "RankOneSensing":
         """Return the operator of some of the vectors, copied."""
@@ -131,19 +141,21 @@ class PairedRankOneSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and both sets of vectors against the space."""
+        require_tensors("PairedRankOneSensing.from_vectors", self.space, self.vectors, self.vectors_minus)
         require_quadratic_rows("the vectors", self.vectors, self.space, self.count)
         require_quadratic_rows("vectors_minus", self.vectors_minus, self.space, self.count, "each a_i needs its b_i")
 
     @classmethod
     def from_vectors(
-        cls, vectors: Inexact[Tensor, "n m"], vectors_minus: Inexact[Tensor, "n m"], kind: str = "psd"
+        cls, vectors: NumbersLike, vectors_minus: NumbersLike, kind: str = "psd"
     ) -> "PairedRankOneSensing":
         """Return the operator of given `a_i` and `b_i` as rows, (n, m), not normalized; complex for kind hermitian.
 
         Raises:
             InputError: If there are none, the two sets differ in size or dtype, or the dtype does not suit the kind.
         """
-        return cls(vectors, vectors_minus, space_of_vectors(vectors, kind))
+        plus = matrix_of_vectors("the vectors", vectors)
+        return cls(plus, matrix_of_vectors("vectors_minus", vectors_minus), space_of_vectors(plus, kind))
 
     @classmethod
     def draw(
@@ -214,6 +226,7 @@ class RectangularRankOneSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check the kind, and the vectors of both sides against the space."""
+        require_tensors("RectangularRankOneSensing.from_vectors", self.space, self.left, self.right)
         advice = "RankOneSensing and PairedRankOneSensing measure the symmetric kinds"
         require(self.kind is Kind.RECTANGULAR, "kind rectangular for measurements a^H Z b", str(self.kind), advice)
         require_rows("left vectors", self.left, (self.count, self.shape[0]), self.dtype)
@@ -221,16 +234,15 @@ class RectangularRankOneSensing(Operator):
         require_rows("right vectors", self.right, (self.count, self.shape[1]), self.dtype)
 
     @classmethod
-    def from_vectors(cls, left: Inexact[Tensor, "n m1"], right: Inexact[Tensor, "n m2"]) -> "RectangularRankOneSensing":
+    def from_vectors(cls, left: NumbersLike, right: NumbersLike) -> "RectangularRankOneSensing":
         """Return the operator of given vectors `a_i`, (n, m1), and `b_i`, (n, m2), not normalized.
 
         Raises:
             InputError: If there are none, or the two sets differ in number or dtype.
         """
-        require_entries(left)
-        require_entries(right)
-        shape = (left.shape[1], right.shape[1])
-        return cls(left, right, Space.from_size(shape, Kind.RECTANGULAR, left.dtype, left.device))
+        A, B = matrix_of_vectors("left vectors", left), matrix_of_vectors("right vectors", right)
+        shape = (A.shape[1], B.shape[1])
+        return cls(A, B, Space.from_size(shape, Kind.RECTANGULAR, A.dtype, A.device))
 
     @classmethod
     def draw(

@@ -16,6 +16,7 @@ from wnsense.sensing.ensembles.positions import Positions, check_indices
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.space import Size, Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class SparseSensing(PlacedSensing):
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and that all indices lie inside."""
+        data = self.values, self.measurements, self.places, self.rows, self.columns
+        require_tensors("SparseSensing.from_matrix", self.space, *data)
         require(self.count >= 1, "at least one measurement", self.count)
         require(len(self.values) > 0, "at least one nonzero", "none", "nothing would be measured")
         require(self.values.dtype == self.dtype, f"nonzeros of {self.dtype}", self.values.dtype)

@@ -14,11 +14,13 @@ from wnsense.checks import require, require_size, size_text
 from wnsense.linalg import Dtype, Place, Rng
 from wnsense.sensing.ensembles.distinct import draw_distinct
 from wnsense.sensing.ensembles.entries import EntrySensing
-from wnsense.sensing.ensembles.positions import Positions, check_indices, int64_indices
+from wnsense.sensing.ensembles.positions import Positions, check_indices
+from wnsense.sensing.given_numbers import NumbersLike, index_tensor
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.space import Size, Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class SubBlockSensing(Operator):
 
     def __post_init__(self) -> None:
         """Check that the sets fill the blocks and lie in the matrix."""
+        require_tensors("SubBlockSensing.from_sets", self.space, self.row_indices, self.column_indices)
         require(len(self.block_shapes) > 0, "at least one block", "none")
         smallest = min(min(block) for block in self.block_shapes)
         require(smallest > 0, "blocks of at least one row and column", "an empty one")
@@ -59,18 +62,19 @@ class SubBlockSensing(Operator):
 
     @classmethod
     def from_sets(
-        cls, sets: Sequence[tuple[Tensor, Tensor]], size: Size, *, kind: str = "psd", dtype: Dtype = None
+        cls, sets: Sequence[tuple[NumbersLike, NumbersLike]], size: Size, *, kind: str = "psd", dtype: Dtype = None
     ) -> "SubBlockSensing":
-        """Measure the blocks `Z[I, J]` of pairs (I, J) of index tensors, as they are.
+        """Measure the blocks `Z[I, J]` of pairs (I, J) of indices, as they are.
 
         Raises:
             InputError: If there is no pair, or an index lies outside of the matrix.
         """
         require(len(sets) > 0, "at least one block", "none")
-        shapes = tuple((row_set.numel(), column_set.numel()) for row_set, column_set in sets)
-        rows, columns = (torch.cat(one_side) for one_side in zip(*sets, strict=True))
-        space = Space.from_size(size, kind, dtype, rows.device)
-        return cls(int64_indices("row indices", rows), int64_indices("column indices", columns), shapes, space)
+        row_sets = [index_tensor("row indices", row_set) for row_set, _ in sets]
+        column_sets = [index_tensor("column indices", column_set) for _, column_set in sets]
+        shapes = tuple((rows.numel(), columns.numel()) for rows, columns in zip(row_sets, column_sets, strict=True))
+        space = Space.from_size(size, kind, dtype, row_sets[0].device)
+        return cls(torch.cat(row_sets), torch.cat(column_sets), shapes, space)
 
     @classmethod
     def draw(
@@ -125,7 +129,8 @@ class SubBlockSensing(Operator):
             columns.append(columns_of_each.expand(-1, run.p, -1, parts).flatten())
         weights = torch.full((self.count,), self.weight, dtype=self.real_dtype, device=self.device)
         imaginary = torch.arange(self.count, device=self.device) % 2 == 1 if self.is_complex else None
-        return EntrySensing(torch.cat(rows), torch.cat(columns), self.space, weights, imaginary, self.second_moment)
+        places = torch.cat(rows), torch.cat(columns)
+        return EntrySensing(*places, self.shape, self.kind, self.dtype, weights, imaginary, self.second_moment)
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> EntrySensing:
         """Return the operator of some of the entries, one by one."""

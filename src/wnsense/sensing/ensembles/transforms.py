@@ -29,6 +29,7 @@ from wnsense.sensing.ensembles.transformed_coordinates import TransformedCoordin
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Dual, Operator, PulledBack
 from wnsense.sensing.space import Size, Space
+from wnsense.sensing.tensor_fields import require_tensors
 
 # Numbers in a block of gathered rows of factors, which stays in a processor's cache.
 _BLOCK_NUMBERS = {"cpu": 2**17}
@@ -77,6 +78,7 @@ class TransformedEntrySensing(Operator):
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and that positions lie in the matrix."""
+        require_tensors(f"{type(self).__name__}.draw", self.space, self.rows, self.columns, self.weights)
         self.require_sides(self.shape)
         n = self.count
         require(n > 0, "at least one measurement", "none")
