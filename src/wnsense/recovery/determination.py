@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wnsense.recovery.evidence.restricted_singular_value import null_space_test
-from wnsense.recovery.evidence.unidentified import Unidentified, null_direction_words, unidentified_lines
+from wnsense.recovery.evidence.unidentified import Unidentified, conjugate, null_direction_words, unidentified_lines
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.session import Session
 from wnsense.running.status import Status
@@ -85,7 +85,7 @@ def _near(gain: float, direction: LowRank) -> Determination:
     """Return the determination of a fit with a direction of its restricted null space."""
     lines = unidentified_lines(direction)
     if lines is not None:
-        warning = f"the measurements do not determine all entries of {lines}; they determine all others"
+        warning = f"the measurements do not determine all entries of {lines}"
     else:
         warning = (
             "the matrix explains the measurements, but they do not determine it: "
@@ -113,14 +113,14 @@ def _images(fit: RankFit) -> list[tuple[str, LowRank]]:
     point = fit.at.point
     images = []
     if point.X.is_complex():
-        images.append(("the complex conjugate", _conjugate(point)))
+        images.append(("the complex conjugate", conjugate(point)))
     if point.Y is not None and point.shape[0] == point.shape[1]:
-        images.append(("the transpose", _conjugate(point.mH)))
+        images.append(("the transpose", conjugate(point.mH)))
     if point.Y is None:
         reversed_order = LowRank(point.X.flip(-2), point.Theta)
         images.append(("the one with rows and columns in reversed order", reversed_order))
         if point.X.is_complex():
-            images.append(("its conjugate with rows and columns in reversed order", _conjugate(reversed_order)))
+            images.append(("its conjugate with rows and columns in reversed order", conjugate(reversed_order)))
     operator = fit.objective.problem.operator
     if isinstance(operator, EntrySensing) and point.Y is None and not operator.is_complex:
         images += [
@@ -128,10 +128,6 @@ def _images(fit: RankFit) -> list[tuple[str, LowRank]]:
             for row, others in _loose(operator, fit.rank)
         ]
     return images
-
-
-def _conjugate(matrix: LowRank) -> LowRank:
-    return LowRank(matrix.X.conj(), matrix.Theta.conj(), None if matrix.Y is None else matrix.Y.conj())
 
 
 def _loose(operator: EntrySensing, rank: int) -> list[tuple[int, Tensor]]:

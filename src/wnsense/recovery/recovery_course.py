@@ -108,7 +108,7 @@ def concluded(session: Session, start: LowRank | None, holdout: float | None, se
     usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
     count = row_reductions.count(usable > 0)
     held = 0 if problem.noise_level and holdout is None else held_out_count(count, holdout)
-    mask = fitted_mask(usable, held, settings.seed) if held else None
+    mask = fitted_mask(usable, held, settings.seed, problem.operator) if held else None
     objective, first = _first(session, mask, start, settings)
     grown = grow(session, objective, first, count - held, settings)
     judged = _judged(session, grown, settings)
@@ -306,6 +306,10 @@ def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, set
     A smoothed fit takes the place of that of one rank where it predicts better.
     """
     conclusion = _with_last_fit(session, _warned(session, conclusion, settings), smooth, settings)
+    if conclusion.status is Status.TOO_FEW_MEASUREMENTS and not conclusion.warnings:
+        # What the measurements lack may have a simple name.
+        test = determination(session, conclusion.fit, seed=settings.seed)
+        return replace(conclusion, warnings=test.warnings)
     if conclusion.status is not Status.REACHED_NOISE_FLOOR:
         return conclusion
     # A smoothed matrix has directions below the noise; those of the judged rank are to be determined.

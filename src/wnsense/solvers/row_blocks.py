@@ -75,6 +75,8 @@ def row_blocks(
     gain: float,
     core: Float[Tensor, "r r"],
     sides: Float[Tensor, " r"],
+    *,
+    ridge: float = _RIDGE,
 ) -> RowBlocks:
     """Return the blocks of `gain (T D M)* (T D M) + Lambda` at a point with orthonormal factors.
 
@@ -87,6 +89,7 @@ def row_blocks(
         gain: Factor of the normal operator, by which its mean eigenvalue is 1.
         core: Penalties `Lambda` of the entries of `S`.
         sides: Penalties `Lambda` of the columns of `P` and `Q`.
+        ridge: Share of the mean gain that is added to each block.
     """
     one = 1 / (sides + gain)
     scale = (1 / (core + gain) / (one[:, None] + one[None, :])).sqrt()
@@ -95,11 +98,11 @@ def row_blocks(
         same = torch.diag(one).to(point.dtype).unsqueeze(0)
         return RowBlocks(point, scale, same, None if point.Y is None else same)
     d = gain * objective.calibration.row_scale.square()
-    ridge = torch.diag(sides + _RIDGE)
-    left = torch.linalg.inv(_folded(operator.squares_times(d, _outer(point.right))) + ridge)
+    added = torch.diag(sides + ridge)
+    left = torch.linalg.inv(_folded(operator.squares_times(d, _outer(point.right))) + added)
     if point.Y is None:
         return RowBlocks(point, scale, left, None)
-    right = torch.linalg.inv(_folded(operator.squares_transpose_times(d, _outer(point.X))) + ridge)
+    right = torch.linalg.inv(_folded(operator.squares_transpose_times(d, _outer(point.X))) + added)
     return RowBlocks(point, scale, left, right)
 
 

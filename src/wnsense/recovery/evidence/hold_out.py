@@ -5,11 +5,13 @@ import sys
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import ndtri, stdtr
 from torch import Tensor
 
 from wnsense.sensing import row_reductions
+from wnsense.sensing.ensembles.entries import EntrySensing
+from wnsense.sensing.operator import Operator
 from wnsense.solvers.objective import Evaluation, SensingObjective
 
 # Number of held-out rows by default: a tenth of all, within two limits. The least number is enough for a significant
@@ -46,9 +48,36 @@ def held_out_count(count: int, fraction: float | None) -> int:
     return min(max(math.ceil(_FRACTION * count), min(_ENOUGH, int(_LARGEST_SHARE * count))), _PLENTY, count - 1)
 
 
-def fitted_mask(usable: Float[Tensor, " n"], held_out: int, seed: int) -> Float[Tensor, " n"]:
-    """Return 1 for rows to fit and 0 for held-out rows, drawn from the seed among rows of positive weight."""
-    return torch.ones_like(usable).masked_fill(row_reductions.drawn(usable > 0, held_out, seed), 0)
+def fitted_mask(
+    usable: Float[Tensor, " n"], held_out: int, seed: int, operator: Operator | None = None
+) -> Float[Tensor, " n"]:
+    """Return 1 for rows to fit and 0 for held-out rows, drawn from the seed among rows of positive weight.
+
+    Args:
+        usable: Weights of the rows, (n,).
+        held_out: Number of rows to hold out.
+        seed: Seed.
+        operator: Operator of the rows. Of sampled entries, those of lines with few entries are not held out: the other
+            rows might not determine them, and they would test nothing.
+    """
+    candidates = usable > 0
+    if isinstance(operator, EntrySensing):
+        counts = _line_counts(operator, candidates)
+        frequent = candidates & (counts >= row_reductions.median(counts[candidates]))
+        candidates = frequent if row_reductions.count(frequent) >= held_out else candidates
+    return torch.ones_like(usable).masked_fill(row_reductions.drawn(candidates, held_out, seed), 0)
+
+
+def _line_counts(operator: EntrySensing, usable: Bool[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return the number of usable entries of the row or the column of each entry, the smaller of the two."""
+    m1, m2 = operator.shape
+    ones = usable.to(operator.real_dtype)
+    rows = row_reductions.group_sums(ones, operator.rows, m1)
+    columns = row_reductions.group_sums(ones, operator.columns, m2)
+    if operator.kind.is_symmetric:
+        # A line is a row and the column of its number.
+        rows = columns = rows + columns
+    return torch.minimum(rows[operator.rows], columns[operator.columns])
 
 
 def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:

@@ -20,6 +20,9 @@ _MOST_STEPS = 600
 # A null-space direction keeps its share of the random vector, about 1 over the degrees of freedom. A share smaller by
 # this factor has a probability of one in a thousand.
 _REMAINDER = 1e-6
+# Share of the mean gain that is added to blocks of the preconditioner. They multiply null directions by its inverse,
+# whose square must be far below that of the next number, so that none of these directions hides the others.
+_RIDGE = 1e-3
 # Gain below which a direction counts as one of the null space: rounding of the measurements moves the matrix along it
 # by 1e5 times as much.
 _NULL_GAIN = 1e-10
@@ -64,21 +67,23 @@ def null_space_test(
     """
     random = _random_tangent(at, seed)
     none = torch.zeros_like(at.point.Theta.real)
-    blocks = row_blocks(objective, at.point, 1.0, none, none[0])
+    blocks = row_blocks(objective, at.point, 1.0, none, none[0], ridge=_RIDGE)
     freedom = objective.problem.operator.degrees_of_freedom(at.point.width)
     size = float(random.squared_norm())
     enough = max(_REMAINDER / freedom, torch.finfo(at.point.Theta.real.dtype).eps) * size
     iteration = _Iteration.start(random, blocks)
-    steps, gain, is_null, left = 0, 1.0, False, size
-    while steps < _MOST_STEPS and left > enough and not is_null:
+    steps, gain, left, weakest = 0, 1.0, size, iteration.direction
+    while steps < _MOST_STEPS and left > enough and gain >= _NULL_GAIN:
         steps += 1
-        iteration, gain, is_null = iteration.next(objective, at, blocks, max(least_gain, _NULL_GAIN), gain)
+        direction = iteration.direction
+        iteration, latest = iteration.next(objective, at, blocks)
+        if latest < gain:
+            gain, weakest = latest, direction
         left = float(iteration.residual.squared_norm())
-    direction = None
-    if left > enough:
-        direction = iteration.direction.scaled(1 / iteration.direction.squared_norm().sqrt())
     spread = freedom * float(random.inner(iteration.solution)) / size
-    return NullSpaceTest(gain, spread, direction), blocks_cost(objective, at.point) + 2 * steps
+    is_trivial = left <= enough and gain >= least_gain
+    null = None if is_trivial else weakest.scaled(1 / weakest.squared_norm().sqrt())
+    return NullSpaceTest(gain, spread, null), blocks_cost(objective, at.point) + 2 * steps
 
 
 @dataclass(frozen=True)
@@ -103,23 +108,18 @@ class _Iteration:
         direction = blocks.applied(random)
         return cls(random.scaled(torch.zeros_like(random.squared_norm())), random, direction, random.inner(direction))
 
-    def next(
-        self, objective: SensingObjective, at: Evaluation, blocks: RowBlocks, null_gain: float, gain: float
-    ) -> tuple["_Iteration", float, bool]:
-        """Return the state after one step, the least gain so far, and True if the direction is one of the null space.
-
-        No step is made along a direction of the null space.
-        """
+    def next(self, objective: SensingObjective, at: Evaluation, blocks: RowBlocks) -> tuple["_Iteration", float]:
+        """Return the state after one step, and the gain of its direction; along the null space no step is made."""
         image = _normal_image(objective, at, self.direction)
         curvature = self.direction.inner(image)
-        gain = min(gain, float(curvature / self.direction.squared_norm()))
-        if gain < null_gain:
-            return self, gain, True
+        gain = float(curvature / self.direction.squared_norm())
+        if gain < _NULL_GAIN:
+            return self, gain
         length = self.squared / curvature
         solution, residual = self.solution.plus(self.direction, length), self.residual.plus(image, -length)
         ahead = blocks.applied(residual)
         squared = residual.inner(ahead)
-        return _Iteration(solution, residual, ahead.plus(self.direction, squared / self.squared), squared), gain, False
+        return _Iteration(solution, residual, ahead.plus(self.direction, squared / self.squared), squared), gain
 
 
 def _random_tangent(at: Evaluation, seed: int) -> Tangent:

@@ -14,7 +14,7 @@ from wnsense.sensing.low_rank import LowRank
 
 # Share of the squared norm of a null direction that may lie outside of its rows and columns: the direction comes from
 # conjugate gradients, and has small parts in others.
-_OUTSIDE = 1e-3
+_OUTSIDE = 1e-4
 # Share of the squared norm up to which a part counts as absent.
 _ABSENT = 1e-6
 # Rows of a symmetric direction are removed if their squared norm is at least this share of the largest one. A row that
@@ -84,8 +84,15 @@ def null_direction_words(direction: LowRank) -> str:
                 "or distances of points under a translation: centre the unknown, so that its rows sum to 0"
             )
         if not direction.is_symmetric and _is_absent(direction.plus(direction.mH), size):
-            return "they are the same for the matrix and its transpose: measure it and its transpose apart"
+            return "they are the same for the matrix and its transpose: take some that tell the two apart"
+    if direction.X.is_complex() and _is_absent(direction.plus(conjugate(direction)), float(direction.norm())):
+        return "they are the same for the matrix and its conjugate: take some that tell the two apart"
     return "a change of all of it leaves them almost unchanged: take other measurements, or more"
+
+
+def conjugate(matrix: LowRank) -> LowRank:
+    """Return the complex conjugate of a matrix."""
+    return LowRank(matrix.X.conj(), matrix.Theta.conj(), None if matrix.Y is None else matrix.Y.conj())
 
 
 def _squared_lines(
