@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+import wnsense as wn
 from wnsense import atomic
 from wnsense.atomic import write_bytes, write_together
 from wnsense.checks import InputError
@@ -144,3 +147,20 @@ def test_a_result_has_the_permissions_of_any_new_file(tmp_path):
     write_bytes(tmp_path / "ours", b"")
     (tmp_path / "other").write_bytes(b"")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_full_disk_leaves_no_part_of_a_recovery(tmp_path, monkeypatch, call, before):
+    operator = wn.GaussianSensing.draw(60, 6, generator=torch.Generator().manual_seed(0))
+    recovery = wn.recover(operator, torch.ones(60, dtype=torch.float64), max_applications=20)
+    if before:
+        recovery.save(tmp_path)
+    old = read(tmp_path)
+    fail_at(monkeypatch, os, "fsync", call, OSError(28, "No space left on device"))
+    with pytest.raises(InputError, match="got: No space left on device"):
+        replace(recovery, seed=7).save(tmp_path)
+    assert read(tmp_path) == old
+    monkeypatch.undo()
+    recovery.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(NAMES)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM on the command line: a checkpoint, the command that goes on, and the same bits in the end."""
+"""Ctrl-C, SIGTERM and SIGHUP on the command line: a checkpoint, the command that resumes, and the same bits."""
 
 import json
 import shlex
@@ -77,7 +77,7 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-SHARES = [(0, signal.SIGINT), (0.3, signal.SIGTERM), (0.7, signal.SIGINT), (0.9, signal.SIGTERM)]
+SHARES = [(0, signal.SIGINT), (0.3, signal.SIGTERM), (0.7, signal.SIGHUP), (0.9, signal.SIGTERM)]
 
 
 @pytest.mark.parametrize("interruption", SHARES, ids=str)
@@ -91,7 +91,7 @@ def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(run, problem, tmp_
     signals(max(1, round(share * looks)), number)
     code, out, err = run("recover", problem, "--out", parts)
     signals(0)
-    assert (code, out) == (130, "")
+    assert (code, out) == (128 + number, "")
     assert names(parts) == ["checkpoint.npz"]
     [told, command] = err.splitlines()
     assert str(parts / "checkpoint.npz") in told
@@ -204,9 +204,34 @@ def test_interruption_while_results_are_written_lets_them_be_finished(run, probl
 
 
 def test_signals_are_as_they_were_afterwards(run, problem):
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     run("recover", problem, "--max-applications", "30")
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_signal_that_was_ignored_stays_ignored(run, problem, tmp_path, signals):
+    """`nohup` starts a program so."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signals(3, signal.SIGHUP)
+        assert run("recover", problem, "--out", tmp_path)[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_second_signal_does_not_change_the_exit_code(run, problem, tmp_path, signals, monkeypatch, number):
+    write = tables.write_bytes
+
+    def impatient(path: Path, content: bytes) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(path, content)
+
+    monkeypatch.setattr(tables, "write_bytes", impatient)
+    signals(6, number)
+    assert run("recover", problem, "--out", tmp_path)[0] == 128 + number
+    assert names(tmp_path) == ["checkpoint.npz"]
 
 
 # -- going on from something else --------------------------------------------------------------------------------------

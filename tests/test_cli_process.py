@@ -1,6 +1,7 @@
 """The command line as a process of its own: pipes, signals from outside, and commands pasted into a shell."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -86,7 +87,7 @@ def test_piped_output_has_no_control_characters(problem):
     assert not CONTROL.search(out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.fast(number=["15"])
 def test_signal_leaves_a_checkpoint_and_a_command_that_a_shell_takes(problem, number):
     here = problem.parent
@@ -98,7 +99,7 @@ def test_signal_leaves_a_checkpoint_and_a_command_that_a_shell_takes(problem, nu
         assert running.stdout.readline() == "under way\n"
         running.send_signal(number)
         out, err = running.communicate(timeout=60)
-    assert (running.returncode, out) == (130, "")
+    assert (running.returncode, out) == (128 + number, "")
     assert [path.name for path in (here / "my results").iterdir()] == ["checkpoint.npz"]
     [told, command] = err.splitlines()
     assert told.startswith("wnsense: interrupted")
@@ -110,3 +111,22 @@ def test_signal_leaves_a_checkpoint_and_a_command_that_a_shell_takes(problem, nu
     assert "converged" in out
     written = sorted(path.name for path in (here / "my results").iterdir())
     assert written == ["report.html", "result.json", "result.npz"]
+
+
+def test_a_terminal_that_is_closed_leaves_a_checkpoint(problem):
+    """The progress display and all messages have nowhere to go then."""
+    here = problem.parent
+    program = here / "wnsense"
+    reading, writing = os.pipe()
+    program.write_text(_WAITING.replace("os.write(1,", f"os.write({writing},"))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.set_inheritable(writing, True)
+        os.execv(sys.executable, [sys.executable, str(program), "recover", str(problem), "--out", str(here / "r")])
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        assert told.readline() == "under way\n"
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert [path.name for path in (here / "r").iterdir()] == ["checkpoint.npz"]

@@ -1,5 +1,6 @@
 """The program `wnsense`: its commands in one table, and how it starts and ends."""
 
+import errno
 import signal
 import sys
 import threading
@@ -20,7 +21,8 @@ from wnsense.cli.commands import (
     sparse,
     study,
 )
-from wnsense.cli.exit_codes import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from wnsense.cli.exit_codes import EXIT_BAD_INPUT, EXIT_NO_OUTPUT, interrupted_exit_code
+from wnsense.cli.streams import complain, discard, open_closed_streams
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,18 +62,39 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: Words after the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    open_closed_streams()
     _listen_to_interrupts()
     try:
         code = app(words, prog_name="wnsense", standalone_mode=False)
     except typer.TyperException as error:
         # typer's "Value error" repeats its "invalid value".
         line = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
-        typer.echo(f"wnsense: {line}; see {_help_command(words)}", err=True)
+        complain(f"{line}; see {_help_command(words)}")
         code = EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        typer.echo("wnsense: interrupted", err=True)
-        code = EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        complain("interrupted")
+        code = interrupted_exit_code(interrupt)
+    except OSError as error:
+        # Files of the library give an InputError. This is the output, or a file that a study or benchmark extends.
+        code = _code_without_output(error)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _code_without_output(error)
+        discard(sys.stdout)
     sys.exit(code)
+
+
+def _code_without_output(error: OSError) -> int:
+    """Return the exit code after output that could not be written, and say why in one line."""
+    discard(sys.stdout)
+    # A reader that has ended, as in `| head`, has all that it wanted.
+    if error.errno != errno.EPIPE:
+        place = "" if error.filename is None else f" for {error.filename}"
+        complain(
+            f"needed a place for the output, got: {error.strerror or error}{place}; free some space, or redirect it"
+        )
+    return EXIT_NO_OUTPUT
 
 
 def _listen_to_interrupts() -> None:

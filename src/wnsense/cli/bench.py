@@ -5,10 +5,10 @@ import os
 from wnsense.atomic import write_text
 from wnsense.checks import require
 from wnsense.cli.commands.bench import BenchOptions
-from wnsense.cli.exit_codes import EXIT_INTERRUPTED
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.terminal import complain, display, say, say_files
+from wnsense.cli.streams import complain
+from wnsense.cli.terminal import display, say, say_files
 from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
 from wnsense.lab.bench.grid_files import read_facts
@@ -36,12 +36,12 @@ def bench(options: BenchOptions) -> int:
     require(not unknown, f"--rerun of {', '.join(grid.methods)}", ", ".join(unknown))
     files = GridFiles(options.out, grid)
     require_writable(options.out, [files.table.name, files.facts.name, *page_names(grid)])
-    with interruptible(), display("starting") as shown:
+    with interruptible() as interrupts, display("starting") as shown:
         try:
             rows = run_grid(grid, options.out, jobs=jobs, anew=options.rerun, progress=shown.count)
         except KeyboardInterrupt:
             complain(f"interrupted; finished rows are kept in {files.table}, the same command resumes from there")
-            return EXIT_INTERRUPTED
+            return interrupts.exit_code
         shown.stage("writing the page")
         written = publish(grid, rows, read_facts(files.facts), options.out)
     comparisons = compare_cells(rows)
@@ -62,12 +62,12 @@ def _user_bench(grid: UserGrid, options: BenchOptions) -> int:
     files = UserFiles(options.out, grid)
     table, description = files.files.table, files.files.description
     require_writable(options.out, [table.name, description.name, files.page.name])
-    with interruptible(), display("starting") as shown:
+    with interruptible() as interrupts, display("starting") as shown:
         try:
             rows = run_user_grid(grid, options.out, anew=options.rerun, progress=shown.count)
         except KeyboardInterrupt:
             complain(f"interrupted; finished rows are kept in {table}, the same command resumes from there")
-            return EXIT_INTERRUPTED
+            return interrupts.exit_code
     write_text(files.page, user_summary(rows, read_facts(description)))
     say(user_totals(rows))
     say_files((table, files.page))

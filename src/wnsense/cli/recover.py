@@ -16,10 +16,11 @@ from wnsense.atomic import write_text
 from wnsense.checks import InputError, require, require_level
 from wnsense.cli.commands.choices import Precision
 from wnsense.cli.commands.recover import RecoverOptions
-from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
+from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import Interrupts, interruptible
-from wnsense.cli.terminal import Display, complain, display, say, say_command
+from wnsense.cli.streams import complain, complain_command
+from wnsense.cli.terminal import Display, display, say, say_command
 from wnsense.files.problem_file import read_problem
 from wnsense.recovery import Recovery
 from wnsense.running.status import Status
@@ -61,7 +62,7 @@ def recover(options: RecoverOptions) -> int:
             raise
     if recovery is None or recovery.status is Status.INTERRUPTED:
         _complain_of_interruption(options, resumable=options.resume or _written_at(checkpoint) != before)
-        return EXIT_INTERRUPTED
+        return interrupts.exit_code
     _summarize(options, recovery)
     if options.out is not None and not options.quiet:
         say(f"  written to {options.out}: {', '.join(_results(options))}")
@@ -212,7 +213,7 @@ def _complain_of_interruption(options: RecoverOptions, *, resumable: bool) -> No
         complain("interrupted before the first checkpoint; nothing was written")
     else:
         complain(f"interrupted; {options.out / _CHECKPOINT} holds what was computed, resume with")
-        sys.stderr.write(f"{_resume_command(options)}\n")
+        complain_command(_resume_command(options))
 
 
 def _resume_command(options: RecoverOptions) -> str:

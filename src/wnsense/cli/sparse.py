@@ -7,10 +7,11 @@ import torch
 
 from wnsense.atomic import write_together
 from wnsense.cli.commands.sparse import SparseOptions
-from wnsense.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
+from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.terminal import complain, display, say
+from wnsense.cli.streams import complain
+from wnsense.cli.terminal import display, say
 from wnsense.files.sparse_problem import read_sparse_problem
 from wnsense.files.tables import Table, table_bytes
 from wnsense.running.status import Status
@@ -45,7 +46,7 @@ def sparse(options: SparseOptions) -> int:
         _summarize(recovery, error, problem.warnings, options.out)
     if recovery.status is Status.INTERRUPTED:
         complain("interrupted" + ("" if options.out is None else f"; {options.out} holds the last solution"))
-        return EXIT_INTERRUPTED
+        return interrupts.exit_code
     return 0 if recovery.status.is_success else EXIT_NOT_CONVERGED
 
 

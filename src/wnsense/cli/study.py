@@ -4,10 +4,10 @@ import shlex
 
 from wnsense.checks import InputError, require
 from wnsense.cli.commands.study import StudyListOptions, StudyRunOptions, StudyShowOptions
-from wnsense.cli.exit_codes import EXIT_INTERRUPTED
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.terminal import complain, display, say, say_files
+from wnsense.cli.streams import complain
+from wnsense.cli.terminal import display, say, say_files
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.frame.study import Study
@@ -36,13 +36,13 @@ def run_study(options: StudyRunOptions) -> int:
         "nothing",
         "leave out --resume to start from the beginning",
     )
-    with interruptible(), display("starting") as shown:
+    with interruptible() as interrupts, display("starting") as shown:
         try:
             table = study.run(options.out, store.scale, shown.count)
         except KeyboardInterrupt:
             command = shlex.join(["wnsense", *options.words()])
             complain(f"interrupted; finished parts are kept in {options.out}, resume with: {command}")
-            return EXIT_INTERRUPTED
+            return interrupts.exit_code
         shown.stage("drawing")
         files = study.publish(options.out, store.scale, table)
     say(study.caption(table).text().rstrip())

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -35,13 +35,6 @@ def say_files(paths: Iterable[Path]) -> None:
     say("What was written:")
     for path in paths:
         say_command(str(path))
-
-
-def complain(text: str) -> None:
-    """Write one line to standard error, after the program's name."""
-    line = " ".join(text.split())
-    sys.stderr.write(f"wnsense: {line}\n")
-    sys.stderr.flush()
 
 
 class Display:
@@ -107,5 +100,11 @@ def display(words: str, *, quiet: bool = False, budget: int | None = None) -> It
         """Return an empty group during the first second, then the display."""
         return Group() if time.monotonic() - begun < _PATIENCE_SECONDS else progress.get_renderable()
 
-    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=10):
+    live = Live(get_renderable=shown, console=console, transient=True, refresh_per_second=10)
+    live.start()
+    try:
         yield Display(progress, progress.add_task(words, total=budget, figures=""))
+    finally:
+        # The terminal may have been closed meanwhile, which is what SIGHUP tells.
+        with suppress(OSError):
+            live.stop()

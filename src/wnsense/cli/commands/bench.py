@@ -14,7 +14,7 @@ EPILOG = (
     "transition takes minutes and shows from how many measurements on recovery succeeds. limit and noise take minutes "
     "and run recover() alone: with n at 1.5 and 2 times the degrees of freedom, and under noise. users takes hours, "
     "one run at a time: entries, phase retrieval and Pauli strings, judged by success, CPU seconds and memory. "
-    "users-quick takes seconds. Exit codes: 0 done; 2 bad input; 130 interrupted."
+    "users-quick takes seconds. Exit codes: 0 done; 2 bad input; 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 )
 
 

@@ -5,27 +5,27 @@ from typing import NoReturn, TypeVar
 
 import typer
 
-from wnsense.cli.exit_codes import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from wnsense.cli.exit_codes import EXIT_BAD_INPUT, interrupted_exit_code
 
 Options = TypeVar("Options")
 
 
 def execute(work: Callable[[Options], int], options: Options) -> NoReturn:
-    """Do the work of a command and end with its exit code: 2 for bad input, 130 for an interruption.
+    """Do the work of a command and end with its exit code: 2 for bad input, 128 + n for an interruption.
 
     Raises:
         Exit: Always; it carries the exit code to typer.
     """
     # Imported here, because it loads torch.
     from wnsense.checks import InputError
-    from wnsense.cli.terminal import complain
+    from wnsense.cli.streams import complain
 
     try:
         code = work(options)
     except InputError as error:
         complain(str(error))
         code = EXIT_BAD_INPUT
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         complain("interrupted")
-        code = EXIT_INTERRUPTED
+        code = interrupted_exit_code(interrupt)
     raise typer.Exit(code)

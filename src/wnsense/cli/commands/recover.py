@@ -10,7 +10,10 @@ from wnsense.cli.commands.choices import Precision
 from wnsense.cli.commands.execution import execute
 from wnsense.cli.commands.parameters import ProblemFile, Quiet, Seed
 
-EPILOG = "Exit codes: 0 converged or at the noise floor; 2 bad input; 3 finished without converging; 130 interrupted."
+EPILOG = (
+    "Exit codes: 0 converged or at the noise floor; 2 bad input; "
+    "3 finished without converging; 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
+)
 
 
 @dataclass(frozen=True)

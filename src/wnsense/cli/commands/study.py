@@ -10,7 +10,7 @@ from wnsense.cli.commands.choices import StudyScale
 from wnsense.cli.commands.execution import execute
 from wnsense.lab.studies.registry import STUDY_FOLDERS
 
-RUN_EPILOG = "Exit codes: 0 done; 2 bad input; 130 interrupted."
+RUN_EPILOG = "Exit codes: 0 done; 2 bad input; 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 SHOW_EPILOG = "Exit codes: 0 done; 2 bad input."
 
 
