@@ -11,9 +11,9 @@ import pytest
 
 from wnsense import cli
 from wnsense.cli import recover as recovering
-from wnsense.cli import terminal
 from wnsense.files import tables
 from wnsense.recovery import Recovery
+from wnsense.running import progress_display
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -44,19 +44,19 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have a signal arrive at the k-th sign of progress, a real one; returns what arranges that."""
-    show = terminal.Display.show
+    show = progress_display.Display.show
 
     def arrange(at: int, number: signal.Signals = signal.SIGINT) -> None:
         seen = 0
 
-        def interrupting(self: terminal.Display, progress: object) -> None:
+        def interrupting(self: progress_display.Display, progress: object) -> None:
             nonlocal seen
             seen += 1
             show(self, progress)
             if seen == at:
                 signal.raise_signal(number)
 
-        monkeypatch.setattr(terminal.Display, "show", interrupting)
+        monkeypatch.setattr(progress_display.Display, "show", interrupting)
 
     return arrange
 

@@ -18,13 +18,14 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x9b]")
 _WAITING = f"""#!{sys.executable}
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from wnsense.cli import main, terminal
+from wnsense.cli import main
+from wnsense.running import progress_display
 def wait(self, progress):
     if progress.step == 3:
         os.write(1, b"under way\\n")
         time.sleep(60)
 if "--resume" not in sys.argv:
-    terminal.Display.show = wait
+    progress_display.Display.show = wait
 main()
 """
 

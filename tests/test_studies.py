@@ -15,7 +15,6 @@ from cases.commands import assert_refused
 from cases.presented import caption, findings
 from cases.watched import Alarm
 from wnsense.checks import InputError
-from wnsense.cli import terminal
 from wnsense.cli.commands.choices import StudyScale
 from wnsense.files.tables import Table, read_table, write_table
 from wnsense.lab.studies.curves import run as running
@@ -33,6 +32,7 @@ from wnsense.lab.studies.registry import STUDY_FOLDERS
 from wnsense.lab.studies.study_methods import StudyMethod
 from wnsense.manifolds.stiefel import Retraction
 from wnsense.pages.style import METHODS
+from wnsense.running import progress_display
 
 pytestmark = pytest.mark.usefixtures("as_users_run")
 
@@ -619,7 +619,7 @@ def test_run_and_show(wnsense, small_studies, tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(wnsense, small_studies, tmp_path, monkeypatch):
-    count, seen = terminal.Display.count, []
+    count, seen = progress_display.Display.count, []
 
     def interrupting(self, words, done, total):
         seen.append((done, total))
@@ -627,7 +627,7 @@ def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(wnsense, small_studies
         if len(seen) == 9:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(terminal.Display, "count", interrupting)
+    monkeypatch.setattr(progress_display.Display, "count", interrupting)
     outcome = wnsense("study", "run", "figure-2a", "--out", tmp_path)
     assert outcome.code == 130
     assert outcome.out == ""

@@ -8,7 +8,7 @@ from wnsense.cli.commands.bench import BenchOptions
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import interruptible
 from wnsense.cli.streams import complain
-from wnsense.cli.terminal import display, say, say_files
+from wnsense.cli.terminal import say, say_files
 from wnsense.lab.bench.comparison import PLENTY, compare_cells, summarize_ratios
 from wnsense.lab.bench.grid import GRIDS
 from wnsense.lab.bench.grid_files import read_facts
@@ -17,6 +17,7 @@ from wnsense.lab.bench.publication import page_names, publish
 from wnsense.lab.bench.users.user_grid import USER_GRIDS, UserGrid
 from wnsense.lab.bench.users.user_grid_run import UserFiles, run_user_grid
 from wnsense.lab.bench.users.user_summary import user_summary, user_totals
+from wnsense.running.progress_display import display
 
 _JOBS = 2
 

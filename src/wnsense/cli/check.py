@@ -7,8 +7,9 @@ import torch
 from wnsense.cli.commands.check import CheckOptions
 from wnsense.cli.exit_codes import EXIT_WRONG_OPERATOR
 from wnsense.cli.inputs import require_seed
-from wnsense.cli.terminal import display, say
+from wnsense.cli.terminal import say
 from wnsense.files.problem_file import read_problem
+from wnsense.running.progress_display import display
 from wnsense.sensing.checking.operator_probes import check_operator
 from wnsense.sensing.ensembles.block_rank import BlockRankSensing
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing

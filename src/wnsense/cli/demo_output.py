@@ -7,9 +7,9 @@ from wnsense.atomic import write_text
 from wnsense.cli.commands.demo import DemoOptions
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
-from wnsense.cli.terminal import display
 from wnsense.files.tables import Table, write_table
 from wnsense.running.progress import ProgressCallback
+from wnsense.running.progress_display import display
 
 
 def write_demo(

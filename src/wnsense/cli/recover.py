@@ -20,9 +20,10 @@ from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import Interrupts, interruptible
 from wnsense.cli.streams import complain, complain_command
-from wnsense.cli.terminal import Display, display, say, say_command
+from wnsense.cli.terminal import say, say_command
 from wnsense.files.problem_file import read_problem
 from wnsense.recovery import Recovery
+from wnsense.running.progress_display import Display, display
 from wnsense.running.status import Status
 from wnsense.running.stop import Progress
 from wnsense.solvers.catalogue import make_solver

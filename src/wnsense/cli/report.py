@@ -7,9 +7,10 @@ from wnsense.checks import InputError, require
 from wnsense.cli.commands.choices import ReportFormat
 from wnsense.cli.commands.report import ReportOptions
 from wnsense.cli.inputs import require_writable
-from wnsense.cli.terminal import display, say, say_command
+from wnsense.cli.terminal import say, say_command
 from wnsense.files.tables import Table, read_table
 from wnsense.lab.studies.interactive import comma_separated, drawn, interactive_page, pictures, source_of
+from wnsense.running.progress_display import display
 
 _RESULT = "result.npz"
 

@@ -11,9 +11,10 @@ from wnsense.cli.exit_codes import EXIT_NOT_CONVERGED
 from wnsense.cli.inputs import require_seed, require_writable
 from wnsense.cli.interrupts import interruptible
 from wnsense.cli.streams import complain
-from wnsense.cli.terminal import display, say
+from wnsense.cli.terminal import say
 from wnsense.files.sparse_problem import read_sparse_problem
 from wnsense.files.tables import Table, table_bytes
+from wnsense.running.progress_display import display
 from wnsense.running.status import Status
 from wnsense.sparse.sparse_recover import sparse_recover
 from wnsense.sparse.sparse_recovery import SparseRecovery

@@ -7,11 +7,12 @@ from wnsense.cli.commands.study import StudyListOptions, StudyRunOptions, StudyS
 from wnsense.cli.inputs import require_writable
 from wnsense.cli.interrupts import interruptible
 from wnsense.cli.streams import complain
-from wnsense.cli.terminal import display, say, say_files
+from wnsense.cli.terminal import say, say_files
 from wnsense.lab.studies.frame.specification import Scale
 from wnsense.lab.studies.frame.store import Store
 from wnsense.lab.studies.frame.study import Study
 from wnsense.lab.studies.lookup import all_studies, study_named
+from wnsense.running.progress_display import display
 
 
 def list_studies(_options: StudyListOptions) -> int:

@@ -170,7 +170,12 @@ def limits_from(
 
 
 def require_choices(
-    *, holdout: float | None, callback: object, checkpoint: PathLike[str] | str | None, resume: object
+    *,
+    holdout: float | None,
+    callback: object,
+    checkpoint: PathLike[str] | str | None,
+    resume: object,
+    progress: object = False,
 ) -> None:
     """Check the other arguments of a recovery.
 
@@ -185,3 +190,5 @@ def require_choices(
     is_path = checkpoint is None or isinstance(checkpoint, (str, PathLike))
     require(is_path, "a path of a checkpoint", value_text(checkpoint))
     require(isinstance(resume, bool), "resume that is True or False", value_text(resume), "checkpoint names the file")
+    advice = "a function that takes the progress is given as callback"
+    require(isinstance(progress, bool), "progress that is True or False", value_text(progress), advice)

@@ -15,6 +15,7 @@ from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, zero_matrix
 from wnsense.recovery.spectrum_columns import SPECTRUM
+from wnsense.running.progress import watched
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
 from wnsense.sensing import row_reductions
@@ -49,6 +50,7 @@ def recover(
     callback: Callback | None = None,
     checkpoint: Path | str | None = None,
     resume: bool = False,
+    progress: bool = False,
 ) -> Recovery:
     """Recover a low-rank matrix from its measurements: `recover(operator, y)` or `recover(problem)`.
 
@@ -65,7 +67,9 @@ def recover(
             default that of the problem, like weights and truth.
         weights: Weights of the measurements, (n,), at least 0.
         start: First point, in the units of the answer, by its factors or full; by default a spectral start.
-        solver: Solver of the overparameterized run, or its name; by default `ConjugateWN()`.
+        solver: Solver of the growth, or its name; by default `ConjugateWN()`. The other stages run with solvers that
+            their task asks for: the ends of the ranks and the last fit with `ConjugateWN`, the search for an exact
+            answer and the smoothing with reweighted least squares. `recovery.stages` says which ran.
         tolerance: Relative residual, fitted and held out, at which the answer counts as exact.
         holdout: Fraction of the measurements to hold out; 0 holds out none.
         seed: Seed of the hold-out and of the starts.
@@ -76,6 +80,7 @@ def recover(
         checkpoint: File that holds the recovery; written on interruption and every half minute. It costs two
             applications, which are not counted.
         resume: True to resume from that file.
+        progress: True to show a bar while it runs, in a terminal or a notebook; nothing is written elsewhere.
 
     Returns:
         The matrix with its diagnosis. Its status is CONVERGED or REACHED_NOISE_FLOOR only if held-out measurements or a
@@ -96,7 +101,7 @@ def recover(
         max_applications=max_applications,
         max_seconds=max_seconds,
     )
-    require_choices(holdout=holdout, callback=callback, checkpoint=checkpoint, resume=resume)
+    require_choices(holdout=holdout, callback=callback, checkpoint=checkpoint, resume=resume, progress=progress)
     point, solver = start_from(start, problem.operator), solver_from(solver)
     max_rank, seed = limits.max_rank, limits.seed
     # The columns of the trace belong to the settings: a checkpoint without one of them cannot be resumed.
@@ -108,11 +113,12 @@ def recover(
         spent = require_adjoint(problem.operator, seed=seed)
         plain = in_plain_units(problem)
         merged = merge_repeated_rows(plain.problem)
-    budget = Budget(max_applications, max_seconds, callback)
-    session = Session(merged.problem, budget, runs, applications=spent + merged.applications)
     first = None if point is None else plain.from_user(point)
-    with failure_noted(runs, session):
-        recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
+    with watched(callback, progress=progress, budget=max_applications) as watching:
+        budget = Budget(max_applications, max_seconds, watching)
+        session = Session(merged.problem, budget, runs, applications=spent + merged.applications)
+        with failure_noted(runs, session):
+            recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
     recovery = replace(recovery, warnings=(*given.warnings, *recovery.warnings))
     if recovery.status is Status.CONVERGED and merged.contradiction > tolerance:
         # The means of repeated measurements are explained exactly, and these differ by noise.
@@ -166,6 +172,7 @@ def _report(
         unidentified=None if test is None else test.unidentified,
         alternative=None if test is None or test.alternative is None else plain.to_user(test.alternative),
         candidates=candidates,
+        stages=tuple(session.stages),
         trace=session.trace(),
         kind=operator.kind,
         measurements=operator.count,

@@ -10,15 +10,22 @@ import numpy as np
 import torch
 
 from wnsense.atomic import write_text, write_together
+from wnsense.cards import card
 from wnsense.checks import size_text
 from wnsense.files.tables import Table, table_bytes
 from wnsense.recovery.evidence.hold_out import Evidence
 from wnsense.recovery.evidence.unidentified import Unidentified
+from wnsense.recovery.result_fields import factor_arrays, read_fields, with_fields
 from wnsense.running.status import Status
 from wnsense.running.trace import Columns
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
+from wnsense.solvers.catalogue import solver_name
+from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.values import by_value
+
+# File of `save` from which `load` makes an equal recovery.
+_RESULT = "result.npz"
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,28 @@ class Candidate:
     rank: int
     relative_residual: float
     holdout_residual: float | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Run that a recovery consists of.
+
+    Attributes:
+        name: Task of the run in words, such as "growth, rank 2" or "final fit, rank 2".
+        solver: Name of the solver that made it.
+        rank: Width of the fitted matrix.
+        steps: Number of steps.
+    """
+
+    name: str
+    solver: str
+    rank: int
+    steps: int
+
+    @property
+    def task(self) -> str:
+        """Name of the task without the rank."""
+        return self.name.partition(",")[0]
 
 
 @dataclass(frozen=True)
@@ -57,11 +86,12 @@ class Recovery:
         unidentified: Rows and columns whose entries the measurements do not all determine; None if there are none.
         alternative: Another matrix that explains the measurements as well, in the user's units; None if none is known.
         candidates: Ranks that were tried, ascending.
+        stages: Runs in their order, each with its solver; the column `stage` of the trace counts them.
         trace: Columns along the whole recovery: stage, rank, step, applications, seconds, residual, and more.
         kind: Kind of the unknown.
         measurements: Number of measurements `n`.
         working_rank: Largest rank of the overparameterized stage before missed directions are added.
-        solver: Name of the solver of that stage.
+        solver: Name of the solver of the growth; `stages` has the solvers of the other runs.
         steps: Number of steps in all stages.
         applications: Applications of `M` and `M*`, including probes, starts and refits.
         seconds: Time spent, without the time for metrics.
@@ -81,6 +111,7 @@ class Recovery:
     unidentified: Unidentified | None
     alternative: LowRank | None
     candidates: tuple[Candidate, ...]
+    stages: tuple[Stage, ...]
     trace: Columns
     kind: Kind
     measurements: int
@@ -97,6 +128,16 @@ class Recovery:
         """Eigenvalues, or singular values of a rectangular matrix, largest magnitude first."""
         return torch.diagonal(self.matrix.Theta).real.cpu().numpy()
 
+    @property
+    def other_solvers(self) -> dict[str, tuple[str, ...]]:
+        """Tasks that another solver than that of the growth did, by the name of that solver."""
+        tasks: dict[str, tuple[str, ...]] = {}
+        for stage in self.stages:
+            done = tasks.get(stage.solver, ())
+            if stage.solver != self.solver and stage.task not in done:
+                tasks[stage.solver] = (*done, stage.task)
+        return tasks
+
     def facts(self) -> dict[str, object]:
         """Return the facts that `result.json` holds; numbers that are not finite are None."""
         return {
@@ -107,6 +148,7 @@ class Recovery:
             "kind": str(self.kind),
             "measurements": self.measurements,
             "solver": self.solver,
+            "other_solvers": {solver: list(tasks) for solver, tasks in self.other_solvers.items()},
             "working_rank": self.working_rank,
             "steps": self.steps,
             "applications": self.applications,
@@ -128,9 +170,7 @@ class Recovery:
         The arrays are `X`, `Theta` (and `Y`), `eigenvalues` (or `singular_values`), the `trace_*` columns, and
         `candidate_*` with the ranks tried.
         """
-        arrays = {"X": self.matrix.X.cpu().numpy(), "Theta": self.matrix.Theta.cpu().numpy()}
-        if self.matrix.Y is not None:
-            arrays["Y"] = self.matrix.Y.cpu().numpy()
+        arrays = factor_arrays(self.matrix)
         arrays["singular_values" if self.kind is Kind.RECTANGULAR else "eigenvalues"] = self.spectrum
         arrays |= {f"trace_{name}": column for name, column in self.trace.items()}
         arrays["candidate_rank"] = np.array([c.rank for c in self.candidates], dtype=np.int64)
@@ -153,7 +193,7 @@ class Recovery:
     def save(self, directory: Path | str) -> None:
         """Write `result.npz`, `result.json` and `report.html` into a directory, which is created if missing.
 
-        If one of the files cannot be written, none is, and files that were there stay as they were.
+        If one of the files cannot be written, none is, and files that were there stay as they were. `load` reads it.
 
         Raises:
             InputError: If a file cannot be written.
@@ -165,11 +205,25 @@ class Recovery:
         facts = json.dumps(self.facts(), indent=2) + "\n"
         write_together(
             {
-                folder / "result.npz": table_bytes(table),
+                folder / _RESULT: table_bytes(with_fields(table, self)),
                 folder / "result.json": facts.encode(),
                 folder / "report.html": recovery_page(table).encode(),
             }
         )
+
+    @classmethod
+    def load(cls, directory: Path | str) -> "Recovery":
+        """Return the recovery that `save` wrote into a directory, equal to the saved one, with its matrix on the CPU.
+
+        Raises:
+            InputError: If the file is missing or damaged, or another version wrote it.
+        """
+        return read_fields(Path(directory) / _RESULT, cls)
+
+    def _repr_html_(self) -> str:
+        """Return the summary for a notebook."""
+        first, *others = str(self).splitlines()
+        return card(first, [line.strip() for line in others], good=self.status.is_success)
 
     def __str__(self) -> str:
         """Return a short summary for the terminal."""
@@ -183,6 +237,9 @@ class Recovery:
             lines.append(f"  relative error to expect from the noise {self.expected_error:.2e}")
         if self.relative_error is not None:
             lines.append(f"  relative error against the truth {self.relative_error:.2e}")
+        if self.solver != solver_name(ConjugateWN()):
+            others = "".join(f"; {', '.join(tasks)} by {solver}" for solver, tasks in self.other_solvers.items())
+            lines.append(f"  growth by {self.solver}{others}")
         lines.append(f"  {self.applications} applications of the operator, {self.seconds:.2f} s, seed {self.seed}")
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
 

@@ -12,6 +12,7 @@ from wnsense.recovery.evidence.hold_out import held_out_count, held_out_evidence
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
+from wnsense.running.progress import watched
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
 from wnsense.sensing import row_reductions
@@ -70,6 +71,7 @@ def recover_robustly(
     max_applications: int | None = None,
     max_seconds: float | None = None,
     callback: Callback | None = None,
+    progress: bool = False,
 ) -> RobustRecovery:
     """Recover a low-rank matrix from measurements of which some are grossly wrong.
 
@@ -94,6 +96,7 @@ def recover_robustly(
         max_applications: Budget in applications for all rounds together.
         max_seconds: Budget in seconds for all rounds together.
         callback: Function called with the progress of every round; if it returns True, the recovery stops.
+        progress: See `recover`.
 
     Raises:
         InputError: If sizes do not agree or numbers are out of range, or fewer than 30 measurements are given.
@@ -117,26 +120,27 @@ def recover_robustly(
     part = usable & ~tested
     accepted = part
     spent, rounds, seconds = 0, 0, 0.0
-    while True:
-        recovery = recover(
-            problem.operator,
-            y,
-            max_rank=max_rank,
-            weights=weight * accepted,
-            tolerance=tolerance,
-            seed=seed,
-            truth=problem.truth,
-            max_applications=None if max_applications is None else max(max_applications - spent, 1),
-            max_seconds=None if max_seconds is None else max(max_seconds - seconds, 1e-3),
-            callback=callback,
-        )
-        spent, rounds, seconds = spent + recovery.applications + 1, rounds + 1, seconds + recovery.seconds
-        residual = root * (problem.operator.measure(recovery.matrix) - y).abs()
-        agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
-        ended_early = not _has_verdict(recovery.status)
-        if ended_early or rounds == _ROUNDS or row_reductions.has_all((agreeing & part) == accepted):
-            break
-        accepted = agreeing & part
+    with watched(callback, progress=progress, budget=None) as watching:
+        while True:
+            recovery = recover(
+                problem.operator,
+                y,
+                max_rank=max_rank,
+                weights=weight * accepted,
+                tolerance=tolerance,
+                seed=seed,
+                truth=problem.truth,
+                max_applications=None if max_applications is None else max(max_applications - spent, 1),
+                max_seconds=None if max_seconds is None else max(max_seconds - seconds, 1e-3),
+                callback=watching,
+            )
+            spent, rounds, seconds = spent + recovery.applications + 1, rounds + 1, seconds + recovery.seconds
+            residual = root * (problem.operator.measure(recovery.matrix) - y).abs()
+            agreeing = (residual <= _limit(residual[part], (root * y)[part])) | ~usable
+            ended_early = not _has_verdict(recovery.status)
+            if ended_early or rounds == _ROUNDS or row_reductions.has_all((agreeing & part) == accepted):
+                break
+            accepted = agreeing & part
     share = row_reductions.mean(agreeing[tested].double())
     tests_once = Problem(problem.operator, y, weights=weight * ~copies)
     score, cost = _test_score(tests_once, ~test, recovery.matrix, seed)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wnsense.linalg import orthonormal_factor, random_normal
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
+from wnsense.recovery.result import Stage
 from wnsense.recovery.spectrum_columns import SPECTRUM, one_column_each, recorded_spectrum
 from wnsense.running.loop import Result, solve
 from wnsense.running.status import Status
@@ -17,6 +18,7 @@ from wnsense.running.trace import Columns, Trace
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
+from wnsense.solvers.catalogue import solver_name
 from wnsense.solvers.objective import Evaluation, SensingObjective, relative_error
 from wnsense.solvers.solver import Solver
 
@@ -66,6 +68,7 @@ class Session:
         applications: Applications so far; probes and starts are added by the caller, runs by `run`.
         seconds: Seconds so far.
         steps: Steps so far.
+        stages: Runs so far.
         traces: Traces of the runs so far.
         latest: Answer of the latest run, in the user's units.
     """
@@ -76,6 +79,7 @@ class Session:
     applications: int = 0
     seconds: float = 0.0
     steps: int = 0
+    stages: list[Stage] = field(default_factory=list)
     traces: list[Columns] = field(default_factory=list)
     latest: LowRank | None = None
 
@@ -126,6 +130,7 @@ class Session:
         self.applications = result.applications
         self.seconds += result.snapshot.seconds
         self.steps += result.steps
+        self.stages.append(Stage(stage, solver_name(solver), result.answer.width, result.steps))
         length = len(result.trace["step"])
         labels = {"stage": np.full(length, len(self.traces)), "rank": np.full(length, result.answer.width)}
         self.traces.append(Columns({**labels, **one_column_each(result.trace)}))

@@ -10,11 +10,15 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+from wnsense.cards import card
 from wnsense.checks import require, require_rank, require_size, size_text
 from wnsense.linalg import Dtype, frobenius_norm, orthonormal_factor, symmetric_part
 from wnsense.sensing.factor_products import Factors
 from wnsense.sensing.matrix_indices import matrix_indices
 from wnsense.values import by_value
+
+# Number of singular values that a notebook shows, and of numbers in factors whose values take no noticeable time.
+_SHOWN, _QUICK = 8, 10**6
 
 
 @dataclass(frozen=True)
@@ -320,6 +324,19 @@ class LowRank:
         """One line: the shape, the width, the dtype and a device other than the CPU."""
         place = "" if self.X.device.type == "cpu" else f", {self.X.device}"
         return f"LowRank({self}, {str(self.dtype).removeprefix('torch.')}{place})"
+
+    def _repr_html_(self) -> str:
+        """Return the text and the leading singular values for a notebook."""
+        facts = {}
+        if (
+            not self.batch
+            and self.X.numel() + self.right.numel() <= _QUICK
+            and bool(torch.isfinite(self._core()).all())
+        ):
+            values = self.singular_values().tolist()
+            facts["singular values"] = ", ".join(f"{value:.4g}" for value in values[:_SHOWN])
+            facts["singular values"] += ", ..." if len(values) > _SHOWN else ""
+        return card(repr(self), facts=facts)
 
     @property
     def _factors(self) -> Factors:

@@ -8,6 +8,7 @@ from wnsense.checks import require
 from wnsense.recovery.arguments import problem_from_arguments
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
+from wnsense.running.progress import watched
 from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.operator import Operator
 from wnsense.sensing.problem import Problem
@@ -75,6 +76,7 @@ def agreement(
     weights: NumbersLike | None = None,
     tolerance: float = 1e-10,
     seeds: tuple[int, int] = (0, 1),
+    progress: bool = False,
 ) -> Agreement:
     """Recover a matrix twice and compare the results.
 
@@ -91,6 +93,7 @@ def agreement(
         weights: See `recover`.
         tolerance: See `recover`.
         seeds: Seeds of the two recoveries.
+        progress: See `recover`.
 
     Raises:
         InputError: If the seeds are the same, or `recover` raises it.
@@ -102,20 +105,22 @@ def agreement(
     generator = torch.Generator().manual_seed(seeds[1])
     rank = min(_START_RANK, *problem.operator.shape)
     point = haar_start(objective, rank, magnitude=_MAGNITUDE, generator=generator)
-    first, second = (
-        recover(
-            problem.operator,
-            problem.measurements,
-            max_rank=max_rank,
-            noise_level=problem.noise_level,
-            weights=problem.weights,
-            start=start,
-            tolerance=tolerance,
-            seed=seed,
-            truth=problem.truth,
+    with watched(None, progress=progress, budget=None) as callback:
+        first, second = (
+            recover(
+                problem.operator,
+                problem.measurements,
+                max_rank=max_rank,
+                noise_level=problem.noise_level,
+                weights=problem.weights,
+                start=start,
+                tolerance=tolerance,
+                seed=seed,
+                truth=problem.truth,
+                callback=callback,
+            )
+            for seed, start in zip(seeds, (None, objective.to_user(point)), strict=True)
         )
-        for seed, start in zip(seeds, (None, objective.to_user(point)), strict=True)
-    )
     first, second = (replace(one, warnings=(*given.warnings, *one.warnings)) for one in (first, second))
     size = max(float(first.matrix.norm()), float(second.matrix.norm()))
     distance = float(first.matrix.distance(second.matrix)) / size if size > 0 else 0.0

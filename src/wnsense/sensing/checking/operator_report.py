@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from wnsense.cards import card
 from wnsense.sensing.space import Space
 from wnsense.values import by_value
 
@@ -102,6 +103,11 @@ class OperatorReport:
         linear = self.linearity_error <= max(self.tolerance, _SINGLE_PRECISION)
         lengths = _length_sentences(self) if linear else []
         return "\n".join([self.description, *_law_sentences(self), *lengths, self._count_sentence()])
+
+    def _repr_html_(self) -> str:
+        """Return the sentences for a notebook."""
+        first, *others = str(self).splitlines()
+        return card(first, others, good=self.passed)
 
     def _count_sentence(self) -> str:
         degrees = self.space.degrees_of_freedom(self.rank)
