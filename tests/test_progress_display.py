@@ -129,7 +129,8 @@ def test_it_is_off_by_default(problem, terminal, outputs):
 
 
 @pytest.mark.parametrize("budget", [None, 80])
-def test_a_notebook_gets_a_bar_and_escaped_words(outputs, budget):
+def test_a_notebook_gets_a_bar_and_escaped_words(outputs, budget, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
     with watched(None, progress=True, budget=budget) as callback:
         callback(AT)
     bar, words = outputs[0].shown[1].split("</progress>")
@@ -139,6 +140,7 @@ def test_a_notebook_gets_a_bar_and_escaped_words(outputs, budget):
     parser.handle_data = texts.append
     parser.feed(words)
     assert "growth, rank <2>, step 3" in "".join(texts)
+    assert "\x1b" not in words
 
 
 @pytest.mark.parametrize("where", ["terminal", "outputs"])

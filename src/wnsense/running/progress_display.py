@@ -119,7 +119,7 @@ def _in_notebook(words: str, budget: int | None) -> Iterator[Display]:
     from IPython.display import HTML
     from IPython.display import display as new_output
 
-    console = Console(file=io.StringIO(), force_jupyter=False, width=_NOTEBOOK_WIDTH)
+    console = Console(file=io.StringIO(), force_jupyter=False, color_system=None, width=_NOTEBOOK_WIDTH)
     progress = Progress(*_WORDS, TimeElapsedColumn(), console=console)
     task = progress.add_task(words, total=budget, figures="")
     output = new_output(HTML(""), display_id=True)
