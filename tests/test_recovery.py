@@ -950,7 +950,8 @@ def test_what_is_saved_is_what_was_found(tmp_path, ensemble):
     assert facts["seconds"] > 0
 
     table = read_table(tmp_path / "new" / "out" / "result.npz")
-    assert table.header == facts | {"advice": recovery.status.advice, "versions": table.header["versions"]}
+    others = {name: table.header[name] for name in ("versions", "fields")}
+    assert table.header == facts | {"advice": recovery.status.advice} | others
     assert table.header["versions"]["torch"] == torch.__version__
     arrays = table.arrays
     right = arrays.get("Y", arrays["X"])
