@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from wnsense.checks import require
+from wnsense.networks.compiled import named_originals
 from wnsense.values import by_value
 
 _WEIGHT = "weight"
@@ -220,7 +221,7 @@ def normalized_layers(model: nn.Module) -> tuple[NormalizedLayer, ...]:
     """
     return tuple(
         layer
-        for name, module in model.named_modules()
+        for name, module in named_originals(model)
         for layer in (*_parametrized(name, module), *_hooked(name, module))
     )
 

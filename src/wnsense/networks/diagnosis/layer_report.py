@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from wnsense.networks.compiled import named_originals
 from wnsense.networks.layers import LayerKind, NormalizedLayer
 from wnsense.values import by_value
 
@@ -47,11 +48,11 @@ def plain_layers(model: nn.Module, layers: tuple[NormalizedLayer, ...]) -> tuple
     """
     normalized = {id(layer.module) for layer in layers}
     inside = tuple(
-        f"{name}.parametrizations".lstrip(".") for name, module in model.named_modules() if is_parametrized(module)
+        f"{name}.parametrizations".lstrip(".") for name, module in named_originals(model) if is_parametrized(module)
     )
     return tuple(
         name or type(module).__name__
-        for name, module in model.named_modules()
+        for name, module in named_originals(model)
         if id(module) not in normalized and not name.startswith(inside) and _has_matrix(module)
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wnsense.networks.compiled import name_uncompiled
 from wnsense.networks.measuring.surface import measurement_mode
 from wnsense.networks.module_state import Buffers
 from wnsense.values import by_value
@@ -76,7 +77,7 @@ def _in_passing(
     # Backwards, since a NaN near the loss makes all gradients before it NaN.
     for (name, _), piece in zip(reversed(trained), reversed(pieces), strict=True):
         if _is_broken(piece):
-            return Trouble(step, name, "the gradient")
+            return Trouble(step, name_uncompiled(name), "the gradient")
     return None
 
 
@@ -87,7 +88,7 @@ def _given(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[str, str]
             return "", f"the batch's {name}"
     for name, parameter in model.named_parameters():
         if _is_broken(parameter):
-            return name, "the parameters, since the step before,"
+            return name_uncompiled(name), "the parameters, since the step before,"
     return None
 
 
@@ -101,9 +102,11 @@ def _watched(
     def look(module: nn.Module, _inputs: object, outputs: object) -> None:
         if not broken and any(_is_broken(tensor) for tensor in _tensors(outputs)):
             # The parametrization of a weight is a module within its layer.
-            broken.append(names[module].split(".parametrizations")[0] or type(module).__name__)
+            name = name_uncompiled(names[module].split(".parametrizations")[0])
+            broken.append(name or type(module).__name__)
 
-    handles = [module.register_forward_hook(look) for module in names]
+    # Modules of torch.jit have no hooks. What leaves them is seen in the module that contains them.
+    handles = [module.register_forward_hook(look) for module in names if not isinstance(module, torch.jit.ScriptModule)]
     try:
         value = objective(model(inputs), targets)
     finally:

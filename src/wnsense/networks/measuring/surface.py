@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from wnsense.checks import InputError, require
+from wnsense.networks.compiled import require_differentiable, uncompiled
 from wnsense.networks.layers import twice_differentiable
 from wnsense.networks.module_state import ModuleModes
 from wnsense.values import by_value
@@ -168,12 +169,18 @@ def measurement_mode(model: nn.Module) -> Iterator[None]:
     """Keep a model in evaluation mode and twice differentiable while this is open.
 
     Dropout is off and batch statistics do not change. Weight normalization, attention and recurrent layers use
-    implementations with (right) second derivatives. Afterwards each module is in its former mode.
+    implementations with (right) second derivatives. What torch.compile has compiled runs its original code. Afterwards
+    each module is in its former mode.
+
+    Raises:
+        InputError: If the model has no such mode or no second derivatives: one of torch.jit or torch.export.
     """
+    require_differentiable(model)
     modes = ModuleModes.of(model)
     try:
-        model.eval()
+        _set_evaluation_mode(model)
         with ExitStack() as stack:
+            stack.enter_context(uncompiled())
             stack.enter_context(twice_differentiable(model))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             if any(isinstance(module, nn.RNNBase) for module in model.modules()):
@@ -182,3 +189,13 @@ def measurement_mode(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         modes.restore()
+
+
+def _set_evaluation_mode(model: nn.Module) -> None:
+    try:
+        model.eval()
+    except NotImplementedError as error:
+        raise InputError(
+            f"needed a model with an evaluation mode, got a {type(model).__name__} without one; "
+            "hand in the model that was exported"
+        ) from error
