@@ -197,7 +197,7 @@ def test_degrees_of_freedom_of_an_operator():
         ),
         (lambda: DenseSensing.from_rows(normal(5, 6), (3, 4)), "square shape for kind psd", "3 x 4"),
         (lambda: DenseSensing.from_matrices(normal(5, 3, 4)), "square matrices for kind psd", "3 x 4"),
-        (lambda: DenseSensing.from_matrices(torch.ones(5, 3, 3, dtype=torch.int64)), "floating-point", "torch.int64"),
+        (lambda: DenseSensing.from_matrices(torch.ones(5, 9)), "matrices of size n x m1 x m2", "5 x 9"),
         (
             lambda: DenseSensing.from_matrices(normal(5, 3, 3, dtype=torch.complex128)),
             "a real dtype for kind psd",

@@ -504,6 +504,14 @@ def test_weights_and_parts_of_entries_are_taken_as_arrays():
     assert single.weights.dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_, object])
+def test_data_of_whole_numbers_become_double_precision(dtype):
+    whole = (RNG.random((12, 5, 5)) < 0.5).astype(dtype)
+    dense = wn.DenseSensing.from_matrices(whole, "rectangular")
+    assert torch.equal(dense.rows, torch.from_numpy(whole.astype(float)).reshape(12, 25))
+    assert torch.equal(wn.RankOneSensing(whole[0]).vectors, torch.from_numpy(whole[0].astype(float)))
+
+
 @pytest.mark.parametrize("size", [5, np.int64(5), [5, 5], np.array([5, 5]), torch.Size([5, 5]), (np.int32(5), 5.0)])
 def test_a_size_is_taken_in_any_form(size):
     assert wn.EntrySensing(ROWS, COLUMNS, size).shape == wn.Space.from_size(size).shape == (5, 5)
@@ -591,3 +599,50 @@ def test_a_direct_constructor_names_the_one_that_takes_arrays(make, constructor)
 def test_data_of_another_shape_are_refused_in_one_line(make, message):
     with pytest.raises(wn.InputError, match=f"^needed {message}[^\n]*$"):
         make()
+
+
+# --------------------------------------------------------------------------------------- questions and operators
+
+
+def test_questions_about_an_answer_take_a_full_matrix_and_entries_as_an_array(operator):
+    problem = Problem.from_numbers(operator, Y + 0.01 * RNG.standard_normal(COUNT))
+    matrix = wn.recover(problem).matrix
+    full = matrix.dense().numpy()
+    assert wn.identifiability(problem, full).condition == pytest.approx(wn.identifiability(problem, matrix).condition)
+    one, other = (wn.certify(problem, Z, steps=5) for Z in (full, matrix))
+    assert one.objective == pytest.approx(other.objective)
+    entries = np.argwhere(np.eye(SIZE))[:2]
+    errors = wn.standard_errors(problem, full, entries=entries)
+    expected = wn.standard_errors(problem, matrix, entries=[(0, 0), (1, 1)])
+    assert [one.name for one in errors.entries] == [one.name for one in expected.entries] == ["Z[0, 0]", "Z[1, 1]"]
+    assert errors.entries[1].standard_error == pytest.approx(expected.entries[1].standard_error)
+    for wrong, message in (([1, 2], "entries of size k x 2, got 2"), ([(0.5, 1)], "integers as entries, got")):
+        with pytest.raises(wn.InputError, match=f"needed {message}"):
+            wn.standard_errors(problem, matrix, entries=wrong)
+
+
+@pytest.mark.parametrize("question", [wn.identifiability, wn.certify, wn.standard_errors])
+def test_questions_need_a_problem_and_a_matrix(operator, question):
+    with pytest.raises(wn.InputError, match=r"needed a whole problem, got DenseSensing.*; Problem.from_numbers"):
+        question(operator, TRUTH)
+    problem = Problem.from_numbers(operator, Y)
+    for matrix, message in ((None, "numbers in the matrix, got None"), (np.ones((2, 2)), "the matrix of size 6 x 6")):
+        with pytest.raises(wn.InputError, match=f"needed {message}"):
+            question(problem, matrix)
+
+
+def test_an_operator_measures_full_matrices(operator):
+    np.testing.assert_allclose(operator.measure(TRUTH).numpy(), Y, rtol=1e-12, atol=1e-12)
+    assert Problem.measure(operator, TRUTH.tolist()).truth.width == 1
+    with pytest.raises(wn.InputError, match="needed the matrix to measure of size 6 x 6, got 3 x 3"):
+        operator.measure(np.eye(3))
+    with pytest.raises(wn.InputError, match="needed measurements as a tensor, got ndarray of size 250"):
+        operator.adjoint(Y)
+    with pytest.raises(wn.InputError, match="needed a factor as a tensor, got ndarray of size 6"):
+        operator.adjoint_times(torch.as_tensor(Y), VECTOR)
+
+
+@pytest.mark.parametrize("seeds", [(0, -1), ("a", 1), (0, 2**64)])
+def test_agreement_checks_its_seeds(operator, seeds):
+    with pytest.raises(wn.InputError, match="needed a seed "):
+        wn.agreement(operator, Y, seeds=seeds)

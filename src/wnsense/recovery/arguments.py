@@ -125,6 +125,17 @@ def solver_from(solver: Solver[Any] | str | None) -> Solver[Any]:
     return solver
 
 
+def seed_from(seed: int) -> int:
+    """Return a seed, checked.
+
+    Raises:
+        InputError: If it is no whole number, negative, or too large for the generators.
+    """
+    number = whole_number("a seed", seed)
+    require(0 <= number < _SEEDS, f"a seed from 0 to below {_SEEDS}", seed)
+    return number
+
+
 @dataclass(frozen=True)
 class RecoveryLimits:
     """RecoveryLimits of a recovery, as numbers in range.
@@ -162,8 +173,7 @@ def limits_from(
         max_rank = whole_number("max_rank", max_rank)
         require_rank("max_rank", max_rank, min(operator.shape))
     require_share("a tolerance", tolerance, "it is relative to the measurements: 1e-10 is the default")
-    number = whole_number("a seed", seed)
-    require(0 <= number < _SEEDS, f"a seed from 0 to below {_SEEDS}", seed)
+    number = seed_from(seed)
     for name, limit in (("max_applications", max_applications), ("max_seconds", max_seconds)):
         require(limit is None or real_number(name, limit) >= 0, f"{name} of at least 0", limit)
     return RecoveryLimits(max_rank, tolerance, number, max_applications, max_seconds)

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
+from wnsense.sensing.given_matrix import low_rank_from
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.row_groups import RowGroups
@@ -180,14 +182,18 @@ class Operator(ABC):
         """Return the number of real parameters of an unknown of this rank."""
         return self.space.degrees_of_freedom(rank)
 
-    def measure(self, point: LowRank) -> Float[Tensor, "*batch n"]:
+    def measure(self, point: LowRank | NumbersLike) -> Float[Tensor, "*batch n"]:
         """Return `M(Z)`, the `n` measurements of each matrix of a batch.
+
+        Args:
+            point: Matrix `Z` by its factors, or a full matrix, (m1, m2), which is decomposed.
 
         Raises:
             InputError: If the point's shape, dtype or symmetry is not the operator's.
         """
-        self.space.check_point(point)
-        return self._measure(point)
+        Z = point if isinstance(point, LowRank) else low_rank_from("the matrix to measure", point, self.space)
+        self.space.check_point(Z)
+        return self._measure(Z)
 
     def adjoint_times(
         self, v: Float[Tensor, "*batch n"], V: Inexact[Tensor, "*batch m2 k"]

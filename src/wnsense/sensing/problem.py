@@ -116,22 +116,31 @@ class Problem:
         )
 
     @classmethod
-    def measure(cls, operator: Operator, truth: LowRank, noise: float = 0.0, *, generator: Rng = None) -> "Problem":
+    def measure(
+        cls, operator: Operator, truth: LowRank | NumbersLike, noise: float = 0.0, *, generator: Rng = None
+    ) -> "Problem":
         """Measure a matrix, with Gaussian noise.
 
         Args:
             operator: Operator that measures.
-            truth: Matrix to measure.
+            truth: Matrix to measure, by its factors or full, (m1, m2).
             noise: Standard deviation of the noise, relative to the root mean square of the noiseless measurements.
             generator: Source of the noise.
         """
         require_level("noise", noise)
-        clean = operator.measure(truth)
+        Z = truth if isinstance(truth, LowRank) else low_rank_from("the truth", truth, operator.space)
+        clean = operator.measure(Z)
         if noise == 0:
-            return cls(operator, clean, truth, 0.0)
+            return cls(operator, clean, Z, 0.0)
         error = random_normal((operator.count,), generator=generator, dtype=clean.dtype, device=clean.device)
         noisy = clean + error * (noise * row_reductions.root_mean_square(clean))
-        return cls(operator, noisy, truth, noise / (1 + noise * noise) ** 0.5)
+        return cls(operator, noisy, Z, noise / (1 + noise * noise) ** 0.5)
+
+
+def require_problem(problem: object) -> None:
+    """Raise `InputError` unless something is a `Problem`."""
+    advice = "Problem.from_numbers(operator, y) is one"
+    require(isinstance(problem, Problem), "a whole problem", value_text(problem), advice)
 
 
 def require_truth(problem: Problem) -> LowRank:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from wnsense.checks import require, require_size, size_text, whole_number
+from wnsense.checks import require, require_size, size_text, value_text, whole_number
 from wnsense.linalg import Dtype, Place
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
@@ -138,6 +138,8 @@ class Space:
         Raises:
             InputError: If their length is not `count`, or their dtype is not `real_dtype`.
         """
+        advice = "torch.as_tensor(v) is one"
+        require(isinstance(v, Tensor), "measurements as a tensor", value_text(v), advice)
         require_size("the vector of measurements", v.shape[-1:], (count,))
         require(v.dtype == self.real_dtype, f"measurements of {self.real_dtype}", v.dtype)
 
@@ -147,6 +149,7 @@ class Space:
         Raises:
             InputError: If its number of rows is not the side, or its dtype is another.
         """
+        require(isinstance(V, Tensor), "a factor as a tensor", value_text(V), "torch.as_tensor(V) is one")
         rows = self.shape[side]
         require(V.shape[-2] == rows, f"a factor of {rows} rows", V.shape[-2])
         require(V.dtype == self.dtype, f"a factor of {self.dtype}", V.dtype, "convert it with .to(...)")

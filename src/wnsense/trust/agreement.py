@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from wnsense.checks import require
-from wnsense.recovery.arguments import problem_from_arguments
+from wnsense.recovery.arguments import problem_from_arguments, seed_from
 from wnsense.recovery.recover import recover
 from wnsense.recovery.result import Recovery
 from wnsense.running.progress import watched
@@ -100,6 +100,7 @@ def agreement(
     """
     given = problem_from_arguments(operator, measurements, truth=None, noise_level=noise_level, weights=weights)
     problem = given.problem
+    seeds = (seed_from(seeds[0]), seed_from(seeds[1]))
     require(seeds[0] != seeds[1], "two different seeds", seeds, "the same seed gives the same start")
     objective = SensingObjective(problem, seed=seeds[1])
     generator = torch.Generator().manual_seed(seeds[1])

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import InputError, require, require_size
+from wnsense.sensing.given_matrix import low_rank_from
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.problem import Problem
+from wnsense.sensing.problem import Problem, require_problem
 from wnsense.trust.ball_descent import BallDescent
 from wnsense.trust.dual_gradient import DualGradient
 from wnsense.values import by_value
@@ -58,7 +60,7 @@ class Certificate:
 
 def certify(
     problem: Problem,
-    matrix: LowRank,
+    matrix: LowRank | NumbersLike,
     *,
     radius: float | None = None,
     positive: bool = False,
@@ -95,7 +97,7 @@ def certify(
 
     Args:
         problem: Measurements with their weights.
-        matrix: Matrix `Z`, in the user's units.
+        matrix: Matrix `Z`, in the user's units, by its factors or full.
         radius: Radius `tau`; by default the nuclear norm of the matrix, which is its trace if positive semidefinite.
         positive: True if a symmetric or Hermitian matrix is known to be positive semidefinite, as states are; implied
             by kind psd.
@@ -106,7 +108,8 @@ def certify(
     Raises:
         InputError: If sizes do not agree, the matrix is not in the set, or `positive` is set for a rectangular one.
     """
-    operator = problem.operator
+    require_problem(problem)
+    operator, matrix = problem.operator, low_rank_from("the matrix", matrix, problem.operator.space)
     require_size("the matrix", matrix.shape, operator.shape)
     require(not matrix.batch, "one matrix", f"a batch of {matrix.batch}")
     require(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.trust.tangent_jacobian import TangentJacobian
@@ -61,7 +62,7 @@ class Identifiability:
         )
 
 
-def identifiability(problem: Problem, matrix: LowRank, *, seed: int = 0) -> Identifiability:
+def identifiability(problem: Problem, matrix: LowRank | NumbersLike, *, seed: int = 0) -> Identifiability:
     """Return the least and the largest singular value of `W^{1/2} M` on the tangent space of a matrix.
 
     The measurements are those of the user, without calibration. Up to 100 degrees of freedom the values come from a
@@ -72,7 +73,7 @@ def identifiability(problem: Problem, matrix: LowRank, *, seed: int = 0) -> Iden
 
     Args:
         problem: Measurements with their weights.
-        matrix: Matrix in the user's units, of the rank that it has.
+        matrix: Matrix in the user's units, of the rank that it has, by its factors or full.
         seed: Seed of the first Lanczos vector.
 
     Raises:

@@ -1,7 +1,6 @@
 """Standard errors of a recovered matrix's leading values and entries under noise."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -11,9 +10,10 @@ from scipy.sparse.linalg import cg
 from scipy.special import stdtrit
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_rank
+from wnsense.checks import InputError, require, require_rank, size_text
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
+from wnsense.sensing.given_numbers import NumbersLike, index_tensor
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 from wnsense.solvers.calibration import Calibration, calibrate
@@ -95,9 +95,9 @@ class StandardErrors:
 
 def standard_errors(
     problem: Problem,
-    matrix: LowRank,
+    matrix: LowRank | NumbersLike,
     *,
-    entries: Sequence[tuple[int, int]] = (),
+    entries: NumbersLike = (),
     leading: int | None = None,
     method: ErrorMethod | str = ErrorMethod.DELTA,
     resamples: int = 200,
@@ -121,8 +121,8 @@ def standard_errors(
 
     Args:
         problem: Measurements with their weights.
-        matrix: Fit in the user's units.
-        entries: (row, column) of each requested entry.
+        matrix: Fit in the user's units, by its factors or full.
+        entries: (row, column) of each requested entry, (k, 2).
         leading: Number of leading values; by default all.
         method: Method, delta or bootstrap.
         resamples: Number of refits of the bootstrap.
@@ -165,15 +165,19 @@ class _Request:
     entries: tuple[tuple[int, int], ...]
 
     @classmethod
-    def checked(cls, point: LowRank, leading: int | None, entries: Sequence[tuple[int, int]]) -> "_Request":
+    def checked(cls, point: LowRank, leading: int | None, entries: NumbersLike) -> "_Request":
         """Return the request, checked against the size and the rank of the point."""
         count = point.width if leading is None else leading
         if count:
             require_rank("the number of leading values", count, point.width)
-        for row, column in entries:
+        places = index_tensor("entries", entries)
+        if places.numel():
+            require(places.dim() == 2 and places.shape[1] == 2, "entries of size k x 2", size_text(places.shape))
+        pairs = tuple((int(row), int(column)) for row, column in places.tolist())
+        for row, column in pairs:
             inside = 0 <= row < point.shape[0] and 0 <= column < point.shape[1]
             require(inside, f"entries of a matrix of {point.shape[0]} rows and {point.shape[1]} columns", (row, column))
-        return cls(point, count, tuple(entries))
+        return cls(point, count, pairs)
 
     def names(self) -> list[str]:
         value = "eigenvalue" if self.point.is_symmetric else "singular value"

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from wnsense.checks import require, require_size
 from wnsense.linalg import smat, svec, symmetric_part
+from wnsense.sensing.given_matrix import low_rank_from
+from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.operator import RowDual
-from wnsense.sensing.problem import Problem
+from wnsense.sensing.problem import Problem, require_problem
 from wnsense.solvers.tangent import Tangent, tangent_part
 
 # Singular values below this share of the largest are rounding errors of 0.
@@ -68,12 +70,14 @@ class TangentJacobian:
     applications: int = 0
 
     @classmethod
-    def at(cls, problem: Problem, matrix: LowRank) -> "TangentJacobian":
+    def at(cls, problem: Problem, matrix: LowRank | NumbersLike) -> "TangentJacobian":
         """Return the Jacobian at a matrix.
 
         Raises:
             InputError: If its shape is not the operator's, it is a batch, or it is zero.
         """
+        require_problem(problem)
+        matrix = low_rank_from("the matrix", matrix, problem.operator.space)
         require_size("the matrix", matrix.shape, problem.operator.shape)
         require(not matrix.batch, "one matrix", f"a batch of {matrix.batch}")
         rank = matrix.rank(_IDLE)
