@@ -15,10 +15,10 @@ import torch
 
 from cases.commands import Outcome, assert_refused
 from wnsense.cli import demo as demonstrating
-from wnsense.cli import terminal
 from wnsense.files.problem_file import read_problem
 from wnsense.files.tables import Table
 from wnsense.lab.demos.covariance.covariance_demo import run_demo
+from wnsense.running import progress_display
 from wnsense.running.progress import ProgressCallback
 from wnsense.running.stop import Progress
 from wnsense.sensing.ensembles.dense import DenseSensing
@@ -479,8 +479,8 @@ def test_progress_is_shown_on_a_terminal_once_the_work_takes_its_time(monkeypatc
     def shown(patience: float) -> str:
         screen = Screen()
         monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setattr(terminal, "_PATIENCE_SECONDS", patience)
-        with terminal.display("reading", budget=5000) as display:
+        monkeypatch.setattr(progress_display, "_PATIENCE_SECONDS", patience)
+        with progress_display.display("reading", budget=5000) as display:
             display.show(progress)
         return screen.getvalue()
 
@@ -491,10 +491,10 @@ def test_progress_is_shown_on_a_terminal_once_the_work_takes_its_time(monkeypatc
 
 
 def test_nothing_is_shown_to_the_quiet_nor_in_a_pipe(monkeypatch):
-    monkeypatch.setattr(terminal, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_display, "_PATIENCE_SECONDS", 0.0)
     for stream, quiet in ((Screen(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        with terminal.display("reading", quiet=quiet) as display:
+        with progress_display.display("reading", quiet=quiet) as display:
             display.stage("preparing")
         assert stream.getvalue() == ""
 
