@@ -50,12 +50,13 @@ def require_size(name: str, actual: Sequence[int], expected: Sequence[int], advi
         require(agree, f"{name} of size {size_text(expected)}", size_text(actual), advice)
 
 
-def require_finite(name: str, values: Tensor) -> None:
+def require_finite(name: str, values: Tensor, advice: str = "remove or replace those entries") -> None:
     """Raise `InputError` if a tensor holds NaN or infinity, with their number and the place of the first.
 
     Args:
         name: Name of the tensor.
         values: Any tensor.
+        advice: What to do about it.
 
     Raises:
         InputError: If an entry is not finite.
@@ -66,7 +67,7 @@ def require_finite(name: str, values: Tensor) -> None:
         first = ", ".join(str(int(i)) for i in bad[0])
         raise InputError(
             f"needed finite numbers in {name}, got NaN or infinity in {len(bad)} of {values.numel()} entries, "
-            f"the first at index ({first}); remove or replace those entries"
+            f"the first at index ({first}); {advice}"
         )
 
 

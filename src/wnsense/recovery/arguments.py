@@ -199,6 +199,7 @@ def require_choices(
     require(is_function, "a callback that is a function of the progress", value_text(callback))
     is_path = checkpoint is None or isinstance(checkpoint, (str, PathLike))
     require(is_path, "a path of a checkpoint", value_text(checkpoint))
-    require(isinstance(resume, bool), "resume that is True or False", value_text(resume), "checkpoint names the file")
+    is_switch = isinstance(resume, (bool, int, np.bool_))
+    require(is_switch, "resume that is True or False", value_text(resume), "checkpoint names the file")
     advice = "a function that takes the progress is given as callback"
     require(isinstance(progress, bool), "progress that is True or False", value_text(progress), advice)

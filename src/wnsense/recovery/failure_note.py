@@ -22,10 +22,11 @@ def failure_noted(checkpoint: RecoveryCheckpoint | None = None, session: Session
     try:
         yield
     except Exception as error:
-        if not getattr(error, "__notes__", ()):
+        # Bad input says itself what is wrong, and needs another recovery instead of the rest of this one.
+        is_input = isinstance(error, InputError)
+        if not is_input and not getattr(error, "__notes__", ()):
             error.add_note(_place(session))
-        # Bad input needs another recovery, not the rest of this one.
-        if checkpoint is not None and checkpoint.path is not None and not isinstance(error, InputError):
+        if not is_input and checkpoint is not None and checkpoint.path is not None:
             error.add_note(_saved(checkpoint, checkpoint.path))
         raise
 

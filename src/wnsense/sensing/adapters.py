@@ -7,10 +7,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, Inexact
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse import sparray, spmatrix
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from torch import Tensor
 
-from wnsense.checks import InputError, require, require_size, value_text
+from wnsense.checks import InputError, require, require_size, value_text, whole_number
 from wnsense.linalg import Dtype, Place, symmetric_part
 from wnsense.sensing.given_numbers import NumbersLike, tensor_from
 from wnsense.sensing.kinds import Kind
@@ -96,8 +97,9 @@ def from_functions(
     Raises:
         InputError: If n or the size is not positive, or the dtype does not suit the kind.
     """
-    require(n >= 1, "at least one measurement", n)
-    return FunctionSensing(forward, adjoint, n, Space.from_size(size, kind, dtype, device))
+    count = whole_number("n", n)
+    require(count >= 1, "at least one measurement", n)
+    return FunctionSensing(forward, adjoint, count, Space.from_size(size, kind, dtype, device))
 
 
 def from_numpy_functions(
@@ -122,16 +124,23 @@ def from_numpy_functions(
     )
 
 
-def from_scipy(linear_operator: LinearOperator, size: Size, *, kind: str = "psd") -> FunctionSensing:
-    """Return an operator from a SciPy `LinearOperator` of n rows that acts on the unknown as a vector.
+def from_scipy(
+    linear_operator: LinearOperator | np.ndarray | spmatrix | sparray, size: Size, *, kind: str = "psd"
+) -> FunctionSensing:
+    """Return an operator from a SciPy `LinearOperator` of n rows, or a matrix, that acts on the unknown as a vector.
 
     The number of its columns determines the layout of the unknown. With `m1 m2` columns it is the matrix row by row.
     For the real symmetric kinds `m (m + 1) / 2` columns are svec: the upper triangle row by row, `sqrt(2)` off the
     diagonal.
 
     Raises:
-        InputError: If the number of columns fits neither.
+        InputError: If the number of columns fits neither, or it is no linear operator.
     """
+    try:
+        linear_operator = aslinearoperator(linear_operator)
+    except (TypeError, ValueError) as error:
+        came = value_text(linear_operator)
+        raise InputError(f"needed a SciPy LinearOperator or a matrix, got {came}; give n x (m1 m2) numbers") from error
     space = Space.from_size(size, kind)
     kind, shape, packed = space.kind, space.shape, space.dimension
     n, columns = linear_operator.shape

@@ -57,7 +57,7 @@ class Problem:
         real = self.operator.real_dtype
         require_size("the measurements", self.measurements.shape, (self.operator.count,), "one for each row")
         require(self.measurements.dtype == real, f"measurements of {real}", self.measurements.dtype, "convert them")
-        require_finite("the measurements", self.measurements)
+        require_finite("the measurements", self.measurements, "numpy.ma.masked_invalid(y) leaves those rows out")
         require(
             row_reductions.has_any(self.measurements != 0),
             "measurements that are not all zero",
@@ -88,7 +88,8 @@ class Problem:
     ) -> "Problem":
         """Return the problem of measurements as a user has them: NumPy arrays, series, lists or tensors.
 
-        They are converted to the operator's precision and device. Masked rows have weight 0.
+        They are converted to the operator's precision and device. Masked rows have weight 0. Rows of weight 0 may hold
+        NaN or infinity.
 
         Args:
             operator: Operator that measured.
@@ -107,6 +108,8 @@ class Problem:
         for mask in (present, kept):
             if mask is not None and mask.shape == y.shape:
                 root = mask.to(y.dtype) if root is None else root.where(mask, 0.0)
+        if root is not None and root.shape == y.shape:
+            y = y.where(torch.isfinite(y) | (root != 0), 0.0)
         return cls(
             operator,
             y,

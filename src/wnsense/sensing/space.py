@@ -34,6 +34,23 @@ def sides(size: Size | Sequence[int]) -> tuple[int, int]:
     return whole_number("a side", size[0]), whole_number("a side", size[1])
 
 
+def dtype_for(kind: Kind, dtype: Dtype) -> torch.dtype:
+    """Return a dtype, or for None that of a kind by default.
+
+    Raises:
+        InputError: If it is no dtype of torch.
+    """
+    if dtype is None:
+        return kind.default_dtype()
+    require_dtype(dtype)
+    return dtype
+
+
+def require_dtype(dtype: object) -> None:
+    """Check that a dtype is one of torch."""
+    require(isinstance(dtype, torch.dtype), "a dtype of torch", value_text(dtype), "such as torch.float64")
+
+
 def require_precision(dtype: torch.dtype) -> None:
     """Check that a dtype has double or single precision.
 
@@ -68,6 +85,7 @@ class Space:
                 the kind, or the precision is neither double nor single.
         """
         kind, shape, dtype = self.kind, self.shape, self.dtype
+        require_dtype(dtype)
         require(min(shape) >= 1, "sides of at least 1", shape)
         if kind.is_symmetric:
             advice = "say kind='rectangular' for matrices that are not symmetric"
@@ -96,7 +114,7 @@ class Space:
         shape = sides(size)
         # A tensor's device has an index: "cuda" becomes "cuda:0".
         place = torch.empty(0, device=device).device
-        return cls(kind, shape, kind.default_dtype() if dtype is None else dtype, place)
+        return cls(kind, shape, dtype_for(kind, dtype), place)
 
     @property
     def is_complex(self) -> bool:

@@ -19,7 +19,7 @@ from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.row_groups import RowGroups, row_groups
 from wnsense.sensing.second_moment import moment_of_rows
-from wnsense.sensing.space import Size, Space, sides
+from wnsense.sensing.space import Size, Space, dtype_for, sides
 
 
 def _weights(rows: Tensor, dtype: torch.dtype, given: NumbersLike | None) -> Tensor | None:
@@ -62,7 +62,7 @@ class EntrySensing(PlacedSensing):
     columns: Int64[Tensor, " n"] = converted("columns", lambda _, given: index_tensor("columns", given))
     size: tuple[int, int] = converted("size", lambda _, given: sides(given))
     kind: Kind = converted("kind", lambda _, given: Kind(given), default=Kind.PSD)
-    dtype: torch.dtype = converted("dtype", lambda own, given: given or own.kind.default_dtype(), default=None)
+    dtype: torch.dtype = converted("dtype", lambda own, given: dtype_for(own.kind, given), default=None)
     weights: Float[Tensor, " n"] | None = converted(
         "weights", lambda own, given: _weights(own.rows, own.dtype, given), default=None
     )
@@ -121,7 +121,7 @@ class EntrySensing(PlacedSensing):
             InputError: If the parts do not fit each other, or a place lies outside of the matrix.
         """
         kind = Kind(kind)
-        precision = kind.default_dtype() if dtype is None else dtype
+        precision = dtype_for(kind, dtype)
         places = index_tensor("rows", rows), index_tensor("columns", columns)
         root, parts = _weights(places[0], precision, weights), _imaginary(places[0], imaginary)
         return cls(*places, sides(size), kind, precision, root, parts)
