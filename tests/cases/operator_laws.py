@@ -276,6 +276,18 @@ def traces_are_those_of_the_matrices(bench: Bench) -> None:
 
 
 @law()
+def row_norms_are_those_of_the_matrices(bench: Bench) -> None:
+    norms = bench.operator.row_norms()
+    if norms is None:
+        return
+    assert norms.dtype == bench.operator.real_dtype
+    expected = torch.linalg.matrix_norm(bench.matrices)
+    # Differences of two outer products cancel under a root.
+    eps = torch.finfo(norms.dtype).eps
+    assert_within(norms, expected, 100 * eps**0.5 * float(expected.max()))
+
+
+@law()
 def it_says_what_it_is(bench: Bench) -> None:
     operator, order = bench.operator, bench.order
     assert (operator.kind, operator.shape, operator.count) == (order.flavor.kind, order.shape, order.count)

@@ -10,11 +10,12 @@ from wnsense.recovery.arguments import limits_from, problem_from_arguments, requ
 from wnsense.recovery.failure_note import failure_noted
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
-from wnsense.recovery.recovery_course import Conclusion, concluded
+from wnsense.recovery.recovery_course import Conclusion
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, zero_matrix
 from wnsense.recovery.spectrum_columns import SPECTRUM
+from wnsense.recovery.unequal_rows import concluded_on_rows
 from wnsense.running.progress import watched
 from wnsense.running.status import Status
 from wnsense.running.stop import Callback
@@ -127,11 +128,11 @@ def recover(
 
 
 def _concluded(
-    session: Session, start: LowRank | None, holdout: float | None, settings: Settings
+    session: Session, problem: Problem, start: LowRank | None, holdout: float | None, settings: Settings
 ) -> tuple[Status, LowRank, Conclusion | None]:
     """Return status and matrix, and the conclusion unless the recovery ended early."""
     try:
-        conclusion = concluded(session, start, holdout, settings)
+        conclusion = concluded_on_rows(session, problem, start, holdout, settings)
     except KeyboardInterrupt:
         session.checkpoint.write()
         return Status.INTERRUPTED, _latest_answer(session), None
@@ -151,7 +152,7 @@ def _report(
 ) -> Recovery:
     """Return the recovery of a problem: the conclusion with the cost and the trace of the session."""
     problem, operator = plain.problem, plain.problem.operator
-    status, point, conclusion = _concluded(session, start, holdout, settings)
+    status, point, conclusion = _concluded(session, problem, start, holdout, settings)
     matrix = point.positive_part() if operator.kind is Kind.PSD else point.orthonormal()
     if settings.max_rank is not None and matrix.width > settings.max_rank:
         matrix = matrix.truncate(settings.max_rank)

@@ -104,24 +104,39 @@ def concluded(session: Session, start: LowRank | None, holdout: float | None, se
         holdout: Fraction of the measurements to hold out; None for the default.
         settings: Settings of the recovery.
     """
+    return completed(session, first_conclusion(session, start, holdout, settings), settings)
+
+
+def first_conclusion(session: Session, start: LowRank | None, holdout: float | None, settings: Settings) -> Conclusion:
+    """Return the conclusion that the growth allows, before any search for an exact answer; see `concluded`."""
     problem = session.problem
     usable = torch.ones_like(problem.measurements) if problem.weights is None else problem.weights
     count = row_reductions.count(usable > 0)
     held = 0 if problem.noise_level and holdout is None else held_out_count(count, holdout)
     mask = fitted_mask(usable, held, settings.seed, problem.operator) if held else None
     objective, first = _first(session, mask, start, settings)
-    grown = grow(session, objective, first, count - held, settings)
-    judged = _judged(session, grown, settings)
-    may_be_exact, is_explained = _may_be_exact(judged), _explains(judged.evidence)
+    return _judged(session, grow(session, objective, first, count - held, settings), settings)
+
+
+def completed(session: Session, judged: Conclusion, settings: Settings, *, searches: bool = True) -> Conclusion:
+    """Return the conclusion after the searches that a first one leaves open, with the fit to all measurements.
+
+    Args:
+        session: Session that makes the runs, with the problem of the first conclusion.
+        judged: First conclusion.
+        settings: Settings of the recovery.
+        searches: False if it is known that no exact answer can be found.
+    """
+    may_search, is_explained = searches and may_be_exact(judged), _explains(judged.evidence)
     exact, smooth = None, None
-    if may_be_exact:
-        exact = _searched_for_exact(session, judged, range(1), count, settings, climbs=is_explained)
+    if may_search:
+        exact = searched_for_exact(session, judged, range(1), settings, climbs=is_explained)
     if exact is None and _may_be_smooth(judged, settings):
         smooth = smoothed(session, judged.fit, settings)
-    if exact is None and may_be_exact and not is_explained:
+    if exact is None and may_search and not is_explained:
         # Other starts help where fits have gone astray, not where one explains much.
         others = range(1, 1 if _explains(_evidence(smooth)) else THRESHOLDS.tries)
-        exact = _searched_for_exact(session, judged, others, count, settings, climbs=True)
+        exact = searched_for_exact(session, judged, others, settings, climbs=True)
     return _final(session, judged, smooth, settings) if exact is None else _final(session, exact, None, settings)
 
 
@@ -229,7 +244,7 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
     return conclusion.limited_by(test)
 
 
-def _may_be_exact(judged: Conclusion) -> bool:
+def may_be_exact(judged: Conclusion) -> bool:
     """Return True if an exact answer is worth a search: the residual may be more than noise, and the rank is small."""
     has_many_directions = judged.fit.rank > THRESHOLDS.searched_rank and _looks_like_noise(judged)
     return _may_be_more(judged) and not has_many_directions
@@ -269,8 +284,8 @@ def _explains(evidence: Evidence | None) -> bool:
     return evidence is not None and evidence.explained >= THRESHOLDS.spare_explained
 
 
-def _searched_for_exact(
-    session: Session, judged: Conclusion, attempts: range, count: int, settings: Settings, *, climbs: bool
+def searched_for_exact(
+    session: Session, judged: Conclusion, attempts: range, settings: Settings, *, climbs: bool
 ) -> Conclusion | None:
     """Return the conclusion on an exact fit of all rows by reweighting, or None if there is none.
 
@@ -280,6 +295,7 @@ def _searched_for_exact(
     given = calibrate(problem, None, seed=settings.seed, scale=first.calibration.scale)
     session.applications += given.applications
     objective = SensingObjective(problem, None, settings.seed, given)
+    count = row_reductions.count(given.row_scale > 0)
     bound = settings.max_rank
     if judged.fit.is_exact(settings.tolerance):
         if judged.fit.rank == 1:

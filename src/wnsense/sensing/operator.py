@@ -138,6 +138,10 @@ class Operator(ABC):
         """Return the groups of proportional rows, or None if no two rows are known to be proportional."""
         return None
 
+    def row_norms(self) -> Float[Tensor, " n"] | None:
+        """Return the Frobenius norms `||M_i||` of the rows, or None if they are not known without applications."""
+        return None
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return `Tr M_i` of each measurement, `M(I)`, for the square kinds."""
         identity = torch.eye(self.shape[0], dtype=self.dtype, device=self.device)
@@ -255,6 +259,14 @@ class SelectsRows(Protocol):
 
     def select_rows(self, rows: Int[Tensor, " k"]) -> Operator | None:
         """Return the operator of some rows, in their order, or None if these rows cannot be taken apart."""
+
+
+@runtime_checkable
+class ScalesRows(Protocol):
+    """Operator that takes factors of its rows into its own data."""
+
+    def scale_rows(self, factors: Float[Tensor, " n"]) -> Operator:
+        """Return the operator `diag(factors) M`."""
 
 
 @runtime_checkable

@@ -108,6 +108,11 @@ class StackedSensing(Operator):
         """Number of rows of each part."""
         return [operator.count for operator in self.operators]
 
+    def row_norms(self) -> Float[Tensor, " n"] | None:
+        """Return the norms of the rows of the parts, or None if those of a part are not known."""
+        norms = [part for part in (operator.row_norms() for operator in self.operators) if part is not None]
+        return torch.cat(norms) if len(norms) == len(self.operators) else None
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return the traces of the parts one after the other."""
         return torch.cat([operator.traces() for operator in self.operators])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wnsense.checks import require, require_finite, require_size
 from wnsense.sensing.low_rank import LowRank
-from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual, selected_rows
+from wnsense.sensing.operator import Dual, Operator, PulledBack, RowDual, ScalesRows, selected_rows
 from wnsense.sensing.space import Space
 
 
@@ -114,6 +114,11 @@ class ScaledSensing(OperatorAfter):
         target = None if dual.target is None else dual.target / self.factor
         return RowDual(self.factor * (self.factor * dual.weight), target)
 
+    def row_norms(self) -> Float[Tensor, " n"] | None:
+        """Return `|c|` times the norms of the rows of `M`, or None if they are not known."""
+        norms = self.operator.row_norms()
+        return None if norms is None else abs(self.factor) * norms
+
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """Return the multiple of some rows, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
@@ -148,6 +153,15 @@ class WeightedSensing(OperatorAfter):
         target = None if dual.target is None else dual.target / torch.where(square == 0, 1, c)
         return RowDual(square * dual.weight, target)
 
+    def row_norms(self) -> Float[Tensor, " n"] | None:
+        """Return `|c_i|` times the norms of the rows of `M`, or None if they are not known."""
+        norms = self.operator.row_norms()
+        return None if norms is None else self.weights.abs() * norms
+
+    def scale_rows(self, factors: Float[Tensor, " n"]) -> Operator:
+        """Return the operator with the weights `factors_i c_i`."""
+        return scaled_rows(self.operator, factors * self.weights)
+
     def select_rows(self, rows: Int[Tensor, " k"]) -> "Operator | None":
         """Return some rows, each times its weight, or None if `M` cannot be taken apart."""
         selected = selected_rows(self.operator, rows)
@@ -179,3 +193,8 @@ def row_weighted(operator: Operator, weights: Float[Tensor, " n"]) -> WeightedSe
     if weights.device.type != "meta":
         require_finite("the weights", weights)
     return WeightedSensing(operator, weights.to(operator.device))
+
+
+def scaled_rows(operator: Operator, factors: Float[Tensor, " n"]) -> Operator:
+    """Return `diag(factors) M`, by the operator's own data where it takes factors in."""
+    return operator.scale_rows(factors) if isinstance(operator, ScalesRows) else WeightedSensing(operator, factors)

@@ -47,6 +47,11 @@ class RestrictedSensing(OperatorAfter):
         target = None if dual.target is None else self.after_transpose(dual.target)
         return RowDual(self.after_transpose(dual.weight), target)
 
+    def row_norms(self) -> Float[Tensor, " k"] | None:
+        """Return the norms of the rows that are kept, or None if they are not known."""
+        norms = self.operator.row_norms()
+        return None if norms is None else norms[self.rows]
+
     def select_rows(self, rows: Int[Tensor, " k"]) -> Operator:
         """Return the operator of some of the rows that are kept."""
         return operator_of_rows(self.operator, self.rows[rows])

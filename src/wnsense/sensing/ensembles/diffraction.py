@@ -130,6 +130,22 @@ class CodedDiffractionSensing(Operator):
         """Sides of the image."""
         return tuple(self.masks.shape[1:])
 
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `||a||^2` of the pixels `a^H Z a`; of real unknowns the real part of `a a^H` counts.
+
+        Its squared norm is `(||a||^4 + |a^T a|^2) / 2`. `a^T a` is a transform of the squared mask, at twice the
+        frequency.
+        """
+        traces = self.traces()
+        if self.is_complex:
+            return traces
+        squares = torch.fft.fftn(self.masks.square(), dim=list(range(1, self.masks.dim())))
+        for axis, side in enumerate(self.image_shape, start=1):
+            squares = squares.index_select(axis, torch.arange(0, 2 * side, 2, device=self.device) % side)
+        overlaps = squares.flatten().abs() * (self.scale / self.shape[0])
+        norms: Tensor = ((traces.square() + overlaps.square()) / 2).sqrt()
+        return norms
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return `scale sum |d_l|^2 / m`, equal for all pixels behind one mask."""
         m = self.shape[0]

@@ -196,6 +196,20 @@ class EntrySensing(PlacedSensing):
             factors = torch.where(self.imaginary & (self.rows > self.columns), -factors, factors)
         return row_groups(2 * keys + self.imaginary, factors)
 
+    def scale_rows(self, factors: Float[Tensor, " n"]) -> "EntrySensing":
+        """Return the operator with the weights `factors_k w_k`."""
+        weights = factors if self.weights is None else factors * self.weights
+        return replace(self, weights=weights, second_moment=None)
+
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `|w_k|`, over `sqrt(2)` where half of an entry of a symmetric kind stands at each of two places."""
+        norms = torch.ones_like(self.rows, dtype=self.real_dtype) if self.weights is None else self.weights.abs()
+        if not self.kind.is_symmetric:
+            return norms
+        norms = torch.where(self.rows == self.columns, norms, norms / math.sqrt(2))
+        # The diagonal of a Hermitian matrix has no imaginary part.
+        return norms if self.imaginary is None else norms.where(~self.imaginary | (self.rows != self.columns), 0)
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return `w_k` where `i_k = j_k` and the real part is measured, 0 elsewhere."""
         on_diagonal = self.rows == self.columns

@@ -52,6 +52,11 @@ class PackedSensing(Operator):
         """Return all rows at once if they are numbers in the precision of the unknown, or None."""
         return None
 
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return the norms of the rows, which packing keeps; it reads the rows once."""
+        norms = [torch.linalg.vector_norm(self.packed_rows(*ends), dim=-1) for ends in self._blocks()]
+        return torch.cat(norms) * abs(self.scale)
+
     @property
     def _length(self) -> int:
         return self.dimension

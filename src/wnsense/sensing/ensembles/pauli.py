@@ -169,6 +169,11 @@ class PauliSensing(Operator):
         )
         return ["".join("IXZY"[letter] for letter in row) for row in letters.tolist()]
 
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `2^(q/2) scale`, the norm of every string."""
+        norm = self.scale * math.sqrt(self.shape[0])
+        return torch.full((self.count,), norm, dtype=self.real_dtype, device=self.device)
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return `2^q scale` for the identity, zero for every other string."""
         identity = (self.x_masks | self.z_masks) == 0

@@ -96,6 +96,10 @@ class RankOneSensing(Operator):
         moment = moment_of_rows(self, len(rows))
         return replace(self, vectors=self.vectors[rows], second_moment=moment)
 
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `||a_i||^2`."""
+        return squared_lengths(self.vectors)
+
     def traces(self) -> Float[Tensor, " n"]:
         """Return `||a_i||^2`."""
         return squared_lengths(self.vectors)
@@ -177,6 +181,12 @@ class PairedRankOneSensing(Operator):
         moment = moment_of_rows(self, len(rows))
         plus, minus = self.vectors[rows], self.vectors_minus[rows]
         return replace(self, vectors=plus, vectors_minus=minus, second_moment=moment)
+
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `||a_i a_i^H - b_i b_i^H||_F`, without the outer products."""
+        A, B = self.vectors, self.vectors_minus
+        overlap = (A.conj() * B).sum(-1).abs().square()
+        return (squared_lengths(A).square() + squared_lengths(B).square() - 2 * overlap).clamp(min=0).sqrt()
 
     def traces(self) -> Float[Tensor, " n"]:
         """Return `||a_i||^2 - ||b_i||^2`."""
@@ -271,6 +281,10 @@ class RectangularRankOneSensing(Operator):
         """Return the operator of some of the pairs, copied."""
         moment = moment_of_rows(self, len(rows))
         return replace(self, left=self.left[rows], right=self.right[rows], second_moment=moment)
+
+    def row_norms(self) -> Float[Tensor, " n"]:
+        """Return `||a_i|| ||b_i||`."""
+        return (squared_lengths(self.left) * squared_lengths(self.right)).sqrt()
 
     @cached_property
     def count(self) -> int:
