@@ -178,6 +178,6 @@ def _log_likelihoods(residual: Float[Tensor, " k"], root: Float[Tensor, " k"]) -
 
     `sigma` is that of largest likelihood.
     """
-    squares = (root * residual).square()
-    variance = squares.mean().clamp(min=torch.finfo(squares.dtype).tiny)
-    return root.log() - (variance.log() + squares / variance) / 2
+    weighted = root * residual
+    sigma = row_reductions.root_mean_square(weighted).clamp(min=torch.finfo(weighted.dtype).tiny)
+    return (root / sigma).log() - (weighted / sigma).square() / 2

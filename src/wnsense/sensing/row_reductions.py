@@ -45,6 +45,16 @@ def root_mean_square(values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     return values.square().mean().sqrt()
 
 
+def largest(values: Float[Tensor, " n"]) -> float:
+    """Return the largest value."""
+    return float(values.max())
+
+
+def smallest(values: Float[Tensor, " n"]) -> float:
+    """Return the smallest value."""
+    return float(values.min())
+
+
 def median(values: Float[Tensor, " n"]) -> float:
     """Return the median, the lower one of two."""
     return float(values.median())

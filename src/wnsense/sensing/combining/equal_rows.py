@@ -62,20 +62,21 @@ def equal_rows(problem: Problem, *, has_weights: bool, seed: int) -> EqualRows |
     if norms is None:
         return None
     # A row that measures nothing keeps its measurement, in the unit of the others.
-    norms = norms.clamp(min=float(norms.max()) * torch.finfo(norms.dtype).eps)
+    norms = norms.clamp(min=row_reductions.largest(norms) * torch.finfo(norms.dtype).eps)
     weighted = root * norms
     if effective_share(weighted) >= _LEAST_SHARE:
         return None
     used = weighted[weighted > 0]
+    ratio = row_reductions.largest(used) / row_reductions.smallest(used)
     counted = (weights > 0).to(weights) if has_weights else weights
     is_one = row_reductions.has_all(counted == 1)
     operator = problem.operator
-    if float(norms.min()) < (1 - _ALIKE) * float(norms.max()):
+    if row_reductions.smallest(norms) < (1 - _ALIKE) * row_reductions.largest(norms):
         operator = scaled_rows(operator, 1 / norms)
     else:
         norms = torch.ones_like(norms)
     equal = Problem(operator, problem.measurements / norms, problem.truth, None, None if is_one else counted)
-    return EqualRows(equal, norms, float(used.max() / used.min()), applications)
+    return EqualRows(equal, norms, ratio, applications)
 
 
 def effective_share(sizes: Float[Tensor, " n"]) -> float:
@@ -83,10 +84,12 @@ def effective_share(sizes: Float[Tensor, " n"]) -> float:
 
     The influence of a row on least squares is its squared size. The source is Kish, Survey Sampling, 1965.
     """
-    influence = (sizes / sizes.max().clamp(min=torch.finfo(sizes.dtype).tiny)).square()
     count = row_reductions.count(sizes > 0)
-    total = float(influence.sum())
-    return total * total / (count * float(influence.square().sum())) if count else 1.0
+    if count == 0:
+        return 1.0
+    relative = sizes / row_reductions.largest(sizes)
+    total = float(row_reductions.squared_norm(relative))
+    return total * total / (count * float(row_reductions.squared_norm(relative.square())))
 
 
 def _norms(problem: Problem, root: Tensor, seed: int) -> tuple[Tensor | None, int]:
