@@ -35,9 +35,11 @@ def rank_one(count, size, kind, rng):
 def functions(count, size, kind, rng):
     inner = dense(count, size, kind, rng)
     return operators.from_functions(
-        lambda Z: inner.measure(wn.LowRank(Z, torch.eye(Z.shape[-1], dtype=Z.dtype), torch.eye(Z.shape[-1]).to(Z)))
-        if kind == "rectangular"
-        else inner.measure(wn.LowRank(torch.eye(len(Z)).to(Z), (Z + Z.mH) / 2)),
+        lambda Z: (
+            inner.measure(wn.LowRank(Z, torch.eye(Z.shape[-1], dtype=Z.dtype), torch.eye(Z.shape[-1]).to(Z)))
+            if kind == "rectangular"
+            else inner.measure(wn.LowRank(torch.eye(len(Z)).to(Z), (Z + Z.mH) / 2))
+        ),
         inner.adjoint,
         n=count,
         size=size,

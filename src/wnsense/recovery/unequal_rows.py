@@ -25,6 +25,7 @@ from wnsense.recovery.session import Session
 from wnsense.running.status import Status
 from wnsense.sensing import row_reductions
 from wnsense.sensing.combining.equal_rows import EqualRows, equal_rows
+from wnsense.sensing.combining.measurement_maps import with_own_factors
 from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 
@@ -55,6 +56,8 @@ def concluded_on_rows(
     session.problem = problem
     if first.fit.objective.fitted is None:
         return concluded(session, start, holdout, settings)
+    # Both conclusions hold out the same rows, of operators of one class.
+    session.problem = problem = replace(problem, operator=with_own_factors(problem.operator))
     course = _TwoLaws(problem, equal, has_weights)
     begin = first.fit.objective.to_user(first.fit.at.point) if _predicts(first) else start
     second = first_conclusion(session, begin, holdout, settings)

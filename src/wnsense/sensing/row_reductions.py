@@ -45,11 +45,6 @@ def root_mean_square(values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     return values.square().mean().sqrt()
 
 
-def largest(values: Float[Tensor, " n"]) -> float:
-    """Return the largest value."""
-    return float(values.max())
-
-
 def smallest(values: Float[Tensor, " n"]) -> float:
     """Return the smallest value."""
     return float(values.min())

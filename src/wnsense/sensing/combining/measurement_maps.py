@@ -198,3 +198,8 @@ def row_weighted(operator: Operator, weights: Float[Tensor, " n"]) -> WeightedSe
 def scaled_rows(operator: Operator, factors: Float[Tensor, " n"]) -> Operator:
     """Return `diag(factors) M`, by the operator's own data where it takes factors in."""
     return operator.scale_rows(factors) if isinstance(operator, ScalesRows) else WeightedSensing(operator, factors)
+
+
+def with_own_factors(operator: Operator) -> Operator:
+    """Return the operator whose own data have the factors of its rows, where it can take them in."""
+    return operator.scale_rows(torch.ones_like(operator.weights)) if isinstance(operator, WeightedSensing) else operator
