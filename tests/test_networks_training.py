@@ -76,7 +76,7 @@ def run(kind="momentum", *, dropping=True, epochs=EPOCHS, checkpoint=None, progr
     optimizer = OPTIMIZERS[kind](model.parameters())
     data = batches(dataset(), BATCH, torch.Generator().manual_seed(2))
     plan = TrainingPlan(epochs, check_every=check_every, **plan)
-    return train(model, optimizer, data, plan, test=batches(dataset(9), 4), checkpoint=checkpoint, progress=progress)
+    return train(model, optimizer, data, plan, test=batches(dataset(9), 4), checkpoint=checkpoint, callback=progress)
 
 
 def same(first, second, *, but=("seconds",)):
@@ -229,7 +229,7 @@ def test_half_precision_is_kept_to_the_bit(tmp_path):
         data = TensorDataset(*(t.to(torch.bfloat16) for t in dataset().tensors))
         loader = batches(data, BATCH, torch.Generator().manual_seed(2))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-        return train(model, optimizer, loader, TrainingPlan(2), checkpoint=checkpoint, progress=progress)
+        return train(model, optimizer, loader, TrainingPlan(2), checkpoint=checkpoint, callback=progress)
 
     path = tmp_path / "run.npz"
     half(CheckpointPlan(path), Interrupting(3))

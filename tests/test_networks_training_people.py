@@ -198,7 +198,7 @@ def scheduled(kind, checkpoint=None, progress=None, epochs=3):
         scheduler = SCHEDULERS[kind](optimizer)
     data = loader(*samples())
     result = train(
-        model, optimizer, data, TrainingPlan(epochs), scheduler=scheduler, checkpoint=checkpoint, progress=progress
+        model, optimizer, data, TrainingPlan(epochs), scheduler=scheduler, checkpoint=checkpoint, callback=progress
     )
     return result, scheduler.get_last_lr()
 
@@ -333,7 +333,7 @@ def test_a_loader_without_a_generator_goes_on_to_the_same_bits(tmp_path, step):
     def trained(epochs, checkpoint=None, progress=None):
         model = normed()
         data = DataLoader(TensorDataset(*samples()), BATCH)
-        return train(model, sgd(model), data, TrainingPlan(epochs), checkpoint=checkpoint, progress=progress)
+        return train(model, sgd(model), data, TrainingPlan(epochs), checkpoint=checkpoint, callback=progress)
 
     whole = trained(3)
     part = trained(3, CheckpointPlan(path), press_at(step))
@@ -357,7 +357,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_first_step(tmp_path):
             loader(*samples()),
             TrainingPlan(1),
             checkpoint=CheckpointPlan(path, **more),
-            progress=progress,
+            callback=progress,
         )
 
     (tmp_path / "file").write_text("x")
@@ -425,12 +425,12 @@ def test_lists_and_streams_of_pairs_are_trained_on(tmp_path):
     pairs = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
     calls = []
     model = normed()
-    listed = train(model, sgd(model), pairs, TrainingPlan(2), progress=lambda *at: calls.append(at))
+    listed = train(model, sgd(model), pairs, TrainingPlan(2), callback=lambda *at: calls.append(at))
     assert calls == [(step, 10) for step in range(1, 11)]
     calls.clear()
     other = normed()
     stream = DataLoader(Stream(), batch_size=BATCH)
-    streamed = train(other, sgd(other), stream, TrainingPlan(2), progress=lambda *at: calls.append(at))
+    streamed = train(other, sgd(other), stream, TrainingPlan(2), callback=lambda *at: calls.append(at))
     assert calls == [(step, 0) for step in range(1, 11)]
     assert streamed.records["step"].tolist() == listed.records["step"].tolist() == [0, 5, 10]
     assert listed.records["train_accuracy"][-1] == pytest.approx(evaluate(model, pairs)[1])

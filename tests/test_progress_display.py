@@ -9,14 +9,18 @@ import pytest
 import torch
 
 from wnsense.checks import InputError
+from wnsense.networks.training.plan import TrainingPlan
+from wnsense.networks.training.train import train
 from wnsense.recovery.arguments import require_choices
 from wnsense.recovery.recover import recover
 from wnsense.recovery.robust import recover_robustly
 from wnsense.running import progress_display
 from wnsense.running.progress import watched
 from wnsense.running.stop import Progress
+from wnsense.sensing.drawn_maps import gaussian_map
 from wnsense.sensing.ensembles.dense import GaussianSensing
 from wnsense.sensing.problem import Problem, low_rank
+from wnsense.sparse.sparse_recover import sparse_recover
 from wnsense.trust.agreement import agreement
 
 AT = Progress("growth, rank <2>", 3, 40, 0.5, 1e-3, None)
@@ -93,6 +97,21 @@ CALLS = {
     "recover_robustly": lambda problem, progress: recover_robustly(problem, progress=progress).recovery.matrix,
     "agreement": lambda problem, progress: agreement(problem, progress=progress).second.matrix,
 }
+
+
+def trained(progress):
+    model = torch.nn.Linear(3, 1)
+    batch = (torch.ones(4, 3), torch.ones(4, 1))
+    return train(model, torch.optim.SGD(model.parameters(), 0.01), [batch] * 5, TrainingPlan(2), progress=progress)
+
+
+def sparsely_recovered(progress):
+    A = gaussian_map(20, 40, torch.Generator().manual_seed(0))
+    return sparse_recover(A, A.times(torch.eye(40, dtype=torch.float64)[3]), progress=progress)
+
+
+OTHERS = {"train": (trained, "training"), "sparse_recover": (sparsely_recovered, "products")}
+others = pytest.mark.parametrize(("call", "words"), OTHERS.values(), ids=OTHERS)
 calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
@@ -119,6 +138,22 @@ def test_a_notebook_shows_it_in_one_output_that_is_empty_at_the_end(call, proble
 def test_nothing_is_written_elsewhere(call, problem, impatient, capfd):
     call(problem, True)
     assert capfd.readouterr() == ("", "")
+
+
+@others
+def test_other_long_work_shows_it_alike(call, words, terminal, outputs):
+    call(True)
+    assert any(words in content for content in outputs[0].shown)
+    assert outputs[0].shown[-1] == ""
+
+
+@others
+def test_other_long_work_shows_nothing_unless_it_is_asked_to(call, words, terminal, impatient, capfd):
+    call(True)
+    assert capfd.readouterr() == ("", "")
+    screen = terminal()
+    call(False)
+    assert screen.getvalue() == ""
 
 
 def test_it_is_off_by_default(problem, terminal, outputs):

@@ -219,9 +219,7 @@ def test_rows_of_weight_0_may_hold_anything(operator, gap):
     missing = np.arange(COUNT) % 10 == 3
     recovery = wn.recover(operator, np.where(missing, gap, Y), weights=~missing)
     assert recovery.status is wn.Status.CONVERGED
-    with pytest.raises(
-        wn.InputError, match=r"25 of 250 .*; numpy.ma.masked_invalid\(y\) leaves those rows out"
-    ):
+    with pytest.raises(wn.InputError, match=r"25 of 250 .*; numpy.ma.masked_invalid\(y\) leaves those rows out"):
         wn.recover(operator, np.where(missing, gap, Y))
     masked = wn.recover(operator, np.ma.masked_invalid(np.where(missing, gap, Y)))
     assert torch.equal(masked.matrix.X, recovery.matrix.X)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wnsense.checks import require
+from wnsense.running.progress import SearchCallback, searched
 from wnsense.running.status import Status
 from wnsense.sensing.linear_map import LinearMap
 from wnsense.sensing.map_sources import MatrixLike, linear_map
@@ -30,7 +31,6 @@ from wnsense.sparse.sparse_recovery import SparseRecovery
 from wnsense.sparse.support import ScaledProblem
 from wnsense.sparse.support_search import (
     NOISE_RATIOS,
-    SearchCallback,
     SearchLog,
     SearchPlan,
     search_support,
@@ -59,6 +59,7 @@ def sparse_recover(
     *,
     seed: int = 0,
     callback: SearchCallback | None = None,
+    progress: bool = False,
 ) -> SparseRecovery:
     """Return a sparse `z` with `A z = y`, or close to it where `y` is noisy, and the evidence for it.
 
@@ -75,15 +76,27 @@ def sparse_recover(
         seed: Seed of the held-out rows.
         callback: Function called with the present stage in words, the products with `A` so far, and the relative
             misfit. Ctrl-C, or a KeyboardInterrupt that the callback raises, ends the search with Status.INTERRUPTED.
+        progress: True to show the progress while it runs, in a terminal or a notebook; nothing is written elsewhere.
 
     Raises:
         InputError: If A or y cannot be used.
     """
+    require(callback is None or callable(callback), "a function of words, products and misfit", repr(callback))
+    with searched(callback, progress=progress) as watching:
+        return _recovered(A, y, seed, watching)
+
+
+def _recovered(
+    A: LinearMap | MatrixLike,
+    y: Tensor | np.ndarray | Sequence[float],
+    seed: int,
+    callback: SearchCallback | None,
+) -> SparseRecovery:
+    """Return what `sparse_recover` returns."""
     begun = time.perf_counter()
     whole: object = seed
     is_seed = isinstance(whole, int) and 0 <= whole < 2**63
     require(is_seed, "a whole number from 0 to 2^63 - 1 as a seed", repr(seed))
-    require(callback is None or callable(callback), "a function of words, products and misfit", repr(callback))
     given = linear_map(A)
     operator = in_double(given)
     measured = measurement_vector(y, given).to(operator.dtype)

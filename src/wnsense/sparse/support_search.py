@@ -1,11 +1,11 @@
 """Search for a sparse answer: weight-normalized descent at smaller and smaller ratios, and fits on its support."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from wnsense.running.progress import SearchCallback
 from wnsense.sparse.potential import Memory, NetworkPoint, Potential, descend
 from wnsense.sparse.support import Fit, ScaledProblem, exact_fit, explains_anything
 
@@ -31,9 +31,6 @@ _WEIGHTED_EXCESS = 0.3
 # Let the tail be the share of the answer's l1 norm outside its largest entries, half as many as rows. Rounds of weights
 # end at a tail below the first number, or above the second number times the tail before.
 _SMALL_TAIL, _TAIL_GAIN = 1e-3, 0.95
-
-# Function of the present stage in words, the products so far, and the relative misfit.
-SearchCallback = Callable[[str, int, float], None]
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from wnsense.networks.training.step import check_window, take_step
 from wnsense.networks.training.training_checkpoint import TrainingCheckpoint
 from wnsense.networks.training.training_result import Ending, Training
 from wnsense.networks.training.training_task import TrainingTask
+from wnsense.running.progress import CountCallback, counted
 from wnsense.running.trace import Columns
 
 
@@ -34,7 +35,8 @@ def train(
     test: Batches | None = None,
     scheduler: LRScheduler | None = None,
     checkpoint: CheckpointPlan | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    callback: CountCallback | None = None,
+    progress: bool = False,
 ) -> Training:
     """Train a model in place.
 
@@ -59,40 +61,41 @@ def train(
         scheduler: Scheduler of the optimizer's learning rate. It takes a step after each epoch; `ReduceLROnPlateau`
             gets the mean loss of the epoch's steps. Checkpoints include it.
         checkpoint: File and interval of checkpoints.
-        progress: Function (steps done, all steps) that is called after each step; all steps are 0 for a stream.
+        callback: Function (steps done, all steps) that is called after each step; all steps are 0 for a stream.
+        progress: True to show a bar while it runs, in a terminal or a notebook; nothing is written elsewhere.
 
     Raises:
         InputError: If a checkpoint is missing, damaged, of another training or not writable, or if model, optimizer,
             scheduler and data do not fit together.
     """
-    with deferred_interrupts() as request:
+    with deferred_interrupts() as request, counted(callback, progress=progress, words="training") as watching:
         task = TrainingTask.of(model, optimizer, data, plan, test=test, scheduler=scheduler)
         file = None if checkpoint is None else TrainingCheckpoint.of(checkpoint, task)
         is_resumed = checkpoint is not None and checkpoint.resume
         moment = _start(task) if file is None or not is_resumed else file.load()
-        return _run(task, TrainingState(moment), _Surroundings(file, progress, request))
+        return _run(task, TrainingState(moment), _Surroundings(file, watching, request))
 
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """Checkpoint, progress callback and interrupt request of a training.
+    """Checkpoint, callback and interrupt request of a training.
 
     Attributes:
         file: Checkpoint, if there is one.
-        progress: Progress callback, if there is one.
+        callback: Callback after each step, if there is one.
         request: Request to stop.
     """
 
     file: TrainingCheckpoint | None
-    progress: Callable[[int, int], None] | None
+    callback: CountCallback | None
     request: InterruptRequest
 
     def report(self, step: int, steps: int) -> None:
-        """Call the progress callback. A KeyboardInterrupt that it raises becomes a request to stop."""
-        if self.progress is None:
+        """Call the callback. A KeyboardInterrupt that it raises becomes a request to stop."""
+        if self.callback is None:
             return
         try:
-            self.progress(step, steps)
+            self.callback(step, steps)
         except KeyboardInterrupt:
             self.request.is_pending = True
 

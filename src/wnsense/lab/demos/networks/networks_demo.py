@@ -145,7 +145,7 @@ def _trained(
     optimizer = torch.optim.SGD(trainable_parameters(model), lr=_RATE, momentum=_MOMENTUM)
     loader = batches(data.train, _BATCH, torch.Generator().manual_seed(seed))
     plan = TrainingPlan(_EPOCHS, measure=probe)
-    training = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), progress=progress)
+    training = train(model, optimizer, loader, plan, test=batches(data.test, _TEST), callback=progress)
     if training.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     return training
