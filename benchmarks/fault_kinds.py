@@ -137,7 +137,7 @@ def zero_coordinate(drawn: Drawn) -> Question:
     if drawn.numbers.random() < 0.5:
         vectors = drawn.normal(n, m)
         vectors[:, 3] = 0
-        operator: wn.Operator = wn.RankOneSensing(vectors, wn.Space.from_size(m, wn.Kind.PSD))
+        operator: wn.Operator = wn.RankOneSensing(vectors)
         return drawn.question(operator, drawn.truth(m, rank, wn.Kind.PSD))
     rows = drawn.normal(n, m, m + 2)
     rows[:, 3] = 0
@@ -166,7 +166,7 @@ def repeated_rows(drawn: Drawn) -> Question:
     which = int(drawn.numbers.integers(3))
     if which == 0:
         vectors = drawn.normal(distinct, m).repeat(times, 1)
-        return drawn.question(wn.RankOneSensing(vectors, wn.Space.from_size(m, wn.Kind.PSD)), truth)
+        return drawn.question(wn.RankOneSensing(vectors), truth)
     rows = drawn.normal(distinct, m, m).repeat(times, 1, 1)
     if which == 1:
         # Copies in other units are proportional.

@@ -94,7 +94,7 @@ def test_blocks_that_nothing_relates_are_no_success(kind, noise):
 def test_a_coordinate_that_no_vector_has_is_named(noise):
     vectors = normal(400, 16, rng=generator(2))
     vectors[:, 3] = 0
-    operator = wn.RankOneSensing(vectors, wn.Space.from_size(16))
+    operator = wn.RankOneSensing(vectors)
     found = recovered(
         wn.Problem.measure(operator, wn.low_rank(16, 2, generator=generator(1)), noise, generator=generator())
     )

@@ -80,9 +80,7 @@ def repeated(kind, distinct, times, noise):
     """Problem of repeated rows, of an ensemble or of functions; its rows in units of 1, 2 and 4."""
     units = (2.0 ** torch.arange(distinct * times).remainder(3)).unsqueeze(-1)
     if kind == "rank-one":
-        operator = wn.RankOneSensing(
-            normal(distinct, SIDE, rng=generator(1)).repeat(times, 1), wn.Space.from_size(SIDE)
-        )
+        operator = wn.RankOneSensing(normal(distinct, SIDE, rng=generator(1)).repeat(times, 1))
     else:
         rows = normal(distinct, SIDE * SIDE, rng=generator(1)).repeat(times, 1) * units
         operator = (
