@@ -543,7 +543,7 @@ def test_interrupted_demo_leaves_nothing(wnsense, monkeypatch, tmp_path):
 
     monkeypatch.setattr(demonstrating, "run_demo", interrupted)
     outcome = wnsense("demo", "--out", tmp_path / "d")
-    assert (outcome.code, outcome.out, outcome.err) == (130, "", "wnsense: interrupted\n")
+    assert (outcome.code, outcome.out, outcome.err) == (143, "", "wnsense: interrupted\n")
     assert not (tmp_path / "d").exists()
 
 

@@ -2,7 +2,9 @@
 
 import math
 import operator
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import SupportsFloat, SupportsIndex
 
 import torch
@@ -10,6 +12,10 @@ from torch import Tensor
 
 # Longer text is not repeated in a message, which is one line.
 _LONGEST_TEXT = 40
+
+_GIB = 2**30
+# Every machine has that much memory in bytes; smaller arrays are not looked at.
+_SMALL = 2**28
 
 
 class InputError(ValueError):
@@ -164,6 +170,38 @@ def value_text(value: object) -> str:
     if shape == ():
         return str(value)
     return type(value).__name__ + (f" of size {size_text(shape)}" if isinstance(shape, tuple) else "")
+
+
+def require_memory(name: str, size: Sequence[int], dtype: torch.dtype, device: torch.device, advice: str) -> None:
+    """Raise `InputError` unless a device has the memory for an array, whatever else is in it.
+
+    Args:
+        name: Name of the array.
+        size: Sides of the array.
+        dtype: Dtype of the array.
+        device: Device of the array.
+        advice: What to do about it.
+
+    Raises:
+        InputError: If all memory of the device is too little.
+    """
+    needed = math.prod(size) * dtype.itemsize
+    if needed < _SMALL:
+        return
+    memory = _memory(device)
+    if memory is not None and needed > memory:
+        raise InputError(
+            f"needed memory for {name} of size {size_text(size)} in {dtype}, {needed / _GIB:,.1f} GiB, got "
+            f"{memory / _GIB:,.1f} GiB in all; {advice}"
+        )
+
+
+@lru_cache
+def _memory(device: torch.device) -> int | None:
+    """Return the bytes of memory of a device, used or not; None where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None
 
 
 def size_text(size: Sequence[int]) -> str:

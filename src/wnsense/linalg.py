@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+from wnsense.checks import require_memory
+
 # Types of arguments of functions that draw or make tensors.
 Rng: TypeAlias = torch.Generator | None
 """Source of randomness; None is torch's own generator."""
@@ -186,8 +188,12 @@ def random_normal(shape: tuple[int, ...], *, generator: Rng, dtype: torch.dtype,
     """Draw standard normal entries on the generator's device, and move them to another.
 
     A seed so has the same result on every device. Complex entries have `E |z|^2 = 1`.
+
+    Raises:
+        InputError: If they do not fit in memory.
     """
     source = generator.device if generator is not None else torch.device("cpu")
+    require_memory("random entries", shape, dtype, source, "take fewer, or an ensemble that stores less")
     return torch.randn(shape, generator=generator, dtype=dtype, device=source).to(device)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from wnsense.cards import card
-from wnsense.checks import require, require_rank, require_size, size_text
+from wnsense.checks import require, require_memory, require_rank, require_size, size_text
 from wnsense.linalg import Dtype, frobenius_norm, orthonormal_factor, symmetric_part
 from wnsense.sensing.factor_products import Factors
 from wnsense.sensing.matrix_indices import matrix_indices
@@ -100,7 +100,13 @@ class LowRank:
         return LowRank(self.Y.conj(), self.Theta.mT, self.X.conj())
 
     def dense(self) -> Inexact[Tensor, "*batch m1 m2"]:
-        """Return the full matrix of `m1 m2` numbers, which must fit in memory."""
+        """Return the full matrix of `m1 m2` numbers.
+
+        Raises:
+            InputError: If it does not fit in memory.
+        """
+        size, advice = (*self.batch, *self.shape), "use the factors X, Theta and Y, or a product with @"
+        require_memory("a full matrix", size, self.dtype, self.X.device, advice)
         return self.X @ self.Theta @ self.right.mH
 
     def to_numpy(self) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
+from wnsense.checks import require_memory
 from wnsense.sensing.given_matrix import low_rank_from
 from wnsense.sensing.given_numbers import NumbersLike
 from wnsense.sensing.kinds import Kind
@@ -240,12 +241,15 @@ class Operator(ABC):
         return self._pull_back(point, dual, point.right.shape[-1] if width is None else width)
 
     def adjoint(self, v: Float[Tensor, "*batch n"]) -> Inexact[Tensor, "*batch m1 m2"]:
-        """Return `M*(v)` as a full matrix of `m1 m2` numbers, which must fit in memory.
+        """Return `M*(v)` as a full matrix of `m1 m2` numbers.
 
         Raises:
-            InputError: If `v` does not have `n` entries or not the operator's dtype.
+            InputError: If `v` does not have `n` entries or not the operator's dtype, or the matrix needs more memory
+                than there is.
         """
         self.space.check_vector(v, self.count)
+        size = (*v.shape[:-1], *self.shape)
+        require_memory("a full matrix", size, self.dtype, self.device, "use adjoint_times, which forms none")
         return self._adjoint(v)
 
     def __str__(self) -> str:

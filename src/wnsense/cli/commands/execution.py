@@ -6,6 +6,8 @@ from typing import NoReturn, TypeVar
 import typer
 
 from wnsense.cli.exit_codes import EXIT_BAD_INPUT, interrupted_exit_code
+from wnsense.cli.memory_errors import memory_words
+from wnsense.cli.streams import complain
 
 Options = TypeVar("Options")
 
@@ -18,12 +20,17 @@ def execute(work: Callable[[Options], int], options: Options) -> NoReturn:
     """
     # Imported here, because it loads torch.
     from wnsense.checks import InputError
-    from wnsense.cli.streams import complain
 
     try:
         code = work(options)
     except InputError as error:
         complain(str(error))
+        code = EXIT_BAD_INPUT
+    except (MemoryError, RuntimeError, ValueError) as error:
+        words = memory_words(error)
+        if words is None:
+            raise
+        complain(words)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt as interrupt:
         complain("interrupted")
