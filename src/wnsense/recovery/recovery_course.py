@@ -44,6 +44,8 @@ _VALUE_DIGITS = 1e-7
 # Unexplained share of the variance from which on a noise floor warns. The share of few held-out rows varies: this one
 # catches nearly all whose true share is a third.
 _LARGE_SHARE = 0.25
+# Expected relative error from which on it warns too: a fit of many directions leaves less of wrong measurements.
+_LARGE_ERROR = 0.15
 
 
 @dataclass(frozen=True)
@@ -330,7 +332,23 @@ def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, set
         return conclusion
     # A smoothed matrix has directions below the noise; those of the judged rank are to be determined.
     fit = conclusion.fit if conclusion.smooth is not None or conclusion.last is None else conclusion.last
-    return conclusion.limited_by(determination(session, fit, seed=settings.seed))
+    return _doubted(conclusion.limited_by(determination(session, fit, seed=settings.seed)))
+
+
+def _doubted(conclusion: Conclusion) -> Conclusion:
+    """Return the conclusion on a noise floor, with a warning if it explains little or its error is large."""
+    test = conclusion.determination
+    if conclusion.status is not Status.REACHED_NOISE_FLOOR or test is None:
+        return conclusion
+    share = _unexplained(conclusion)
+    if share < _LARGE_SHARE and test.expected_error < _LARGE_ERROR:
+        return conclusion
+    warning = (
+        f"the matrix leaves {share:.0%} of the variance of the measurements unexplained, which makes a relative error "
+        f"of {test.expected_error:.0%} likely if that is noise; check that the measurements are not moduli where squares "
+        "are meant, nor cut off at a largest value, nor partly in another unit; `recover_robustly` finds wrong ones"
+    )
+    return replace(conclusion, warnings=(*conclusion.warnings, warning))
 
 
 def _with_last_fit(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
@@ -383,12 +401,6 @@ def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Con
             )
             # As where the user's bound excludes a better rank: the residual is not noise.
             status = Status.NO_LOW_RANK_FIT if status is Status.REACHED_NOISE_FLOOR else status
-    if status is Status.REACHED_NOISE_FLOOR and (share := _unexplained(conclusion)) >= _LARGE_SHARE:
-        warnings.append(
-            f"the matrix leaves {share:.0%} of the variance of the measurements unexplained: check that they are not "
-            "moduli where squares are meant, nor cut off at a largest value, nor partly in another unit; "
-            "`recover_robustly` finds wrong ones"
-        )
     larger = [other for other in conclusion.fits if other.rank > fit.rank]
     if fit.rank == settings.max_rank and larger:
         best = min(larger, key=lambda other: other.watched)
