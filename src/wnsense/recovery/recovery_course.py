@@ -345,8 +345,9 @@ def _doubted(conclusion: Conclusion) -> Conclusion:
         return conclusion
     warning = (
         f"the matrix leaves {share:.0%} of the variance of the measurements unexplained, which makes a relative error "
-        f"of {test.expected_error:.0%} likely if that is noise; check that the measurements are not moduli where squares "
-        "are meant, nor cut off at a largest value, nor partly in another unit; `recover_robustly` finds wrong ones"
+        f"of {test.expected_error:.0%} likely if that is noise; check that the measurements are not moduli where "
+        "squares are meant, nor cut off at a largest value, nor partly in another unit; `recover_robustly` finds wrong "
+        "ones"
     )
     return replace(conclusion, warnings=(*conclusion.warnings, warning))
 
