@@ -644,8 +644,8 @@ def test_every_application_is_counted_probes_and_starts_too(ensemble, noise):
     assert recovery.applications == len(calls)
     counts = recovery.trace["applications"]
     assert (np.diff(counts) >= 0).all()
-    # One more measures the answer.
-    assert counts[-1] == recovery.applications - 1
+    # One more measures the answer; an answer under noise is asked for its null space before.
+    assert counts[-1] == recovery.applications - 1 if noise == 0 else counts[-1] < recovery.applications - 1
 
 
 def test_a_budget_is_kept_to_within_a_step():

@@ -9,7 +9,7 @@ from torch import Tensor
 from wnsense.recovery.evidence.restricted_singular_value import null_space_test
 from wnsense.recovery.evidence.unidentified import Unidentified, conjugate, null_direction_words, unidentified_lines
 from wnsense.recovery.rank_fit import RankFit
-from wnsense.recovery.session import Session
+from wnsense.recovery.session import EndedEarlyError, Session
 from wnsense.running.status import Status
 from wnsense.sensing import row_reductions
 from wnsense.sensing.ensembles.entries import EntrySensing
@@ -58,12 +58,19 @@ def determination(session: Session, fit: RankFit, *, seed: int) -> Determination
         session: Session that counts the cost.
         fit: Fit that explains its rows.
         seed: Seed of the random tangent vector.
+
+    Raises:
+        EndedEarlyError: If the budget is spent before the end.
     """
     size = float(fit.at.point.norm())
     variance = float(fit.at.misfit) ** 2 / max(fit.rows - fit.freedom, 1)
     # Along a direction of this gain, noise moves the matrix by its norm.
-    test, cost = null_space_test(fit.objective, fit.at, seed=seed, least_gain=variance / size**2)
+    test, cost = null_space_test(
+        fit.objective, fit.at, seed=seed, least_gain=variance / size**2, budget=session.applications_left
+    )
     session.applications += cost
+    if test is None:
+        raise EndedEarlyError(Status.OUT_OF_BUDGET)
     error = math.sqrt(max(variance * test.spread, 0.0)) / size
     if test.direction is not None:
         return _near(test.gain, test.direction.at(fit.at.point))

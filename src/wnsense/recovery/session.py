@@ -83,6 +83,12 @@ class Session:
     traces: list[Columns] = field(default_factory=list)
     latest: LowRank | None = None
 
+    @property
+    def applications_left(self) -> int | None:
+        """Applications that the budget leaves; None without a limit."""
+        most = self.budget.max_applications
+        return None if most is None else max(most - self.applications, 0)
+
     def run(
         self,
         objective: SensingObjective,

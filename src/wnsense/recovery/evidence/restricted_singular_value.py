@@ -50,9 +50,9 @@ class NullSpaceTest:
 
 
 def null_space_test(
-    objective: SensingObjective, at: Evaluation, *, seed: int, least_gain: float = 0.0
-) -> tuple[NullSpaceTest, int]:
-    """Return the test of the restricted null space at a fit, and its cost in applications.
+    objective: SensingObjective, at: Evaluation, *, seed: int, least_gain: float = 0.0, budget: int | None = None
+) -> tuple[NullSpaceTest | None, int]:
+    """Return the test of the restricted null space at a fit, None beyond a budget, and its cost in applications.
 
     Conjugate gradients solve `M* M x = e` for a random tangent vector `e`, parts of large gain first. A part of `e` in
     the null space stays in the residual, also with a preconditioner, and the directions of the steps turn towards it.
@@ -64,6 +64,7 @@ def null_space_test(
         at: Evaluation of the fit.
         seed: Seed of the random vector.
         least_gain: Gain below which a direction counts as one of the null space, if larger than that of rounding.
+        budget: Largest number of applications; None for no limit.
     """
     random = _random_tangent(at, seed)
     none = torch.zeros_like(at.point.Theta.real)
@@ -72,9 +73,11 @@ def null_space_test(
     size = float(random.squared_norm())
     enough = max(_REMAINDER / freedom, torch.finfo(at.point.Theta.real.dtype).eps) * size
     iteration = _Iteration.start(random, blocks)
-    steps, gain, left, weakest = 0, 1.0, size, iteration.direction
+    steps, gain, left, weakest, cost = 0, 1.0, size, iteration.direction, blocks_cost(objective, at.point)
     while steps < _MOST_STEPS and left > enough and gain >= _NULL_GAIN:
-        steps += 1
+        if budget is not None and cost >= budget:
+            return None, cost
+        steps, cost = steps + 1, cost + 2
         direction = iteration.direction
         iteration, latest = iteration.next(objective, at, blocks)
         if latest < gain:
@@ -83,7 +86,7 @@ def null_space_test(
     spread = freedom * float(random.inner(iteration.solution)) / size
     is_trivial = left <= enough and gain >= least_gain
     null = None if is_trivial else weakest.scaled(1 / weakest.squared_norm().sqrt())
-    return NullSpaceTest(gain, spread, null), blocks_cost(objective, at.point) + 2 * steps
+    return NullSpaceTest(gain, spread, null), cost
 
 
 @dataclass(frozen=True)
