@@ -806,8 +806,8 @@ def test_a_recovery_interrupted_inside_the_operator_is_resumed_all_the_same(tmp_
     """At any application: of a probe, a start, a step, or of directions to grow by."""
     problem, path, never = INTERRUPTED["gaussian"], tmp_path / "recovery.npz", Alarm(0)
     whole = recovered(replace(problem, operator=watched(problem.operator, never)))
-    # The last application measures the answer, when all is decided.
-    for at in range(1, never.rung, every):
+    # Two applications come first, for the file; the last one measures the answer, when all is decided.
+    for at in range(3, never.rung + 2, every):
         broken = recovered(replace(problem, operator=watched(problem.operator, Alarm(at))), checkpoint=path)
         assert broken.status == Status.INTERRUPTED
         again = replace(problem, operator=watched(problem.operator, Alarm(0)))
@@ -841,7 +841,7 @@ def test_an_interrupted_recovery_has_what_there_was(tmp_path):
 @pytest.mark.fast("gaussian", "hermitian", "exact")
 def test_a_budget_made_larger_is_the_recovery_that_had_it_from_the_start(tmp_path, problem):
     whole = recovered(problem)
-    for share in (0.02, 0.3, 0.6, 0.95):
+    for share in (0.02, 0.3, 0.6, 0.9):
         path = tmp_path / f"{share}.npz"
         budget = int(share * whole.applications)
         assert recovered(problem, max_applications=budget, checkpoint=path).status == Status.OUT_OF_BUDGET
@@ -891,7 +891,7 @@ def test_a_recovery_is_not_resumed_with_other_measurements_or_from_another_file(
     with pytest.raises(InputError, match="needed a file written by wnsense"):
         recovered(INTERRUPTED["gaussian"], checkpoint=tmp_path / "none.npz", resume=True)
     recovered(INTERRUPTED["gaussian"]).save(tmp_path / "out")
-    with pytest.raises(InputError, match="needed the problem and settings"):
+    with pytest.raises(InputError, match="needed a checkpoint of wnsense"):
         recovered(INTERRUPTED["gaussian"], checkpoint=tmp_path / "out" / "result.npz", resume=True)
     stopped_at_9.write_bytes(stopped_at_9.read_bytes()[:-300])
     with pytest.raises(InputError, match="needed a file written by wnsense"):
@@ -1071,6 +1071,5 @@ def test_a_row_that_nothing_measures_is_told():
     operator = EntrySensing.from_places(rows[is_measured], columns[is_measured], (20, 20))
     truth = low_rank(20, 2, generator=generator())
     recovery = recover(operator, operator.measure(truth), truth=truth)
-    assert recovery.status == Status.TOO_FEW_MEASUREMENTS
-    [warning] = recovery.warnings
-    assert warning.startswith("the matrix explains all measurements, but is not identifiable: a change of it")
+    assert recovery.status == Status.DETERMINED_IN_PART
+    assert recovery.warnings == ("the measurements do not determine all entries of rows and columns 3",)

@@ -110,21 +110,14 @@ def recover(
     runs = RecoveryCheckpoint(problem, settings, None if checkpoint is None else Path(checkpoint))
     with failure_noted():
         runs.open(resume=resume)
-    with failure_noted(runs):
-        spent = require_adjoint(problem.operator, seed=seed)
-        plain = in_plain_units(problem)
-        merged = merge_repeated_rows(plain.problem)
+    plain = in_plain_units(problem)
     first = None if point is None else plain.from_user(point)
     with watched(callback, progress=progress, budget=max_applications) as watching:
         budget = Budget(max_applications, max_seconds, watching)
-        session = Session(merged.problem, budget, runs, applications=spent + merged.applications)
+        session = Session(plain.problem, budget, runs)
         with failure_noted(runs, session):
             recovery = _report(session, plain, first, holdout, Settings(solver, max_rank, tolerance, seed))
-    recovery = replace(recovery, warnings=(*given.warnings, *recovery.warnings))
-    if recovery.status is Status.CONVERGED and merged.contradiction > tolerance:
-        # The means of repeated measurements are explained exactly, and these differ by noise.
-        return replace(recovery, status=Status.REACHED_NOISE_FLOOR)
-    return recovery
+    return replace(recovery, warnings=(*given.warnings, *recovery.warnings))
 
 
 def _concluded(
@@ -132,6 +125,10 @@ def _concluded(
 ) -> tuple[Status, LowRank, Conclusion | None]:
     """Return status and matrix, and the conclusion unless the recovery ended early."""
     try:
+        session.applications += require_adjoint(problem.operator, seed=settings.seed)
+        merged = merge_repeated_rows(problem)
+        session.applications += merged.applications
+        session.problem = merged.problem
         conclusion = concluded_on_rows(session, problem, start, holdout, settings)
     except KeyboardInterrupt:
         session.checkpoint.write()
@@ -139,6 +136,9 @@ def _concluded(
     except EndedEarlyError as early:
         session.checkpoint.write()
         return early.status, _latest_answer(session), None
+    if conclusion.status is Status.CONVERGED and merged.contradiction > settings.tolerance:
+        # The means of repeated measurements are explained exactly, and these differ by noise.
+        return Status.REACHED_NOISE_FLOOR, conclusion.matrix, conclusion
     return conclusion.status, conclusion.matrix, conclusion
 
 
