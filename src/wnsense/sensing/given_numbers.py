@@ -32,6 +32,8 @@ class SupportsNumpy(Protocol):
 NumbersLike: TypeAlias = Tensor | np.ndarray | SupportsArray | SupportsNumpy | Sequence[Any]
 """Numbers of any dimension: a tensor, a NumPy array, what gives itself as one, or nested lists."""
 
+# Dtypes that torch takes as they are, in the byte order of the machine.
+_PLAIN = {np.dtype(kind) for kind in (np.float64, np.float32, np.complex128, np.complex64, np.int64)}
 _LARGEST_INT64 = 2**63 - 1
 # Kinds of NumPy's dtypes that are not numbers, in words.
 _NO_NUMBERS = {"U": "text", "S": "bytes", "M": "dates", "m": "durations", "V": "records", "O": "objects"}
@@ -50,11 +52,10 @@ def tensor_from(name: str, values: NumbersLike) -> Shaped[Tensor, "..."]:
     Raises:
         InputError: If they are no numbers, or some are masked.
     """
-    require(
-        not np.ma.is_masked(values), f"numbers without a mask in {name}", "a masked array", "fill it, or leave rows out"
-    )
     if isinstance(values, Tensor):
         return _plain(values)
+    is_masked = isinstance(values, np.ma.MaskedArray) and bool(np.ma.is_masked(values))
+    require(not is_masked, f"numbers without a mask in {name}", "a masked array", "fill it, or leave rows out")
     if isinstance(values, (list, tuple)) and values and all(isinstance(one, Tensor) for one in values):
         # NumPy would convert each of them by itself, and none that requires a gradient.
         sizes = {one.shape for one in values}
@@ -131,13 +132,17 @@ def known_vector(
 
 def _plain(tensor: Tensor) -> Tensor:
     """Return a tensor without its gradient, dense, and with conjugation and negation carried out."""
+    if tensor.layout == torch.strided and not (tensor.requires_grad or tensor.is_conj() or tensor.is_neg()):
+        return tensor if type(tensor) is Tensor else tensor.detach()
     dense = tensor.detach() if tensor.layout == torch.strided else tensor.detach().to_dense()
     return dense.resolve_conj().resolve_neg()
 
 
 def _numbers(name: str, values: object) -> np.ndarray:
     """Return the numbers as an array of a numeric dtype."""
-    if isinstance(values, SupportsNumpy) and not isinstance(values, SupportsArray):
+    # Arrays come first: functions of the user return one in each application, and protocols are slow to check.
+    is_array = isinstance(values, np.ndarray)
+    if not is_array and isinstance(values, SupportsNumpy) and not isinstance(values, SupportsArray):
         values = values.to_numpy()
     try:
         array = np.asarray(values)
@@ -173,6 +178,8 @@ def _numbers_of_objects(name: str, array: np.ndarray) -> np.ndarray:
 
 def _torch_layout(array: np.ndarray) -> np.ndarray:
     """Return an array that torch can take: of a dtype, byte order and strides that it has, and not read-only."""
+    if array.dtype in _PLAIN and array.flags.carray:
+        return array
     kind, size = array.dtype.kind, array.dtype.itemsize
     dtype = array.dtype.newbyteorder("=")
     if kind == "f" and size > 8:
