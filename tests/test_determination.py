@@ -225,3 +225,29 @@ def test_half_of_a_side_is_no_part():
 
 def test_a_direction_of_no_kind_asks_for_more():
     assert "more" in null_direction_words(direction_at(list(range(20)), [], (20, 20)))
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("kind", ["psd", "hermitian"])
+def test_an_image_and_its_reverse_behind_even_masks_are_two_answers(kind, noise):
+    """`|F(d x)|` is the same for `conj(x)` in reversed order if the masks are even and real."""
+    masks = normal(10, 5, 4, rng=generator(1))
+    operator = wn.CodedDiffractionSensing.from_masks(masks + masks.flip(1, 2), kind)
+    truth = wn.low_rank(20, 1, kind=wn.Kind(kind), generator=generator(2))
+    found = recovered(wn.Problem.measure(operator, truth, noise, generator=generator()))
+    assert found.status is wn.Status.TOO_FEW_MEASUREMENTS
+    if found.rank == 1:
+        assert "reversed" in found.warnings[0]
+        distances = [float(one.distance(truth)) for one in (found.matrix, found.alternative)]
+        assert min(distances) <= max(5 * noise, 1e-6)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_pixels_that_no_mask_lets_through_are_named(noise):
+    masks = normal(10, 5, 4, rng=generator(1))
+    masks[:, 2, 1] = 0
+    operator = wn.CodedDiffractionSensing.from_masks(masks, "psd")
+    truth = wn.low_rank(20, 1, generator=generator(2))
+    found = recovered(wn.Problem.measure(operator, truth, noise, generator=generator()))
+    assert found.status is wn.Status.DETERMINED_IN_PART
+    assert found.unidentified == Unidentified((9,), (9,))
