@@ -51,7 +51,7 @@ def check_checkpoint(table: Table, path: Path) -> None:
     """
     then = table.header.get(_VERSION)
     came = "one without a version" if then is None else f"one of version {then}"
-    advice = "resume with the version that wrote it, or run again without resuming"
+    advice = "resume with the version that wrote it, or remove the file and start anew"
     require(then == __version__, f"a checkpoint of wnsense {__version__} at {path}", came, advice)
     if table.header.get(_DIGEST) != _digest(table.header, table.arrays):
         raise _damaged(path)

@@ -33,7 +33,7 @@ class InterruptRequest:
 def deferred_interrupts() -> Iterator[InterruptRequest]:
     """Turn the first Ctrl-C into a request while this is open.
 
-    SIGTERM is deferred too if the program has a handler for it; otherwise it ends the process as always. Nothing
+    SIGTERM and SIGHUP are deferred too if the program has a handler for them; otherwise they end the process. Nothing
     changes in threads other than the main one.
     """
     request = InterruptRequest()
