@@ -6,11 +6,17 @@ import math
 import pickle
 from types import FunctionType
 
+import numpy as np
 import pytest
 import torch
 
 from cases.nouns import operator_classes, public_classes, values
 from wnsense.checks import InputError
+from wnsense.recovery import Recovery
+from wnsense.sensing.low_rank import LowRank
+from wnsense.sensing.operator import Operator
+from wnsense.sensing.space import Space
+from wnsense.values import same
 
 # A terminal of usual size.
 LINES, COLUMNS = 24, 120
@@ -103,3 +109,58 @@ def with_another(value, field):
         return dataclasses.replace(value, **{field.name: part})
     except InputError:
         return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagonal(Operator):
+    """An operator as a user writes it: the first entries of the diagonal."""
+
+    weights: torch.Tensor
+    space: Space
+    second_moment: tuple[float, float] | None = None
+
+    @property
+    def count(self):
+        return len(self.weights)
+
+    def _measure(self, point):
+        rows = torch.arange(self.count)
+        return self.weights * point[rows, rows]
+
+    def _adjoint_times(self, v, V):
+        out = torch.zeros(*v.shape[:-1], self.shape[0], V.shape[-1], dtype=self.dtype)
+        out[..., : self.count, :] = (self.weights * v).unsqueeze(-1) * V[..., : self.count, :]
+        return out
+
+
+def test_operators_of_users_have_the_same_manners():
+    weights = torch.arange(1.0, 1001.0, dtype=torch.float64)
+    operator = Diagonal(weights, Space.from_size(1000))
+    assert repr(operator) == "Diagonal: 1000 measurements of a psd 1000 x 1000 matrix"
+    assert operator == copy.deepcopy(operator)
+    assert hash(operator) == hash(copy.deepcopy(operator))
+    assert operator != dataclasses.replace(operator, weights=weights + 1)
+    assert pickle.loads(pickle.dumps(operator)) == operator
+
+
+def test_numbers_of_another_dtype_or_shape_are_not_equal():
+    Z = LowRank(torch.ones(3, 1), torch.ones(1, 1))
+    assert same(Z.X, Z.X.clone())
+    assert Z.to(dtype=torch.float64) != Z
+    assert LowRank(torch.ones(4, 1), torch.ones(1, 1)) != Z
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is one device")
+def test_equal_numbers_on_two_devices_are_equal():
+    Z = LowRank(torch.ones(3, 1), torch.ones(1, 1))
+    assert Z.to(device="cuda") == Z
+    assert np.asarray(Z.to(device="cuda")).tolist() == Z.to_numpy().tolist()
+    assert (Z.to(device="cuda") @ np.ones(3)).tolist() == [3.0] * 3
+    assert float(Z.to(device="cuda")[0, [1]]) == 1.0
+
+
+def test_a_long_text_is_cut_to_a_screen():
+    recovery = values()[Recovery]
+    long = dataclasses.replace(recovery, warnings=("a warning",) * 500)
+    assert len(repr(long).splitlines()) < LINES
+    assert str(long).count("a warning") == 500
