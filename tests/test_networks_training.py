@@ -169,6 +169,18 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(tmp_path, kind, 
     same(rest, whole)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_the_program_handles_ends_a_training_after_its_step(tmp_path, number):
+    path = tmp_path / "run.npz"
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        part = run(checkpoint=CheckpointPlan(path), progress=Interrupting(3, number))
+    finally:
+        signal.signal(number, before)
+    assert (part.ending, part.steps) == (Ending.INTERRUPTED, 3)
+    same(run(checkpoint=CheckpointPlan(path, resume=True)), run())
+
+
 def test_a_kill_loses_no_more_than_since_the_last_checkpoint(tmp_path):
     """Saved at every step, then killed by the second Ctrl-C in the middle of one."""
     path = tmp_path / "run.npz"
