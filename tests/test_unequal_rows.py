@@ -131,6 +131,10 @@ def test_errors_that_weights_state_are_weighed_by_them(ensemble, kind):
     assert recovery.status == wn.Status.REACHED_NOISE_FLOOR
     unweighted = wn.recover(operator, y + deviations * errors, truth=truth)
     assert recovery.relative_error < unweighted.relative_error / 5
+    assert not any("do not follow" in warning for warning in recovery.warnings)
+    # The same weights for errors of one size.
+    doubted = wn.recover(operator, y + errors, weights=deviations**-2, truth=truth)
+    assert any("do not follow the weights" in warning for warning in doubted.warnings)
 
 
 @pytest.mark.parametrize("kind", KINDS)

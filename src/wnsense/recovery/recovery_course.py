@@ -120,20 +120,23 @@ def first_conclusion(session: Session, start: LowRank | None, holdout: float | N
     return _judged(session, grow(session, objective, first, count - held, settings), settings)
 
 
-def completed(session: Session, judged: Conclusion, settings: Settings, *, searches: bool = True) -> Conclusion:
+def completed(
+    session: Session, judged: Conclusion, settings: Settings, *, seeks_exact: bool = True, smooths: bool = True
+) -> Conclusion:
     """Return the conclusion after the searches that a first one leaves open, with the fit to all measurements.
 
     Args:
         session: Session that makes the runs, with the problem of the first conclusion.
         judged: First conclusion.
         settings: Settings of the recovery.
-        searches: False if it is known that no exact answer can be found.
+        seeks_exact: False if it is known that no exact answer can be found.
+        smooths: False if no smoothed fit is wanted.
     """
-    may_search, is_explained = searches and may_be_exact(judged), _explains(judged.evidence)
+    may_search, is_explained = seeks_exact and may_be_exact(judged), _explains(judged.evidence)
     exact, smooth = None, None
     if may_search:
         exact = searched_for_exact(session, judged, range(1), settings, climbs=is_explained)
-    if exact is None and _may_be_smooth(judged, settings):
+    if exact is None and smooths and _may_be_smooth(judged, settings):
         smooth = smoothed(session, judged.fit, settings)
     if exact is None and may_search and not is_explained:
         # Other starts help where fits have gone astray, not where one explains much.

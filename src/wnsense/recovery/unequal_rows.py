@@ -30,6 +30,10 @@ from wnsense.sensing.low_rank import LowRank
 from wnsense.sensing.problem import Problem
 
 _ADVICE = "if you know the errors, pass weights=1 / error**2"
+_CHECK_WEIGHTS = (
+    "the errors of the held-out measurements do not follow the weights: they fit errors of one size, relative to the "
+    "rows, better; check that weights are 1 / error**2"
+)
 
 
 def concluded_on_rows(
@@ -72,6 +76,10 @@ def _has_weights(problem: Problem) -> bool:
     return not row_reductions.has_all(used == used[0])
 
 
+def _with_warning(conclusion: Conclusion, warning: str) -> Conclusion:
+    return replace(conclusion, warnings=(*conclusion.warnings, warning))
+
+
 def _predicts(conclusion: Conclusion) -> bool:
     """Return True if the fit predicts held-out rows better than by chance, whatever the verdict on its rank is."""
     evidence = conclusion.evidence
@@ -98,11 +106,11 @@ class _TwoLaws:
         conclusion = completed(session, first, settings)
         if conclusion.status is Status.CONVERGED:
             return conclusion
-        warning = (
+        return _with_warning(
+            conclusion,
             f"the rows differ in size by a factor of {self.equal.ratio:.0e}, and their errors seem to do so too: "
-            f"each row counts by its measurement over its size; {_ADVICE}"
+            f"each row counts by its measurement over its size; {_ADVICE}",
         )
-        return replace(conclusion, warnings=(*conclusion.warnings, warning))
 
     def concluded(self, session: Session, first: Conclusion, second: Conclusion, settings: Settings) -> Conclusion:
         """Return the conclusion of two first ones.
@@ -123,11 +131,14 @@ class _TwoLaws:
         if is_sound and not is_second_sound:
             second = self._carried(first, second)
         session.problem = self.problem
-        conclusion = completed(session, second, settings, searches=False)
-        if conclusion.status.is_success or self.has_weights:
+        is_doubtful = self.has_weights and is_sound and self._is_likelier(first.fit, second.fit)
+        conclusion = completed(session, second, settings, seeks_exact=False, smooths=not is_doubtful)
+        if self.has_weights:
+            return _with_warning(conclusion, _CHECK_WEIGHTS) if is_doubtful else conclusion
+        if conclusion.status.is_success:
             return conclusion
-        warning = f"the rows differ in size by a factor of {self.equal.ratio:.0e}, and so may their errors; {_ADVICE}"
-        return replace(conclusion, warnings=(*conclusion.warnings, warning))
+        factor = f"the rows differ in size by a factor of {self.equal.ratio:.0e}, and so may their errors"
+        return _with_warning(conclusion, f"{factor}; {_ADVICE}")
 
     def _exact(self, session: Session, first: Conclusion, settings: Settings) -> Conclusion | None:
         """Return the conclusion of an exact answer, sought with rows of one size; None if none is found."""
