@@ -66,7 +66,7 @@ def recover(
         max_rank: Largest rank to return.
         noise_level: Noise level `||noise|| / ||y||`, where it is known; it replaces the hold-out test. 0.01 is 1%. By
             default that of the problem, like weights and truth.
-        weights: Weights of the measurements, (n,), at least 0.
+        weights: Weights of the measurements, (n,), at least 0: inverse variances. Exact answers do not depend on them.
         start: First point, in the units of the answer, by its factors or full; by default a spectral start.
         solver: Solver of the growth, or its name; by default `ConjugateWN()`. The other stages run with solvers that
             their task asks for: the ends of the ranks and the last fit with `ConjugateWN`, the search for an exact
