@@ -55,10 +55,10 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
     zero = float(row_reductions.norm(objective.calibration.balance(objective.target)))
     fits: list[RankFit] = []
     best, misses = None, 0
-    following: _Following | None = _Following(resized(start, min(start.width, bound)), stands_out=True)
-    while following is not None:
-        stage = f"growth, rank {following.point.width}"
-        fit = RankFit(objective, session.run(objective, settings.solver, following.point, stop, stage), rows)
+    ahead: Following | None = Following(resized(start, min(start.width, bound)), stands_out=True)
+    while ahead is not None:
+        stage = f"growth, rank {ahead.point.width}"
+        fit = RankFit(objective, session.run(objective, settings.solver, ahead.point, stop, stage), rows)
         fits.append(fit)
         if float(fit.at.misfit) > _DIVERGED * zero:
             raise EndedEarlyError(Status.DIVERGED)
@@ -69,8 +69,8 @@ def grow(session: Session, objective: SensingObjective, start: LowRank, rows: in
         if best is None or is_better(best, fit):
             best, misses = fit, 0
         else:
-            misses += 1 if following.stands_out else THRESHOLDS.misses
-        following = None if misses >= THRESHOLDS.misses else _grown(session, fit, bound, settings.seed)
+            misses += 1 if ahead.stands_out else THRESHOLDS.misses
+        ahead = None if misses >= THRESHOLDS.misses else following(session, fit, bound, settings.seed)
     return _settled(session, best or fit, fits, settings)
 
 
@@ -141,7 +141,7 @@ def _settles_below(share: float) -> Callable[[Evaluation], bool]:
 
 
 @dataclass(frozen=True)
-class _Following:
+class Following:
     """First point of the next rank.
 
     Attributes:
@@ -153,7 +153,7 @@ class _Following:
     stands_out: bool
 
 
-def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> _Following | None:
+def following(session: Session, fit: RankFit, bound: int, seed: int) -> Following | None:
     """Return the first point of the next rank, or None at the bound or if nothing can be added."""
     room = bound - fit.rank
     if room <= 0:
@@ -165,4 +165,4 @@ def _grown(session: Session, fit: RankFit, bound: int, seed: int) -> _Following 
     shown = int((outside.singular_values() > THRESHOLDS.standing_out * level).sum())
     added = max(1, shown, min(fit.rank // THRESHOLDS.coarseness, outside.width))
     point = fit.at.point.plus(outside.truncate(min(added, outside.width)))
-    return _Following(resized(point, fit.rank + min(added, room)), stands_out=shown > 0)
+    return Following(resized(point, fit.rank + min(added, room)), stands_out=shown > 0)

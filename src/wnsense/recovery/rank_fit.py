@@ -115,6 +115,30 @@ def exceeds_noise(small: RankFit, large: RankFit) -> bool:
     return left < left_by_chance(large.freedom - small.freedom, small.rows - small.freedom)
 
 
+def squared_ratio(small: RankFit, large: RankFit) -> float:
+    """Return the share of the sum of squares of a fit that a fit of a larger rank leaves; 1 if there is nothing."""
+    return 1.0 if small.residual == 0 else (large.residual / small.residual) ** 2
+
+
+def explains_signal(small: RankFit, large: RankFit, surrogate: float | None = None) -> bool:
+    """Return True if the larger rank explains more than a fit of noise would, judged by the few rows that both leave.
+
+    The share that a linear fit of normal noise leaves has a beta distribution. The variance of its logarithm is about
+    `2 / (n - d2) - 2 / (n - d1)` for `d1` and `d2` degrees of freedom.
+
+    Args:
+        small: Fit of a rank.
+        large: Fit of a larger rank to the same rows.
+        surrogate: Share that the same fits of surrogate noise leave, with this variance too; None for a mean share.
+    """
+    spare, rest = small.rows - small.freedom, small.rows - large.freedom
+    if rest <= 0:
+        return False
+    chance = left_by_chance(spare - rest, spare, deviations=0.0) if surrogate is None else surrogate
+    variance = (2 / rest - 2 / spare) * (1 if surrogate is None else 2)
+    return squared_ratio(small, large) < chance * math.exp(-THRESHOLDS.deviations * math.sqrt(variance))
+
+
 def surpasses_beyond_doubt(small: RankFit, large: RankFit) -> bool:
     """Return True if the larger rank explains more than a fit of noise would, on fitted and on held-out rows."""
     if small.objective.fitted is None or not exceeds_noise(small, large):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from wnsense.recovery.cross_validation import cross_validated, is_unsurpassed
 from wnsense.recovery.determination import Determination, determination
 from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
 from wnsense.recovery.evidence.spectral_rank import (
@@ -15,7 +16,7 @@ from wnsense.recovery.evidence.spectral_rank import (
     significant_rank,
 )
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
-from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, verdict
+from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, is_significant, verdict
 from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import Growth, grow, refitted
 from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
@@ -142,7 +143,9 @@ def completed(
         # Other starts help where fits have gone astray, not where one explains much.
         others = range(1, 1 if _explains(_evidence(smooth)) else THRESHOLDS.tries)
         exact = searched_for_exact(session, judged, others, settings, climbs=True)
-    return _final(session, judged, smooth, settings) if exact is None else _final(session, exact, None, settings)
+    if exact is not None:
+        return _final(session, exact, None, settings)
+    return _final(session, _cross_validated(session, judged, settings), smooth, settings)
 
 
 def _first(
@@ -321,6 +324,25 @@ def searched_for_exact(
     return None
 
 
+def _cross_validated(session: Session, judged: Conclusion, settings: Settings) -> Conclusion:
+    """Return the conclusion with the verdict of a cross-validation, if rows were too few for that of the hold-out.
+
+    Those held out may be too few for a significant prediction, and those fitted too few to try the next rank. Neither
+    shows that the rows do not determine this rank.
+    """
+    fit = judged.fit
+    has_verdict = judged.status is not Status.TOO_FEW_MEASUREMENTS or fit.is_exact(settings.tolerance)
+    if has_verdict or judged.surpassed or fit.objective.fitted is None or fit.freedom >= fit.rows:
+        return judged
+    whole = _fitted_to_all(session, fit, settings.last_stop, settings)
+    evidence = cross_validated(session, whole, settings)
+    if evidence is None or not (is_significant(evidence) and _explains(evidence)):
+        return judged
+    if not is_unsurpassed(session, whole, settings):
+        return judged
+    return replace(judged, status=Status.REACHED_NOISE_FLOOR, evidence=evidence, last=whole)
+
+
 def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
     """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones.
 
@@ -366,6 +388,8 @@ def _with_last_fit(session: Session, conclusion: Conclusion, smooth: RankFit | N
         return conclusion
     if smooth is not None and predicts_better(smooth, fit):
         return replace(conclusion, last=fitted_to_all(session, smooth, settings), smooth=smooth)
+    if conclusion.last is not None:
+        return conclusion
     return replace(conclusion, last=_fitted_to_all(session, fit, stop, settings))
 
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,30 @@ class Evidence:
 
     explained: float
     score: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Held-out measurements and their prediction, less the part that a multiple of the identity and a constant explain.
+
+    Attributes:
+        measured: Measurements, (k,).
+        misfit: Prediction less measurements, (k,).
+    """
+
+    measured: Float[Tensor, " k"]
+    misfit: Float[Tensor, " k"]
+
+    @classmethod
+    def joined(cls, predictions: Sequence["Prediction"]) -> "Prediction":
+        """Return the predictions of several groups of rows as one."""
+        return cls(torch.cat([one.measured for one in predictions]), torch.cat([one.misfit for one in predictions]))
+
+    def evidence(self) -> Evidence:
+        """Return the evidence of these rows."""
+        unexplained = float(row_reductions.squared_norm(self.misfit) / row_reductions.squared_norm(self.measured))
+        correlation = row_reductions.rank_correlation(self.measured, self.measured + self.misfit)
+        return Evidence(1 - unexplained, correlation_score(correlation, self.measured.shape[0]))
 
 
 def held_out_count(count: int, fraction: float | None) -> int:
@@ -80,8 +105,8 @@ def _line_counts(operator: EntrySensing, usable: Bool[Tensor, " n"]) -> Float[Te
     return torch.minimum(rows[operator.rows], columns[operator.columns])
 
 
-def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
-    """Return the evidence of the held-out rows on a point.
+def held_out_prediction(objective: SensingObjective, at: Evaluation) -> Prediction:
+    """Return the prediction of the held-out rows by a point.
 
     Raises:
         ValueError: If no rows are held out.
@@ -97,12 +122,15 @@ def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
         regressors.append(objective.calibration.traces)
     regression = torch.stack(regressors, dim=-1)
     baseline = regression[held] @ row_reductions.least_squares(regression[fitted], target[fitted])
+    return Prediction(target[held] - baseline, at.residual[held])
 
-    measured = target[held] - baseline
-    misfit = at.residual[held]
-    explained = 1 - float(row_reductions.squared_norm(misfit) / row_reductions.squared_norm(measured))
-    correlation = row_reductions.rank_correlation(measured, measured + misfit)
-    return Evidence(explained, correlation_score(correlation, row_reductions.count(held)))
+def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
+    """Return the evidence of the held-out rows on a point.
+
+    Raises:
+        ValueError: If no rows are held out.
+    """
+    return held_out_prediction(objective, at).evidence()
 
 
 def correlation_score(correlation: float, count: int) -> float:

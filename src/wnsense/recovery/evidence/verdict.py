@@ -56,6 +56,11 @@ def judged_share(level: float) -> float:
     return THRESHOLDS.judged_share_if_visible if is_visible else THRESHOLDS.judged_share
 
 
+def is_significant(evidence: Evidence) -> bool:
+    """Return True if held-out rows are predicted far better than by chance."""
+    return evidence.explained > 0 and evidence.score > THRESHOLDS.significance
+
+
 def verdict(findings: Findings) -> Status:
     """Return the status that the findings allow.
 
@@ -72,10 +77,9 @@ def verdict(findings: Findings) -> Status:
         return Status.STAGNATED if findings.freedom < findings.fitted else Status.TOO_FEW_MEASUREMENTS
     judged = judged_share(findings.back_projection_level) * findings.fitted
     if findings.evidence is not None:
-        is_significant = findings.evidence.explained > 0 and findings.evidence.score > THRESHOLDS.significance
-        if is_significant and (findings.overfit > THRESHOLDS.overfit or findings.surpassed):
+        predicts = is_significant(findings.evidence)
+        if predicts and (findings.overfit > THRESHOLDS.overfit or findings.surpassed):
             return Status.TOO_FEW_MEASUREMENTS
-        predicts = is_significant
         needed = findings.next_freedom
     else:
         predicts = findings.residual <= findings.allowance and findings.residual**2 < left_by_chance(
