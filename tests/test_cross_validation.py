@@ -86,7 +86,7 @@ def session_of(problem: Problem) -> Session:
 
 @pytest.mark.parametrize(
     ("qubits", "rank", "strings", "shots"),
-    [(3, 1, 63, 1000), (3, 2, 63, 4000), (3, 1, 40, 4000), (4, 1, 100, 2000), (4, 2, 140, 4000), (5, 1, 205, 2000)],
+    [(3, 1, 63, 1000), (3, 2, 63, 4000), (3, 1, 40, 4000), (4, 2, 140, 4000), (5, 1, 205, 2000)],
 )
 def test_a_counted_state_that_is_right_is_a_success(qubits, rank, strings, shots):
     problem = counted(qubits, rank, strings, shots, seed=3)
@@ -104,9 +104,8 @@ def test_few_noisy_rows_that_determine_the_matrix_give_a_success(ensemble):
     assert recovery.status is Status.REACHED_NOISE_FLOOR
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-3])
-@pytest.mark.parametrize("rows", [0.8, 0.98])
-@pytest.mark.parametrize("ensemble", DRAWS)
+@pytest.mark.parametrize(("rows", "noise"), [(0.8, 0.0), (0.98, 1e-3)])
+@pytest.mark.parametrize("ensemble", ["dense psd", "dense rectangular", "pauli"])
 def test_a_rank_below_that_of_undetermined_matrices_is_no_success(ensemble, rows, noise):
     # Rank 1 explains 90% and is determined by the rows. What it leaves is another direction, and looks like noise.
     recovery = recover(posed(ensemble, 2, rows, noise=noise, condition=4.0, seed=1))

@@ -79,11 +79,11 @@ def is_unsurpassed(session: Session, whole: RankFit, settings: Settings) -> bool
 
 
 def _larger_fits(session: Session, whole: RankFit, settings: Settings) -> list[RankFit]:
-    """Return fits of the next ranks: they grow along saddles, and that of the next one also begins at a reweighting.
+    """Return fits of the next ranks, which grow along saddles; that of the next one may begin at a reweighting instead.
 
-    A growth along saddles may miss the minimum. A reweighting seldom does.
+    A growth along saddles may miss the minimum of the next rank. A reweighting seldom does.
     """
-    fits = [_reweighted(session, whole, settings)]
+    fits: list[RankFit] = []
     larger = whole
     while larger.rank < whole.rank + THRESHOLDS.misses and larger.next_freedom < whole.rows:
         point = following(session, larger, larger.rank + 1, settings.seed)
@@ -91,7 +91,8 @@ def _larger_fits(session: Session, whole: RankFit, settings: Settings) -> list[R
             break
         larger = RankFit(whole.objective, _run(session, whole.objective, point.point, settings), whole.rows)
         fits.append(larger)
-    return fits
+    best = min([_reweighted(session, whole, settings), *fits[:1]], key=lambda fit: fit.residual)
+    return [best, *fits[1:]]
 
 
 def _surrogate(session: Session, whole: RankFit, settings: Settings) -> RankFit:

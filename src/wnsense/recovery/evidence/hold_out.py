@@ -124,6 +124,7 @@ def held_out_prediction(objective: SensingObjective, at: Evaluation) -> Predicti
     baseline = regression[held] @ row_reductions.least_squares(regression[fitted], target[fitted])
     return Prediction(target[held] - baseline, at.residual[held])
 
+
 def held_out_evidence(objective: SensingObjective, at: Evaluation) -> Evidence:
     """Return the evidence of the held-out rows on a point.
 
