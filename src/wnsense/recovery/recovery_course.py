@@ -145,7 +145,11 @@ def completed(
         exact = searched_for_exact(session, judged, others, settings, climbs=True)
     if exact is not None:
         return _final(session, exact, None, settings)
-    return _final(session, _cross_validated(session, judged, settings), smooth, settings)
+    confirmed = _cross_validated(session, judged, settings)
+    if confirmed is not judged and not fades_into_noise(judged.fit):
+        # Nothing beyond this rank was found to smooth.
+        smooth = None
+    return _final(session, confirmed, smooth, settings)
 
 
 def _first(
