@@ -17,6 +17,7 @@ WORDS = (
 )
 # Reductions of matrices, of their singular values, or over a batch.
 OTHERS = {
+    ("recovery/evidence/unidentified.py", "_squared_lines(direction, rows, columns)[0].sum()"),
     ("recovery/evidence/spectral_rank.py", "(matrix.singular_values() > level * matrix.norm()).sum()"),
     ("recovery/evidence/spectral_rank.py", "at.point.singular_values().max()"),
     ("recovery/evidence/spectral_rank.py", "matrix.norm()"),

@@ -21,16 +21,18 @@ from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import Growth, grow, refitted
 from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
 from wnsense.recovery.recovery_settings import Settings
-from wnsense.recovery.session import Session
+from wnsense.recovery.session import EndedEarlyError, Session
 from wnsense.recovery.shrinkage import fades_into_noise, fitted_to_all, predicts_better, smoothed
 from wnsense.running.status import Status
 from wnsense.running.stop import Stop
 from wnsense.sensing import row_reductions
+from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
 from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.calibration import calibrate
 from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
+from wnsense.solvers.starts import haar_start
 
 # Singular values below this share of the norm are given up if the other directions fit exactly without them.
 _DOUBTED = 1e-3
@@ -42,6 +44,10 @@ _AS_GOOD = 2
 # value has at least 6 digits. Where rounding is larger than that, it ends at rounding.
 _VALUE_DIGITS = 1e-7
 
+# A second growth is made with fewer rows than this multiple of the degrees of freedom. A background in diffraction
+# patterns gave several exact answers at a multiple of 2.1. Two answers are the same up to the next number.
+_PLENTY, _SAME = 3, 1e-6
+_START_RANK, _MAGNITUDE = 2, 0.3
 # Unexplained share of the variance from which on a noise floor warns. The share of few held-out rows varies: this one
 # catches nearly all whose true share is a third.
 _LARGE_SHARE = 0.25
@@ -144,12 +150,39 @@ def completed(
         others = range(1, 1 if _explains(_evidence(smooth)) else THRESHOLDS.tries)
         exact = searched_for_exact(session, judged, others, settings, climbs=True)
     if exact is not None:
-        return _final(session, exact, None, settings)
+        return _confirmed(session, _final(session, exact, None, settings), settings)
     confirmed = _cross_validated(session, judged, settings)
     if confirmed is not judged and not fades_into_noise(judged.fit):
         # Nothing beyond this rank was found to smooth.
         smooth = None
-    return _final(session, confirmed, smooth, settings)
+    return _confirmed(session, _final(session, confirmed, smooth, settings), settings)
+
+
+def _confirmed(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
+    """Return a conclusion on an exact answer after a second growth, with other held-out rows, where one may differ.
+
+    It begins at a random point. Random rows of a continuous law leave no second answer. Because of the cost only
+    diffraction patterns of few rows and several ranks are asked: a background may be explained by some pixels.
+    """
+    fit = conclusion.fit
+    may_differ = isinstance(session.problem.operator, CodedDiffractionSensing) and fit.rank > 1
+    if conclusion.status is not Status.CONVERGED or not may_differ or fit.rows >= _PLENTY * fit.freedom:
+        return conclusion
+    generator = torch.Generator().manual_seed(settings.seed + 1)
+    start = haar_start(fit.objective, _START_RANK, magnitude=_MAGNITUDE, generator=generator)
+    try:
+        other = first_conclusion(session, fit.objective.to_user(start), None, replace(settings, seed=settings.seed + 1))
+    except EndedEarlyError as early:
+        if early.status in {Status.INTERRUPTED, Status.STOPPED_BY_USER}:
+            raise
+        # The budget ends with the second growth, which showed nothing.
+        return conclusion
+    matrix = other.matrix
+    is_other = float(matrix.distance(conclusion.matrix)) > _SAME * float(matrix.norm())
+    if not (other.fit.is_exact(settings.tolerance) and is_other):
+        return conclusion
+    warning = "another matrix explains the measurements as well: a second recovery led to it; see `alternative`"
+    return conclusion.limited_by(Determination(0.0, is_complete=False, alternative=matrix, warnings=(warning,)))
 
 
 def _first(
