@@ -68,8 +68,8 @@ def test_copies_of_test_rows_are_in_no_round_of_a_robust_recovery():
     robust = wn.recover_robustly(problem.operator, spoiled)
     assert robust.recovery.rank == 2
     assert torch.equal(robust.outliers, spoiled != problem.measurements)
-    # The score counts a test row once: at most the root of their number.
-    assert robust.score <= math.sqrt(0.11 * problem.operator.count / 2)
+    # The correlation of 36 test rows, 0.907, is 7.6 deviations; with their copies it would be 11.
+    assert robust.score <= 9
 
 
 def test_too_few_different_rows_are_too_few_for_a_robust_recovery():

@@ -110,7 +110,7 @@ def test_what_cannot_be_judged_is_refused():
 
 def test_the_warning_of_few_test_rows_is_true_where_all_agree():
     rng = generator()
-    operator = wn.GaussianSensing.draw(60, 6, generator=rng)
+    operator = wn.GaussianSensing.draw(40, 6, generator=rng)
     given = wn.Problem.measure(operator, wn.low_rank(6, 1, generator=rng))
     found = wn.recover_robustly(given)
     assert found.recovery.status == wn.Status.NO_LOW_RANK_FIT

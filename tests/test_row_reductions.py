@@ -15,8 +15,19 @@ WORDS = (
     " median min msort nanmedian norm prod quantile randint randperm rankdata sort std sum topk unique var vdot"
     " vector_norm"
 )
-# Reductions of matrices, of their singular values, or over a batch.
+# Reductions of matrices, of their lines and singular values, over a batch, or of input before there is a problem.
 OTHERS = {
+    ("recovery/arguments.py", "np.any(masks, axis=0)"),
+    ("recovery/arguments.py", "np.any(masks, axis=0).sum()"),
+    ("recovery/determination.py", "fit.at.point.norm()"),
+    ("recovery/evidence/unidentified.py", "(left @ gram * left.conj()).sum(-1)"),
+    ("recovery/evidence/unidentified.py", "across.max()"),
+    ("recovery/evidence/unidentified.py", "columns.sum()"),
+    ("recovery/evidence/unidentified.py", "direction.norm()"),
+    ("recovery/evidence/unidentified.py", "down.max()"),
+    ("recovery/evidence/unidentified.py", "part.norm()"),
+    ("recovery/evidence/unidentified.py", "rows.sum()"),
+    ("recovery/recovery_course.py", "matrix.norm()"),
     ("recovery/evidence/unidentified.py", "_squared_lines(direction, rows, columns)[0].sum()"),
     ("recovery/evidence/spectral_rank.py", "(matrix.singular_values() > level * matrix.norm()).sum()"),
     ("recovery/evidence/spectral_rank.py", "at.point.singular_values().max()"),

@@ -99,7 +99,7 @@ def _surrogate(session: Session, whole: RankFit, settings: Settings) -> RankFit:
     """Return the fit of the same rank to surrogate measurements: the fitted ones with residuals of random signs."""
     objective = whole.objective
     generator = torch.Generator().manual_seed(settings.seed)
-    signs = 2 * torch.randint(0, 2, tuple(objective.target.shape), generator=generator).to(objective.target) - 1
+    signs = 2 * row_reductions.coins(len(objective.target), generator).to(objective.target) - 1
     target = objective.target + whole.at.residual * (1 + signs)
     problem = replace(objective.problem, measurements=target * objective.calibration.scale)
     noisy = replace(objective, problem=problem)

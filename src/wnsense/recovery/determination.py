@@ -147,7 +147,7 @@ def _loose(operator: EntrySensing, rank: int) -> list[tuple[int, Tensor]]:
     is_diagonal = i == j
     ends = torch.cat([i[~is_diagonal], j[~is_diagonal]])
     others = torch.cat([j[~is_diagonal], i[~is_diagonal]])
-    counts = torch.bincount(ends, minlength=operator.shape[0])
+    counts = row_reductions.group_sums(torch.ones_like(ends, dtype=operator.real_dtype), ends, operator.shape[0])
     has_diagonal = torch.zeros_like(counts, dtype=torch.bool)
     has_diagonal[i[is_diagonal]] = True
     rows = torch.nonzero((counts == rank - 1) & has_diagonal).flatten()[:_MOST_REFLECTIONS].tolist()

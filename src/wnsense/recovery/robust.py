@@ -60,7 +60,7 @@ class RobustRecovery:
 
     def __str__(self) -> str:
         """Return the summary of the recovery, with the number of outliers and the cost of all rounds."""
-        count, rounds = int(self.outliers.sum()), "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        count, rounds = row_reductions.count(self.outliers), "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
         return (
             f"{self.recovery}\n  {count} of {len(self.outliers)} measurements do not agree with the matrix; "
             f"{rounds}, {self.applications} applications in all"

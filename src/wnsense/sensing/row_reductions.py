@@ -105,3 +105,8 @@ def drawn(candidates: Bool[Tensor, " n"], size: int, seed: int) -> Bool[Tensor, 
     mask = torch.zeros_like(candidates)
     mask[rows[order[:size]].to(candidates.device)] = True
     return mask
+
+
+def coins(count: int, generator: torch.Generator) -> Int[Tensor, " n"]:
+    """Return 0 or 1 at random for each row; they are the same on all devices."""
+    return torch.randint(0, 2, (count,), generator=generator)

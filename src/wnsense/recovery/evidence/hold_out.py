@@ -23,6 +23,9 @@ _LARGEST_SHARE = 0.2
 _PLENTY = 4000
 # Rows of which a rank correlation has a distribution at all.
 _LEAST_ROWS = 3
+# Lines with fewer sampled entries than this share of the median are sparse. With the median itself as the limit, spectra
+# that decay lost 5%.
+_SPARSE = 0.5
 # From this many rows on, the mean of squares is nearly normal, whatever the tails of the rows.
 _MANY = 1000
 
@@ -88,7 +91,7 @@ def fitted_mask(
     candidates = usable > 0
     if isinstance(operator, EntrySensing):
         counts = _line_counts(operator, candidates)
-        frequent = candidates & (counts >= row_reductions.median(counts[candidates]))
+        frequent = candidates & (counts >= _SPARSE * row_reductions.median(counts[candidates]))
         candidates = frequent if row_reductions.count(frequent) >= held_out else candidates
     return torch.ones_like(usable).masked_fill(row_reductions.drawn(candidates, held_out, seed), 0)
 
