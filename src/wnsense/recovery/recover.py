@@ -1,4 +1,4 @@
-"""Recovery in five stages: overparameterized run, rank search, verdict, final fit and report."""
+"""Recovery of a matrix whose rank is not known: input, course, and result."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +55,9 @@ def recover(
 ) -> Recovery:
     """Recover a low-rank matrix from its measurements: `recover(operator, y)` or `recover(problem)`.
 
-    Repeated measurements of one entry are replaced by their mean. Some measurements are held out. An overparameterized
-    run on the others shows the rank. Fits of ranks near it are compared on the held-out measurements. After the verdict
-    the matrix is fitted to all measurements.
+    Repeated measurements of one row are replaced by their mean. Some measurements are held out. The rank grows on the
+    others until larger ones predict the held-out measurements no better. After the verdict the matrix is fitted to all
+    measurements, and a success is asked whether another matrix fits as well.
 
     Args:
         operator: Operator `M`, or a whole problem.
@@ -85,7 +85,7 @@ def recover(
 
     Returns:
         The matrix with its diagnosis. Its status is CONVERGED or REACHED_NOISE_FLOOR only if held-out measurements or a
-        known noise level confirm it.
+        known noise level confirm it, and no other matrix of its rank was found that fits as well.
 
     Raises:
         InputError: If sizes do not agree or numbers are out of range.

@@ -23,7 +23,7 @@ _LARGEST_SHARE = 0.2
 _PLENTY = 4000
 # Rows of which a rank correlation has a distribution at all.
 _LEAST_ROWS = 3
-# Lines with fewer sampled entries than this share of the median are sparse. With the median itself as the limit, spectra
+# Lines with fewer sampled entries than this share of the median are sparse. With the median as the limit, spectra
 # that decay lost 5%.
 _SPARSE = 0.5
 # From this many rows on, the mean of squares is nearly normal, whatever the tails of the rows.
