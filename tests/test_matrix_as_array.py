@@ -139,7 +139,7 @@ def test_real_and_complex_matrices_go_together():
     assert (Z.T @ C).dtype == torch.complex128
 
 
-@pytest.mark.parametrize("other", ["text", None, 1j, object()], ids=repr)
+@pytest.mark.parametrize("other", ["text", None, 1j, object()], ids=["text", "None", "1j", "object"])
 def test_other_things_are_a_type_error(other):
     for combine in (operator.add, operator.sub, operator.mul, operator.matmul, operator.truediv):
         with pytest.raises(TypeError):
@@ -152,7 +152,7 @@ def test_other_libraries_get_their_own_products():
     np.testing.assert_allclose(np.asarray(product), Z.to_numpy(), **CLOSE)
 
 
-@pytest.mark.parametrize("wrong", [np.ones((3, 2)), np.ones(3), torch.ones(3, 2), np.array(1.0)], ids=repr)
+@pytest.mark.parametrize("wrong", [np.ones((3, 2)), np.ones(3), torch.ones(3, 2), np.array(1.0)], ids=lambda wrong: str(tuple(wrong.shape)))
 def test_a_factor_of_another_size_is_refused_in_one_line(wrong):
     with pytest.raises(InputError, match="needed 4 rows on the right"):
         point(RECTANGULAR) @ wrong
