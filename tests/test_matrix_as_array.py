@@ -152,7 +152,9 @@ def test_other_libraries_get_their_own_products():
     np.testing.assert_allclose(np.asarray(product), Z.to_numpy(), **CLOSE)
 
 
-@pytest.mark.parametrize("wrong", [np.ones((3, 2)), np.ones(3), torch.ones(3, 2), np.array(1.0)], ids=lambda wrong: str(tuple(wrong.shape)))
+@pytest.mark.parametrize(
+    "wrong", [np.ones((3, 2)), np.ones(3), torch.ones(3, 2), np.array(1.0)], ids=lambda wrong: str(tuple(wrong.shape))
+)
 def test_a_factor_of_another_size_is_refused_in_one_line(wrong):
     with pytest.raises(InputError, match="needed 4 rows on the right"):
         point(RECTANGULAR) @ wrong
