@@ -23,7 +23,7 @@ from wnsense.operators import (
     PairedRankOneSensing,
     RankOneSensing,
 )
-from wnsense.recovery.recovery_course import plain_least_squares
+from wnsense.recovery.last_fit import plain_least_squares
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.solvers.conjugate import ConjugateWN

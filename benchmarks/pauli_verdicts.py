@@ -19,7 +19,7 @@ from common import arguments, show
 import wnsense as wn
 from wnsense.linalg import random_normal
 from wnsense.operators import PauliSensing
-from wnsense.recovery.recovery_course import plain_least_squares
+from wnsense.recovery.last_fit import plain_least_squares
 from wnsense.running.loop import solve
 from wnsense.running.stop import Stop
 from wnsense.solvers.conjugate import ConjugateWN

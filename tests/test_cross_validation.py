@@ -13,9 +13,9 @@ from wnsense.recovery.cross_validation import cross_validated, is_unsurpassed
 from wnsense.recovery.evidence.hold_out import Prediction
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.evidence.verdict import is_significant
+from wnsense.recovery.last_fit import plain_least_squares
 from wnsense.recovery.rank_fit import RankFit, explains_signal
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
-from wnsense.recovery.recovery_course import plain_least_squares
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import Budget, Session, resized
 from wnsense.running.loop import solve

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from wnsense.recovery.arguments import limits_from, problem_from_arguments, require_choices, solver_from, start_from
+from wnsense.recovery.conclusion import Conclusion
 from wnsense.recovery.failure_note import failure_noted
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_checkpoint import RecoveryCheckpoint
-from wnsense.recovery.recovery_course import Conclusion
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.result import Candidate, Recovery
 from wnsense.recovery.session import Budget, EndedEarlyError, Session, zero_matrix

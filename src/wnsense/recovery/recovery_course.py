@@ -1,17 +1,16 @@
 """Course of a recovery: growth with held-out rows, reweighting of all rows where needed, verdict and last fit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from wnsense.recovery.conclusion import Conclusion
 from wnsense.recovery.cross_validation import cross_validated, is_unsurpassed
 from wnsense.recovery.determination import Determination, determination
 from wnsense.recovery.evidence.hold_out import Evidence, fitted_mask, held_out_count, held_out_evidence
 from wnsense.recovery.evidence.spectral_rank import (
     back_projection_level,
-    least_share,
-    missing_negative_part,
     residual_directions,
     significant_rank,
 )
@@ -19,18 +18,16 @@ from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.evidence.verdict import SMALL_RANK, Findings, is_significant, verdict
 from wnsense.recovery.exact_search import reweighted
 from wnsense.recovery.growth import Growth, grow, refitted
+from wnsense.recovery.last_fit import finished, fitted_to_all_rows, plain_least_squares
 from wnsense.recovery.rank_fit import RankFit, exceeds_noise, is_better
 from wnsense.recovery.recovery_settings import Settings
 from wnsense.recovery.session import EndedEarlyError, Session
-from wnsense.recovery.shrinkage import fades_into_noise, fitted_to_all, predicts_better, smoothed
+from wnsense.recovery.shrinkage import fades_into_noise, smoothed
 from wnsense.running.status import Status
-from wnsense.running.stop import Stop
 from wnsense.sensing import row_reductions
 from wnsense.sensing.ensembles.diffraction import CodedDiffractionSensing
-from wnsense.sensing.kinds import Kind
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.calibration import calibrate
-from wnsense.solvers.conjugate import ConjugateWN
 from wnsense.solvers.objective import SensingObjective
 from wnsense.solvers.starts import haar_start
 
@@ -40,68 +37,11 @@ _DOUBTED = 1e-3
 _ABOVE_RESIDUAL, _ROUNDING = 100, 1e-14
 # A fit without a direction is as good if its residual is at most this multiple.
 _AS_GOOD = 2
-# The last fit of an exact answer ends when its residual is at most this share of the least singular value, so that each
-# value has at least 6 digits. Where rounding is larger than that, it ends at rounding.
-_VALUE_DIGITS = 1e-7
-
 # A second growth is made with fewer rows than this multiple of the degrees of freedom. A background in diffraction
 # patterns gave several exact answers at a multiple of 2.1. Two answers are the same up to the next number.
 _PLENTY, _SAME = 3, 1e-6
+# It begins at a random matrix of this rank and size, relative to the answer's. Ranks 1 to 4 gave the same rate.
 _START_RANK, _MAGNITUDE = 2, 0.3
-# Unexplained share of the variance from which on a noise floor warns. The share of few held-out rows varies: this one
-# catches nearly all whose true share is a third.
-_LARGE_SHARE = 0.25
-# Expected relative error from which on it warns too: a fit of many directions leaves less of wrong measurements.
-_LARGE_ERROR = 0.15
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """Conclusion of a course.
-
-    Attributes:
-        status: Verdict.
-        fit: Fit that the verdict is on.
-        fits: All fits, that of the verdict last.
-        evidence: Evidence of the held-out rows; None if there are none.
-        excluded: True if the user's max_rank excludes a better fit.
-        surpassed: True if a larger rank explains more of the fitted rows than a fit of noise would.
-        warnings: Warnings for the user, in words.
-        last: Fit to all measurements; None if the verdict's fit is one.
-        smooth: Smoothed fit that takes the place of that of one rank, since it predicts better; None if none does.
-        determination: Test whether the measurements allow another matrix; None if there was no success to test.
-    """
-
-    status: Status
-    fit: RankFit
-    fits: tuple[RankFit, ...]
-    evidence: Evidence | None
-    excluded: bool
-    surpassed: bool
-    warnings: tuple[str, ...]
-    last: RankFit | None = None
-    smooth: RankFit | None = None
-    determination: Determination | None = None
-
-    def limited_by(self, test: Determination) -> "Conclusion":
-        """Return the conclusion with the status that a determination allows."""
-        return replace(
-            self,
-            status=test.limited(self.status),
-            warnings=(*self.warnings, *test.warnings),
-            determination=test,
-        )
-
-    @property
-    def held(self) -> float | None:
-        """Relative residual on held-out rows of the fit without them."""
-        return (self.smooth or self.fit).held
-
-    @property
-    def matrix(self) -> LowRank:
-        """Matrix in the user's units."""
-        fit = self.fit if self.last is None else self.last
-        return fit.objective.to_user(fit.at.point)
 
 
 def concluded(session: Session, start: LowRank | None, holdout: float | None, settings: Settings) -> Conclusion:
@@ -150,12 +90,12 @@ def completed(
         others = range(1, 1 if _explains(_evidence(smooth)) else THRESHOLDS.tries)
         exact = searched_for_exact(session, judged, others, settings, climbs=True)
     if exact is not None:
-        return _confirmed(session, _final(session, exact, None, settings), settings)
+        return _confirmed(session, finished(session, exact, None, settings), settings)
     confirmed = _cross_validated(session, judged, settings)
     if confirmed is not judged and not fades_into_noise(judged.fit):
         # Nothing beyond this rank was found to smooth.
         smooth = None
-    return _confirmed(session, _final(session, confirmed, smooth, settings), settings)
+    return _confirmed(session, finished(session, confirmed, smooth, settings), settings)
 
 
 def _confirmed(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
@@ -207,14 +147,6 @@ def _first(
 def _comparable(objective: SensingObjective) -> SensingObjective:
     """Return the objective whose residual can be compared with a known noise level: plain least squares."""
     return plain_least_squares(objective) if objective.problem.noise_level else objective
-
-
-def plain_least_squares(objective: SensingObjective) -> SensingObjective:
-    """Return the objective with the trace direction at its full weight.
-
-    For conjugate gradients this adds a single large eigenvalue.
-    """
-    return replace(objective, given=replace(objective.calibration, trace_direction=None, trace_factor=1.0))
 
 
 def _judged(session: Session, grown: Growth, settings: Settings) -> Conclusion:
@@ -285,7 +217,9 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
     fit = conclusion.fit
     test = determination(session, fit, seed=settings.seed)
     if not test.is_complete and fit.objective.fitted is not None:
-        test = determination(session, _fitted_to_all(session, fit, settings.last_stop, settings), seed=settings.seed)
+        test = determination(
+            session, fitted_to_all_rows(session, fit, settings.last_stop, settings), seed=settings.seed
+        )
     return conclusion.limited_by(test)
 
 
@@ -371,107 +305,10 @@ def _cross_validated(session: Session, judged: Conclusion, settings: Settings) -
     has_verdict = judged.status is not Status.TOO_FEW_MEASUREMENTS or fit.is_exact(settings.tolerance)
     if has_verdict or judged.surpassed or fit.objective.fitted is None or fit.freedom >= fit.rows:
         return judged
-    whole = _fitted_to_all(session, fit, settings.last_stop, settings)
+    whole = fitted_to_all_rows(session, fit, settings.last_stop, settings)
     evidence = cross_validated(session, whole, settings)
     if evidence is None or not (is_significant(evidence) and _explains(evidence)):
         return judged
     if not is_unsurpassed(session, whole, settings):
         return judged
     return replace(judged, status=Status.REACHED_NOISE_FLOOR, evidence=evidence, last=whole)
-
-
-def _final(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
-    """Return the conclusion with the fit to all measurements; the verdict no longer needs the held-out ones.
-
-    A smoothed fit takes the place of that of one rank where it predicts better.
-    """
-    conclusion = _with_last_fit(session, _warned(session, conclusion, settings), smooth, settings)
-    if conclusion.status is Status.TOO_FEW_MEASUREMENTS and not conclusion.warnings:
-        # What the measurements lack may have a simple name.
-        test = determination(session, conclusion.fit, seed=settings.seed)
-        return replace(conclusion, warnings=test.warnings)
-    if conclusion.status is not Status.REACHED_NOISE_FLOOR:
-        return conclusion
-    # A smoothed matrix has directions below the noise; those of the judged rank are to be determined.
-    fit = conclusion.fit if conclusion.smooth is not None or conclusion.last is None else conclusion.last
-    return _doubted(conclusion.limited_by(determination(session, fit, seed=settings.seed)))
-
-
-def _doubted(conclusion: Conclusion) -> Conclusion:
-    """Return the conclusion on a noise floor, with a warning if it explains little or its error is large."""
-    test = conclusion.determination
-    if conclusion.status is not Status.REACHED_NOISE_FLOOR or test is None:
-        return conclusion
-    share = _unexplained(conclusion)
-    if share < _LARGE_SHARE and test.expected_error < _LARGE_ERROR:
-        return conclusion
-    warning = (
-        f"the matrix leaves {share:.0%} of the variance of the measurements unexplained, which makes a relative error "
-        f"of {test.expected_error:.0%} likely if that is noise; check that the measurements are not moduli where "
-        "squares are meant, nor cut off at a largest value, nor partly in another unit; `recover_robustly` finds wrong "
-        "ones"
-    )
-    return replace(conclusion, warnings=(*conclusion.warnings, warning))
-
-
-def _with_last_fit(session: Session, conclusion: Conclusion, smooth: RankFit | None, settings: Settings) -> Conclusion:
-    """Return the conclusion with the fit to all measurements."""
-    fit, stop = conclusion.fit, settings.last_stop
-    is_exact = fit.is_exact(settings.tolerance)
-    if is_exact:
-        stop = replace(stop, residual=min(stop.residual, _VALUE_DIGITS * least_share(fit.at.point)))
-    is_open = is_exact and fit.residual > stop.residual
-    if fit.objective.fitted is None and not is_open:
-        return conclusion
-    if smooth is not None and predicts_better(smooth, fit):
-        return replace(conclusion, last=fitted_to_all(session, smooth, settings), smooth=smooth)
-    if conclusion.last is not None:
-        return conclusion
-    return replace(conclusion, last=_fitted_to_all(session, fit, stop, settings))
-
-
-def _fitted_to_all(session: Session, fit: RankFit, stop: Stop, settings: Settings) -> RankFit:
-    """Return the fit of the same rank to all measurements."""
-    given = calibrate(session.problem, seed=settings.seed, scale=fit.objective.calibration.scale)
-    everything = plain_least_squares(SensingObjective(session.problem, None, settings.seed, given))
-    session.applications += given.applications
-    point = everything.from_user(fit.objective.to_user(fit.at.point))
-    at = session.run(everything, ConjugateWN(), point, stop, f"final fit, rank {point.width}")
-    return RankFit(everything, at, row_reductions.count(everything.calibration.row_scale > 0))
-
-
-def _unexplained(conclusion: Conclusion) -> float:
-    """Return the unexplained share of the variance of the held-out measurements, or of all if none are held out."""
-    return conclusion.fit.residual**2 if conclusion.evidence is None else 1 - conclusion.evidence.explained
-
-
-def _warned(session: Session, conclusion: Conclusion, settings: Settings) -> Conclusion:
-    """Return the conclusion with warnings that the status does not express, and which may change it."""
-    fit, status, warnings = conclusion.fit, conclusion.status, list(conclusion.warnings)
-    if status in {Status.CONVERGED, Status.DETERMINED_IN_PART}:
-        return conclusion
-    parts = session.problem.operator.connected_parts()
-    if status is Status.TOO_FEW_MEASUREMENTS and parts > 1 and not warnings:
-        warnings.append(
-            f"the measurements fall into {parts} parts that no measurement connects: the matrix between two parts is "
-            "not determined"
-        )
-    if fit.objective.kind is Kind.PSD and not fit.is_exact(settings.tolerance):
-        part, cost = missing_negative_part(fit.objective, fit.at, fit.rows, seed=settings.seed)
-        session.applications += cost
-        if part:
-            warnings.append(
-                f"the unexplained part has a negative eigenvalue of {part:.0%} of the largest, which no "
-                "positive semidefinite matrix has; if the matrix may be indefinite, use kind symmetric"
-            )
-            # As where the user's bound excludes a better rank: the residual is not noise.
-            status = Status.NO_LOW_RANK_FIT if status is Status.REACHED_NOISE_FLOOR else status
-    larger = [other for other in conclusion.fits if other.rank > fit.rank]
-    if fit.rank == settings.max_rank and larger:
-        best = min(larger, key=lambda other: other.watched)
-        if is_better(fit, best):
-            warnings.append(
-                f"rank {best.rank} predicts the measurements better than the largest rank allowed, {fit.rank}: a "
-                f"relative residual of {best.watched:.2g} instead of {fit.watched:.2g}"
-            )
-    return replace(conclusion, status=status, warnings=tuple(warnings))

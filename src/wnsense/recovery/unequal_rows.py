@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wnsense.recovery.conclusion import Conclusion
 from wnsense.recovery.evidence.thresholds import THRESHOLDS
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.recovery_course import (
-    Conclusion,
     completed,
     concluded,
     first_conclusion,
