@@ -101,6 +101,7 @@ def fact_rows(table: Table) -> list[tuple[str, str]]:
         ("Relative residual, all measurements", number(header.get("relative_residual"))),
         ("Relative residual, held-out measurements", number(header.get("holdout_residual"))),
         ("Variance of held-out measurements explained", percent(header.get("explained_variance"))),
+        ("Relative error to expect from the noise", number(header.get("expected_error"))),
         ("Relative error against the truth", number(header.get("relative_error"))),
         ("Solver, working rank", f"{header.get('solver', NONE)}, {number(header.get('working_rank'))}"),
         ("Applications of the operator", number(header.get("applications"))),
