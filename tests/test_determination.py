@@ -10,7 +10,7 @@ from cases.draws import generator, normal
 from cases.flavors import FOUR_KINDS
 from test_visibility import tangent_eigenvalues
 from wnsense.recovery.evidence.restricted_singular_value import null_space_test
-from wnsense.recovery.evidence.unidentified import Unidentified, null_direction_words, unidentified_lines
+from wnsense.recovery.evidence.unidentified import Unidentified, blind_spot, unidentified_lines
 from wnsense.sensing.low_rank import LowRank
 from wnsense.solvers.objective import SensingObjective
 
@@ -223,8 +223,20 @@ def test_half_of_a_side_is_no_part():
     assert unidentified_lines(direction_at(list(range(10)), [])) is None
 
 
-def test_a_direction_of_no_kind_asks_for_more():
-    assert "more" in null_direction_words(direction_at(list(range(20)), [], (20, 20)))
+def test_a_direction_of_no_kind_is_no_blind_spot():
+    assert blind_spot(direction_at(list(range(20)), [], (20, 20))) is None
+
+
+def test_no_exact_answer_is_sought_where_no_rank_can_be_determined():
+    """Each lower rank fits as well, and is no more determined; a search took minutes."""
+    rows = normal(180, 12, 12, rng=generator(2))
+    rows = (rows + rows.mT).to(torch.complex128)
+    operator = wn.DenseSensing.from_matrices(rows, kind="hermitian")
+    problem = wn.Problem.measure(operator, wn.low_rank(12, 1, kind="hermitian", generator=generator(1)))
+    found = recovered(problem)
+    assert found.status is wn.Status.TOO_FEW_MEASUREMENTS
+    assert "conjugate" in found.warnings[0]
+    assert sum(stage.name.startswith("reweighting") for stage in found.stages) <= 2
 
 
 @pytest.mark.parametrize("noise", NOISES)

@@ -297,7 +297,7 @@ def test_few_rows_in_the_right_order_are_evidence(count, suffices):
 
 @pytest.mark.parametrize("count", [15, 30, 200])
 def test_the_score_has_the_tail_of_a_normal_number(count):
-    """Of random orders, as many exceed 3 deviations as they should, within four deviations of the counting and 40%."""
+    """The share of random orders beyond 3 deviations is that of a normal number, within 40% and four deviations."""
     runs, rng = 200_000, np.random.default_rng(count)
     orders = rng.permuted(np.tile(np.arange(count) - (count - 1) / 2, (runs, 1)), axis=1)
     correlations = orders @ orders[0] / (orders[0] @ orders[0])

@@ -29,7 +29,7 @@ def point(flavor, batch=()) -> LowRank:
 
 
 def assert_same(actual, expected):
-    """Of one type, dtype and shape, and equal up to rounding."""
+    """Assert that two arrays have one type, dtype and shape, and are equal up to rounding."""
     assert type(actual) is type(expected)
     assert actual.dtype == expected.dtype
     assert tuple(actual.shape) == tuple(expected.shape)

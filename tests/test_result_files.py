@@ -1,4 +1,4 @@
-"""What `Recovery.save` writes, `Recovery.load` reads: each field, each kind of matrix, and hostile files."""
+"""Files of a recovery, saved and loaded: each field, each kind of matrix, and hostile files."""
 
 import dataclasses
 import io

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wnsense.recovery.evidence.restricted_singular_value import null_space_test
-from wnsense.recovery.evidence.unidentified import Unidentified, conjugate, null_direction_words, unidentified_lines
+from wnsense.recovery.evidence.unidentified import Unidentified, blind_spot, conjugate, unidentified_lines
 from wnsense.recovery.rank_fit import RankFit
 from wnsense.recovery.session import EndedEarlyError, Session
 from wnsense.running.status import Status
@@ -31,6 +31,8 @@ class Determination:
         expected_error: Relative error `||Z - A||_F / ||A||_F` to expect from the noise, in root mean square.
         is_complete: True if no other matrix of the rank was found.
         unidentified: Rows and columns that all other matrices near this one are confined to; None if there are none.
+        is_blind: True if the operator does not see a change that has nothing to do with the rank, as a transposition:
+            no other rank can be determined either.
         alternative: Another matrix that explains the measurements as well, in the user's units; None without one.
         warnings: Warnings for the user, in words.
     """
@@ -38,6 +40,7 @@ class Determination:
     expected_error: float
     is_complete: bool = True
     unidentified: Unidentified | None = None
+    is_blind: bool = False
     alternative: LowRank | None = None
     warnings: tuple[str, ...] = ()
 
@@ -91,14 +94,18 @@ def determination(session: Session, fit: RankFit, *, seed: int) -> Determination
 def _near(gain: float, direction: LowRank) -> Determination:
     """Return the determination of a fit with a direction of its restricted null space."""
     lines = unidentified_lines(direction)
+    blind = None if lines is not None else blind_spot(direction)
     if lines is not None:
         warning = f"the measurements do not determine all entries of {lines}"
     else:
+        reason = blind or "a change of all of it leaves them almost unchanged: take other measurements, or more"
         warning = (
-            "the matrix explains the measurements, but they do not determine it: "
-            f"{null_direction_words(direction)} (least squared restricted singular value: {gain:.1e} of the average)"
+            f"the matrix explains the measurements, but they do not determine it: {reason} (least squared restricted "
+            f"singular value: {gain:.1e} of the average)"
         )
-    return Determination(math.inf, is_complete=False, unidentified=lines, warnings=(warning,))
+    return Determination(
+        math.inf, is_complete=False, unidentified=lines, is_blind=blind is not None, warnings=(warning,)
+    )
 
 
 def _distant(session: Session, fit: RankFit, error: float) -> tuple[str, LowRank] | None:

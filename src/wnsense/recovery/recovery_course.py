@@ -226,7 +226,12 @@ def _determined(session: Session, conclusion: Conclusion, settings: Settings) ->
 def may_be_exact(judged: Conclusion) -> bool:
     """Return True if an exact answer is worth a search: the residual may be more than noise, and the rank is small."""
     has_many_directions = judged.fit.rank > THRESHOLDS.searched_rank and _looks_like_noise(judged)
-    return _may_be_more(judged) and not has_many_directions
+    return _may_be_more(judged) and not has_many_directions and not _is_blind(judged)
+
+
+def _is_blind(conclusion: Conclusion) -> bool:
+    """Return True if the measurements cannot determine a matrix of any rank."""
+    return conclusion.determination is not None and conclusion.determination.is_blind
 
 
 def _may_be_more(judged: Conclusion) -> bool:
@@ -291,6 +296,8 @@ def searched_for_exact(
         exact = _determined(session, exact, settings)
         if exact.status is Status.CONVERGED:
             return exact
+        if _is_blind(exact):
+            return None
         bound = fit.rank - 1
     return None
 

@@ -73,8 +73,8 @@ def unidentified_lines(direction: LowRank) -> Unidentified | None:
     return Unidentified(tuple(torch.nonzero(rows).flatten().tolist()), tuple(torch.nonzero(columns).flatten().tolist()))
 
 
-def null_direction_words(direction: LowRank) -> str:
-    """Return a sentence on a direction of the null space that is not confined to a few rows and columns."""
+def blind_spot(direction: LowRank) -> str | None:
+    """Return a sentence on what the measurements do not see at any rank, None if a null direction shows no such thing."""
     if direction.shape[0] == direction.shape[1]:
         size = float(direction.norm())
         ones = torch.ones(direction.shape[0], 1, dtype=direction.dtype, device=direction.X.device)
@@ -87,7 +87,7 @@ def null_direction_words(direction: LowRank) -> str:
             return "they are the same for the matrix and its transpose: take some that tell the two apart"
     if direction.X.is_complex() and _is_absent(direction.plus(conjugate(direction)), float(direction.norm())):
         return "they are the same for the matrix and its conjugate: take some that tell the two apart"
-    return "a change of all of it leaves them almost unchanged: take other measurements, or more"
+    return None
 
 
 def conjugate(matrix: LowRank) -> LowRank:
