@@ -74,7 +74,7 @@ def unidentified_lines(direction: LowRank) -> Unidentified | None:
 
 
 def blind_spot(direction: LowRank) -> str | None:
-    """Return a sentence on what the measurements do not see at any rank, None if a null direction shows no such thing."""
+    """Return a sentence on what the measurements see at no rank, or None if a null direction shows no such thing."""
     if direction.shape[0] == direction.shape[1]:
         size = float(direction.norm())
         ones = torch.ones(direction.shape[0], 1, dtype=direction.dtype, device=direction.X.device)
